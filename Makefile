@@ -1,0 +1,60 @@
+# Holdfast. `make` alone shows what there is.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+ROOMS := domain runtime db activities workflows api worker dev bench tests
+LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv --quiet pip compile pyproject.toml \
+	--universal --generate-hashes --no-annotate
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test check bench lock clean
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(INSTALLED) ## Start everything on this machine; Ctrl-C stops it, and the data stays
+	@exec $(PYTHON) -m dev up
+
+demo: $(INSTALLED) ## Take a booking through its life on the running stack
+	@exec $(PYTHON) -m dev demo
+
+test: $(INSTALLED) ## Run every test, on servers that it starts itself (ARGS="-k name" for some)
+	@exec $(PYTHON) -m pytest $(ARGS)
+
+check: $(INSTALLED) ## Lint, check formatting, types and the import rule
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy $(ROOMS)
+	$(VENV)/bin/lint-imports
+
+bench: $(INSTALLED) ## Measure Holdfast beside its bare floor
+	@exec $(PYTHON) -m bench $(ARGS)
+
+lock: $(INSTALLED) ## Resolve the requirement files again (ARGS=--upgrade for newer versions)
+	$(LOCK) $(ARGS) --output-file requirements.txt
+	$(LOCK) $(ARGS) --extra dev --output-file requirements-dev.txt
+
+clean: ## Remove the environment and caches; data stays (python -m dev reset deletes it)
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find $(ROOMS) -name __pycache__ -prune -exec rm -rf {} +
+
+# The stamp comes last, so that an interrupted installation is taken up again.
+$(INSTALLED): requirements-dev.txt
+	@if ! $(PYTHON) -c '' 2>/dev/null; then \
+		for candidate in python3 python3.14 python3.13 python3.12 python3.11; do \
+			if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+				python=$$candidate; break; \
+			fi; \
+		done; \
+		if [ -z "$$python" ]; then \
+			echo "error: Holdfast needs Python 3.11 or later: install it, and have it in your PATH" >&2; exit 1; \
+		fi; \
+		$$python -m venv --clear $(VENV) || { \
+			echo "error: $$python cannot make a virtual environment (Debian: install python3-venv)" >&2; \
+			exit 1; \
+		}; \
+	fi
+	@echo "Installing the requirements into $(VENV) (once, about a minute) ..."
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@

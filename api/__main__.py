@@ -1,0 +1,42 @@
+"""`python -m api`: serve the API."""
+
+import argparse
+import sys
+
+import uvicorn
+
+from api.app import create_app
+from api.auth.tokens import TokenError, load_tokens
+from runtime import logging
+from runtime.settings import settings
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Serve until told to stop; 1 with one line on stderr when the configuration is unusable."""
+    config = settings()
+    parser = argparse.ArgumentParser(prog="python -m api", description="Holdfast's HTTP API.")
+    parser.add_argument("--host", default=config.api_host, help="HOLDFAST_API_HOST (%(default)s)")
+    parser.add_argument("--port", type=int, default=config.api_port, help="HOLDFAST_API_PORT (%(default)s)")
+    args = parser.parse_args(argv)
+    logging.configure(config, service="api")
+    try:
+        load_tokens(config)
+    except TokenError as error:
+        sys.stderr.write(f"api: {error}\n")
+        return 1
+    uvicorn.run(
+        create_app(config),
+        host=args.host,
+        port=args.port,
+        loop="uvloop",
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

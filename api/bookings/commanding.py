@@ -1,0 +1,109 @@
+"""Giving a command to a booking: whose it is, as whom, and through the engine."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+
+from api.deps import Parts
+from db.engine import autocommit
+from db.repositories import bookings, remarks
+from db.repositories.bookings import Reach
+from domain.access import Principal, actor_for_command, actors_for
+from domain.commands import BookingCommand, refusal
+from domain.errors import NotFoundError
+from domain.lifecycle import Command, Status, is_terminal
+from domain.steps import BookingRef
+from runtime.ids import new_id
+
+CommandMaker = Callable[..., BookingCommand]
+
+
+def reach_of(principal: Principal) -> Reach:
+    """Whose bookings they may see."""
+    return Reach(
+        business_ids=principal.runs(),
+        provider_ids=principal.acts_as_providers(),
+        user_id=principal.user_id,
+    )
+
+
+async def find_booking(parts: Parts, principal: Principal, booking_id: UUID) -> RowMapping:
+    """The booking, if the principal may see it.
+
+    Raises:
+        NotFoundError: there is none, or it is somebody else's; the answer does not tell which.
+    """
+    async with autocommit(parts.engine) as conn:
+        row = await bookings.find(conn, reach_of(principal), booking_id)
+    if row is None:
+        raise NotFoundError(f"There is no booking {booking_id}.")
+    return row
+
+
+async def give_command(
+    parts: Parts,
+    principal: Principal,
+    booking_id: UUID,
+    make: CommandMaker,
+    *,
+    kind: Command,
+    request_id: str,
+    idempotency_key: str | None = None,
+    reason: str | None = None,
+    **particulars: Any,
+) -> RowMapping:
+    """Carry out a command and return the booking after it.
+
+    Raises:
+        HoldfastError: not found, forbidden, refused by the booking, or the engine is away.
+    """
+    row = await find_booking(parts, principal, booking_id)
+    actor = actor_for_command(_actors(principal, row), kind)
+    # What has ended is not woken only to say no.
+    if is_terminal(Status(row["status"])) and kind is not Command.OVERRIDE:
+        raise refusal(kind, Status(row["status"]))
+    command = make(
+        actor=actor,
+        remark_id=await _remark(parts, row, reason),
+        correlation_id=request_id,
+        **particulars,
+    )
+    ref = BookingRef(booking_id=booking_id, business_id=row["business_id"])
+    await parts.gateway.execute(ref, command, _update_id(principal, kind, idempotency_key))
+    return await find_booking_of(parts, ref)
+
+
+async def find_booking_of(parts: Parts, ref: BookingRef) -> RowMapping:
+    """The booking after a command: it may have left the reach of who gave it (a provider who rejected)."""
+    async with autocommit(parts.engine) as conn:
+        row = await bookings.find(conn, Reach(business_ids=(ref.business_id,)), ref.booking_id)
+    if row is None:
+        raise NotFoundError(f"There is no booking {ref.booking_id}.")
+    return row
+
+
+def _actors(principal: Principal, row: RowMapping) -> list[Any]:
+    return actors_for(
+        principal,
+        business_id=row["business_id"],
+        provider_id=row["provider_id"],
+        customer_user_id=row["customer_user_id"],
+    )
+
+
+async def _remark(parts: Parts, row: RowMapping, reason: str | None) -> UUID | None:
+    if reason is None:
+        return None
+    async with autocommit(parts.engine) as conn:
+        return await remarks.add(conn, row["business_id"], row["id"], reason)
+
+
+def _update_id(principal: Principal, kind: Command, idempotency_key: str | None) -> str:
+    """The update's id: the caller's key makes a repeated command the same command."""
+    if idempotency_key is None:
+        return str(new_id())
+    scoped = f"{principal.user_id}/{kind}/{idempotency_key}"
+    return hashlib.sha256(scoped.encode()).hexdigest()

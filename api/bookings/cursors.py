@@ -1,0 +1,31 @@
+"""Opaque cursors: where the next page of a listing begins."""
+
+import base64
+import binascii
+from datetime import datetime
+from uuid import UUID
+
+from domain.errors import InvalidRequestError
+
+
+def encode(starts_at: datetime, booking_id: UUID) -> str:
+    """The cursor after this booking."""
+    raw = f"{starts_at.isoformat()}|{booking_id}".encode()
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def decode(cursor: str) -> tuple[datetime, UUID]:
+    """Where the page begins.
+
+    Raises:
+        InvalidRequestError: this is no cursor of ours.
+    """
+    try:
+        raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        starts_at, booking_id = raw.split("|")
+        moment = datetime.fromisoformat(starts_at)
+        if moment.tzinfo is None:
+            raise ValueError("no offset")
+        return moment, UUID(booking_id)
+    except (ValueError, binascii.Error) as error:
+        raise InvalidRequestError("The cursor is not one of ours: begin again without it.") from error

@@ -1,0 +1,70 @@
+"""Whether the process lives, whether it can work, and how everything around it does."""
+
+import asyncio
+import time
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from api.deps import AppParts, Parts
+from db.engine import ping
+
+router = APIRouter(tags=["health"])
+
+_TIMEOUT_SECONDS = 2.0
+_STARTED = time.monotonic()
+
+
+def app_version() -> str:
+    """The version of the installed package; the source tree's own when it runs from there."""
+    try:
+        return version("holdfast")
+    except PackageNotFoundError:
+        return "0.1.0"
+
+
+@router.get("/livez", operation_id="livez")
+async def livez() -> dict[str, str]:
+    """The process answers; nothing else is asked."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", operation_id="readyz", responses={503: {"description": "A dependency is away."}})
+async def readyz(parts: AppParts, response: Response) -> dict[str, Any]:
+    """Whether bookings can be taken. Temporal away does not stop that: commands wait, bookings do not."""
+    checks = await _checks(parts)
+    ready = checks["database"] == "ok"
+    response.status_code = 200 if ready else 503
+    return {"status": "ok" if ready else "unavailable", "checks": checks}
+
+
+@router.get("/health", operation_id="health", responses={503: {"description": "The database is away."}})
+async def health(parts: AppParts, response: Response) -> dict[str, Any]:
+    """Everything in one answer: `ok`, `degraded` (Temporal is away) or `unavailable`."""
+    checks = await _checks(parts)
+    status = "ok" if set(checks.values()) == {"ok"} else "degraded"
+    if checks["database"] != "ok":
+        status, response.status_code = "unavailable", 503
+    uptime = round(time.monotonic() - _STARTED)
+    return {"status": status, "version": app_version(), "uptime_seconds": uptime, "checks": checks}
+
+
+@router.get("/metrics", operation_id="metrics", response_class=Response)
+async def metrics() -> Response:
+    """Prometheus metrics of this process."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _checks(parts: Parts) -> dict[str, str]:
+    database, temporal = await asyncio.gather(_try(ping(parts.engine)), _try(parts.gateway.ping()))
+    return {"database": database, "temporal": temporal}
+
+
+async def _try(check: Any) -> str:
+    try:
+        await asyncio.wait_for(check, _TIMEOUT_SECONDS)
+    except Exception:
+        return "unavailable"
+    return "ok"

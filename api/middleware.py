@@ -1,0 +1,77 @@
+"""What happens around every request: its id, its log line, its metrics, and the answer to what went wrong."""
+
+import re
+import time
+from typing import Final
+
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.errors import answer_unexpected
+from runtime.ids import new_id
+from runtime.metrics import REQUEST_SECONDS
+
+_log = structlog.get_logger()
+
+_ACCEPTABLE_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+
+class RequestContext:
+    """Outermost: gives the request an id, binds it to the log, and lets no exception out."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Wrap one HTTP request; anything else passes."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        exchange = _Exchange(send, request_id)
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            started = time.perf_counter()
+            try:
+                await self._app(scope, receive, exchange.send)
+            except Exception as error:
+                if exchange.status is not None:
+                    raise  # the answer has begun: closing the connection is all that is left
+                response = await answer_unexpected(Request(scope), error)
+                await response(scope, receive, exchange.send)
+            finally:
+                _observe(scope, exchange.status, time.perf_counter() - started)
+        return None
+
+
+class _Exchange:
+    """Adds the headers of every answer and remembers its status."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._request_id = request_id
+        self.status: int | None = None
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-ID"] = self._request_id
+            headers["X-Content-Type-Options"] = "nosniff"
+            headers.setdefault("Cache-Control", "no-store")
+        await self._send(message)
+
+
+def _request_id(scope: Scope) -> str:
+    """The caller's id where it is harmless, else a fresh one: it goes into logs and headers."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _ACCEPTABLE_ID.fullmatch(value):
+            return str(value.decode())
+    return str(new_id())
+
+
+def _observe(scope: Scope, status: int | None, seconds: float) -> None:
+    route = getattr(scope.get("route"), "path", "unmatched")
+    REQUEST_SECONDS.labels(scope["method"], route, str(status or 499)).observe(seconds)
+    _log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))

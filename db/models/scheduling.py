@@ -1,0 +1,191 @@
+"""The calendar, the bookings and everything that is written about them."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, DateTime, ForeignKey, ForeignKeyConstraint, Index, String, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSTZRANGE, ExcludeConstraint, Range
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.models.base import Base, Created, Currency, Json, Key, Moment
+from domain.lifecycle import Status
+
+_STATUSES = ", ".join(f"'{status}'" for status in Status)
+
+
+class Reservation(Base):
+    """A provider's time that is taken. No two of one provider overlap: PostgreSQL sees to it."""
+
+    __tablename__ = "reservations"
+    __table_args__ = (
+        ExcludeConstraint(("provider_id", "="), ("during", "&&"), using="gist", name="ex_reservations_no_overlap"),
+        ForeignKeyConstraint(["business_id", "provider_id"], ["providers.business_id", "providers.id"]),
+        ForeignKeyConstraint(["business_id", "booking_id"], ["bookings.business_id", "bookings.id"]),
+        CheckConstraint("NOT isempty(during)", name="takes_time"),
+    )
+
+    id: Mapped[Key]
+    business_id: Mapped[UUID]
+    provider_id: Mapped[UUID]
+    booking_id: Mapped[UUID] = mapped_column(unique=True)
+    during: Mapped[Range[datetime]] = mapped_column(TSTZRANGE)
+    """From start less the buffer before to end plus the buffer after, the end excluded."""
+
+
+class Booking(Base):
+    """The projection of one booking. Written once by the create path, then by the booking's workflow only."""
+
+    __tablename__ = "bookings"
+    __table_args__ = (
+        ForeignKeyConstraint(["business_id", "service_id"], ["services.business_id", "services.id"]),
+        ForeignKeyConstraint(["business_id", "provider_id"], ["providers.business_id", "providers.id"]),
+        ForeignKeyConstraint(["business_id", "customer_id"], ["customers.business_id", "customers.id"]),
+        Index("uq_bookings_business_id_id", "business_id", "id", unique=True),
+        Index("uq_bookings_business_id_reference", "business_id", "reference", unique=True),
+        Index("ix_bookings_business_id_provider_id", "business_id", "provider_id", "id"),
+        Index("ix_bookings_business_id_customer_id", "business_id", "customer_id", "id"),
+        Index("ix_bookings_business_id_starts_at", "business_id", "starts_at"),
+        # What the sweeper looks for: small however large the table grows.
+        Index("ix_bookings_unstarted", "created_at", postgresql_where=text("version = 1")),
+        Index("ix_bookings_open", "id", postgresql_where=text("status NOT IN ('completed', 'cancelled')")),
+        CheckConstraint("ends_at > starts_at", name="ends_after_start"),
+        CheckConstraint(f"status IN ({_STATUSES})", name="status_is_known"),
+        CheckConstraint("version >= 1", name="version_counts_from_1"),
+        CheckConstraint(
+            "status NOT IN ('assigned', 'accepted', 'in_progress') OR provider_id IS NOT NULL",
+            name="assigned_means_somebody",
+        ),
+    )
+
+    id: Mapped[Key]
+    business_id: Mapped[UUID] = mapped_column(ForeignKey("businesses.id"))
+    reference: Mapped[str] = mapped_column(String(12))
+    service_id: Mapped[UUID]
+    provider_id: Mapped[UUID | None]
+    customer_id: Mapped[UUID]
+    status: Mapped[str] = mapped_column(String(20))
+    version: Mapped[int]
+    """Sequence of the last history row."""
+    starts_at: Mapped[Moment]
+    ends_at: Mapped[Moment]
+    buffer_before_minutes: Mapped[int]
+    buffer_after_minutes: Mapped[int]
+    timezone: Mapped[str] = mapped_column(String(64))
+    """IANA zone that the booking was made in."""
+    price_minor: Mapped[int]
+    currency: Mapped[Currency]
+    policy: Mapped[Json]
+    """Snapshot of the policy that the booking was made under."""
+
+    auto_accept: Mapped[bool]
+    phase_since: Mapped[Moment]
+    attempt: Mapped[int]
+    next_attempt_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    refused_provider_ids: Mapped[list[UUID]] = mapped_column(ARRAY(PG_UUID(as_uuid=True)), server_default="{}")
+    accepted_once: Mapped[bool]
+    absent_party: Mapped[str | None] = mapped_column(String(20))
+    needs_attention: Mapped[bool]
+    planned_from: Mapped[Moment]
+
+    address: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    notes: Mapped[str | None] = mapped_column(Text)
+    attribution: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    created_at: Mapped[Moment]
+    updated_at: Mapped[Moment]
+
+
+class BookingHistory(Base):
+    """One row a step, gapless from 1."""
+
+    __tablename__ = "booking_history"
+    __table_args__ = (
+        ForeignKeyConstraint(["business_id", "booking_id"], ["bookings.business_id", "bookings.id"]),
+        CheckConstraint(f"new_status IN ({_STATUSES})", name="new_status_is_known"),
+        CheckConstraint("sequence >= 1", name="sequence_counts_from_1"),
+    )
+
+    booking_id: Mapped[UUID] = mapped_column(primary_key=True)
+    sequence: Mapped[int] = mapped_column(primary_key=True)
+    business_id: Mapped[UUID]
+    kind: Mapped[str] = mapped_column(String(20))
+    step_key: Mapped[str] = mapped_column(String(200))
+    """Identity of the decision that wrote the row; the same step written twice is recognised by it."""
+    old_status: Mapped[str | None] = mapped_column(String(20))
+    new_status: Mapped[str] = mapped_column(String(20))
+    actor_role: Mapped[str] = mapped_column(String(20))
+    actor_id: Mapped[UUID | None]
+    reason: Mapped[str | None] = mapped_column(Text)
+    provider_id: Mapped[UUID | None]
+    occurred_at: Mapped[Moment]
+
+
+class Event(Base):
+    """An outgoing event in the shape of CloudEvents 1.0, committed with the step that it tells of."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index("ix_events_business_id_id", "business_id", "id"),)
+
+    id: Mapped[Key]
+    business_id: Mapped[UUID] = mapped_column(ForeignKey("businesses.id"))
+    type: Mapped[str] = mapped_column(String(100))
+    source: Mapped[str] = mapped_column(String(100))
+    subject: Mapped[str] = mapped_column(String(100))
+    """The booking's id."""
+    time: Mapped[Moment]
+    correlation_id: Mapped[str | None] = mapped_column(String(128))
+    actor: Mapped[Json]
+    data: Mapped[Json]
+    schema_version: Mapped[str] = mapped_column(String(10))
+
+
+class Remark(Base):
+    """What somebody typed as a reason. Kept here so that no workflow payload carries it."""
+
+    __tablename__ = "remarks"
+
+    id: Mapped[Key]
+    business_id: Mapped[UUID] = mapped_column(ForeignKey("businesses.id"))
+    booking_id: Mapped[UUID]
+    body: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[Created]
+
+
+class Message(Base):
+    """A notice and what became of it. (business, key) is unique: sending again changes nothing."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        ForeignKeyConstraint(["business_id", "booking_id"], ["bookings.business_id", "bookings.id"]),
+        Index("uq_messages_business_id_key", "business_id", "key", unique=True),
+        Index("ix_messages_business_id_booking_id", "business_id", "booking_id"),
+        CheckConstraint("state IN ('sending', 'sent', 'skipped')", name="state_is_known"),
+    )
+
+    id: Mapped[Key]
+    business_id: Mapped[UUID]
+    booking_id: Mapped[UUID]
+    key: Mapped[str] = mapped_column(String(200))
+    kind: Mapped[str] = mapped_column(String(40))
+    audience: Mapped[str] = mapped_column(String(20))
+    channel: Mapped[str] = mapped_column(String(20))
+    state: Mapped[str] = mapped_column(String(20))
+    body: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[Created]
+
+
+class IdempotencyKey(Base):
+    """A caller's key, what it was used for and the first answer."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (Index("ix_idempotency_keys_created_at", "created_at"),)
+
+    scope: Mapped[str] = mapped_column(String(100), primary_key=True)
+    """Caller and route."""
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    business_id: Mapped[UUID] = mapped_column(ForeignKey("businesses.id"))
+    request_hash: Mapped[str] = mapped_column(String(64))
+    response: Mapped[str] = mapped_column(Text)
+    """The body of the first answer, byte for byte."""
+    created_at: Mapped[Created]

@@ -1,0 +1,60 @@
+"""Businesses (the tenants) and the users with their roles in them."""
+
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.models.base import Base, Created, Currency, Json, Key
+
+
+class Business(Base):
+    __tablename__ = "businesses"
+    __table_args__ = (
+        CheckConstraint("slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'", name="slug_is_a_dns_label"),
+        CheckConstraint("status IN ('setup', 'active', 'suspended')", name="status_is_known"),
+    )
+
+    id: Mapped[Key]
+    slug: Mapped[str] = mapped_column(String(63), unique=True)
+    name: Mapped[str] = mapped_column(String(200))
+    timezone: Mapped[str] = mapped_column(String(64))
+    """IANA zone in which the business keeps its hours."""
+    currency: Mapped[Currency]
+    locale: Mapped[str] = mapped_column(String(35), server_default="en-US")
+    status: Mapped[str] = mapped_column(String(20), server_default="active")
+    policy: Mapped[Json] = mapped_column(server_default=text("'{}'::jsonb"))
+    """`domain.policies.Policy`; new bookings take a snapshot of it."""
+    created_at: Mapped[Created]
+    updated_at: Mapped[Created]
+
+
+class User(Base):
+    """Somebody who can log in. A user belongs to no tenant; memberships say what they are where."""
+
+    __tablename__ = "users"
+    __table_args__ = (Index("uq_users_email", text("lower(email)"), unique=True),)
+
+    id: Mapped[Key]
+    email: Mapped[str] = mapped_column(String(254))
+    name: Mapped[str] = mapped_column(String(200))
+    password_hash: Mapped[str] = mapped_column(String(255))
+    active: Mapped[bool] = mapped_column(server_default="true")
+    created_at: Mapped[Created]
+
+
+class Membership(Base):
+    """A role of a user in a business. Providers name the provider that they act as."""
+
+    __tablename__ = "memberships"
+    __table_args__ = (
+        CheckConstraint("role IN ('provider', 'owner', 'admin')", name="role_is_known"),
+        CheckConstraint("(role = 'provider') = (provider_id IS NOT NULL)", name="providers_name_their_provider"),
+        ForeignKeyConstraint(["business_id", "provider_id"], ["providers.business_id", "providers.id"]),
+    )
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    business_id: Mapped[UUID] = mapped_column(ForeignKey("businesses.id"), primary_key=True)
+    role: Mapped[str] = mapped_column(String(20), primary_key=True)
+    provider_id: Mapped[UUID | None]
+    created_at: Mapped[Created]

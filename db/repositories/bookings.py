@@ -1,0 +1,304 @@
+"""Bookings: written once when they are created, and read in every way that the API asks for."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, exists, select, text, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.models import Booking, BookingHistory, Customer, Reservation
+from db.repositories.rows import row_or_none, rows
+from domain.booking import Actor, BookingState
+from domain.events import SCHEMA_VERSION, SOURCE, event_type
+from domain.lifecycle import Status
+from domain.steps import LoadedBooking, StepKind
+from runtime.ids import new_id
+from runtime.json import to_json_text
+
+
+@dataclass(frozen=True, slots=True)
+class NewBooking:
+    """A booking about to be created: the state its workflow starts from, and what only the database keeps."""
+
+    state: BookingState
+    reference: str
+    customer_id: UUID
+    actor: Actor
+    correlation_id: str | None
+    buffer_before_minutes: int
+    buffer_after_minutes: int
+    timezone: str
+    price_minor: int
+    currency: str
+    idempotency_scope: str
+    idempotency_key: str
+    request_hash: str
+    response: str
+    taken_from: datetime
+    taken_until: datetime
+    address: dict[str, Any] | None = None
+    notes: str | None = None
+    attribution: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inserted:
+    """How far the creation came. Only when `booked` holds may the transaction be committed."""
+
+    key_was_new: bool
+    time_was_free: bool
+    booked: bool
+
+
+# One round trip. Each part inserts only what the one before it let through; what is missing at the end tells
+# why, and the caller rolls back. DO NOTHING makes rivals wait for each other's commit instead of deadlocking.
+_INSERT = text("""
+WITH key AS (
+    INSERT INTO idempotency_keys (scope, key, business_id, request_hash, response)
+    VALUES (:scope, :key, :business_id, :request_hash, :response)
+    ON CONFLICT DO NOTHING RETURNING 1
+), slot AS (
+    INSERT INTO reservations (id, business_id, provider_id, booking_id, during)
+    SELECT :reservation_id, :business_id, CAST(:provider_id AS uuid), :booking_id,
+           tstzrange(:taken_from, :taken_until)
+    FROM key WHERE CAST(:provider_id AS uuid) IS NOT NULL
+    ON CONFLICT DO NOTHING RETURNING 1
+), free AS (
+    SELECT 1 FROM key WHERE CAST(:provider_id AS uuid) IS NULL OR EXISTS (SELECT 1 FROM slot)
+), booking AS (
+    INSERT INTO bookings (
+        id, business_id, reference, service_id, provider_id, customer_id, status, version, starts_at, ends_at,
+        buffer_before_minutes, buffer_after_minutes, timezone, price_minor, currency, policy, auto_accept,
+        phase_since, attempt, next_attempt_at, accepted_once, needs_attention, planned_from,
+        address, notes, attribution, created_at, updated_at)
+    SELECT :booking_id, :business_id, :reference, :service_id, CAST(:provider_id AS uuid), :customer_id,
+        'pending', 1, :starts_at, :ends_at, :buffer_before, :buffer_after, :timezone, :price_minor, :currency,
+        CAST(:policy AS jsonb), :auto_accept, :now, 0, :now, false, false, :now,
+        CAST(:address AS jsonb), :notes, CAST(:attribution AS jsonb), :now, :now
+    FROM free
+    ON CONFLICT DO NOTHING RETURNING 1
+), history AS (
+    INSERT INTO booking_history (
+        booking_id, sequence, business_id, kind, step_key, new_status, actor_role, actor_id, provider_id,
+        occurred_at)
+    SELECT :booking_id, 1, :business_id, 'created', 'created', 'pending', :actor_role, CAST(:actor_id AS uuid),
+        CAST(:provider_id AS uuid), :now
+    FROM booking
+), event AS (
+    INSERT INTO events (
+        id, business_id, type, source, subject, time, correlation_id, actor, data, schema_version)
+    SELECT :event_id, :business_id, :event_type, :source, :subject, :now, :correlation_id,
+        CAST(:actor AS jsonb), CAST(:event_data AS jsonb), :schema_version
+    FROM booking
+)
+SELECT EXISTS (SELECT 1 FROM key) AS key_was_new, EXISTS (SELECT 1 FROM free) AS time_was_free,
+       EXISTS (SELECT 1 FROM booking) AS booked
+""")
+
+
+async def insert(conn: AsyncConnection, business_id: UUID, new: NewBooking) -> Inserted:
+    """Store a new booking with its reservation, idempotency key, history row 1 and event.
+
+    Must run inside a transaction, which must be rolled back unless the booking was `booked`. With
+    `state.provider_id` the time of that provider is reserved; without one nobody's is.
+    """
+    row = (await conn.execute(_INSERT, _insert_parameters(business_id, new))).one()
+    return Inserted(*row)
+
+
+def _insert_parameters(business_id: UUID, new: NewBooking) -> dict[str, Any]:
+    state = new.state
+    return {
+        "business_id": business_id,
+        "booking_id": state.booking_id,
+        "reservation_id": new_id(),
+        "event_id": new_id(),
+        "scope": new.idempotency_scope,
+        "key": new.idempotency_key,
+        "request_hash": new.request_hash,
+        "response": new.response,
+        "provider_id": state.provider_id,
+        "taken_from": new.taken_from,
+        "taken_until": new.taken_until,
+        "reference": new.reference,
+        "service_id": state.service_id,
+        "customer_id": new.customer_id,
+        "starts_at": state.starts_at,
+        "ends_at": state.ends_at,
+        "buffer_before": new.buffer_before_minutes,
+        "buffer_after": new.buffer_after_minutes,
+        "timezone": new.timezone,
+        "price_minor": new.price_minor,
+        "currency": new.currency,
+        "policy": state.policy.model_dump_json(),
+        "auto_accept": state.auto_accept,
+        "now": state.phase_since,
+        "address": _json(new.address),
+        "notes": new.notes,
+        "attribution": _json(new.attribution),
+        "actor_role": new.actor.role,
+        "actor_id": new.actor.user_id,
+        "event_type": event_type(StepKind.CREATED, Status.PENDING),
+        "source": SOURCE,
+        "subject": str(state.booking_id),
+        "correlation_id": new.correlation_id,
+        "actor": new.actor.model_dump_json(),
+        "event_data": _json(
+            {
+                "bookingId": state.booking_id,
+                "providerId": state.provider_id,
+                "customerId": new.customer_id,
+                "startTime": state.starts_at,
+                "endTime": state.ends_at,
+                "status": state.status,
+            }
+        ),
+        "schema_version": SCHEMA_VERSION,
+    }
+
+
+def _json(value: dict[str, Any] | None) -> str | None:
+    return None if value is None else to_json_text(value)
+
+
+_STATE_COLUMNS = (
+    Booking.id.label("booking_id"),
+    Booking.business_id,
+    Booking.service_id,
+    Booking.status,
+    Booking.version,
+    Booking.starts_at,
+    Booking.ends_at,
+    Booking.provider_id,
+    Booking.auto_accept,
+    Booking.policy,
+    Booking.phase_since,
+    Booking.attempt,
+    Booking.next_attempt_at,
+    Booking.refused_provider_ids,
+    Booking.accepted_once,
+    Booking.absent_party,
+    Booking.needs_attention,
+    Booking.planned_from,
+    exists().where(Reservation.booking_id == Booking.id).label("holds_time"),
+)
+
+
+async def find_state(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> BookingState | None:
+    """The state of a booking as its workflow knows it."""
+    query = select(*_STATE_COLUMNS).where(Booking.business_id == business_id, Booking.id == booking_id)
+    row = await row_or_none(conn, query)
+    return None if row is None else BookingState.model_validate(dict(row))
+
+
+_LAST_KIND = text("""
+SELECT kind FROM booking_history
+WHERE business_id = :business_id AND booking_id = :booking_id ORDER BY sequence DESC LIMIT 1
+""")
+
+
+async def load(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> LoadedBooking | None:
+    """The state of a booking with the kind of its last step."""
+    state = await find_state(conn, business_id, booking_id)
+    if state is None:
+        return None
+    kind = await conn.execute(_LAST_KIND, {"business_id": business_id, "booking_id": booking_id})
+    return LoadedBooking(state=state, last_kind=StepKind(kind.scalar_one()))
+
+
+VIEW_COLUMNS = (
+    Booking.id,
+    Booking.reference,
+    Booking.business_id,
+    Booking.service_id,
+    Booking.provider_id,
+    Booking.customer_id,
+    Booking.status,
+    Booking.starts_at,
+    Booking.ends_at,
+    Booking.timezone,
+    Booking.price_minor,
+    Booking.currency,
+    Booking.needs_attention,
+    Booking.version,
+    Booking.created_at,
+    Booking.updated_at,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Whose bookings a caller may see: all of some businesses, those of some providers, and their own."""
+
+    business_ids: tuple[UUID, ...] = ()
+    provider_ids: tuple[UUID, ...] = ()
+    user_id: UUID | None = None
+
+
+def _within(reach: Reach) -> Any:
+    own = select(Customer.id).where(Customer.user_id == reach.user_id)
+    return (
+        Booking.business_id.in_(reach.business_ids)
+        | Booking.provider_id.in_(reach.provider_ids)
+        | Booking.customer_id.in_(own)
+    )
+
+
+async def find(conn: AsyncConnection, reach: Reach, booking_id: UUID) -> RowMapping | None:
+    """A booking that the caller may see, with the user behind its customer; none when it is not theirs."""
+    query = (
+        select(*VIEW_COLUMNS, Customer.user_id.label("customer_user_id"))
+        .join(Customer, (Customer.business_id == Booking.business_id) & (Customer.id == Booking.customer_id))
+        .where(Booking.id == booking_id, _within(reach))
+    )
+    return await row_or_none(conn, query)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    statuses: tuple[Status, ...] = ()
+    business_id: UUID | None = None
+    provider_id: UUID | None = None
+    customer_id: UUID | None = None
+    starts_from: datetime | None = None
+    starts_before: datetime | None = None
+    needs_attention: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A stretch of a listing: at most `limit` rows that come after `(starts_at, id)`."""
+
+    limit: int
+    after: tuple[datetime, UUID] | None = field(default=None)
+
+
+async def list_page(conn: AsyncConnection, reach: Reach, filters: Filters, page: Page) -> list[RowMapping]:
+    """Bookings that the caller may see, by start and id."""
+    query = _filtered(select(*VIEW_COLUMNS).where(_within(reach)), filters)
+    if page.after is not None:
+        query = query.where(tuple_(Booking.starts_at, Booking.id) > page.after)
+    return await rows(conn, query.order_by(Booking.starts_at, Booking.id).limit(page.limit))
+
+
+def _filtered(query: Any, filters: Filters) -> Any:
+    conditions = (
+        (filters.statuses, Booking.status.in_(filters.statuses)),
+        (filters.business_id, Booking.business_id == filters.business_id),
+        (filters.provider_id, Booking.provider_id == filters.provider_id),
+        (filters.customer_id, Booking.customer_id == filters.customer_id),
+        (filters.starts_from, Booking.starts_at >= filters.starts_from),
+        (filters.starts_before, Booking.starts_at < filters.starts_before),
+        (filters.needs_attention is not None, Booking.needs_attention == filters.needs_attention),
+    )
+    return query.where(*(condition for asked, condition in conditions if asked))
+
+
+async def list_history(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> list[RowMapping]:
+    """Every step of a booking, from the first."""
+    query = select(BookingHistory.__table__).where(
+        BookingHistory.business_id == business_id, BookingHistory.booking_id == booking_id
+    )
+    return await rows(conn, query.order_by(BookingHistory.sequence))

@@ -1,0 +1,101 @@
+"""Businesses, services and providers, as the API shows them and as a new booking needs them."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, select, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.models import Business, Provider, Service
+from db.repositories.rows import row_or_none, rows
+from domain.policies import Policy
+
+_BUSINESS = select(
+    Business.id,
+    Business.slug,
+    Business.name,
+    Business.timezone,
+    Business.currency,
+    Business.locale,
+    Business.status,
+)
+
+
+async def find_business(conn: AsyncConnection, id_or_slug: str) -> RowMapping | None:
+    """A business by its id or its slug."""
+    by = Business.id == key if (key := as_uuid(id_or_slug)) else Business.slug == id_or_slug
+    return await row_or_none(conn, _BUSINESS.where(by))
+
+
+async def list_services(conn: AsyncConnection, business_id: UUID) -> list[RowMapping]:
+    """The active services, by code."""
+    query = select(Service.__table__).where(Service.business_id == business_id, Service.active)
+    return await rows(conn, query.order_by(Service.code))
+
+
+async def list_providers(conn: AsyncConnection, business_id: UUID) -> list[RowMapping]:
+    """All providers, the best rated first; without their contact data."""
+    query = select(Provider.id, Provider.name, Provider.skills, Provider.rating, Provider.available)
+    query = query.where(Provider.business_id == business_id).order_by(Provider.rating.desc(), Provider.id)
+    return await rows(conn, query)
+
+
+@dataclass(frozen=True, slots=True)
+class Offering:
+    """A service of a business with all that a new booking takes from both."""
+
+    business_id: UUID
+    business_status: str
+    timezone: str
+    policy: Policy
+    service_id: UUID
+    duration_minutes: int
+    buffer_before_minutes: int
+    buffer_after_minutes: int
+    price_minor: int
+    currency: str
+    required_skills: list[str]
+
+
+_OFFERING = """
+SELECT b.id AS business_id, b.status AS business_status, b.timezone, b.policy,
+       s.id AS service_id, s.duration_minutes, s.buffer_before_minutes, s.buffer_after_minutes,
+       s.price_minor, s.currency, s.required_skills
+FROM businesses b
+JOIN services s ON s.business_id = b.id
+WHERE {business} AND {service} AND s.active
+"""
+# Four statements rather than one with ORs, so that each is a pair of unique-index look-ups.
+_OFFERINGS = {
+    (by_id, by_service_id): text(
+        _OFFERING.format(
+            business="b.id = :business" if by_id else "b.slug = :business",
+            service="s.id = :service" if by_service_id else "s.code = :service",
+        )
+    ).columns(policy=JSONB)
+    for by_id in (True, False)
+    for by_service_id in (True, False)
+}
+
+
+async def find_offering(conn: AsyncConnection, business: str, service: str) -> Offering | None:
+    """An active service with its business; each by id or by slug and code."""
+    business_key, service_key = as_uuid(business), as_uuid(service)
+    statement = _OFFERINGS[business_key is not None, service_key is not None]
+    parameters: dict[str, Any] = {"business": business_key or business, "service": service_key or service}
+    row = await row_or_none(conn, statement, parameters)
+    if row is None:
+        return None
+    return Offering(**{**row, "policy": Policy.model_validate(row["policy"])})
+
+
+def as_uuid(value: str) -> UUID | None:
+    """The value as a UUID where it is one in its usual spelling."""
+    if len(value) != 36:  # noqa: PLR2004 - the canonical form; a slug may look like the bare hex digits
+        return None
+    try:
+        return UUID(value)
+    except ValueError:
+        return None

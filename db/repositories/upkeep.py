@@ -1,0 +1,55 @@
+"""What the sweeper looks for. It serves all tenants, so these are the only look-ups that name none.
+
+They return ids alone, and each id comes with its tenant.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.repositories.rows import rows
+from domain.steps import BookingRef
+
+_UNSTARTED = text("""
+SELECT id AS booking_id, business_id FROM bookings
+WHERE version = 1 AND created_at < :before
+ORDER BY created_at LIMIT :limit
+""")
+
+_COUNT_UNSTARTED = text("SELECT count(*) FROM (SELECT 1 FROM bookings WHERE version = 1 LIMIT :limit) capped")
+
+_OPEN_AFTER = text("""
+SELECT id AS booking_id, business_id FROM bookings
+WHERE status NOT IN ('completed', 'cancelled') AND version > 1
+  AND id > CAST(:after AS uuid)
+ORDER BY id LIMIT :limit
+""")
+
+_STILL_OPEN = text("""
+SELECT id AS booking_id, business_id FROM bookings
+WHERE id = ANY(CAST(:ids AS uuid[])) AND status NOT IN ('completed', 'cancelled')
+""")
+
+FIRST_ID = UUID(int=0)
+
+
+async def list_unstarted(conn: AsyncConnection, *, created_before: datetime, limit: int) -> list[BookingRef]:
+    """Bookings whose workflow has not taken its first step, the oldest first."""
+    return [BookingRef(**row) for row in await rows(conn, _UNSTARTED, {"before": created_before, "limit": limit})]
+
+
+async def count_unstarted(conn: AsyncConnection, *, up_to: int) -> int:
+    """How many bookings wait for their first step, counted no further than `up_to`."""
+    return int((await conn.execute(_COUNT_UNSTARTED, {"limit": up_to})).scalar_one())
+
+
+async def list_open_after(conn: AsyncConnection, *, after: UUID, limit: int) -> list[BookingRef]:
+    """A stretch of all open bookings, by id."""
+    return [BookingRef(**row) for row in await rows(conn, _OPEN_AFTER, {"after": after, "limit": limit})]
+
+
+async def list_still_open(conn: AsyncConnection, ids: list[UUID]) -> list[BookingRef]:
+    """Those of the bookings that have not ended."""
+    return [BookingRef(**row) for row in await rows(conn, _STILL_OPEN, {"ids": ids})]

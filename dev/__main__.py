@@ -1,0 +1,100 @@
+"""The command line of the dev stack: `python -m dev --help`."""
+
+import argparse
+import asyncio
+import sys
+
+from dev.errors import DevError
+from dev.settings import DevSettings
+
+_EPILOG = """\
+environment:
+  HOLDFAST_HOME              folder of data, logs and key (.holdfast)
+  HOLDFAST_API_PORT          port of the API (8000)
+  HOLDFAST_TEMPORAL_PORT     port of the Temporal server (7233)
+  HOLDFAST_TEMPORAL_UI_PORT  port of the Temporal UI (8233)
+  HOLDFAST_DATABASE_URL      a PostgreSQL of your own in place of the embedded one
+  TEMPORAL_ADDRESS           a Temporal of your own (HOST:PORT) in place of the embedded one
+"""
+
+
+def main() -> int:
+    """Run the command; 0 when it went well, 1 with one line on stderr when not."""
+    options = _parser().parse_args()
+    try:
+        return _run(options, DevSettings.from_environment())
+    except DevError as error:
+        if error.detail:
+            print(error.detail, file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+    return 1
+
+
+def _run(options: argparse.Namespace, settings: DevSettings) -> int:
+    # Each command imports what it needs: `--help` and `status` answer at once.
+    match options.command:
+        case "up":
+            from dev.up import up  # noqa: PLC0415
+
+            asyncio.run(up(settings, demo_data=options.demo_data))
+        case "demo":
+            from dev.demo import demo  # noqa: PLC0415
+
+            asyncio.run(demo(options.url or settings.api_url, settings.temporal_ui_url))
+        case command:
+            return _small_command(command, options, settings)
+    return 0
+
+
+def _small_command(command: str, options: argparse.Namespace, settings: DevSettings) -> int:
+    from dev import commands  # noqa: PLC0415
+
+    match command:
+        case "status":
+            return 0 if commands.status(settings) else 1
+        case "stop":
+            commands.stop(settings)
+        case "psql":
+            commands.psql(settings, options.arguments)
+        case "reset":
+            asyncio.run(commands.reset(settings, confirmed=options.yes))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m dev",
+        description="The whole of Holdfast on this machine: PostgreSQL, Temporal, API and worker.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    up = _add(commands, "up", "start everything and stay in the foreground until Ctrl-C")
+    up.add_argument("--no-demo-data", dest="demo_data", action="store_false", help="start without demo data")
+    demo = _add(commands, "demo", "take a booking through its life on a running stack, and show it")
+    demo.add_argument("--url", help="address of the API (default: the stack on this machine)")
+    _add(commands, "status", "show what runs; exit code 1 when nothing does")
+    _add(commands, "stop", "stop the running stack")
+    psql = _add(commands, "psql", "open psql on the running stack's database")
+    psql.add_argument("arguments", nargs=argparse.REMAINDER, help="passed to psql")
+    reset = _add(commands, "reset", "delete the data of a stack that is stopped")
+    reset.add_argument("--yes", action="store_true", help="do not ask")
+    return parser
+
+
+def _add(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, text: str
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        help=text,
+        description=text[0].upper() + text[1:] + ".",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""The part of the API that the demo uses."""
+
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from dev.demo_users import PASSWORD
+from dev.errors import DevError
+
+Json = dict[str, Any]
+
+_TIMEOUT_SECONDS = 30.0
+
+
+class ApiError(DevError):
+    """The API answered with a problem document; `code` is its stable name."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        problem = _json(response)
+        self.code = str(problem.get("code", ""))
+        text = problem.get("detail") or problem.get("title") or response.reason_phrase
+        super().__init__(f"{response.request.method} {response.request.url.path}: {response.status_code} {text}")
+
+
+class DemoClient:
+    """Calls the API as one user.
+
+    Every method raises `DevError` when the API is away and `ApiError` when it says no.
+    """
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+        self._headers: dict[str, str] = {}
+
+    @classmethod
+    async def log_in(cls, http: httpx.AsyncClient, email: str) -> "DemoClient":
+        client = cls(http)
+        answer = await client._call("POST", "/v1/auth/login", {"email": email, "password": PASSWORD})
+        client._headers["Authorization"] = f"Bearer {answer['access_token']}"
+        return client
+
+    async def providers(self, business: str) -> list[Json]:
+        answer = await self._call("GET", f"/v1/businesses/{business}/providers")
+        items: list[Json] = answer["items"]
+        return items
+
+    async def book(self, request: Json) -> Json:
+        return await self._call("POST", "/v1/bookings", request, {"Idempotency-Key": str(uuid4())})
+
+    async def booking(self, booking_id: str) -> Json:
+        return await self._call("GET", f"/v1/bookings/{booking_id}")
+
+    async def history(self, booking_id: str) -> list[Json]:
+        answer = await self._call("GET", f"/v1/bookings/{booking_id}/history")
+        items: list[Json] = answer["items"]
+        return items
+
+    async def next(self, booking_id: str) -> Json:
+        return await self._call("GET", f"/v1/bookings/{booking_id}/next")
+
+    async def command(self, booking_id: str, name: str, body: Json | None = None) -> Json:
+        """Send accept, reject, start or complete."""
+        return await self._call("POST", f"/v1/bookings/{booking_id}/{name}", body)
+
+    async def _call(
+        self, method: str, path: str, body: Json | None = None, headers: dict[str, str] | None = None
+    ) -> Json:
+        try:
+            response = await self._http.request(method, path, json=body, headers=self._headers | (headers or {}))
+        except httpx.TransportError as error:
+            raise DevError(f"no API answers at {self._http.base_url}: start the stack with `make run`") from error
+        if response.is_error:
+            raise ApiError(response)
+        return _json(response)
+
+
+def demo_http(api_url: str) -> httpx.AsyncClient:
+    """Connections to the API; proxies of the environment are not meant for loopback."""
+    return httpx.AsyncClient(base_url=api_url, timeout=_TIMEOUT_SECONDS, trust_env=False)
+
+
+def _json(response: httpx.Response) -> Json:
+    try:
+        content = response.json()
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,20 @@
+"""The people of the demo business."""
+
+BUSINESS = "demo-garage"
+TIMEZONE = "America/New_York"
+PASSWORD = "holdfast-demo"  # noqa: S105  # meant to be known: only the dev stack has it
+
+CUSTOMER = "customer@demo.example"
+EMAILS = (
+    "admin@demo.example",
+    "owner@demo.example",
+    "ana@demo.example",
+    "ben@demo.example",
+    "cho@demo.example",
+    CUSTOMER,
+)
+
+
+def provider_email(name: str) -> str:
+    """The login of a provider of the demo business: Ana Ruiz has ana@demo.example."""
+    return f"{name.split(maxsplit=1)[0].lower()}@demo.example"

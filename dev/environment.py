@@ -1,0 +1,32 @@
+"""The environment that the stack's own children run in."""
+
+import os
+from pathlib import Path
+
+from dev.ports import LOOPBACK
+from dev.settings import DevSettings
+
+_WORKER_GRACE_SECONDS = "8"  # less than a process of the stack is given to end
+
+
+def child_environment(
+    settings: DevSettings, *, database_url: str, temporal_address: str, jwt_key: Path
+) -> dict[str, str]:
+    """The caller's environment plus where the servers are."""
+    environment = _without(os.environ, "TEMPORAL_") if not settings.temporal_address else dict(os.environ)
+    if not settings.temporal_address:
+        # A profile in the user's own configuration (TLS, namespace) is not meant for the embedded server.
+        environment["TEMPORAL_CONFIG_FILE"] = os.devnull
+    environment.setdefault("HOLDFAST_WORKER_GRACEFUL_SECONDS", _WORKER_GRACE_SECONDS)
+    return environment | {
+        "HOLDFAST_DATABASE_URL": database_url,
+        "TEMPORAL_ADDRESS": temporal_address,
+        "HOLDFAST_JWT_KEY_FILE": str(jwt_key),
+        "HOLDFAST_API_HOST": LOOPBACK,
+        "HOLDFAST_API_PORT": str(settings.api_port),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _without(environment: "os._Environ[str]", prefix: str) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if not name.startswith(prefix)}

@@ -1,0 +1,37 @@
+"""TCP ports on loopback."""
+
+import socket
+
+from dev.errors import DevError
+
+LOOPBACK = "127.0.0.1"
+
+
+def free_port() -> int:
+    """A port that nothing listens on at this moment; the kernel avoids handing it out again at once."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def require_free(port: int, variable: str) -> None:
+    """Check that `port` can be listened on.
+
+    Raises:
+        DevError: the port is taken or out of reach; names `variable`, which moves it.
+    """
+    with socket.socket() as probe:
+        # As servers do: connections of a former run in TIME_WAIT do not count as taken.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except (OSError, OverflowError) as error:
+            raise DevError(
+                f"port {port} on {LOOPBACK} cannot be used ({_reason(error)}): "
+                f"stop what uses it, or set {variable} to another port"
+            ) from error
+
+
+def _reason(error: OSError | OverflowError) -> str:
+    return error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)

@@ -1,0 +1,122 @@
+"""PostgreSQL as a child process, from binaries in a Python package: no installation, no TCP port."""
+
+import asyncio
+import signal
+from pathlib import Path
+from urllib.parse import quote
+
+import asyncpg
+
+from dev.accounts import postgres_account
+from dev.errors import ProcessDiedError
+from dev.postgres_binaries import binary
+from dev.postgres_data import SUPERUSER, DataFolder, server_environment
+from dev.process import Command, Journal, ManagedProcess
+from dev.service import Service
+from dev.sockets import PORT, socket_folder
+
+DATABASE = "holdfast"
+
+# Durability is the product: fsync, full_page_writes and synchronous_commit keep their defaults.
+_SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "port": str(PORT),
+    "max_connections": "200",
+    "shared_buffers": "128MB",
+    "max_wal_size": "2GB",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+
+# What a new server meets while the last processes of a killed one are still ending.
+_PASSING = ("shared memory block", "postmaster.pid")
+_RETRY_SECONDS = 0.2
+_RETRIES = 50
+
+
+class EmbeddedPostgres(Service):
+    """A server of its own for `home`; `start` also makes role and database `holdfast`.
+
+    Raises:
+        DevError: from the constructor, when the programs are missing or no socket folder can be had.
+    """
+
+    def __init__(self, home: Path, *, journal: Journal | None = None) -> None:
+        account = postgres_account()
+        self._data = DataFolder(home.absolute() / "postgres", account)
+        self._sockets = socket_folder(home, account)
+        super().__init__(ManagedProcess(self._command(home.absolute()), journal))
+
+    @property
+    def url(self) -> str:
+        """The URL of database `holdfast` as role `holdfast`, which owns it and is no superuser."""
+        return self.url_for(DATABASE)
+
+    def url_for(self, database: str, *, role: str = DATABASE) -> str:
+        """The URL of another database or role; `postgres` is the superuser's name."""
+        return f"postgresql://{role}@/{database}?host={quote(str(self._sockets))}&port={PORT}"
+
+    def _command(self, home: Path) -> Command:
+        # The setting is a list of paths: quotes keep one with blanks or commas whole.
+        settings = _SETTINGS | {"unix_socket_directories": f'"{self._sockets}"'}
+        options = [f"--{name}={value}" for name, value in settings.items()]
+        return Command(
+            name="postgres",
+            argv=(str(binary("postgres")), "-D", str(self._data.path), *options),
+            log_path=home / "logs" / "postgres.log",
+            environment=server_environment(),
+            directory=Path("/"),
+            account=self._data.account,
+            stop_signal=signal.SIGINT,  # "fast": ends sessions, writes a checkpoint
+            force_signal=signal.SIGQUIT,  # "immediate": replays its log at the next start
+        )
+
+    async def start(self) -> None:
+        """Make the cluster at the first start, run the server and make the database.
+
+        Raises:
+            DevError: the data folder is broken, or the server does not come up.
+        """
+        await self._data.prepare()
+        await self._start_server()
+        await self._make_database()
+
+    async def _start_server(self) -> None:
+        for _ in range(_RETRIES):
+            try:
+                return await super().start()
+            except ProcessDiedError as death:
+                if not any(words in death.detail for words in _PASSING):
+                    raise
+            await asyncio.sleep(_RETRY_SECONDS)
+        return await super().start()
+
+    async def is_ready(self) -> bool:
+        try:
+            connection = await self._connect("postgres")
+        except (OSError, asyncpg.PostgresError):
+            return False
+        await connection.close()
+        return True
+
+    async def _connect(self, database: str) -> asyncpg.Connection:
+        return await asyncpg.connect(self.url_for(database, role=SUPERUSER))
+
+    async def _make_database(self) -> None:
+        connection = await self._connect("postgres")
+        try:
+            if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", DATABASE):
+                await connection.execute(f"CREATE ROLE {DATABASE} LOGIN CREATEDB")
+            if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE):
+                await connection.execute(f"CREATE DATABASE {DATABASE} OWNER {DATABASE}")
+        finally:
+            await connection.close()
+        await self._make_extension()
+
+    async def _make_extension(self) -> None:
+        connection = await self._connect(DATABASE)
+        try:
+            await connection.execute("CREATE EXTENSION IF NOT EXISTS btree_gist")
+        finally:
+            await connection.close()

@@ -1,0 +1,103 @@
+"""Holdfast's own processes as services."""
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from dev.process import Command, Journal, ManagedProcess
+from dev.readiness import died
+from dev.service import Service
+from dev.temporal_client import connect
+from domain import names
+
+ROOT = Path(__file__).parent.parent
+
+_QUEUES = (
+    (names.BOOKINGS_TASK_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW),
+    (names.MESSAGES_TASK_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
+)
+
+
+def python_command(name: str, *arguments: str, logs: Path, environment: Mapping[str, str]) -> Command:
+    """`python -m …` in the project's folder."""
+    return Command(
+        name=name,
+        argv=(sys.executable, "-m", *arguments),
+        log_path=logs / f"{name}.log",
+        environment=environment,
+        directory=ROOT,
+    )
+
+
+async def migrate(logs: Path, environment: Mapping[str, str], journal: Journal) -> None:
+    """Bring the schema up to date.
+
+    Raises:
+        DevError: the migrations failed; the detail is what they logged.
+    """
+    process = ManagedProcess(
+        python_command("migrations", "db", "upgrade", logs=logs, environment=environment), journal
+    )
+    await process.start()
+    try:
+        if code := await process.wait():
+            raise died(process, code)
+    finally:
+        await process.stop()
+
+
+class Api(Service):
+    """`python -m api`, ready when /readyz says so."""
+
+    def __init__(self, url: str, logs: Path, environment: Mapping[str, str], journal: Journal) -> None:
+        self._url = url
+        super().__init__(ManagedProcess(python_command("api", "api", logs=logs, environment=environment), journal))
+
+    async def is_ready(self) -> bool:
+        try:
+            async with httpx.AsyncClient(trust_env=False) as client:
+                answer = await client.get(f"{self._url}/readyz")
+        except httpx.TransportError:
+            return False
+        return answer.is_success
+
+
+class Worker(Service):
+    """`python -m worker`, ready when it polls its task queues."""
+
+    def __init__(self, logs: Path, environment: Mapping[str, str], journal: Journal) -> None:
+        self._environment = environment
+        self._client: Client | None = None
+        self._started = datetime.now(UTC)
+        super().__init__(
+            ManagedProcess(python_command("worker", "worker", logs=logs, environment=environment), journal)
+        )
+
+    async def start(self) -> None:
+        self._started = datetime.now(UTC)
+        await super().start()
+
+    async def is_ready(self) -> bool:
+        try:
+            self._client = self._client or await connect(self._environment)
+            polled = await asyncio.gather(*(self._is_polled(self._client, *queue) for queue in _QUEUES))
+        except (RPCError, RuntimeError):
+            return False
+        return all(polled)
+
+    async def _is_polled(self, client: Client, queue: str, kind: TaskQueueType.ValueType) -> bool:
+        request = DescribeTaskQueueRequest(
+            namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind
+        )
+        answer = await client.workflow_service.describe_task_queue(request)
+        # The server remembers the pollers of a worker that died for minutes: only later polls count.
+        return any(poller.last_access_time.ToDatetime(tzinfo=UTC) >= self._started for poller in answer.pollers)

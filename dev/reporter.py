@@ -1,0 +1,64 @@
+"""How the stack tells what it does."""
+
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+
+class Reporter(Protocol):
+    """Someone who wants to know."""
+
+    def step(self, title: str) -> AbstractContextManager[None]:
+        """Something that takes a while, for as long as the context is open."""
+
+    def note(self, text: str) -> None:
+        """Something that just happened."""
+
+
+class Quiet:
+    """Tells nothing: for tests and measurements."""
+
+    def step(self, title: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def note(self, text: str) -> None:
+        """Drop it."""
+
+
+class ConsoleReporter:
+    """One line per finished step with its seconds; on a terminal, a spinner for what is under way."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        columns = (SpinnerColumn("line"), TextColumn("{task.description}"), TimeElapsedColumn())
+        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        started = time.monotonic()
+        task = self._progress.add_task(title)
+        try:
+            yield
+        finally:
+            self._progress.remove_task(task)
+        self._line(f"{title:<44} {time.monotonic() - started:5.1f} s")
+
+    def note(self, text: str) -> None:
+        self._line(f"{time.strftime('%H:%M:%S')} {text}")
+
+    def _line(self, text: str) -> None:
+        self._console.print(f"  {text}", highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,49 @@
+"""A folder for PostgreSQL's socket: private, and with a path short enough for the kernel."""
+
+import hashlib
+import os
+import stat
+import sys
+import tempfile
+from pathlib import Path
+
+from dev.accounts import Account
+from dev.errors import DevError
+
+PORT = 5432
+"""Part of the socket's name only: nothing listens on TCP."""
+
+_MAX_BYTES = 103 if sys.platform == "darwin" else 107  # sizeof(sun_path) less the closing zero byte
+
+
+def socket_folder(home: Path, account: Account | None) -> Path:
+    """`home`/socket, or a folder of this home in the system's temporary folder when that path is too long.
+
+    Raises:
+        DevError: the temporary folder is not ours, or too long as well.
+    """
+    for folder in (home.absolute() / "socket", _temporary(home.absolute())):
+        if _fits(folder):
+            return _private(folder, account)
+    raise DevError(f"{home} is too long a path for a socket: set HOLDFAST_HOME to a shorter one")
+
+
+def _temporary(home: Path) -> Path:
+    name = hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"holdfast-{os.getuid()}-{name}"
+
+
+def _fits(folder: Path) -> bool:
+    return len(os.fsencode(folder / f".s.PGSQL.{PORT}")) <= _MAX_BYTES
+
+
+def _private(folder: Path, account: Account | None) -> Path:
+    folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    owners = {os.geteuid(), account.uid if account else os.geteuid()}
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners:
+        raise DevError(f"{folder} belongs to somebody else: remove it, or set TMPDIR to a folder of your own")
+    folder.chmod(0o700)
+    if account:
+        account.give(folder)
+    return folder

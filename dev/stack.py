@@ -1,0 +1,182 @@
+"""The whole stack: PostgreSQL, Temporal, migrations, demo data, API and worker."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+from dev.assembly import Assembly, assemble
+from dev.errors import DevError
+from dev.external import require_postgres, require_temporal
+from dev.home import Home
+from dev.keys import ensure_signing_key
+from dev.orphans import end_orphans
+from dev.ports import require_free
+from dev.process import ManagedProcess
+from dev.programs import migrate
+from dev.reporter import Quiet, Reporter
+from dev.run_state import RunJournal
+from dev.service import Service
+from dev.settings import DevSettings
+from dev.supervisor import Supervisor
+
+
+class Stack:
+    """Everything one home needs, as an async context manager; leaving it stops everything in reverse order.
+
+    With `restart=False` a process that dies stays down. A test stops and starts single ones with
+    `stop_process` and `start_process`, and kills one with `await stack.process(name).kill()`.
+
+    Raises:
+        DevError: on entering, when anything does not start; nothing is left running then.
+    """
+
+    def __init__(
+        self,
+        settings: DevSettings,
+        *,
+        reporter: Reporter | None = None,
+        restart: bool = True,
+        demo_data: bool = True,
+        dynamic_config: Mapping[str, str] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.home = Home(settings.home)
+        self._reporter = reporter or Quiet()
+        self._restart = restart
+        self._demo_data = demo_data
+        self._dynamic_config = dynamic_config
+        self._services: dict[str, Service] = {}
+        self._resources = ExitStack()
+
+    @property
+    def database_url(self) -> str:
+        return self._parts.database_url
+
+    @property
+    def temporal_address(self) -> str:
+        return self._parts.temporal_address
+
+    @property
+    def api_url(self) -> str:
+        return self.settings.api_url
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the API and the worker run with; for further processes of the same stack."""
+        return dict(self._parts.environment)
+
+    def process(self, name: str) -> ManagedProcess:
+        """The process called postgres, temporal, api or worker."""
+        return self._services[name].process
+
+    async def failed(self) -> DevError:
+        """Wait until a process is given up; why."""
+        return await asyncio.shield(self._supervisor.failed)
+
+    async def stop_process(self, name: str) -> None:
+        """Stop one process and leave it down."""
+        await self._supervisor.stop(self._services[name])
+
+    async def start_process(self, name: str) -> None:
+        """Start a process that `stop_process` stopped, or that died with `restart=False`."""
+        await self._supervisor.start(self._services[name])
+
+    def hurry(self) -> None:
+        """Make a stop that is under way as quick as is safe."""
+        for service in self._services.values():
+            service.process.hurry()
+
+    async def __aenter__(self) -> Self:
+        self._supervisor = Supervisor(restart=self._restart, report=self._reporter.note)
+        try:
+            await self._start()
+        except BaseExceptionGroup as group:
+            await self._stop()
+            raise _first_of(group) from None
+        except BaseException:
+            await self._stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stop()
+
+    async def _stop(self) -> None:
+        for service in reversed(self._services.values()):
+            if service.process.running:
+                with self._reporter.step(f"stopping {service.name}"):
+                    await self._supervisor.stop(service)
+            else:
+                await self._supervisor.stop(service)  # it may be on its way back
+        self._resources.close()
+
+    async def _start(self) -> None:
+        self._resources.enter_context(self.home.locked())
+        for name in await end_orphans(self.home.run_state):
+            self._reporter.note(f"ended {name}, left behind by a stack that was killed")
+        self._check_ports()
+        ensure_signing_key(self.home.jwt_key)
+        self._assemble()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._start_temporal())
+            group.create_task(self._start_database())
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._start_service(self._parts.api, "API"))
+            group.create_task(self._start_service(self._parts.worker, "worker"))
+
+    def _check_ports(self) -> None:
+        require_free(self.settings.api_port, "HOLDFAST_API_PORT")
+        if not self.settings.temporal_address:
+            require_free(self.settings.temporal_port, "HOLDFAST_TEMPORAL_PORT")
+            require_free(self.settings.temporal_ui_port, "HOLDFAST_TEMPORAL_UI_PORT")
+
+    def _assemble(self) -> None:
+        self._journal = RunJournal(self.home.run_state)
+        self._resources.callback(self._journal.close)
+        self._parts: Assembly = assemble(self.settings, self.home, self._journal, self._dynamic_config)
+        self._services = {service.name: service for service in self._parts.services()}
+        self._journal.record_urls(self._urls())
+
+    def _urls(self) -> dict[str, str]:
+        urls = {"api": self.api_url}
+        if self._parts.postgres:  # a database of the user's own may have a password in its URL
+            urls["database"] = self.database_url
+        if self.settings.temporal_ui_url:
+            urls["temporal ui"] = self.settings.temporal_ui_url
+        return urls
+
+    async def _start_service(self, service: Service, title: str) -> None:
+        with self._reporter.step(title):
+            await self._supervisor.start(service)
+
+    async def _start_temporal(self) -> None:
+        if self._parts.temporal:
+            await self._start_service(self._parts.temporal, "Temporal server and UI")
+        else:
+            await require_temporal(self._parts.environment)
+
+    async def _start_database(self) -> None:
+        if self._parts.postgres:
+            await self._start_service(self._parts.postgres, "PostgreSQL")
+        else:
+            await require_postgres(self.database_url)
+        with self._reporter.step("migrations"):
+            await migrate(self.home.logs, self._parts.environment, self._journal)
+        if self._demo_data:
+            await self._load_demo_data()
+
+    async def _load_demo_data(self) -> None:
+        from dev import demo_data  # noqa: PLC0415  # pulls in the whole data layer
+
+        with self._reporter.step("demo data"):
+            await demo_data.load(self.database_url)
+
+
+def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first failure of steps that ran side by side."""
+    first = group.exceptions[0]
+    return _first_of(first) if isinstance(first, BaseExceptionGroup) else first

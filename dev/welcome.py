@@ -1,0 +1,57 @@
+"""What is printed once the stack is up."""
+
+import json
+import shlex
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from dev.demo_users import BUSINESS, CUSTOMER, EMAILS, PASSWORD, TIMEZONE
+from dev.settings import DevSettings
+
+_SUNDAY = 6
+_JSON = "-H 'Content-Type: application/json'"
+
+
+def welcome(settings: DevSettings, now: datetime) -> str:
+    """The addresses, the users and what to do next."""
+    return f"""
+Holdfast is up.
+
+  API           {settings.api_url}
+  API docs      {settings.api_url}/docs
+  Temporal UI   {settings.temporal_ui_url or "your own, with the server at " + str(settings.temporal_address)}
+
+  Users         {", ".join(EMAILS[:3])},
+                {", ".join(EMAILS[3:])}
+  Password      {PASSWORD}
+
+Book a repair (paste into another terminal):
+
+{booking_command(settings.api_url, next_opening(now))}
+
+See a booking's whole life: make demo
+Logs: {settings.home.absolute() / "logs"}
+Stop with Ctrl-C; everything is still there after the next start.
+"""
+
+
+def next_opening(now: datetime) -> datetime:
+    """10:00 in the business's zone on the next day that it is open, today excluded."""
+    local = now.astimezone(ZoneInfo(TIMEZONE))
+    day = local.replace(hour=10, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    return day + timedelta(days=1) if day.weekday() == _SUNDAY else day
+
+
+def booking_command(api_url: str, starts_at: datetime) -> str:
+    """One shell command that logs in and books."""
+    login = json.dumps({"email": CUSTOMER, "password": PASSWORD})
+    booking = json.dumps({"business_id": BUSINESS, "service_id": "repair", "starts_at": starts_at.isoformat()})
+    token = (
+        f"$(curl -s {api_url}/v1/auth/login {_JSON} -d {shlex.quote(login)}"
+        """ | sed -E 's/.*"access_token" *: *"([^"]+)".*/\\1/')"""
+    )
+    return (
+        f"curl -s {api_url}/v1/bookings {_JSON} -d {shlex.quote(booking)} \\\n"
+        '  -H "Idempotency-Key: $(date +%s)" \\\n'
+        f'  -H "Authorization: Bearer {token}"'
+    )

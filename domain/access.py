@@ -1,0 +1,79 @@
+"""Who may do what: the roles a person has with regard to one booking, decided here and nowhere else."""
+
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from domain.booking import Actor
+from domain.errors import ForbiddenError
+from domain.lifecycle import Command, Role, may_command
+
+_PRECEDENCE = (Role.ADMIN, Role.OWNER, Role.PROVIDER, Role.CUSTOMER)
+
+
+class Membership(BaseModel):
+    """A role in a business; providers act as one provider of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    business_id: UUID
+    role: Role
+    provider_id: UUID | None = None
+
+
+class Principal(BaseModel):
+    """Somebody who has proved who they are. Everybody may be a customer; memberships add to it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    user_id: UUID
+    memberships: tuple[Membership, ...] = ()
+
+    def is_staff_of(self, business_id: UUID) -> bool:
+        """Whether they work for the business, in whatever role."""
+        return any(m.business_id == business_id for m in self.memberships)
+
+    def runs(self) -> tuple[UUID, ...]:
+        """The businesses whose every booking they may see."""
+        desk = (Role.OWNER, Role.ADMIN)
+        return tuple({m.business_id for m in self.memberships if m.role in desk})
+
+    def acts_as_providers(self) -> tuple[UUID, ...]:
+        """The providers that they are."""
+        return tuple({m.provider_id for m in self.memberships if m.provider_id is not None})
+
+
+def actors_for(
+    principal: Principal, *, business_id: UUID, provider_id: UUID | None, customer_user_id: UUID | None
+) -> list[Actor]:
+    """As whom the principal may act on a booking of this business, provider and customer; strongest first."""
+    actors = [
+        Actor(role=m.role, user_id=principal.user_id, provider_id=m.provider_id)
+        for m in principal.memberships
+        if m.business_id == business_id and (m.role is not Role.PROVIDER or m.provider_id == provider_id)
+    ]
+    if customer_user_id == principal.user_id:
+        actors.append(Actor(role=Role.CUSTOMER, user_id=principal.user_id))
+    return sorted(actors, key=lambda actor: _PRECEDENCE.index(actor.role))
+
+
+def actor_for_command(actors: list[Actor], command: Command) -> Actor:
+    """The first of the actors who may give the command.
+
+    Raises:
+        ForbiddenError: none of them may.
+    """
+    for actor in actors:
+        if may_command(actor.role, command):
+            return actor
+    roles = " or ".join(actor.role for actor in actors)
+    raise ForbiddenError(f"As {roles} you may not {command} this booking.")
+
+
+def actor_creating(principal: Principal, business_id: UUID) -> Actor:
+    """As whom the principal makes a booking: staff for the business, everybody else for themselves."""
+    staff = [m for m in principal.memberships if m.business_id == business_id]
+    staff.sort(key=lambda m: _PRECEDENCE.index(m.role))
+    if staff:
+        return Actor(role=staff[0].role, user_id=principal.user_id, provider_id=staff[0].provider_id)
+    return Actor(role=Role.CUSTOMER, user_id=principal.user_id)

@@ -1,0 +1,128 @@
+"""The state of one booking and the pure rules that take it from one step to the next.
+
+The workflow holds a `BookingState`, the database mirrors it column by column, and a run that begins in the
+middle of a booking's life (reopened, continued, reset) begins from it. Nothing here reads a clock: `at` comes in.
+"""
+
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from domain.lifecycle import Party, Role, Status
+from domain.policies import CustomerNoShow, Policy
+
+
+class Actor(BaseModel):
+    """Who did it: a role and ids, never a name."""
+
+    model_config = ConfigDict(frozen=True)
+
+    role: Role
+    user_id: UUID | None = None
+    provider_id: UUID | None = None
+    """Set for providers: the provider that the user acts as."""
+
+
+SYSTEM = Actor(role=Role.SYSTEM)
+
+
+class BookingState(BaseModel):
+    """Everything that decides what happens next to a booking. Immutable: each step makes a new one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    booking_id: UUID
+    business_id: UUID
+    service_id: UUID
+    status: Status
+    version: int
+    """Sequence of the last history row; 1 after creation."""
+    starts_at: datetime
+    ends_at: datetime
+    provider_id: UUID | None = None
+    """The provider on whom the booking stands, or stood last."""
+    auto_accept: bool = False
+    """Whether that provider accepts without being asked."""
+    policy: Policy
+    phase_since: datetime
+    """When the last step was taken; offers run from here."""
+    attempt: int = 0
+    """Assignments tried in this round."""
+    next_attempt_at: datetime | None = None
+    """When the next assignment is tried; none when nothing is planned."""
+    refused_provider_ids: tuple[UUID, ...] = ()
+    """Providers that are not asked again: they refused, let an offer pass or did not show up."""
+    accepted_once: bool = False
+    """Whether anybody ever accepted; such a booking no longer expires."""
+    absent_party: Party | None = None
+    needs_attention: bool = False
+    holds_time: bool = False
+    """Whether that provider's time is reserved for this booking now."""
+    planned_from: datetime
+    """Creation, last move or last override: what lay in the past then is neither reminded of nor expires."""
+
+    def entering(self, status: Status, at: datetime, **changes: Any) -> Self:
+        """The state after a step into `status` at `at`; `changes` go before the status's own consequences."""
+        if status not in (Status.NO_SHOW, Status.CANCELLED):
+            changes.setdefault("absent_party", None)
+        base = self._next(at, status=status, next_attempt_at=None, needs_attention=False, **changes)
+        match status:
+            case Status.PENDING:
+                return base._with(attempt=0, next_attempt_at=at)
+            case Status.ASSIGNED:
+                return base._with(attempt=base.attempt + 1)
+            case Status.ACCEPTED:
+                return base._with(accepted_once=True)
+            case Status.REJECTED:
+                return base._refused()._retrying(at)
+            case Status.NO_SHOW:
+                return base._after_no_show(at)
+            case _:
+                return base
+
+    def assignment_failed(self, at: datetime) -> Self:
+        """The state after an attempt that found no provider free."""
+        return self._next(at, attempt=self.attempt + 1)._retrying(at)
+
+    def flagged(self, at: datetime) -> Self:
+        """The state after the booking was flagged for an admin; automatic assignment pauses."""
+        return self._next(at, needs_attention=True, next_attempt_at=None)
+
+    def rescheduled(self, at: datetime, starts_at: datetime, ends_at: datetime, **changes: Any) -> Self:
+        """The state after a move: same status, a new round of attempts, reminders planned anew."""
+        moved = self._next(
+            at,
+            starts_at=starts_at,
+            ends_at=ends_at,
+            planned_from=at,
+            needs_attention=False,
+            **changes,
+        )
+        if moved.status in (Status.PENDING, Status.REJECTED):
+            return moved._with(attempt=0, next_attempt_at=at)
+        return moved._with(attempt=min(moved.attempt, 1))
+
+    def _after_no_show(self, at: datetime) -> Self:
+        if self.absent_party is Party.PROVIDER:
+            return self._refused()._retrying(at)
+        review = self.policy.customer_no_show is CustomerNoShow.REVIEW
+        return self._with(needs_attention=review or self.absent_party is None)
+
+    def _refused(self) -> Self:
+        if self.provider_id is None or self.provider_id in self.refused_provider_ids:
+            return self
+        return self._with(refused_provider_ids=(*self.refused_provider_ids, self.provider_id))
+
+    def _retrying(self, at: datetime) -> Self:
+        backoff = self.policy.backoff
+        if self.attempt >= backoff.attempts:
+            return self._with(next_attempt_at=None, needs_attention=True)
+        return self._with(next_attempt_at=at + backoff.wait_before(self.attempt + 1))
+
+    def _next(self, at: datetime, **changes: Any) -> Self:
+        return self._with(version=self.version + 1, phase_since=at, **changes)
+
+    def _with(self, **changes: Any) -> Self:
+        return self.model_copy(update=changes)

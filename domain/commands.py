@@ -1,0 +1,103 @@
+"""The commands a booking takes: one model per message, and the one check that all of them pass.
+
+Reasons that people type may hold personal data, so a command carries only the id of the stored remark.
+"""
+
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from domain.booking import Actor, BookingState
+from domain.errors import ForbiddenError, InvalidTransitionError
+from domain.lifecycle import Command, Party, Role, Status, allowed_from, command_fits, may_command
+
+
+class BookingCommand(BaseModel):
+    """What every command carries."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: ClassVar[Command]
+
+    actor: Actor
+    remark_id: UUID | None = None
+    """The stored text that says why, written before the command is sent."""
+    reason: str | None = None
+    """A reason that is a code, as the engine itself gives (`expired`, `offer_expired`)."""
+    correlation_id: str | None = None
+
+
+class Accept(BookingCommand):
+    kind = Command.ACCEPT
+
+
+class Reject(BookingCommand):
+    kind = Command.REJECT
+
+
+class Start(BookingCommand):
+    kind = Command.START
+
+
+class Complete(BookingCommand):
+    kind = Command.COMPLETE
+
+
+class NoShow(BookingCommand):
+    kind = Command.NO_SHOW
+
+    party: Party
+
+
+class Cancel(BookingCommand):
+    kind = Command.CANCEL
+
+
+class Reschedule(BookingCommand):
+    """Move to another time, and to another provider where one is named."""
+
+    kind = Command.RESCHEDULE
+
+    starts_at: datetime
+    provider_id: UUID | None = None
+
+
+class Assign(BookingCommand):
+    kind = Command.ASSIGN
+
+    provider_id: UUID
+
+
+class Override(BookingCommand):
+    """An admin's word, against the table."""
+
+    kind = Command.OVERRIDE
+
+    status: Status
+
+
+def check(state: BookingState, command: BookingCommand) -> None:
+    """Refuse a command that this booking cannot take now.
+
+    Raises:
+        ForbiddenError: the role never may, or the provider is not this booking's.
+        InvalidTransitionError: the status does not allow it; carries `current_status` and `allowed`.
+    """
+    if not may_command(command.actor.role, command.kind):
+        raise ForbiddenError(f"A {command.actor.role} may not {command.kind} a booking.")
+    if not command_fits(command.kind, state.status):
+        raise refusal(command.kind, state.status)
+    if command.actor.role is Role.PROVIDER and command.actor.provider_id != state.provider_id:
+        raise ForbiddenError("This booking is with another provider.")
+
+
+def refusal(command: Command, status: Status) -> InvalidTransitionError:
+    """The error that says what would have been possible instead."""
+    allowed = [str(candidate) for candidate in allowed_from(status)]
+    return InvalidTransitionError(
+        f"A booking that is {status} cannot take the command '{command}'.",
+        current_status=str(status),
+        allowed=allowed,
+    )

@@ -1,0 +1,94 @@
+"""Expected failures: one typed family, each with a stable `code`, mapped once per boundary.
+
+A code is part of the API: clients branch on it, so it is never renamed.
+"""
+
+from typing import Any, ClassVar
+
+
+class HoldfastError(Exception):
+    """Base of everything that can go wrong in the ordinary course of business."""
+
+    code: ClassVar[str] = "error"
+    title: ClassVar[str] = "The request could not be carried out."
+
+    def __init__(self, detail: str | None = None, **extra: Any) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail or self.title
+        self.extra = extra
+        """Members that travel with the error, JSON-able: `allowed`, `current_status`, …"""
+
+
+class NotFoundError(HoldfastError):
+    code = "not_found"
+    title = "There is no such thing, or it is not yours to see."
+
+
+class UnauthenticatedError(HoldfastError):
+    code = "unauthenticated"
+    title = "Log in first: send a valid access token as `Authorization: Bearer …`."
+
+
+class ForbiddenError(HoldfastError):
+    code = "forbidden"
+    title = "Your role does not allow this."
+
+
+class InvalidTransitionError(HoldfastError):
+    code = "invalid_transition"
+    title = "The booking's status does not allow this."
+
+
+class SlotUnavailableError(HoldfastError):
+    code = "slot_unavailable"
+    title = "This time is not free. Choose another time or another provider."
+
+
+class ProviderUnfitError(HoldfastError):
+    code = "provider_unfit"
+    title = "This provider does not offer the service or is not available."
+
+
+class InvalidRequestError(HoldfastError):
+    code = "invalid_request"
+    title = "The request is not valid."
+
+
+class IdempotencyMismatchError(HoldfastError):
+    code = "idempotency_key_reused"
+    title = "This Idempotency-Key was used before with another request. Use a new key."
+
+
+class BusyError(HoldfastError):
+    code = "start_backlog_full"
+    title = "Too many bookings wait to be processed. Nothing was stored; try again soon."
+
+
+class EngineUnavailableError(HoldfastError):
+    code = "engine_unavailable"
+    title = "The booking engine cannot be reached right now. Try again soon."
+
+
+class StaleStateError(HoldfastError):
+    """The history of a booking is ahead of the workflow that tried to add to it."""
+
+    code = "stale_state"
+    title = "The booking has moved on since this step was decided."
+
+
+ERRORS_BY_CODE: dict[str, type[HoldfastError]] = {
+    cls.code: cls
+    for cls in (
+        NotFoundError,
+        ForbiddenError,
+        UnauthenticatedError,
+        InvalidTransitionError,
+        SlotUnavailableError,
+        ProviderUnfitError,
+        InvalidRequestError,
+        IdempotencyMismatchError,
+        BusyError,
+        EngineUnavailableError,
+        StaleStateError,
+    )
+}

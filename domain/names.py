@@ -1,0 +1,27 @@
+"""Names that two rooms must agree on and that live on in stored workflow histories. Never reuse one."""
+
+from uuid import UUID
+
+BOOKINGS_TASK_QUEUE = "holdfast-bookings"
+MESSAGES_TASK_QUEUE = "holdfast-messages"
+
+BOOKING_WORKFLOW = "BookingWorkflow"
+
+
+BOOKING_ID_PREFIX = "booking/"
+
+
+def booking_workflow_id(booking_id: UUID) -> str:
+    """The workflow id of a booking, from which every process finds the same workflow."""
+    return f"{BOOKING_ID_PREFIX}{booking_id}"
+
+
+LOAD_BOOKING = "load_booking"
+RECORD_STEP = "record_step"
+SEND_NOTICES = "send_notices"
+
+TENANT_ID = "TenantId"
+BOOKING_STATUS = "BookingStatus"
+PROVIDER_ID = "ProviderId"
+STARTS_AT = "StartsAt"
+NEEDS_ATTENTION = "NeedsAttention"

@@ -1,0 +1,61 @@
+"""A business's policies. A booking keeps the snapshot that it was made under, so every field has a default."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Minutes = Annotated[int, Field(ge=0, le=60 * 24 * 60)]
+
+
+class Intake(StrEnum):
+    """How a business takes bookings."""
+
+    INSTANT = "instant"
+    """A provider must be free now, else the request is refused."""
+    DISPATCH = "dispatch"
+    """Always taken; a provider is found afterwards."""
+
+
+class CustomerNoShow(StrEnum):
+    """What a customer's absence leads to."""
+
+    CANCEL = "cancel"
+    REVIEW = "review"
+    """The booking is flagged and an admin decides."""
+
+
+class Backoff(BaseModel):
+    """The waits between attempts: none before the first, then `base`, `base * factor`, `base * factor**2`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base_seconds: float = Field(default=2.0, gt=0, le=86_400)
+    factor: float = Field(default=2.0, ge=1, le=10)
+    attempts: int = Field(default=4, ge=1, le=20)
+
+    def wait_before(self, attempt: int) -> timedelta:
+        """How long to wait before attempt number `attempt` (from 1)."""
+        if attempt <= 1:
+            return timedelta()
+        return timedelta(seconds=self.base_seconds * self.factor ** (attempt - 2))
+
+
+class Policy(BaseModel):
+    """All that a business may decide about its bookings' lives."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    intake: Intake = Intake.INSTANT
+    backoff: Backoff = Backoff()
+    offer_timeout_minutes: Annotated[int, Field(ge=1, le=60 * 24 * 30)] = 30
+    auto_accept: bool = False
+    """Whether providers accept automatically; a provider's own setting goes before it."""
+    reminder_minutes: Annotated[tuple[Minutes, ...], Field(max_length=10)] = (24 * 60, 10)
+    """When to remind, in minutes before the start."""
+    expires_minutes_before: Minutes = 0
+    """A booking that nobody accepted ends this long before its time."""
+    overdue_minutes: Annotated[int, Field(ge=1, le=60 * 24 * 60)] = 24 * 60
+    """A booking that nobody finished is flagged this long after its end."""
+    customer_no_show: CustomerNoShow = CustomerNoShow.CANCEL

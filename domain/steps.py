@@ -1,0 +1,116 @@
+"""One step of a booking: what the workflow asks the database to write, and what it hears back.
+
+A step is written once however often it is asked for: (booking, sequence) is its place, `key` its identity.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from domain.booking import Actor, BookingState
+from domain.lifecycle import Status
+
+
+class StepKind(StrEnum):
+    CREATED = "created"
+    TRANSITION = "transition"
+    OVERRIDE = "override"
+    RESCHEDULED = "rescheduled"
+    ATTEMPT_FAILED = "attempt_failed"
+    FLAGGED = "flagged"
+
+
+class Hold(StrEnum):
+    """What a step does with the provider's time."""
+
+    KEEP = "keep"
+    RELEASE = "release"
+    TAKE = "take"
+    """Reserve the time of `after.provider_id`, who must be open and free, in place of what was reserved before."""
+    FORCE = "force"
+    """The same against the provider's hours: a person at the desk has decided it."""
+    CHOOSE = "choose"
+    """Reserve the time of the best free provider who has not refused, in place of what was reserved before."""
+
+
+class Reason:
+    """Reasons that are codes: the engine's own."""
+
+    OFFER_EXPIRED = "offer_expired"
+    EXPIRED = "expired"
+    AUTO_ACCEPTED = "auto_accepted"
+    NO_PROVIDER_FREE = "no_provider_free"
+    CUSTOMER_NO_SHOW = "customer_no_show"
+    OVERDUE = "overdue"
+    CANCELLED_IN_TEMPORAL = "cancelled_in_temporal"
+    WORKFLOW_CLOSED = "workflow_closed"
+
+
+class Step(BaseModel):
+    """A step to record: the projection, its history row and its event, in one transaction."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: StepKind
+    key: str
+    """Identity of the decision: the same key at the same sequence is the same step written again."""
+    old_status: Status
+    after: BookingState
+    """The state to store; `after.version` is the step's sequence."""
+    hold: Hold
+    at: datetime
+    actor: Actor
+    reason: str | None = None
+    remark_id: UUID | None = None
+    correlation_id: str | None = None
+
+
+class Outcome(StrEnum):
+    RECORDED = "recorded"
+    STALE = "stale"
+    """The history is ahead: nothing was written, and `state` is what the database holds."""
+    UNAVAILABLE = "unavailable"
+    """No provider is free (`CHOOSE`) or this one is not (`TAKE`, `FORCE`): nothing was written."""
+    UNFIT = "unfit"
+    """The provider does not exist in this business or does not offer the service: nothing was written."""
+
+
+class StepResult(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    outcome: Outcome
+    state: BookingState | None = None
+    """The state as stored (`RECORDED`, `STALE`)."""
+
+
+class LoadedBooking(BaseModel):
+    """A booking read back: its state, and what kind of step was its last."""
+
+    model_config = ConfigDict(frozen=True)
+
+    state: BookingState
+    last_kind: StepKind
+
+
+class BookingStart(BaseModel):
+    """The argument of a booking's workflow."""
+
+    model_config = ConfigDict(frozen=True)
+
+    booking_id: UUID
+    business_id: UUID
+    state: BookingState | None = None
+    """Where to begin; without it the workflow reads the projection."""
+    alarm: str | None = None
+    """Why the booking must be flagged first: its former run ended in a way nobody meant."""
+
+
+class BookingRef(BaseModel):
+    """A booking and whose it is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    booking_id: UUID
+    business_id: UUID

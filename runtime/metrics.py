@@ -1,0 +1,20 @@
+"""Prometheus metrics of all processes, in one place so that their names agree."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+REQUEST_SECONDS = Histogram(
+    "holdfast_request_seconds",
+    "Time to answer a request.",
+    ("method", "route", "status"),
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+)
+BOOKINGS_CREATED = Counter("holdfast_bookings_created_total", "Bookings created.")
+STARTS_WAITING = Gauge("holdfast_starts_waiting", "Bookings of this process that wait for their workflow.")
+STARTS = Counter("holdfast_workflow_starts_total", "Workflow starts, by who and how it ended.", ("by", "outcome"))
+COMMANDS = Counter(
+    "holdfast_commands_total", "Commands sent to bookings, by how they ended.", ("command", "outcome")
+)
+SWEEPS = Counter("holdfast_sweeps_total", "Rounds of the sweeper, by how they ended.", ("outcome",))
+MESSAGES = Counter(
+    "holdfast_messages_total", "Messages, by channel and what became of them.", ("channel", "state")
+)

@@ -1,0 +1,61 @@
+"""Every setting of Holdfast's own processes, read once from the environment.
+
+Temporal's connection is not here: it comes from `temporalio.envconfig` (TOML profiles and `TEMPORAL_*`),
+so that a self-hosted cluster or Temporal Cloud is configuration only.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings with their defaults; the environment variable is `HOLDFAST_` plus the upper-case name."""
+
+    model_config = SettingsConfigDict(env_prefix="HOLDFAST_", extra="ignore")
+
+    database_url: str = "postgresql://localhost/holdfast"
+    database_pool_min: int = Field(default=5, ge=1)
+    database_pool_max: int = Field(default=30, ge=1)
+
+    api_host: str = "127.0.0.1"
+    api_port: int = 8000
+
+    jwt_key_file: Path | None = None
+    """PEM file of the Ed25519 private key that signs access tokens."""
+    jwt_issuer: str = "https://holdfast.example"
+    jwt_audience: str = "holdfast-api"
+    access_token_minutes: int = Field(default=15, ge=1)
+
+    start_concurrency: int = Field(default=8, ge=1)
+    """How many workflow starts one API process has under way at once."""
+    start_backlog_limit: int = Field(default=10_000, ge=0)
+    """Bookings that may wait for their workflow before creating answers 503."""
+    command_timeout_seconds: float = Field(default=10.0, gt=0)
+    """How long a command waits for the engine before the caller is told to come back."""
+
+    worker_health_port: int = 0
+    """Port of the worker's own /livez, /readyz and /metrics on loopback; 0 leaves it off."""
+    worker_health_host: str = "127.0.0.1"
+    worker_pollers: int = Field(default=20, ge=1)
+    worker_cached_workflows: int = Field(default=600, ge=1)
+    worker_build_id: str = ""
+    """With a build id the worker registers as a version of the deployment `holdfast` (Worker Versioning)."""
+    worker_graceful_seconds: float = Field(default=30.0, ge=0)
+
+    sweep_interval_seconds: float = Field(default=2.0, gt=0)
+    sweep_grace_seconds: float = Field(default=5.0, ge=0)
+    """Age after which a booking without its workflow is taken for lost and started by the sweeper."""
+    audit_interval_seconds: float = Field(default=3600.0, gt=0)
+    """How often every open booking is compared with the workflows that are running."""
+
+    log_level: str = "INFO"
+    log_format: str = "json"
+
+
+@lru_cache
+def settings() -> Settings:
+    """The process's settings, read at the first call."""
+    return Settings()

@@ -1,0 +1,58 @@
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from dev.demo import opening_slots
+from dev.timeline import next_line, row_line
+from dev.welcome import booking_command, next_opening
+
+_SATURDAY_NIGHT = datetime(2026, 11, 22, 4, tzinfo=UTC)  # still Saturday in New York
+
+
+def test_the_next_opening_is_at_ten_and_never_on_a_sunday() -> None:
+    openings = [next_opening(_SATURDAY_NIGHT + timedelta(days=day)) for day in range(7)]
+    assert {opening.time() for opening in openings} == {time(10)}
+    assert openings[0].isoformat() == "2026-11-23T10:00:00-05:00"
+    assert all(opening.weekday() < 6 for opening in openings)
+
+
+def test_the_booking_command_logs_in_and_books() -> None:
+    command = booking_command("http://127.0.0.1:8000", next_opening(_SATURDAY_NIGHT))
+    for part in ("/v1/auth/login", "/v1/bookings", "Idempotency-Key", "2026-11-23T10:00:00-05:00"):
+        assert part in command
+
+
+def test_the_demo_tries_every_half_hour_of_four_weeks_that_the_business_is_open() -> None:
+    slots = opening_slots(_SATURDAY_NIGHT)
+    assert len(slots) == len(set(slots)) == 24 * 20
+    assert all(slot > _SATURDAY_NIGHT for slot in slots)
+
+
+def test_a_history_row_in_one_line() -> None:
+    row: dict[str, Any] = {
+        "sequence": 3,
+        "kind": "transition",
+        "old_status": "assigned",
+        "new_status": "rejected",
+        "actor": {"role": "provider", "id": "p1"},
+        "reason": "the van is in repair",
+        "provider_id": "p1",
+        "occurred_at": "2026-11-20T10:00:00.123456+00:00",
+    }
+    words = row_line(row, {"p1": "Ana Ruiz"}).split(maxsplit=1)[1]
+    assert " ".join(words.split()) == (
+        "#3 transition assigned -> rejected by provider Ana Ruiz, the van is in repair"
+    )
+
+
+def test_what_comes_next_in_one_line() -> None:
+    upcoming: dict[str, Any] = {
+        "phase": "assignment",
+        "deadline": None,
+        "attempt": 1,
+        "max_attempts": 4,
+        "next_attempt_at": "2026-11-20T10:00:02+00:00",
+        "refused_provider_ids": ["p1"],
+    }
+    line = next_line(upcoming, {"p1": "Ana Ruiz"})
+    assert "next: assignment, attempt 2 of 4, at " in line
+    assert line.endswith("refused by Ana Ruiz")

@@ -1,0 +1,130 @@
+import os
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from dev.errors import DevError
+from dev.postgres import EmbeddedPostgres
+from dev.postgres_binaries import binary, major_version
+from dev.sockets import socket_folder
+
+
+@pytest.fixture
+async def postgres(home: Path) -> AsyncIterator[EmbeddedPostgres]:
+    server = EmbeddedPostgres(home)
+    await server.start()
+    yield server
+    await server.stop()
+
+
+async def _run(url: str, *statements: str) -> None:
+    connection = await asyncpg.connect(url)
+    for statement in statements:
+        await connection.execute(statement)
+    await connection.close()
+
+
+async def _value(url: str, query: str) -> object:
+    connection = await asyncpg.connect(url)
+    value: object = await connection.fetchval(query)
+    await connection.close()
+    return value
+
+
+async def test_its_role_owns_the_database_and_is_no_superuser(postgres: EmbeddedPostgres) -> None:
+    await _run(
+        postgres.url,
+        "CREATE TABLE kept (provider int, during tstzrange, EXCLUDE USING gist (provider WITH =, during WITH &&))",
+    )
+    assert await _value(postgres.url, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") is False
+
+
+async def test_it_listens_on_a_private_socket_only(postgres: EmbeddedPostgres, home: Path) -> None:
+    assert await _value(postgres.url, "SHOW listen_addresses") == ""
+    assert stat.S_IMODE((home / "socket").stat().st_mode) == 0o700
+
+
+async def test_a_commit_survives_kill_and_stop(postgres: EmbeddedPostgres) -> None:
+    await _run(postgres.url, "CREATE TABLE kept (n int)", "INSERT INTO kept VALUES (1)")
+    await postgres.kill()
+    await postgres.start()
+    await _run(postgres.url, "INSERT INTO kept VALUES (2)")
+    await postgres.stop()
+    await postgres.start()
+    assert await _value(postgres.url, "SELECT array_agg(n ORDER BY n) FROM kept") == [1, 2]
+
+
+async def test_it_restarts_while_processes_of_the_killed_one_still_end(postgres: EmbeddedPostgres) -> None:
+    connection = await asyncpg.connect(postgres.url)
+    await postgres.kill()
+    await postgres.start()
+    assert await _value(postgres.url, "SELECT 1") == 1
+    connection.terminate()
+
+
+async def test_durability_is_on(postgres: EmbeddedPostgres) -> None:
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        assert await _value(postgres.url, f"SHOW {setting}") == "on"
+
+
+async def test_a_lock_whose_process_id_another_program_has_now_is_forgotten(
+    postgres: EmbeddedPostgres, home: Path
+) -> None:
+    await postgres.stop()
+    (home / "postgres" / "postmaster.pid").write_text(f"{os.getpid()}\n{home / 'postgres'}\n")
+    await postgres.start()
+
+
+async def test_an_interrupted_first_start_leaves_no_broken_folder(home: Path) -> None:
+    (home / "postgres.new").mkdir()
+    (home / "postgres.new" / "PG_VERSION").write_text("half")
+    server = EmbeddedPostgres(home)
+    await server.start()
+    await server.stop()
+
+
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [
+        ("garbage", "is broken .PG_VERSION says 'garbage'.: move the folder away"),
+        (str(major_version() - 1), f"is of PostgreSQL {major_version() - 1}, this is {major_version()}"),
+        (None, "is no PostgreSQL data folder .PG_VERSION: no such file"),
+    ],
+)
+async def test_a_broken_folder_is_named_and_left_as_it_is(home: Path, version: str | None, message: str) -> None:
+    folder = home / "postgres"
+    folder.mkdir()
+    if version:
+        (folder / "PG_VERSION").write_text(version)
+    server = EmbeddedPostgres(home)
+    with pytest.raises(DevError, match=message):
+        await server.start()
+    assert not server.process.running
+    assert len(list(folder.iterdir())) == (1 if version else 0)
+
+
+async def test_damaged_files_give_the_servers_own_words(postgres: EmbeddedPostgres, home: Path) -> None:
+    await postgres.stop()
+    (home / "postgres" / "global" / "pg_control").write_bytes(b"")
+    with pytest.raises(DevError, match=r"postgres ended with .*pg_control"):
+        await postgres.start()
+
+
+def test_a_missing_program_is_named() -> None:
+    with pytest.raises(DevError, match=r"no-such-program is missing: install"):
+        binary("no-such-program")
+
+
+def test_a_home_with_a_long_path_has_its_socket_elsewhere(home: Path) -> None:
+    folder = socket_folder(home / ("x" * 100), account=None)
+    try:
+        assert not folder.is_relative_to(home)
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert folder == socket_folder(home / ("x" * 100), account=None)
+        assert folder != socket_folder(home / ("y" * 100), account=None)
+    finally:
+        folder.rmdir()
+        socket_folder(home / ("y" * 100), account=None).rmdir()

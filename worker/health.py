@@ -1,0 +1,67 @@
+"""The worker's own little server: is it alive, does it work, how does it do. For probes and Prometheus."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+from fastapi import FastAPI, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+
+from db.engine import ping
+from runtime.settings import Settings
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the signals to the worker."""
+
+    def install_signal_handlers(self) -> None:
+        return
+
+
+def _app(client: Client, engine: AsyncEngine) -> FastAPI:
+    app = FastAPI(title="Holdfast worker", docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.get("/livez")
+    async def livez() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/readyz")
+    async def readyz(response: Response) -> dict[str, str]:
+        try:
+            await ping(engine)
+            await client.service_client.check_health()
+        except Exception as error:
+            response.status_code = 503
+            return {"status": "unavailable", "error": type(error).__name__}
+        return {"status": "ok"}
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return app
+
+
+@asynccontextmanager
+async def health_server(client: Client, engine: AsyncEngine, settings: Settings) -> AsyncIterator[None]:
+    """Serve while the worker runs, where a port is set."""
+    if not settings.worker_health_port:
+        yield
+        return
+    config = uvicorn.Config(
+        _app(client, engine),
+        host=settings.worker_health_host,
+        port=settings.worker_health_port,
+        log_config=None,
+        access_log=False,
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve())
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving

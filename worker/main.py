@@ -1,0 +1,77 @@
+"""The worker process: connect, run the queues and the sweeper, and drain when told to stop."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+
+from db.engine import create_engine, warm
+from runtime import temporal
+from runtime.settings import Settings
+from worker.health import health_server
+from worker.search_attributes import ensure_search_attributes
+from worker.sweeper import Sweeper
+from worker.workers import build_workers
+
+_log = structlog.get_logger()
+
+_RECONNECT_SECONDS = 1.0
+
+
+async def run(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT, then finish what is under way within the grace time."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    client = await _connect(stop)
+    if client is None:
+        return
+    async with running_worker(client, settings):
+        _log.info("worker_ready", namespace=client.namespace)
+        await stop.wait()
+        _log.info("worker_stopping")
+
+
+@asynccontextmanager
+async def running_worker(client: Client, settings: Settings) -> AsyncIterator[AsyncEngine]:
+    """Everything a worker does, for as long as the block lasts."""
+    engine = create_engine(settings, application_name="holdfast-worker")
+    try:
+        await warm(engine, settings.database_pool_min)
+        await ensure_search_attributes(client)
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(health_server(client, engine, settings))
+            for worker in build_workers(client, engine, settings):
+                await stack.enter_async_context(worker)
+            await stack.enter_async_context(_in_background(Sweeper(client, engine, settings).run()))
+            yield engine
+    finally:
+        await engine.dispose()
+
+
+async def _connect(stop: asyncio.Event) -> Client | None:
+    """Wait for Temporal as long as it takes: the worker is started with the stack, in any order."""
+    while not stop.is_set():
+        try:
+            return await temporal.connect()
+        except RuntimeError as error:
+            _log.warning("temporal_unavailable", error=str(error).splitlines()[0])
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _RECONNECT_SECONDS)
+    return None
+
+
+@asynccontextmanager
+async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,129 @@
+"""The sweeper: every booking has exactly one workflow, or is about to.
+
+It runs in every worker. Its starts leave a workflow that runs alone, so several at once do no harm.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+
+from db.engine import autocommit
+from db.repositories import upkeep
+from domain import names
+from domain.steps import BookingRef, BookingStart, Reason
+from runtime.metrics import STARTS, SWEEPS
+from runtime.settings import Settings
+from workflows.launch import start_booking
+
+_log = structlog.get_logger()
+
+_BATCH = 200
+_AUDIT_PAGE = 100
+_CONCURRENCY = 8
+_LOOK_BACK = timedelta(hours=24)
+_OVERLAP = timedelta(minutes=2)
+"""Visibility is written a little later than the close that it tells of."""
+
+_ENDED_BADLY = "ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut')"
+
+
+class Sweeper:
+    """Three rounds: bookings never started, workflows that ended as nobody meant, and a full audit."""
+
+    def __init__(self, client: Client, engine: AsyncEngine, settings: Settings) -> None:
+        self._client = client
+        self._engine = engine
+        self._interval = settings.sweep_interval_seconds
+        self._grace = timedelta(seconds=settings.sweep_grace_seconds)
+        self._audit_interval = timedelta(seconds=settings.audit_interval_seconds)
+        self._closed_since = datetime.now(UTC) - _LOOK_BACK
+        self._next_audit = datetime.now(UTC)
+
+    async def run(self) -> None:
+        """Sweep until cancelled; a round that fails is said in the log and tried again."""
+        while True:
+            try:
+                await self.sweep()
+                SWEEPS.labels("done").inc()
+            except Exception as error:  # PostgreSQL or Temporal is away: the next round finds the same work
+                SWEEPS.labels("failed").inc()
+                _log.warning("sweep_failed", error=f"{type(error).__name__}: {error}".splitlines()[0])
+            await asyncio.sleep(self._interval)
+
+    async def sweep(self) -> None:
+        """One round."""
+        await self._start_unstarted()
+        await self._revive_ended()
+        if datetime.now(UTC) >= self._next_audit:
+            await self._audit()
+            self._next_audit = datetime.now(UTC) + self._audit_interval
+
+    async def _start_unstarted(self) -> None:
+        """Start what a crash or an outage left without its first step."""
+        before = datetime.now(UTC) - self._grace
+        async with autocommit(self._engine) as conn:
+            found = await upkeep.list_unstarted(conn, created_before=before, limit=_BATCH)
+        await self._start_all(found, alarm=None)
+
+    async def _revive_ended(self) -> None:
+        """Find bookings that go on although their workflow was terminated or failed; flag and resume them."""
+        now = datetime.now(UTC)
+        since = self._closed_since.strftime("%Y-%m-%dT%H:%M:%SZ")
+        query = f"WorkflowType = '{names.BOOKING_WORKFLOW}' AND {_ENDED_BADLY} AND CloseTime > '{since}'"
+        ids = [_booking_id(run.id) async for run in self._client.list_workflows(query)]
+        await self._revive(ids)
+        self._closed_since = now - _OVERLAP
+
+    async def _revive(self, ids: Sequence[UUID | None]) -> None:
+        wanted = list({booking_id for booking_id in ids if booking_id is not None})
+        for start in range(0, len(wanted), _BATCH):
+            async with autocommit(self._engine) as conn:
+                still_open = await upkeep.list_still_open(conn, wanted[start : start + _BATCH])
+            await self._start_all(still_open, alarm=Reason.WORKFLOW_CLOSED)
+
+    async def _audit(self) -> None:
+        """Compare every open booking with the workflows that run: the last net, for what nothing else tells."""
+        after = upkeep.FIRST_ID
+        while True:
+            async with autocommit(self._engine) as conn:
+                page = await upkeep.list_open_after(conn, after=after, limit=_AUDIT_PAGE)
+            if not page:
+                return
+            running = await self._running_among(page)
+            lost = [ref for ref in page if ref.booking_id not in running]
+            await self._start_all(lost, alarm=Reason.WORKFLOW_CLOSED)
+            after = page[-1].booking_id
+
+    async def _running_among(self, refs: Sequence[BookingRef]) -> set[UUID | None]:
+        ids = ", ".join(f"'{names.booking_workflow_id(ref.booking_id)}'" for ref in refs)
+        query = f"WorkflowId IN ({ids}) AND ExecutionStatus = 'Running'"
+        return {_booking_id(run.id) async for run in self._client.list_workflows(query)}
+
+    async def _start_all(self, refs: Sequence[BookingRef], *, alarm: str | None) -> None:
+        slots = asyncio.Semaphore(_CONCURRENCY)
+
+        async def start(ref: BookingRef) -> None:
+            async with slots:
+                await start_booking(
+                    self._client,
+                    BookingStart(booking_id=ref.booking_id, business_id=ref.business_id, alarm=alarm),
+                )
+                STARTS.labels("sweeper", "started").inc()
+
+        async with asyncio.TaskGroup() as group:
+            for ref in refs:
+                group.create_task(start(ref))
+        if refs:
+            _log.info("bookings_started", count=len(refs), alarm=alarm)
+
+
+def _booking_id(workflow_id: str) -> UUID | None:
+    with contextlib.suppress(ValueError):
+        return UUID(workflow_id.removeprefix(names.BOOKING_ID_PREFIX))
+    return None

@@ -1,0 +1,74 @@
+"""Temporal workers for the queues of the registry, with the limits that were found by measuring."""
+
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import PollerBehaviorAutoscaling, Worker, WorkerDeploymentConfig
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from runtime.settings import Settings
+from worker.registry import Queue, booking_queue, effect_queues
+from workflows.booking import BookingWorkflow
+
+# Loaded once for all workflows instead of once for each: a fraction of the CPU. The linter keeps clocks, chance
+# and I/O out of these packages in the sandbox's place.
+_PASSED_THROUGH = ("domain", "workflows", "pydantic", "pydantic_core", "annotated_types", "typing_extensions")
+
+_EFFECT_SLOTS = 50
+
+
+def build_workers(client: Client, engine: AsyncEngine, settings: Settings) -> list[Worker]:
+    """One worker for the lifecycle and one for each queue of effects."""
+    lifecycle = _lifecycle_worker(client, booking_queue(engine), settings)
+    return [lifecycle, *(_effect_worker(client, queue, settings) for queue in effect_queues(engine))]
+
+
+def sandbox() -> SandboxedWorkflowRunner:
+    """The sandbox with our own pure packages passed through."""
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*_PASSED_THROUGH)
+    return SandboxedWorkflowRunner(restrictions=restrictions)
+
+
+def _lifecycle_worker(client: Client, queue: Queue, settings: Settings) -> Worker:
+    return Worker(
+        client,
+        task_queue=queue.name,
+        workflows=[BookingWorkflow],
+        activities=queue.activities,
+        no_remote_activities=True,
+        workflow_runner=sandbox(),
+        max_cached_workflows=settings.worker_cached_workflows,
+        # A step in flight holds a database connection: more of them than connections would only queue there.
+        max_concurrent_local_activities=settings.database_pool_max,
+        workflow_task_poller_behavior=PollerBehaviorAutoscaling(
+            minimum=2, initial=settings.worker_pollers, maximum=settings.worker_pollers
+        ),
+        graceful_shutdown_timeout=timedelta(seconds=settings.worker_graceful_seconds),
+        deployment_config=_deployment(settings),
+    )
+
+
+def _deployment(settings: Settings) -> WorkerDeploymentConfig | None:
+    """Bookings live for months: versioned, they move on to the current version; `patched` guards changes."""
+    if not settings.worker_build_id:
+        return None
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(deployment_name="holdfast", build_id=settings.worker_build_id),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
+    )
+
+
+def _effect_worker(client: Client, queue: Queue, settings: Settings) -> Worker:
+    return Worker(
+        client,
+        task_queue=queue.name,
+        activities=queue.activities,
+        max_concurrent_activities=_EFFECT_SLOTS,
+        activity_task_poller_behavior=PollerBehaviorAutoscaling(
+            minimum=1, initial=4, maximum=settings.worker_pollers
+        ),
+        graceful_shutdown_timeout=timedelta(seconds=settings.worker_graceful_seconds),
+    )

@@ -1,0 +1,298 @@
+"""The booking's life, from the request to its end. This file is the state machine.
+
+One writer: the handlers below only check, enqueue and wait; the loop in `_live` alone applies commands and
+records steps, and `_record` is the only place where the state changes.
+"""
+
+import asyncio
+import contextlib
+from datetime import datetime
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from domain import names, plan
+    from domain.booking import BookingState
+    from domain.commands import BookingCommand, Cancel, check
+    from domain.decisions import Decision, decide
+    from domain.errors import HoldfastError, ProviderUnfitError, SlotUnavailableError
+    from domain.lifecycle import RELEASES_TIME, Status, is_terminal
+    from domain.notices import notices_of_reminder, notices_of_step
+    from domain.plan import DeadlineKind, Phase, Reminder
+    from domain.steps import BookingRef, BookingStart, Hold, Outcome, Reason, Step, StepKind
+    from workflows import steps, visibility
+    from workflows.handlers import OPERATOR, CommandHandlers
+    from workflows.mail import Mail
+
+
+class _SupersededError(Exception):
+    """The history was ahead: the state has been taken from it, and whatever was decided must be decided anew."""
+
+
+@workflow.defn(name=names.BOOKING_WORKFLOW)
+class BookingWorkflow(CommandHandlers):
+    @workflow.init
+    def __init__(self, start: BookingStart) -> None:
+        super().__init__(start.state)
+        self._ref = BookingRef(booking_id=start.booking_id, business_id=start.business_id)
+        self._start = start
+        self._reminded_until: datetime | None = None
+        self._mail = Mail(self._ref)
+        self._was_reset = False
+        workflow.register_random_seed_callback(self._on_reset)
+
+    # --- the life of a booking ---------------------------------------------------------------------------
+
+    @workflow.run
+    async def run(self, start: BookingStart) -> BookingState:
+        """Live until the booking has ended and everybody has been told; a cancellation is a command."""
+        life = asyncio.create_task(self._live())
+        while True:
+            try:
+                return await asyncio.shield(life)
+            except asyncio.CancelledError:
+                if workflow.cancellation_reason() is None:  # the worker is letting go, nobody asked
+                    raise
+                self._inbox.put(Cancel(actor=OPERATOR, reason=Reason.CANCELLED_IN_TEMPORAL))
+
+    async def _live(self) -> BookingState:
+        await self._begin()
+        while not self._is_over():
+            try:
+                await self._pass_phase()
+            except _SupersededError:
+                continue
+            self._continue_as_new_when_long()
+        return self._state
+
+    async def _pass_phase(self) -> None:
+        match self._state.status:
+            case Status.PENDING | Status.REJECTED | Status.NO_SHOW:
+                await self._find_provider()
+            case Status.ASSIGNED:
+                await self._await_answer()
+            case Status.ACCEPTED | Status.IN_PROGRESS:
+                await self._await_completion()
+            case Status.COMPLETED | Status.CANCELLED:
+                await self._wind_up()
+
+    async def _find_provider(self) -> None:
+        if plan.phase(self._state) is Phase.CLOSING:
+            return await self._move_to(Status.CANCELLED, Reason.CUSTOMER_NO_SHOW)
+        # An attempt that is due goes before commands: whoever answers right behind the creation finds an offer.
+        due = self._due_now() or await self._wait_for_deadline()
+        if due is DeadlineKind.NEXT_ATTEMPT:
+            return await self._attempt_assignment()
+        if due is DeadlineKind.BOOKING_EXPIRES:
+            return await self._move_to(Status.CANCELLED, Reason.EXPIRED)
+        return None
+
+    async def _await_answer(self) -> None:
+        if self._state.auto_accept:
+            return await self._move_to(Status.ACCEPTED, Reason.AUTO_ACCEPTED)
+        due = await self._wait_for_deadline()
+        if due is DeadlineKind.OFFER_EXPIRES:
+            return await self._move_to(Status.REJECTED, Reason.OFFER_EXPIRED)
+        if due is DeadlineKind.BOOKING_EXPIRES:
+            return await self._move_to(Status.CANCELLED, Reason.EXPIRED)
+        return None
+
+    async def _await_completion(self) -> None:
+        if await self._wait_for_deadline() is DeadlineKind.OVERDUE:
+            await self._flag(Reason.OVERDUE)
+
+    async def _wind_up(self) -> None:
+        """Wait until everybody is told and answered; an override that comes meanwhile brings the booking back."""
+        self._mail.flush()
+        await workflow.wait_condition(self._nothing_left_or_called)
+        if self._inbox:
+            await self._serve_command()
+        elif self._was_reset:
+            await self._resume()
+
+    # --- beginning and ending a run ----------------------------------------------------------------------
+
+    async def _begin(self) -> None:
+        if self._current is None:
+            await self._resume()
+        elif self._current.version == 1:
+            self._mail.add(notices_of_step(StepKind.CREATED, None, self._current))
+            self._show(None)
+        if self._start.alarm and not is_terminal(self._state.status):
+            with contextlib.suppress(_SupersededError):
+                await self._flag(self._start.alarm)
+
+    async def _resume(self) -> None:
+        """Take the state from the database: the run before this one ended, or was reset to an earlier point."""
+        self._was_reset = False
+        loaded = await steps.load_booking(self._ref)
+        self._adopt(loaded.state)
+        # Told again in case the former run ended before it could tell; the keys keep it from arriving twice.
+        self._mail.add(notices_of_step(loaded.last_kind, None, loaded.state))
+
+    def _is_over(self) -> bool:
+        return is_terminal(self._state.status) and self._nothing_left()
+
+    def _nothing_left(self) -> bool:
+        return not self._inbox and not self._was_reset and self._mail.idle and workflow.all_handlers_finished()
+
+    def _nothing_left_or_called(self) -> bool:
+        return bool(self._inbox) or self._was_reset or self._nothing_left()
+
+    def _continue_as_new_when_long(self) -> None:
+        if workflow.info().is_continue_as_new_suggested() and self._nothing_left():
+            workflow.continue_as_new(
+                BookingStart(booking_id=self._ref.booking_id, business_id=self._ref.business_id, state=self._state)
+            )
+
+    def _on_reset(self, _seed: int) -> None:
+        # The server hands out a new random seed when, and only when, a run is reset.
+        self._was_reset = True
+
+    # --- waiting -----------------------------------------------------------------------------------------
+
+    def _due_now(self) -> DeadlineKind | None:
+        deadline = plan.deadline(self._state)
+        return deadline.kind if deadline and deadline.at <= workflow.now() else None
+
+    async def _wait_for_deadline(self) -> DeadlineKind | None:
+        """Serve commands and reminders until the phase's deadline; none when something moved the booking first."""
+        version = self._state.version
+        while self._state.version == version:
+            if self._was_reset:
+                await self._resume()
+                return None
+            if self._inbox:
+                await self._serve_command()
+            elif (reminder := self._reminder_due()) is not None:
+                self._remind(reminder)
+            elif (due := self._due_now()) is not None:
+                return due
+            else:
+                await self._rest()
+        return None
+
+    async def _rest(self) -> None:
+        """Sleep until the next moment of the plan, or until somebody calls."""
+        self._mail.flush()
+        at, why = self._next_moment()
+        timeout = None if at is None else at - workflow.now()
+        self._resting = True
+        try:
+            await workflow.wait_condition(self._is_called, timeout=timeout, timeout_summary=why)
+        except TimeoutError:
+            pass
+        finally:
+            self._resting = False
+
+    def _is_called(self) -> bool:
+        return bool(self._inbox) or self._was_reset
+
+    def _next_moment(self) -> tuple[datetime | None, str | None]:
+        moments = [(r.at, f"reminder, {r.minutes_before} min before") for r in self._reminders_to_come()[:1]]
+        if (deadline := plan.deadline(self._state)) is not None:
+            moments.append((deadline.at, str(deadline.kind)))
+        return min(moments, default=(None, None))
+
+    # --- reminders ---------------------------------------------------------------------------------------
+
+    def _reminders_to_come(self) -> list[Reminder]:
+        done = self._reminded_until
+        return [r for r in plan.reminders(self._state) if done is None or r.at > done]
+
+    def _reminder_due(self) -> Reminder | None:
+        to_come = self._reminders_to_come()
+        return to_come[0] if to_come and to_come[0].at <= workflow.now() else None
+
+    def _remind(self, reminder: Reminder) -> None:
+        self._reminded_until = reminder.at
+        self._mail.add(notices_of_reminder(self._state, reminder))
+
+    # --- steps -------------------------------------------------------------------------------------------
+
+    async def _attempt_assignment(self) -> None:
+        """Offer the booking to the provider whose time it holds, or to the best one who is free."""
+        hold = Hold.KEEP if self._state.holds_time else Hold.CHOOSE
+        after = self._state.entering(Status.ASSIGNED, workflow.now())
+        outcome = await self._record(Decision(kind=StepKind.TRANSITION, after=after, hold=hold))
+        if outcome is not Outcome.RECORDED:
+            failed = self._state.assignment_failed(workflow.now())
+            await self._record(
+                Decision(kind=StepKind.ATTEMPT_FAILED, after=failed, reason=Reason.NO_PROVIDER_FREE)
+            )
+
+    async def _move_to(self, status: Status, reason: str) -> None:
+        """A step that the booking takes by itself."""
+        hold = Hold.RELEASE if status in RELEASES_TIME else Hold.KEEP
+        after = self._state.entering(status, workflow.now())
+        await self._record(Decision(kind=StepKind.TRANSITION, after=after, hold=hold, reason=reason))
+
+    async def _flag(self, reason: str) -> None:
+        after = self._state.flagged(workflow.now())
+        await self._record(Decision(kind=StepKind.FLAGGED, after=after, reason=reason))
+
+    async def _serve_command(self) -> None:
+        """Apply the first command and answer it. One that meets a newer history is judged again from there."""
+        command = self._inbox.first()
+        try:
+            check(self._state, command)
+            await self._apply(command)
+        except HoldfastError as error:
+            self._inbox.answer(error)
+        else:
+            self._inbox.answer(self._state)
+
+    async def _apply(self, command: BookingCommand) -> None:
+        outcome = await self._record(decide(self._state, command, workflow.now()), command)
+        if outcome is Outcome.UNFIT:
+            raise ProviderUnfitError
+        if outcome is Outcome.UNAVAILABLE:
+            raise SlotUnavailableError
+
+    async def _record(self, decision: Decision, command: BookingCommand | None = None) -> Outcome:
+        """Commit a step and take its state for ours.
+
+        Raises:
+            _SupersededError: the history is ahead; its state has been adopted.
+        """
+        before = self._state
+        result = await steps.record_step(self._step(before, decision, command))
+        if result.outcome is Outcome.STALE and result.state is not None:
+            self._adopt(result.state)
+            raise _SupersededError
+        if result.outcome is Outcome.RECORDED and result.state is not None:
+            self._adopt(result.state)
+            self._mail.add(notices_of_step(decision.kind, before, result.state))
+        return result.outcome
+
+    def _step(self, before: BookingState, decision: Decision, command: BookingCommand | None) -> Step:
+        after = decision.after
+        who = decision.actor.user_id or decision.actor.role
+        why = (command and command.remark_id) or decision.reason
+        what = f"{decision.kind}/{after.status}/{after.starts_at:%Y%m%dT%H%M}"
+        return Step(
+            kind=decision.kind,
+            key=f"{workflow.info().run_id}/{what}/{who}/{why}",
+            old_status=before.status,
+            after=after,
+            hold=decision.hold,
+            at=after.phase_since,
+            actor=decision.actor,
+            reason=decision.reason,
+            remark_id=command.remark_id if command else None,
+            correlation_id=command.correlation_id if command else None,
+        )
+
+    # --- the state ---------------------------------------------------------------------------------------
+
+    def _adopt(self, state: BookingState) -> None:
+        before, self._current = self._current, state
+        if before is None or before.planned_from != state.planned_from:
+            self._reminded_until = None
+        self._show(before)
+
+    def _show(self, before: BookingState | None) -> None:
+        """Make the state readable in the Temporal UI."""
+        if before is not None and (changes := visibility.changed_attributes(before, self._state)):
+            workflow.upsert_search_attributes(changes)
+        workflow.set_current_details(visibility.details(self._state))

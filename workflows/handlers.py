@@ -1,0 +1,135 @@
+"""The workflow's ears: one update a command, signals for the Temporal UI, and the query. They change nothing.
+
+A handler puts the command into the inbox and waits for the main loop's answer.
+"""
+
+from temporalio import workflow
+
+from domain.booking import Actor, BookingState
+from domain.commands import (
+    Accept,
+    Assign,
+    BookingCommand,
+    Cancel,
+    Complete,
+    NoShow,
+    Override,
+    Reject,
+    Reschedule,
+    Start,
+    check,
+)
+from domain.errors import HoldfastError
+from domain.lifecycle import Role
+from workflows.inbox import Inbox, refused
+
+OPERATOR = Actor(role=Role.ADMIN)
+"""Whoever acts in the Temporal UI or CLI: access to those is an admin's."""
+
+
+class CommandHandlers:
+    """Base of the booking's workflow: what it hears, and the state it answers from."""
+
+    def __init__(self, state: BookingState | None) -> None:
+        self._current = state
+        self._inbox = Inbox()
+        self._resting = False
+
+    @property
+    def _state(self) -> BookingState:
+        if self._current is None:
+            raise RuntimeError("the booking has not been read yet")
+        return self._current
+
+    @workflow.query(name="state", description="The booking as this workflow knows it.")
+    def state(self) -> BookingState | None:
+        """None until the booking has been read."""
+        return self._current
+
+    def _refuse_early(self, command: BookingCommand) -> None:
+        """Refuse, before it is stored, what a resting booking cannot take; else the command waits its turn."""
+        if self._resting and not self._inbox:
+            try:
+                check(self._state, command)
+            except HoldfastError as error:
+                raise refused(error) from error
+
+    @workflow.update
+    async def accept(self, command: Accept) -> BookingState:
+        return await self._inbox.put(command)
+
+    @accept.validator
+    def _check_accept(self, command: Accept) -> None:
+        self._refuse_early(command)
+
+    @workflow.update
+    async def reject(self, command: Reject) -> BookingState:
+        return await self._inbox.put(command)
+
+    @reject.validator
+    def _check_reject(self, command: Reject) -> None:
+        self._refuse_early(command)
+
+    @workflow.update
+    async def start(self, command: Start) -> BookingState:
+        return await self._inbox.put(command)
+
+    @start.validator
+    def _check_start(self, command: Start) -> None:
+        self._refuse_early(command)
+
+    @workflow.update
+    async def complete(self, command: Complete) -> BookingState:
+        return await self._inbox.put(command)
+
+    @complete.validator
+    def _check_complete(self, command: Complete) -> None:
+        self._refuse_early(command)
+
+    @workflow.update
+    async def no_show(self, command: NoShow) -> BookingState:
+        return await self._inbox.put(command)
+
+    @no_show.validator
+    def _check_no_show(self, command: NoShow) -> None:
+        self._refuse_early(command)
+
+    @workflow.update
+    async def cancel(self, command: Cancel) -> BookingState:
+        return await self._inbox.put(command)
+
+    @cancel.validator
+    def _check_cancel(self, command: Cancel) -> None:
+        self._refuse_early(command)
+
+    @workflow.update
+    async def reschedule(self, command: Reschedule) -> BookingState:
+        return await self._inbox.put(command)
+
+    @reschedule.validator
+    def _check_reschedule(self, command: Reschedule) -> None:
+        self._refuse_early(command)
+
+    @workflow.update
+    async def assign(self, command: Assign) -> BookingState:
+        return await self._inbox.put(command)
+
+    @assign.validator
+    def _check_assign(self, command: Assign) -> None:
+        self._refuse_early(command)
+
+    @workflow.update
+    async def override(self, command: Override) -> BookingState:
+        return await self._inbox.put(command)
+
+    @override.validator
+    def _check_override(self, command: Override) -> None:
+        self._refuse_early(command)
+
+    @workflow.signal(name="accept", description="Accept for the assigned provider, as an admin.")
+    def accept_signal(self, command: Accept | None = None) -> None:
+        self._inbox.put(command or Accept(actor=OPERATOR))
+
+    @workflow.signal(name="reject", description="Reject for the assigned provider, as an admin.")
+    def reject_signal(self, command: Reject | None = None) -> None:
+        self._inbox.put(command or Reject(actor=OPERATOR))

@@ -1,0 +1,38 @@
+"""How a booking's workflow is started, the same for everyone who starts one: API, sweeper, bench and tests."""
+
+from typing import Any
+
+from temporalio.client import Client, WithStartWorkflowOperation
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+
+from domain import names
+from domain.booking import BookingState
+from domain.steps import BookingStart
+from workflows import options, visibility
+from workflows.booking import BookingWorkflow
+
+
+async def start_booking(client: Client, start: BookingStart) -> None:
+    """Start the booking's workflow, or leave the one that runs alone.
+
+    Raises:
+        RPCError: the server refused or cannot be reached.
+    """
+    await client.start_workflow(BookingWorkflow.run, start, **_start_options(start))
+
+
+def with_start(start: BookingStart) -> WithStartWorkflowOperation[BookingWorkflow, BookingState]:
+    """The start half of an update-with-start: a command that overtakes the start still finds its workflow."""
+    return WithStartWorkflowOperation(BookingWorkflow.run, start, **_start_options(start))
+
+
+def _start_options(start: BookingStart) -> dict[str, Any]:
+    known = visibility.search_attributes(start.state) if start.state else None
+    return {
+        "id": names.booking_workflow_id(start.booking_id),
+        "task_queue": names.BOOKINGS_TASK_QUEUE,
+        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        "priority": options.priority(options.LIFECYCLE, start.business_id),
+        "search_attributes": known or visibility.tenant_attribute(start.business_id),
+    }

@@ -1,0 +1,36 @@
+"""Named retry profiles: how long a step or an effect may take, and how it is tried again."""
+
+from datetime import timedelta
+
+from temporalio.common import Priority, RetryPolicy
+
+STEP_TIMEOUT = timedelta(seconds=20)
+"""One attempt at one short transaction; longer than the database's own command timeout."""
+
+STEP_RETRY = RetryPolicy(
+    initial_interval=timedelta(milliseconds=100),
+    backoff_coefficient=2.0,
+    maximum_interval=timedelta(seconds=10),
+)
+"""For ever: a booking's step is never given up because the database is away."""
+
+STEP_LOCAL_RETRY = timedelta(seconds=30)
+"""Back-off beyond this leaves the worker's memory and becomes a timer in the history."""
+
+MESSAGE_TIMEOUT = timedelta(seconds=30)
+MESSAGE_GIVE_UP = timedelta(hours=24)
+"""A message that could not be sent for a day has lost its meaning."""
+
+MESSAGE_RETRY = RetryPolicy(
+    initial_interval=timedelta(seconds=1),
+    backoff_coefficient=2.0,
+    maximum_interval=timedelta(minutes=5),
+)
+
+LIFECYCLE = 1
+MESSAGES = 2
+
+
+def priority(level: int, business_id: object) -> Priority:
+    """A priority (1 is first, 5 is last) with the tenant as fairness key."""
+    return Priority(priority_key=level, fairness_key=str(business_id))
