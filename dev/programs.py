@@ -21,6 +21,8 @@ from domain import names
 
 ROOT = Path(__file__).parent.parent
 
+_STOP_SECONDS = 15.0  # they finish what is under way, within ten seconds
+
 _QUEUES = (
     (names.BOOKINGS_TASK_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW),
     (names.MESSAGES_TASK_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
@@ -35,6 +37,7 @@ def python_command(name: str, *arguments: str, logs: Path, environment: Mapping[
         log_path=logs / f"{name}.log",
         environment=environment,
         directory=ROOT,
+        stop_seconds=_STOP_SECONDS,
     )
 
 

@@ -41,15 +41,18 @@ class Timeline:
     async def show(self) -> Json:
         """Print what is new; the booking as it was just before."""
         booking = await self._client.booking(self._booking_id)
-        for row in (await self._client.history(self._booking_id))[self._shown :]:
+        history = await self._client.history(self._booking_id)
+        for row in history[self._shown :]:
             print(row_line(row, self._names))
-            self._shown += 1
+        self._shown = len(history)
         if booking["status"] not in {"completed", "cancelled"}:
-            self._show_next(next_line(await self._client.next(self._booking_id), self._names))
+            self._show_next(await self._client.next(self._booking_id), after=history[-1])
         return booking
 
-    def _show_next(self, line: str) -> None:
-        if line != self._next:
+    def _show_next(self, upcoming: Json, *, after: Json) -> None:
+        line = next_line(upcoming, self._names)
+        # It may be ahead of the rows that were read before it: then it waits for them.
+        if line != self._next and upcoming["status"] == after["new_status"]:
             print(line)
             self._next = line
 
@@ -64,12 +67,11 @@ def row_line(row: Json, names: Mapping[str, str]) -> str:
 
 def next_line(upcoming: Json, names: Mapping[str, str]) -> str:
     """What comes next as a line: the phase, its deadline, the next attempt and who refused."""
-    parts = [f"{'':10}      next: {upcoming['phase']}"]
-    if upcoming["deadline"]:
-        parts.append(f"until {_day(upcoming['deadline'])}")
+    parts = [f"{'':16}next: {_words(upcoming['phase'])}"]
+    if deadline := upcoming["deadline"]:
+        parts.append(f"{_words(deadline['kind'])} {_day(deadline['at'])}")
     if upcoming["next_attempt_at"]:
         parts.append(f"attempt {upcoming['attempt'] + 1} of {upcoming['max_attempts']}")
-        parts.append(f"at {_clock(upcoming['next_attempt_at'])}")
     if refused := [names.get(one, one) for one in upcoming["refused_provider_ids"]]:
         parts.append(f"refused by {', '.join(refused)}")
     return ", ".join(parts)
@@ -78,6 +80,10 @@ def next_line(upcoming: Json, names: Mapping[str, str]) -> str:
 def _require_no_attention(booking: Json) -> None:
     if booking["needs_attention"]:
         raise DevError("no provider is left for this time, the booking waits for an admin: run it again")
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _clock(moment: str) -> str:

@@ -46,13 +46,14 @@ def test_a_history_row_in_one_line() -> None:
 
 def test_what_comes_next_in_one_line() -> None:
     upcoming: dict[str, Any] = {
-        "phase": "assignment",
-        "deadline": None,
+        "phase": "assigning",
+        "deadline": {"kind": "next_attempt", "at": "2026-11-20T10:00:02+00:00"},
         "attempt": 1,
         "max_attempts": 4,
         "next_attempt_at": "2026-11-20T10:00:02+00:00",
         "refused_provider_ids": ["p1"],
     }
     line = next_line(upcoming, {"p1": "Ana Ruiz"})
-    assert "next: assignment, attempt 2 of 4, at " in line
+    assert "next: assigning, next attempt " in line
+    assert ":02, attempt 2 of 4, " in line
     assert line.endswith("refused by Ana Ruiz")

@@ -1,0 +1,59 @@
+"""An HTTP client that speaks as somebody."""
+
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from api.auth.tokens import Tokens, load_tokens
+from domain.access import Principal
+from runtime.settings import Settings
+from tests.factories import Tenant
+
+
+class ApiClient:
+    """Calls the API as one principal; `as_` gives the same client for another."""
+
+    def __init__(self, http: httpx.AsyncClient, tokens: Tokens, principal: Principal | None = None) -> None:
+        self._http = http
+        self._tokens = tokens
+        self._principal = principal
+
+    @classmethod
+    def over(cls, http: httpx.AsyncClient, settings: Settings) -> "ApiClient":
+        """A client for nobody yet."""
+        return cls(http, load_tokens(settings))
+
+    def as_(self, principal: Principal) -> "ApiClient":
+        """The same connection, another caller."""
+        return ApiClient(self._http, self._tokens, principal)
+
+    def headers(self, **extra: str) -> dict[str, str]:
+        """The headers that say who calls."""
+        if self._principal is None:
+            return extra
+        return {"Authorization": f"Bearer {self._tokens.issue(self._principal)}"} | extra
+
+    async def get(self, path: str, **params: Any) -> httpx.Response:
+        return await self._http.get(path, params=params, headers=self.headers())
+
+    async def post(self, path: str, body: Any = None, **headers: str) -> httpx.Response:
+        return await self._http.post(path, json=body, headers=self.headers(**headers))
+
+    async def book(self, tenant: Tenant, *, key: str | None = None, **body: Any) -> httpx.Response:
+        """`POST /v1/bookings` for `repair`; give at least `starts_at`."""
+        filled = {"business_id": tenant.slug, "service_id": "repair"} | _jsonable(body)
+        return await self.post("/v1/bookings", filled, **{"Idempotency-Key": key or str(uuid4())})
+
+    async def command(self, booking_id: Any, command: str, **body: Any) -> httpx.Response:
+        """`POST /v1/bookings/{id}/{command}`."""
+        return await self.post(f"/v1/bookings/{booking_id}/{command}", _jsonable(body) or None)
+
+
+def _jsonable(body: dict[str, Any]) -> dict[str, Any]:
+    plain = (str, int, bool, float, dict, list, type(None))
+    return {name: value if isinstance(value, plain) else _text(value) for name, value in body.items()}
+
+
+def _text(value: Any) -> str:
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -1,0 +1,124 @@
+"""What the tests stand on: one real PostgreSQL and one real Temporal server a run, and a tenant for each test.
+
+Every test makes its own business, so tests share servers without seeing each other.
+"""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+from temporalio.testing import TimeSkipper
+
+from api.app import create_app
+from db.__main__ import main as db_main
+from db.engine import create_engine
+from dev.keys import ensure_signing_key
+from dev.ports import free_port
+from dev.postgres import EmbeddedPostgres
+from dev.temporal import TIME_SKIPPING, DevTemporal
+from runtime import temporal as temporal_client
+from runtime.settings import Settings
+from tests.api_client import ApiClient
+from tests.factories import Tenant, make_tenant
+from tests.serving import served
+from worker.main import running_worker
+
+
+@pytest.fixture(scope="session")
+def servers_home() -> Iterator[Path]:
+    """A folder for the servers of this run, with a path short enough for a socket."""
+    folder = Path(tempfile.mkdtemp(prefix="holdfast-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+async def postgres(servers_home: Path) -> AsyncIterator[EmbeddedPostgres]:
+    """A running PostgreSQL."""
+    server = EmbeddedPostgres(servers_home)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+@pytest.fixture(scope="session")
+async def temporal(servers_home: Path) -> AsyncIterator[DevTemporal]:
+    """A running Temporal server on which workflows may skip time; the environment points to it."""
+    server = DevTemporal(servers_home, port=free_port(), dynamic_config=TIME_SKIPPING)
+    await server.start()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("TEMPORAL_ADDRESS", server.address)
+        try:
+            yield server
+        finally:
+            await server.stop()
+
+
+@pytest.fixture(scope="session")
+async def settings(servers_home: Path, postgres: EmbeddedPostgres) -> Settings:
+    """Settings for this run's servers, with the schema in place."""
+    assert await asyncio.to_thread(db_main, ["upgrade", "--database-url", postgres.url]) == 0
+    key = servers_home / "jwt.pem"
+    ensure_signing_key(key)
+    return Settings(
+        database_url=postgres.url,
+        jwt_key_file=key,
+        sweep_interval_seconds=0.5,
+        worker_graceful_seconds=1,
+        log_level="WARNING",
+    )
+
+
+@pytest.fixture(scope="session")
+async def engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    """The tests' own connections."""
+    engine = create_engine(settings, application_name="tests")
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture(scope="session")
+async def client(temporal: DevTemporal) -> Client:
+    """A Temporal client."""
+    return await temporal_client.connect()
+
+
+@pytest.fixture(scope="session")
+async def worker(client: Client, settings: Settings) -> AsyncIterator[None]:
+    """A worker with its sweeper."""
+    async with running_worker(client, settings):
+        yield
+
+
+@pytest.fixture(scope="session")
+def skipper(client: Client) -> TimeSkipper:
+    """Starts workflows whose clock can be moved on."""
+    return TimeSkipper(client)
+
+
+@pytest.fixture(scope="session")
+async def api_url(settings: Settings, worker: None) -> AsyncIterator[str]:
+    """The API over real HTTP, with a worker behind it."""
+    async with served(create_app(settings)) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def api(api_url: str, settings: Settings) -> AsyncIterator[ApiClient]:
+    """A client of that API; `api.as_(principal)` speaks as somebody."""
+    async with httpx.AsyncClient(base_url=api_url, timeout=30) as http:
+        yield ApiClient.over(http, settings)
+
+
+@pytest.fixture
+async def tenant(engine: AsyncEngine) -> Tenant:
+    """A business of this test's own: service `repair`, providers `ana` and `ben`, open around the clock."""
+    return await make_tenant(engine)

@@ -1,0 +1,46 @@
+"""An ASGI application behind a real socket, in the test's own loop."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+
+
+@asynccontextmanager
+async def served(app: Any) -> AsyncIterator[str]:
+    """Serve on a free loopback port; yields the base URL once it listens."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False)
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve())
+    try:
+        await _either(server.listening.wait(), serving)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        await serving
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+    def install_signal_handlers(self) -> None:
+        return
+
+
+async def _either(wanted: Any, failing: asyncio.Task[Any]) -> None:
+    """Wait for `wanted`, or fail with what `failing` failed with."""
+    waiting = asyncio.ensure_future(wanted)
+    await asyncio.wait({waiting, failing}, return_when=asyncio.FIRST_COMPLETED)
+    if not waiting.done():
+        waiting.cancel()
+        failing.result()
+        raise RuntimeError("the server ended before it listened")
