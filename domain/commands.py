@@ -26,6 +26,8 @@ class BookingCommand(BaseModel):
     """The stored text that says why, written before the command is sent."""
     reason: str | None = None
     """A reason that is a code, as the engine itself gives (`expired`, `offer_expired`)."""
+    command_id: str | None = None
+    """The sender's name for this very command (the update's id); it is stored with the step."""
     correlation_id: str | None = None
 
 

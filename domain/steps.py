@@ -64,6 +64,7 @@ class Step(BaseModel):
     actor: Actor
     reason: str | None = None
     remark_id: UUID | None = None
+    command_id: str | None = None
     correlation_id: str | None = None
 
 

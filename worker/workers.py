@@ -17,6 +17,7 @@ from workflows.booking import BookingWorkflow
 _PASSED_THROUGH = ("domain", "workflows", "pydantic", "pydantic_core", "annotated_types", "typing_extensions")
 
 _EFFECT_SLOTS = 50
+_STICKY_PATIENCE = timedelta(seconds=3)
 
 
 def build_workers(client: Client, engine: AsyncEngine, settings: Settings) -> list[Worker]:
@@ -40,6 +41,8 @@ def _lifecycle_worker(client: Client, queue: Queue, settings: Settings) -> Worke
         no_remote_activities=True,
         workflow_runner=sandbox(),
         max_cached_workflows=settings.worker_cached_workflows,
+        # How long a task waits for the worker that has the booking in its cache, before any other gets it.
+        sticky_queue_schedule_to_start_timeout=_STICKY_PATIENCE,
         # A step in flight holds a database connection: more of them than connections would only queue there.
         max_concurrent_local_activities=settings.database_pool_max,
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(

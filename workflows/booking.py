@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.notices import notices_of_reminder, notices_of_step
     from domain.plan import DeadlineKind, Phase, Reminder
     from domain.steps import BookingRef, BookingStart, Hold, Outcome, Reason, Step, StepKind
+
     from workflows import steps, visibility
     from workflows.handlers import OPERATOR, CommandHandlers
     from workflows.mail import Mail
@@ -280,6 +281,7 @@ class BookingWorkflow(CommandHandlers):
             actor=decision.actor,
             reason=decision.reason,
             remark_id=command.remark_id if command else None,
+            command_id=command.command_id if command else None,
             correlation_id=command.correlation_id if command else None,
         )
 

@@ -3,10 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
-
 from domain import names, plan
 from domain.booking import BookingState
+from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
 
 _TENANT = SearchAttributeKey.for_keyword(names.TENANT_ID)
 _STATUS = SearchAttributeKey.for_keyword(names.BOOKING_STATUS)

@@ -60,6 +60,9 @@ async def give_command(
     Raises:
         HoldfastError: not found, forbidden, refused by the booking, or the engine is away.
     """
+    command_id = _command_id(principal, kind, idempotency_key)
+    if idempotency_key is not None and (done := await _applied(parts, booking_id, command_id)):
+        return done
     row = await find_booking(parts, principal, booking_id)
     actor = actor_for_command(_actors(principal, row), kind)
     # What has ended is not woken only to say no.
@@ -67,21 +70,30 @@ async def give_command(
         raise refusal(kind, Status(row["status"]))
     command = make(
         actor=actor,
+        command_id=command_id,
         remark_id=await _remark(parts, row, reason),
         correlation_id=request_id,
         **particulars,
     )
     ref = BookingRef(booking_id=booking_id, business_id=row["business_id"])
-    await parts.gateway.execute(ref, command, _update_id(principal, kind, idempotency_key))
-    return await find_booking_of(parts, ref)
+    await parts.gateway.execute(ref, command, command_id)
+    return await _after(parts, booking_id)
 
 
-async def find_booking_of(parts: Parts, ref: BookingRef) -> RowMapping:
+async def _applied(parts: Parts, booking_id: UUID, command_id: str) -> RowMapping | None:
+    """The booking, where this command was applied before and only its answer was lost."""
+    async with autocommit(parts.engine) as conn:
+        if not await bookings.was_applied(conn, booking_id, command_id):
+            return None
+    return await _after(parts, booking_id)
+
+
+async def _after(parts: Parts, booking_id: UUID) -> RowMapping:
     """The booking after a command: it may have left the reach of who gave it (a provider who rejected)."""
     async with autocommit(parts.engine) as conn:
-        row = await bookings.find(conn, Reach(business_ids=(ref.business_id,)), ref.booking_id)
+        row = await bookings.find_any(conn, booking_id)
     if row is None:
-        raise NotFoundError(f"There is no booking {ref.booking_id}.")
+        raise NotFoundError(f"There is no booking {booking_id}.")
     return row
 
 
@@ -101,8 +113,8 @@ async def _remark(parts: Parts, row: RowMapping, reason: str | None) -> UUID | N
         return await remarks.add(conn, row["business_id"], row["id"], reason)
 
 
-def _update_id(principal: Principal, kind: Command, idempotency_key: str | None) -> str:
-    """The update's id: the caller's key makes a repeated command the same command."""
+def _command_id(principal: Principal, kind: Command, idempotency_key: str | None) -> str:
+    """The command's name: the caller's key makes a repeated command the same command, and only theirs."""
     if idempotency_key is None:
         return str(new_id())
     scoped = f"{principal.user_id}/{kind}/{idempotency_key}"

@@ -40,16 +40,16 @@ class EngineGateway:
         self._client = client
         self._timeout = timeout
 
-    async def execute(self, ref: BookingRef, command: BookingCommand, update_id: str) -> BookingState:
-        """Give a command and wait until its step is committed. The same `update_id` is applied once.
+    async def execute(self, ref: BookingRef, command: BookingCommand, command_id: str) -> BookingState:
+        """Give a command and wait until its step is committed. The same `command_id` is applied once.
 
         Raises:
             HoldfastError: the booking refused (`invalid_transition`, `slot_unavailable`, `forbidden` …).
             EngineUnavailableError: Temporal is away, or no worker answered in time. Asking again with the same
-                `update_id` is safe.
+                `command_id` is safe.
         """
         try:
-            state = await self._update(ref, command, update_id)
+            state = await self._update(ref, command, command_id)
         except HoldfastError as error:
             COMMANDS.labels(command.kind, error.code).inc()
             raise
@@ -60,10 +60,10 @@ class EngineGateway:
         """Ask Temporal for a sign of life; raises whatever the client says when there is none."""
         await self._client.service_client.check_health(timeout=timedelta(seconds=1))
 
-    async def _update(self, ref: BookingRef, command: BookingCommand, update_id: str) -> BookingState:
+    async def _update(self, ref: BookingRef, command: BookingCommand, command_id: str) -> BookingState:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return await self._send(ref, command, update_id)
+                return await self._send(ref, command, command_id)
             except WorkflowUpdateFailedError as error:
                 raise _refusal(error) from error
             except WorkflowUpdateRPCTimeoutOrCancelledError as error:
@@ -78,13 +78,13 @@ class EngineGateway:
                 raise
         raise EngineUnavailableError
 
-    async def _send(self, ref: BookingRef, command: BookingCommand, update_id: str) -> BookingState:
+    async def _send(self, ref: BookingRef, command: BookingCommand, command_id: str) -> BookingState:
         start = BookingStart(booking_id=ref.booking_id, business_id=ref.business_id)
         state: BookingState = await self._client.execute_update_with_start_workflow(
             _UPDATES[command.kind],
             command,
             start_workflow_operation=with_start(start),
-            id=update_id,
+            id=command_id,
             rpc_timeout=self._timeout,
         )
         return state

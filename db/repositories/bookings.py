@@ -275,6 +275,11 @@ class Page:
     after: tuple[datetime, UUID] | None = field(default=None)
 
 
+async def find_any(conn: AsyncConnection, booking_id: UUID) -> RowMapping | None:
+    """A booking for somebody whose right to see it is established already."""
+    return await row_or_none(conn, select(*VIEW_COLUMNS).where(Booking.id == booking_id))
+
+
 async def list_page(conn: AsyncConnection, reach: Reach, filters: Filters, page: Page) -> list[RowMapping]:
     """Bookings that the caller may see, by start and id."""
     query = _filtered(select(*VIEW_COLUMNS).where(_within(reach)), filters)
@@ -294,6 +299,12 @@ def _filtered(query: Any, filters: Filters) -> Any:
         (filters.needs_attention is not None, Booking.needs_attention == filters.needs_attention),
     )
     return query.where(*(condition for asked, condition in conditions if asked))
+
+
+async def was_applied(conn: AsyncConnection, booking_id: UUID, command_id: str) -> bool:
+    """Whether a step of the booking came from this command. The id names its sender, so no tenant is needed."""
+    query = exists().where(BookingHistory.booking_id == booking_id, BookingHistory.command_id == command_id)
+    return bool((await conn.execute(select(query))).scalar_one())
 
 
 async def list_history(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> list[RowMapping]:

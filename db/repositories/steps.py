@@ -157,12 +157,12 @@ WITH booking AS (
 ), history AS (
     INSERT INTO booking_history (
         booking_id, sequence, business_id, kind, step_key, old_status, new_status, actor_role, actor_id,
-        reason, provider_id, occurred_at)
+        reason, provider_id, command_id, occurred_at)
     SELECT id, :sequence, :business_id, :kind, :key, :old_status, :status, :actor_role, CAST(:actor_id AS uuid),
         coalesce(
             (SELECT body FROM remarks WHERE business_id = :business_id AND id = CAST(:remark_id AS uuid)),
             CAST(:reason AS text)),
-        CAST(:provider_id AS uuid), :at
+        CAST(:provider_id AS uuid), :command_id, :at
     FROM booking
 ), event AS (
     INSERT INTO events (
@@ -195,6 +195,7 @@ async def _write(conn: AsyncConnection, business_id: UUID, step: Step, state: Bo
         "actor": step.actor.model_dump_json(),
         "reason": step.reason,
         "remark_id": step.remark_id,
+        "command_id": step.command_id,
         "correlation_id": step.correlation_id,
         "event_id": new_id(),
         "event_type": event_type(step.kind, state.status),

@@ -10,8 +10,8 @@ from domain.commands import Accept, Assign, NoShow, Reject, Start
 from domain.lifecycle import Party, Status
 from domain.policies import Backoff, Intake, Policy
 from tests.factories import Tenant, add_provider, make_tenant
-from tests.workflows.conftest import ADMIN, Live, LiveBooking
-from workflows.booking import BookingWorkflow
+from tests.workflows.conftest import Live
+from tests.workflows.live import ADMIN, LiveBooking
 
 
 async def test_first_attempt_is_immediate_and_asks_the_provider_whose_time_is_held(
@@ -43,7 +43,7 @@ async def test_refused_providers_are_not_asked_again(live: Live, engine: AsyncEn
     for wait in (2, 4, None):
         state = await booking.until_status(Status.ASSIGNED)
         asked.append(tenant.name_of(state.provider_id))
-        after = await booking.command(BookingWorkflow.reject, Reject(actor=ADMIN))
+        after = await booking.give(Reject(actor=ADMIN))
         assert after.status is Status.REJECTED
         if wait is not None:
             await booking.skip(timedelta(seconds=wait))
@@ -70,14 +70,14 @@ async def test_an_admin_s_assignment_ends_the_wait_and_begins_a_new_round(live: 
     await booking.until(lambda state: state.needs_attention)
     async with engine.begin() as conn:
         provider_id = await add_provider(conn, tenant, "dee")
-    state = await booking.command(BookingWorkflow.assign, Assign(actor=ADMIN, provider_id=provider_id))
+    state = await booking.give(Assign(actor=ADMIN, provider_id=provider_id))
     assert (state.status, state.attempt, state.needs_attention) == (Status.ASSIGNED, 1, False)
 
 
 async def test_a_provider_s_no_show_looks_for_another(live: Live, tenant: Tenant) -> None:
     booking = await live(tenant)
     await _to_in_progress(booking)
-    state = await booking.command(BookingWorkflow.no_show, NoShow(actor=ADMIN, party=Party.PROVIDER))
+    state = await booking.give(NoShow(actor=ADMIN, party=Party.PROVIDER))
     assert state.status is Status.NO_SHOW
     assert state.absent_party is Party.PROVIDER
     await booking.skip(timedelta(seconds=2))
@@ -88,7 +88,7 @@ async def test_a_provider_s_no_show_looks_for_another(live: Live, tenant: Tenant
 async def test_a_customer_s_no_show_ends_the_booking(live: Live, tenant: Tenant) -> None:
     booking = await live(tenant)
     await _to_in_progress(booking)
-    await booking.command(BookingWorkflow.no_show, NoShow(actor=ADMIN, party=Party.CUSTOMER))
+    await booking.give(NoShow(actor=ADMIN, party=Party.CUSTOMER))
     await booking.until_status(Status.CANCELLED)
     steps = [(row["new_status"], row["reason"]) for row in await booking.history()]
     assert steps[-2:] == [("no_show", None), ("cancelled", "customer_no_show")]
@@ -96,5 +96,5 @@ async def test_a_customer_s_no_show_ends_the_booking(live: Live, tenant: Tenant)
 
 async def _to_in_progress(booking: LiveBooking) -> None:
     await booking.until_status(Status.ASSIGNED)
-    await booking.command(BookingWorkflow.accept, Accept(actor=ADMIN))
-    await booking.command(BookingWorkflow.start, Start(actor=ADMIN))
+    await booking.give(Accept(actor=ADMIN))
+    await booking.give(Start(actor=ADMIN))

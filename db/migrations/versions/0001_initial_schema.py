@@ -292,6 +292,7 @@ def upgrade() -> None:
         sa.Column("actor_id", sa.Uuid(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("provider_id", sa.Uuid(), nullable=True),
+        sa.Column("command_id", sa.String(length=64), nullable=True),
         sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
             "new_status IN ('pending', 'assigned', 'accepted', 'in_progress', 'completed', 'rejected', 'no_show', 'cancelled')",
@@ -304,6 +305,13 @@ def upgrade() -> None:
             name=op.f("fk_booking_history_business_id_booking_id"),
         ),
         sa.PrimaryKeyConstraint("booking_id", "sequence", name=op.f("pk_booking_history")),
+    )
+    op.create_index(
+        "ix_booking_history_command_id",
+        "booking_history",
+        ["command_id"],
+        unique=False,
+        postgresql_where=sa.text("command_id IS NOT NULL"),
     )
     op.create_table(
         "messages",
@@ -361,6 +369,11 @@ def downgrade() -> None:
     op.drop_index("uq_messages_business_id_key", table_name="messages")
     op.drop_index("ix_messages_business_id_booking_id", table_name="messages")
     op.drop_table("messages")
+    op.drop_index(
+        "ix_booking_history_command_id",
+        table_name="booking_history",
+        postgresql_where=sa.text("command_id IS NOT NULL"),
+    )
     op.drop_table("booking_history")
     op.drop_index("ix_weekly_hours_business_id_weekday", table_name="weekly_hours")
     op.drop_table("weekly_hours")

@@ -1,0 +1,61 @@
+"""The bench's own view of the databases: preparing them, and reading when what was committed."""
+
+from pathlib import Path
+
+import asyncpg
+
+from dev.postgres import EmbeddedPostgres
+from dev.postgres_data import SUPERUSER
+
+FLOOR_DATABASE = "bench_floor"
+
+BUSY = """
+SELECT EXISTS (SELECT 1 FROM bookings WHERE version = 1)
+    OR EXISTS (SELECT 1 FROM messages WHERE state = 'sending')
+    OR EXISTS (
+        SELECT 1 FROM bookings b WHERE b.created_at > now() - interval '2 minutes'
+        AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.business_id = b.business_id AND m.booking_id = b.id))
+"""
+"""Whether a booking waits for its first step or anybody has yet to be told."""
+
+# History rows and steps are inserted once and never touched again, so that xmin is the transaction that made them.
+# The stamp is taken as the commit record is written: it leaves out the flush to disk, here and on the floor alike.
+ASSIGNED_AT = """
+SELECT booking_id AS id, extract(epoch FROM pg_xact_commit_timestamp(xmin))::float8 AS at
+FROM booking_history WHERE booking_id = ANY($1) AND sequence = 2
+"""
+RECORDED_AT = """
+SELECT id, extract(epoch FROM pg_xact_commit_timestamp(xmin))::float8 AS at FROM floor_steps WHERE id = ANY($1)
+"""
+COUNT_RECORDED = "SELECT count(*) FROM floor_steps WHERE id = ANY($1)"
+
+
+async def prepare(home: Path) -> str:
+    """Make the cluster with commit timestamps and a database for the floor, and stop it again; the floor's URL.
+
+    Raises:
+        DevError: PostgreSQL does not start.
+    """
+    postgres = EmbeddedPostgres(home)
+    await postgres.start()
+    try:
+        await _execute(postgres.url_for("postgres", role=SUPERUSER), "ALTER SYSTEM SET track_commit_timestamp = on")
+        await _execute(postgres.url, f"CREATE DATABASE {FLOOR_DATABASE}")
+        floor_url = postgres.url_for(FLOOR_DATABASE)
+        await _execute(floor_url, "CREATE EXTENSION IF NOT EXISTS btree_gist")
+    finally:
+        await postgres.stop()
+    return floor_url
+
+
+async def make_floor_table(floor_url: str) -> None:
+    """The one table that the floor's workflows write to."""
+    await _execute(floor_url, "CREATE TABLE floor_steps (id uuid PRIMARY KEY)")
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

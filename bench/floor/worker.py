@@ -1,0 +1,56 @@
+"""The worker of floor two, with the settings of Holdfast's own."""
+
+import asyncio
+import signal
+from uuid import UUID
+
+import asyncpg
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.worker import PollerBehaviorAutoscaling, Worker
+
+from bench.floor.workflows import RECORD, TASK_QUEUE, RecordsOneStep, RecordsOnUpdate
+from runtime.settings import Settings
+from worker.workers import sandbox
+
+_INSERT = "INSERT INTO floor_steps (id) VALUES ($1)"
+
+
+async def run(address: str, database_url: str, settings: Settings) -> None:
+    """Work until SIGTERM."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    client = await Client.connect(address)
+    async with (
+        asyncpg.create_pool(
+            database_url, min_size=settings.database_pool_min, max_size=settings.database_pool_max, reset=_no_reset
+        ) as pool,
+        _worker(client, pool, settings),
+    ):
+        await stop.wait()
+
+
+async def _no_reset(_connection: asyncpg.Connection) -> None:
+    """As in the floor's API."""
+
+
+def _worker(client: Client, pool: asyncpg.Pool, settings: Settings) -> Worker:
+    @activity.defn(name=RECORD)
+    async def record(step_id: str) -> None:
+        await pool.execute(_INSERT, UUID(step_id))
+
+    runner = sandbox()
+    restrictions = runner.restrictions.with_passthrough_modules("bench")
+    return Worker(
+        client,
+        task_queue=TASK_QUEUE,
+        workflows=[RecordsOneStep, RecordsOnUpdate],
+        activities=[record],
+        no_remote_activities=True,
+        workflow_runner=type(runner)(restrictions=restrictions),
+        max_cached_workflows=settings.worker_cached_workflows,
+        max_concurrent_local_activities=settings.database_pool_max,
+        workflow_task_poller_behavior=PollerBehaviorAutoscaling(
+            minimum=2, initial=settings.worker_pollers, maximum=settings.worker_pollers
+        ),
+    )

@@ -1,0 +1,21 @@
+"""What is measured, in the order of the run. Each measurement stands alone and returns rows of the table."""
+
+from collections.abc import Awaitable, Callable
+
+from bench.effort import Effort
+from bench.measurements import accepting, bursts, cpu, memory, paced, races, reading
+from bench.results import Row
+from bench.rig import Rig
+
+Measurement = Callable[[Rig, Effort], Awaitable[list[Row]]]
+
+MEASUREMENTS: dict[str, tuple[str, Measurement]] = {
+    "paced": ("creating at 20/s and 50/s, until assigned", paced.measure),
+    "burst": ("bursts, until drained", bursts.measure),
+    "accept": ("a provider's accept", accepting.measure),
+    "reads": ("reads", reading.measure),
+    "race": ("32 clients on one slot", races.measure),
+    "cpu": ("CPU per booking", cpu.measure),
+    "memory": ("memory and idle CPU with open bookings", memory.measure),
+}
+"""By name: what it says while it runs, and the measurement."""

@@ -1,0 +1,59 @@
+"""What processes use: CPU time and memory, of a process with all its children."""
+
+import contextlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+import psutil
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """At one moment."""
+
+    cpu_seconds: float
+    """User and system time since the start, of children that have ended as well."""
+    memory_bytes: int
+    """Resident, without what is shared with others where the system tells (Linux); else all of it."""
+
+    @classmethod
+    def sum(cls, parts: Iterable["Usage"]) -> Self:
+        known = list(parts)
+        return cls(sum(part.cpu_seconds for part in known), sum(part.memory_bytes for part in known))
+
+
+def usage_of(pid: int) -> Usage:
+    """Of a process and its children."""
+    process = psutil.Process(pid)
+    parts = [_usage(process, ended_children=True)]
+    for child in process.children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # a backend that just ended counts with its parent
+            parts.append(_usage(child, ended_children=True))
+    return Usage.sum(parts)
+
+
+def usage_of_this_process() -> Usage:
+    """Of the bench, without the servers that it has started."""
+    return _usage(psutil.Process(os.getpid()), ended_children=False)
+
+
+def _usage(process: psutil.Process, *, ended_children: bool) -> Usage:
+    times = process.cpu_times()
+    cpu = times.user + times.system
+    if ended_children:
+        cpu += times.children_user + times.children_system
+    return Usage(cpu, _memory(process))
+
+
+def _memory(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_full_info().uss)
+    except (psutil.AccessDenied, AttributeError):
+        return int(process.memory_info().rss)
+
+
+def cpu_between(before: dict[str, Usage], after: dict[str, Usage]) -> dict[str, float]:
+    """CPU seconds by process."""
+    return {name: after[name].cpu_seconds - before[name].cpu_seconds for name in before}

@@ -1,0 +1,1 @@
+PROFILED = ("api", "worker")

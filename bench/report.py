@@ -1,0 +1,66 @@
+"""The results as one table for people and as JSON for comparing runs."""
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.table import Table
+
+from bench.results import Row
+
+RESULTS = Path(__file__).parent / "results"
+
+_VERDICTS = {None: "", True: "[green]ok[/]", False: "[bold red]over[/]"}
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """One line a row, floor and Holdfast side by side."""
+    shown = Table(title=f"Holdfast beside its floor, {os.cpu_count()} CPUs", title_justify="left")
+    shown.add_column("measured", no_wrap=True)
+    shown.add_column("unit")
+    for name in ("floor", "Holdfast", "ratio", "goal"):
+        shown.add_column(name, justify="right", no_wrap=True)
+    shown.add_column("")
+    shown.add_column("the floor is", style="dim", no_wrap=True)
+    for row in rows:
+        shown.add_row(*_cells(row))
+    return shown
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return (
+        row.name,
+        row.unit,
+        _number(row.floor),
+        _number(row.holdfast),
+        "" if row.ratio is None else f"{row.ratio:.2f}×",
+        row.goal.text(row.unit) if row.goal else "",
+        _VERDICTS[row.ok],
+        row.beside,
+    )
+
+
+def _number(value: float | None) -> str:
+    """Three figures are as much as such a measurement can tell."""
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 100 or value == 0 else f"{value:.3g}"
+
+
+def write_json(path: Path, rows: Sequence[Row], *, quick: bool) -> None:
+    """Write everything that a later comparison needs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    document = {
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "quick": quick,
+        "machine": {"cpus": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()},
+        "rows": [row.as_json() for row in rows],
+    }
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def default_path() -> Path:
+    return RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"

@@ -1,0 +1,90 @@
+"""One line of the table: what was measured, beside its floor and its goal."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from bench.stats import ratio
+
+
+class Bound(StrEnum):
+    AT_MOST = "≤"
+    BELOW = "<"
+    AT_LEAST = "≥"
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A limit of the performance budget (DESIGN.md), for the value or for its ratio to the floor."""
+
+    bound: Bound
+    limit: float
+    of_ratio: bool = False
+
+    def met(self, value: float) -> bool:
+        match self.bound:
+            case Bound.AT_MOST:
+                return value <= self.limit
+            case Bound.BELOW:
+                return value < self.limit
+            case Bound.AT_LEAST:
+                return value >= self.limit
+
+    def text(self, unit: str) -> str:
+        return f"{self.bound} {self.limit:g}{'×' if self.of_ratio else ' ' + unit}"
+
+
+def at_most(limit: float) -> Goal:
+    return Goal(Bound.AT_MOST, limit)
+
+
+def below(limit: float) -> Goal:
+    return Goal(Bound.BELOW, limit)
+
+
+def times_floor_at_most(limit: float) -> Goal:
+    return Goal(Bound.AT_MOST, limit, of_ratio=True)
+
+
+def times_floor_at_least(limit: float) -> Goal:
+    return Goal(Bound.AT_LEAST, limit, of_ratio=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`holdfast` and `floor` are in `unit`."""
+
+    name: str
+    unit: str
+    holdfast: float
+    floor: float | None = None
+    beside: str = ""
+    """What the floor is."""
+    goal: Goal | None = None
+    rounds: list[float] = field(default_factory=list)
+    """Holdfast's value in each round, where there were several."""
+
+    @property
+    def ratio(self) -> float | None:
+        return ratio(self.holdfast, self.floor)
+
+    @property
+    def ok(self) -> bool | None:
+        """Whether the goal is met; none when there is none."""
+        if self.goal is None:
+            return None
+        judged = self.ratio if self.goal.of_ratio else self.holdfast
+        return judged is not None and self.goal.met(judged)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "unit": self.unit,
+            "floor": self.floor,
+            "beside": self.beside,
+            "holdfast": self.holdfast,
+            "ratio": self.ratio,
+            "goal": self.goal.text(self.unit) if self.goal else None,
+            "ok": self.ok,
+            "rounds": self.rounds,
+        }

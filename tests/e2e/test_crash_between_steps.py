@@ -1,0 +1,66 @@
+"""kill -9 of the worker at every seam of a booking's life: before and after each commit."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import islice
+from pathlib import Path
+from uuid import uuid4
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from dev.stack import Stack
+from tests.e2e.customer import DemoClient, half_hours
+from tests.e2e.ledger import assert_sound
+
+
+@asynccontextmanager
+async def crashing_worker(stack: Stack, crashes: Path) -> AsyncIterator[None]:
+    """In place of the stack's worker: one that dies at every seam, started again each time."""
+    environment = stack.environment | {"CRASH_DIR": str(crashes), "HOLDFAST_WORKER_GRACEFUL_SECONDS": "0"}
+    command = (sys.executable, "-m", "tests.e2e.crashing_worker")
+
+    async def live_again_and_again() -> None:
+        while True:
+            process = await asyncio.create_subprocess_exec(
+                *command, env=environment, stdout=asyncio.subprocess.DEVNULL
+            )
+            try:
+                await process.wait()
+            finally:
+                if process.returncode is None:
+                    process.kill()
+                    await process.wait()
+
+    await stack.stop_process("worker")
+    # Two at a time: while one comes back to life the other takes over.
+    lives = [asyncio.create_task(live_again_and_again()) for _ in range(2)]
+    try:
+        yield
+    finally:
+        for life in lives:
+            life.cancel()
+        await asyncio.gather(*lives, return_exceptions=True)
+        await stack.start_process("worker")
+
+
+async def test_a_worker_killed_before_and_after_every_commit_finishes_the_booking_all_the_same(
+    stack: Stack, stack_engine: AsyncEngine, demo: DemoClient, tmp_path: Path
+) -> None:
+    (start,) = islice(half_hours(150), 1)
+    async with crashing_worker(stack, tmp_path):
+        created = await demo.book(start, service="estimate", key=str(uuid4()))
+        booking_id = created.json()["id"]
+        first = await demo.until_assigned(booking_id)
+        rejected = await demo.command(first, booking_id, "reject", key="1", reason="the van broke down")
+        assert rejected.status_code == 200, rejected.text
+        second = await demo.until_assigned(booking_id)
+        for number, command in enumerate(("accept", "start", "complete")):
+            answer = await demo.command(second, booking_id, command, key=f"2{number}")
+            assert answer.status_code == 200, answer.text
+    booking = await demo.booking(booking_id)
+    assert (booking["status"], booking["version"]) == ("completed", 7)
+    pulled = sorted(marker.name.removeprefix(f"{booking_id}-") for marker in tmp_path.iterdir())  # noqa: ASYNC240
+    assert pulled == sorted(f"{step}-{side}" for step in range(2, 8) for side in ("before", "after"))
+    await assert_sound(stack_engine, [booking_id])

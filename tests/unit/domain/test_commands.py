@@ -1,0 +1,55 @@
+"""The one check that every command passes."""
+
+import pytest
+
+from domain.booking import Actor
+from domain.commands import check
+from domain.errors import ForbiddenError, InvalidTransitionError
+from domain.lifecycle import Command, Role, Status
+from tests.unit.domain import contract
+from tests.unit.domain.builders import ADMIN, BEN, CUSTOMER, OWNER, PROVIDER, actor, booking, command
+
+
+@pytest.mark.parametrize("kind", Command)
+def test_the_engine_itself_gives_no_commands(kind: Command) -> None:
+    with pytest.raises(ForbiddenError):
+        check(booking(Status.ASSIGNED), command(kind, actor(Role.SYSTEM)))
+
+
+def test_the_role_is_judged_before_the_status() -> None:
+    with pytest.raises(ForbiddenError, match="A customer may not accept"):
+        check(booking(Status.COMPLETED), command(Command.ACCEPT, CUSTOMER))
+
+
+@pytest.mark.parametrize("status", Status)
+def test_a_refusal_says_where_the_booking_stands_and_what_would_be_possible(status: Status) -> None:
+    refused = next(kind for kind in Command if kind not in contract.COMMANDS[status])
+    with pytest.raises(InvalidTransitionError) as caught:
+        check(booking(status), command(refused, ADMIN))
+    assert caught.value.extra == {"current_status": str(status), "allowed": contract.FOLLOWING[status]}
+    assert caught.value.code == "invalid_transition"
+
+
+def test_a_provider_answers_only_their_own_bookings() -> None:
+    check(booking(Status.ASSIGNED), command(Command.ACCEPT, PROVIDER))
+    with pytest.raises(ForbiddenError, match="another provider"):
+        check(booking(Status.ASSIGNED, provider_id=BEN), command(Command.ACCEPT, PROVIDER))
+
+
+@pytest.mark.parametrize("by", [OWNER, ADMIN])
+def test_the_desk_answers_for_any_provider(by: Actor) -> None:
+    check(booking(Status.ASSIGNED, provider_id=BEN), command(Command.ACCEPT, by))
+
+
+@pytest.mark.parametrize("target", Status)
+@pytest.mark.parametrize("status", Status)
+def test_an_admin_may_override_any_status_with_any(status: Status, target: Status) -> None:
+    check(booking(status), command(Command.OVERRIDE, ADMIN, status=target))
+
+
+def test_a_command_carries_no_text_that_somebody_typed() -> None:
+    """Reasons are stored and named by id, so that no workflow payload holds personal data."""
+    for kind in Command:
+        members = set(type(command(kind, ADMIN)).model_fields)
+        particulars = members - {"actor", "remark_id", "reason", "correlation_id"}
+        assert particulars <= {"party", "starts_at", "provider_id", "status"}
