@@ -1,1 +1,124 @@
+"""Where one process spends its CPU per booking: by room and by function, while bookings come at 20/s."""
+
+import asyncio
+import json
+import signal
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from bench.loops import on_fast_loop
+from bench.operations import creates, warm_up
+from bench.pacing import open_loop
+from bench.rig import connected
+from bench.rooms import is_ours, room_of, short_name
+from bench.servers import NoJournal, Servers, running_servers
+from dev.process import ManagedProcess
+from dev.programs import Api, Worker, python_command
+from dev.reporter import Reporter
+from dev.service import Service
+
 PROFILED = ("api", "worker")
+
+RATE = 20
+BOOKINGS = 400
+
+_TOP = 20
+_POLL_SECONDS = 0.1
+
+Milliseconds = Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """CPU milliseconds per booking."""
+
+    process: str
+    total: float
+    native: float
+    """Outside Python's threads: Temporal's core, for one."""
+    by_room: Milliseconds
+    by_function: Milliseconds
+    """In the function itself and in the C code that it calls."""
+    within: Milliseconds
+    """In one of Holdfast's own functions and everything that it calls."""
+
+
+async def profile(name: str, reporter: Reporter) -> Profile:
+    """Run the stack with one of its processes under the sampler, and book.
+
+    Raises:
+        DevError: a process does not start.
+    """
+    async with running_servers(reporter) as servers:
+        out = servers.stack.home.path / "profile.json"
+        await servers.stack.stop_process(name)
+        service = _sampled(servers, name, out)
+        await service.start()
+        try:
+            with reporter.step(f"{BOOKINGS} bookings at {RATE}/s"):
+                await on_fast_loop(lambda: _book(servers, service.process, out))
+        finally:
+            await service.stop()
+        return evaluate(name, json.loads(out.read_text()), BOOKINGS)
+
+
+def _sampled(servers: Servers, name: str, out: Path) -> Service:
+    """The same service with the sampler in front."""
+    stack = servers.stack
+    logs, environment = stack.home.logs, stack.environment
+    service: Service = (
+        Api(stack.api_url, logs, environment, NoJournal())
+        if name == "api"
+        else Worker(logs, environment, NoJournal())
+    )
+    command = python_command(
+        f"{name}-sampled", "bench.sampler", str(out), name, logs=logs, environment=environment
+    )
+    service.process = ManagedProcess(command)
+    return service
+
+
+async def _book(servers: Servers, process: ManagedProcess, out: Path) -> None:
+    async with connected(servers) as rig:
+        await warm_up(rig)
+        process.send_signal(signal.SIGUSR1)
+        await open_loop(RATE, creates(rig, BOOKINGS))
+        await rig.until_quiet()
+        process.send_signal(signal.SIGUSR1)
+        while not out.exists():  # noqa: ASYNC110  # another process: it cannot set an event
+            await asyncio.sleep(_POLL_SECONDS)
+
+
+def evaluate(process: str, sampled: Any, bookings: int) -> Profile:
+    """Add up what the sampler wrote."""
+    rooms: dict[str, float] = defaultdict(float)
+    functions: dict[str, float] = defaultdict(float)
+    within: dict[str, float] = defaultdict(float)
+    for entry in sampled["stacks"]:
+        stack = [(file, function) for file, function in entry["stack"]]
+        cost = entry["seconds"] * 1000 / bookings
+        rooms[room_of(stack)] += cost
+        functions[short_name(stack[0])] += cost
+        for site in set(filter(is_ours, stack)):
+            within[short_name(site)] += cost
+    total = sampled["process_seconds"] * 1000 / bookings
+    native = max(total - sum(rooms.values()), 0.0)
+    return Profile(process, total, native, rooms, functions, within)
+
+
+def table(found: Profile) -> Table:
+    """The dearest of each kind."""
+    shown = Table(title=f"{found.process}: {found.total:.1f} ms of CPU per booking", title_justify="left")
+    shown.add_column("CPU, ms per booking", justify="right")
+    shown.add_column("where")
+    shown.add_row(f"{found.native:.2f}", "native threads (Temporal's core)", end_section=True)
+    for kind in (found.by_room, found.within, found.by_function):
+        for name, cost in sorted(kind.items(), key=lambda item: -item[1])[:_TOP]:
+            shown.add_row(f"{cost:.2f}", name)
+        shown.add_section()
+    return shown

@@ -81,7 +81,7 @@ def _temporary_home() -> Iterator[Path]:
 
 async def _add_floor(stack: Stack, floor_url: str, resources: AsyncExitStack) -> Servers:
     environment = stack.environment | {"HOLDFAST_DATABASE_URL": floor_url}
-    await migrate(stack.home.logs, environment, _NoJournal())
+    await migrate(stack.home.logs, environment, NoJournal())
     await database.make_floor_table(floor_url)
     business = Tenant()
     for url in (stack.database_url, floor_url):
@@ -95,7 +95,7 @@ async def _add_floor(stack: Stack, floor_url: str, resources: AsyncExitStack) ->
     return Servers(stack, floor_url, api.port, business, processes)
 
 
-class _NoJournal:
+class NoJournal:
     """Migrations end before anything could crash: nothing to remember."""
 
     def started(self, command: Command, pid: int) -> None: ...

@@ -14,6 +14,10 @@ from dev.accounts import Account, run_as
 from dev.errors import DevError
 from dev.logfile import LogFile
 
+# The child waits to be recorded before it becomes the program. When its supervisor is killed in between,
+# it reads the end of the file and ends: no process ever runs that the next start does not know of.
+_GATE = ("/bin/sh", "-c", 'read -r go && exec "$@" </dev/null', "gate")
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -66,10 +70,10 @@ class ManagedProcess:
         return self.pid is not None
 
     async def start(self) -> None:
-        """Spawn it; returns as soon as it exists.
+        """Spawn it; returns as soon as it exists and is recorded.
 
         Raises:
-            DevError: the program or its log file cannot be opened.
+            DevError: its log file or folder cannot be opened.
         """
         assert not self.running, f"{self.name} runs already"
         spawning = asyncio.create_task(self._spawn())
@@ -87,12 +91,20 @@ class ManagedProcess:
             raise DevError(f"{self.name} cannot be run: {error.strerror}: {error.filename}") from error
         if self._journal:
             self._journal.started(self.command, self._process.pid)
+        self._open_gate(self._process)
+
+    @staticmethod
+    def _open_gate(process: Process) -> None:
+        assert process.stdin
+        process.stdin.write(b"go\n")
+        process.stdin.close()
 
     async def _execute(self, log: BinaryIO) -> Process:
         command = self.command
         return await asyncio.create_subprocess_exec(
+            *_GATE,
             *command.argv,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE,
             stdout=log,
             stderr=log,
             env=dict(command.environment),

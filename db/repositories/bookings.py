@@ -1,11 +1,12 @@
 """Bookings: written once when they are created, and read in every way that the API asks for."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, exists, select, text, tuple_
+from sqlalchemy import ColumnElement, RowMapping, exists, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.models import Booking, BookingHistory, Customer, Reservation
@@ -237,7 +238,7 @@ class Reach:
     user_id: UUID | None = None
 
 
-def _within(reach: Reach) -> Any:
+def _within(reach: Reach) -> ColumnElement[bool]:
     own = select(Customer.id).where(Customer.user_id == reach.user_id)
     return (
         Booking.business_id.in_(reach.business_ids)
@@ -282,23 +283,27 @@ async def find_any(conn: AsyncConnection, booking_id: UUID) -> RowMapping | None
 
 async def list_page(conn: AsyncConnection, reach: Reach, filters: Filters, page: Page) -> list[RowMapping]:
     """Bookings that the caller may see, by start and id."""
-    query = _filtered(select(*VIEW_COLUMNS).where(_within(reach)), filters)
+    query = select(*VIEW_COLUMNS).where(_within(reach), *_conditions(filters))
     if page.after is not None:
         query = query.where(tuple_(Booking.starts_at, Booking.id) > page.after)
     return await rows(conn, query.order_by(Booking.starts_at, Booking.id).limit(page.limit))
 
 
-def _filtered(query: Any, filters: Filters) -> Any:
-    conditions = (
-        (filters.statuses, Booking.status.in_(filters.statuses)),
-        (filters.business_id, Booking.business_id == filters.business_id),
-        (filters.provider_id, Booking.provider_id == filters.provider_id),
-        (filters.customer_id, Booking.customer_id == filters.customer_id),
-        (filters.starts_from, Booking.starts_at >= filters.starts_from),
-        (filters.starts_before, Booking.starts_at < filters.starts_before),
-        (filters.needs_attention is not None, Booking.needs_attention == filters.needs_attention),
-    )
-    return query.where(*(condition for asked, condition in conditions if asked))
+_FILTERS: dict[str, Callable[[Any], ColumnElement[bool]]] = {
+    "statuses": Booking.status.in_,
+    "business_id": lambda value: Booking.business_id == value,
+    "provider_id": lambda value: Booking.provider_id == value,
+    "customer_id": lambda value: Booking.customer_id == value,
+    "starts_from": lambda value: Booking.starts_at >= value,
+    "starts_before": lambda value: Booking.starts_at < value,
+    "needs_attention": Booking.needs_attention.is_,
+}
+
+
+def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
+    """One condition for each filter that is set; an empty tuple or None is not."""
+    asked = ((name, getattr(filters, name)) for name in _FILTERS)
+    return [_FILTERS[name](value) for name, value in asked if value is not None and value != ()]
 
 
 async def was_applied(conn: AsyncConnection, booking_id: UUID, command_id: str) -> bool:

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,21 @@ import pytest
 @pytest.fixture
 def home() -> Iterator[Path]:
     """An empty home with a path short enough for a socket."""
+    with _temporary_home() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def shared_home() -> Iterator[Path]:
+    """One for a whole module, whose tests share a server."""
+    with _temporary_home() as folder:
+        yield folder
+
+
+@contextmanager
+def _temporary_home() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="holdfast-test-"))
-    yield folder
-    shutil.rmtree(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)

@@ -1,5 +1,6 @@
 import asyncio
 import sys
+from asyncio.subprocess import Process
 from pathlib import Path
 
 import psutil
@@ -9,36 +10,60 @@ from dev.process import ManagedProcess
 from dev.run_state import RunJournal, RunState
 from tests.dev.children import SLEEP, shell
 
-# Starts a child, says its process id and waits to be killed.
+# Starts a child, says its process id and waits to be killed; or kills itself before the child is recorded.
 _SUPERVISOR = """
-import asyncio, sys
+import asyncio, os, signal, sys
 from pathlib import Path
 from dev.process import ManagedProcess
 from dev.run_state import RunJournal
 from tests.dev.children import SLEEP, shell
 
-async def main():
-    home = Path(sys.argv[1])
-    process = ManagedProcess(shell(home, SLEEP), RunJournal(home / "run.json"))
+class Interrupted:
+    def started(self, command, pid):
+        print(pid, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+async def main(home, kind):
+    journal = Interrupted() if kind == "interrupted" else RunJournal(home / "run.json")
+    process = ManagedProcess(shell(home, f"touch ran; {SLEEP}"), journal)
     await process.start()
     print(process.pid, flush=True)
     await process.wait()
 
-asyncio.run(main())
+asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
 """
 
 
-async def test_children_of_a_killed_supervisor_are_ended(home: Path) -> None:
+async def _supervisor_with_child(home: Path, kind: str) -> tuple[Process, int]:
     supervisor = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", _SUPERVISOR, str(home), stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-c", _SUPERVISOR, str(home), kind), stdout=asyncio.subprocess.PIPE
     )
     assert supervisor.stdout
-    orphan = psutil.Process(int(await supervisor.stdout.readline()))
+    return supervisor, int(await supervisor.stdout.readline())
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+async def test_children_of_a_killed_supervisor_are_ended(home: Path) -> None:
+    supervisor, orphan = await _supervisor_with_child(home, "recorded")
     supervisor.kill()
     await supervisor.wait()
-    assert orphan.is_running()
+    assert _runs(orphan)
     assert await end_orphans(home / "run.json") == ["child"]
-    assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
+    assert not _runs(orphan)
+
+
+async def test_a_child_whose_supervisor_is_killed_before_it_is_recorded_never_runs(home: Path) -> None:
+    supervisor, orphan = await _supervisor_with_child(home, "interrupted")
+    await supervisor.wait()
+    while _runs(orphan):  # not our child: nothing tells us
+        await asyncio.sleep(0.01)
+    assert not (home / "ran").exists()
 
 
 async def test_a_process_that_only_has_the_number_of_a_recorded_one_is_left_alone(home: Path) -> None:

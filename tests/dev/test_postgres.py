@@ -12,9 +12,9 @@ from dev.postgres_binaries import binary, major_version
 from dev.sockets import socket_folder
 
 
-@pytest.fixture
-async def postgres(home: Path) -> AsyncIterator[EmbeddedPostgres]:
-    server = EmbeddedPostgres(home)
+@pytest.fixture(scope="module")
+async def postgres(shared_home: Path) -> AsyncIterator[EmbeddedPostgres]:
+    server = EmbeddedPostgres(shared_home)
     await server.start()
     yield server
     await server.stop()
@@ -37,14 +37,14 @@ async def _value(url: str, query: str) -> object:
 async def test_its_role_owns_the_database_and_is_no_superuser(postgres: EmbeddedPostgres) -> None:
     await _run(
         postgres.url,
-        "CREATE TABLE kept (provider int, during tstzrange, EXCLUDE USING gist (provider WITH =, during WITH &&))",
+        "CREATE TABLE held (provider int, during tstzrange, EXCLUDE USING gist (provider WITH =, during WITH &&))",
     )
     assert await _value(postgres.url, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") is False
 
 
-async def test_it_listens_on_a_private_socket_only(postgres: EmbeddedPostgres, home: Path) -> None:
+async def test_it_listens_on_a_private_socket_only(postgres: EmbeddedPostgres, shared_home: Path) -> None:
     assert await _value(postgres.url, "SHOW listen_addresses") == ""
-    assert stat.S_IMODE((home / "socket").stat().st_mode) == 0o700
+    assert stat.S_IMODE((shared_home / "socket").stat().st_mode) == 0o700
 
 
 async def test_a_commit_survives_kill_and_stop(postgres: EmbeddedPostgres) -> None:
@@ -71,19 +71,22 @@ async def test_durability_is_on(postgres: EmbeddedPostgres) -> None:
 
 
 async def test_a_lock_whose_process_id_another_program_has_now_is_forgotten(
-    postgres: EmbeddedPostgres, home: Path
+    postgres: EmbeddedPostgres, shared_home: Path
 ) -> None:
     await postgres.stop()
-    (home / "postgres" / "postmaster.pid").write_text(f"{os.getpid()}\n{home / 'postgres'}\n")
+    (shared_home / "postgres" / "postmaster.pid").write_text(f"{os.getpid()}\n{shared_home / 'postgres'}\n")
     await postgres.start()
 
 
-async def test_an_interrupted_first_start_leaves_no_broken_folder(home: Path) -> None:
+async def test_an_interrupted_first_start_leaves_no_broken_folder_and_damage_is_told(home: Path) -> None:
     (home / "postgres.new").mkdir()
     (home / "postgres.new" / "PG_VERSION").write_text("half")
     server = EmbeddedPostgres(home)
     await server.start()
     await server.stop()
+    (home / "postgres" / "global" / "pg_control").write_bytes(b"")
+    with pytest.raises(DevError, match=r"postgres ended with .*pg_control"):
+        await server.start()
 
 
 @pytest.mark.parametrize(
@@ -104,13 +107,6 @@ async def test_a_broken_folder_is_named_and_left_as_it_is(home: Path, version: s
         await server.start()
     assert not server.process.running
     assert len(list(folder.iterdir())) == (1 if version else 0)
-
-
-async def test_damaged_files_give_the_servers_own_words(postgres: EmbeddedPostgres, home: Path) -> None:
-    await postgres.stop()
-    (home / "postgres" / "global" / "pg_control").write_bytes(b"")
-    with pytest.raises(DevError, match=r"postgres ended with .*pg_control"):
-        await postgres.start()
 
 
 def test_a_missing_program_is_named() -> None:

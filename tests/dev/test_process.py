@@ -93,7 +93,14 @@ async def test_a_large_log_is_set_aside(home: Path) -> None:
 
 async def test_a_missing_program_is_named(home: Path) -> None:
     process = ManagedProcess(replace(shell(home, ""), argv=("/no/such/program",)))
-    with pytest.raises(DevError, match=r"child cannot be run: .*/no/such/program"):
+    await process.start()
+    assert await process.wait() == 127
+    assert "/no/such/program" in process.log.tail()
+
+
+async def test_a_folder_that_is_gone_is_named(home: Path) -> None:
+    process = ManagedProcess(replace(shell(home, SLEEP), directory=home / "gone"))
+    with pytest.raises(DevError, match=r"child cannot be run: .*/gone"):
         await process.start()
 
 

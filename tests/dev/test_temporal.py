@@ -13,9 +13,9 @@ from dev.ports import free_port
 from dev.temporal import DevTemporal
 
 
-@pytest.fixture
-async def temporal(home: Path) -> AsyncIterator[DevTemporal]:
-    server = DevTemporal(home, port=free_port(), ui_port=free_port())
+@pytest.fixture(scope="module")
+async def temporal(shared_home: Path) -> AsyncIterator[DevTemporal]:
+    server = DevTemporal(shared_home, port=free_port(), ui_port=free_port())
     await server.start()
     yield server
     await server.stop()
@@ -51,7 +51,7 @@ async def test_the_ui_is_there(temporal: DevTemporal) -> None:
 
 
 async def test_two_run_side_by_side(temporal: DevTemporal, home: Path) -> None:
-    other = DevTemporal(home / "other", port=free_port())
+    other = DevTemporal(home, port=free_port())
     await other.start()
     await _start_workflow(other, "same-id")
     await _start_workflow(temporal, "same-id")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import NullPool
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from db.engine import create_engine
+from db.engine import async_url
 from dev.settings import DevSettings
 from dev.stack import Stack
-from runtime.settings import Settings
 from tests.e2e.customer import DemoClient
 
 # How soon Temporal takes a task back from a worker that was killed; its default is 10 s.
@@ -38,8 +38,8 @@ async def stack(stack_home: Path) -> AsyncIterator[Stack]:
 
 @pytest.fixture(scope="package")
 async def stack_engine(stack: Stack) -> AsyncIterator[AsyncEngine]:
-    """Connections to the stack's database."""
-    engine = create_engine(Settings(database_url=stack.database_url), application_name="tests")
+    """Connections to the stack's database, a fresh one each time: the server may have died in between."""
+    engine = create_async_engine(async_url(stack.database_url), poolclass=NullPool)
     yield engine
     await engine.dispose()
 

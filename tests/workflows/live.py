@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 from uuid import UUID
 
+import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
@@ -41,6 +42,13 @@ def update_name(kind: Command) -> str:
 def acting_as(tenant: Tenant, provider: str) -> Actor:
     """A provider of the tenant."""
     return Actor(role=Role.PROVIDER, provider_id=tenant.providers[provider])
+
+
+def refusal_in(error: BaseException) -> ApplicationError:
+    """The refusal that a failed update carries: `type` is its code."""
+    assert isinstance(error, WorkflowUpdateFailedError)
+    assert isinstance(error.cause, ApplicationError)
+    return error.cause
 
 
 @dataclass
@@ -88,12 +96,9 @@ class LiveBooking:
 
     async def refusal_of(self, command: BookingCommand) -> ApplicationError:
         """Send a command that must be refused, and return the refusal."""
-        try:
-            state = await self.give(command)
-        except WorkflowUpdateFailedError as error:
-            assert isinstance(error.cause, ApplicationError)
-            return error.cause
-        raise AssertionError(f"{command!r} was not refused: {state!r}")
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await self.give(command)
+        return refusal_in(refused.value)
 
     # --- time --------------------------------------------------------------------------------------------
 
@@ -114,9 +119,9 @@ class LiveBooking:
         return [length.total_seconds() for _, length in await self._timers(summary)]
 
     async def timers_until(self, summary: str) -> list[datetime]:
-        """The moments for which timers of this name were set, to the second, without repetitions, in order."""
-        ends = {(at + length + _HALF_A_SECOND).replace(microsecond=0) for at, length in await self._timers(summary)}
-        return sorted(ends)
+        """The moments, to the second, for which timers of this name were set; each once, in order."""
+        ends = [at + length + _HALF_A_SECOND for at, length in await self._timers(summary)]
+        return sorted({end.replace(microsecond=0) for end in ends})
 
     async def _timers(self, summary: str) -> list[tuple[datetime, timedelta]]:
         events = (await self.handle.fetch_history()).events

@@ -54,9 +54,7 @@ def test_the_strongest_role_comes_first() -> None:
 
 
 def test_a_provider_s_actor_names_the_provider() -> None:
-    actors = actors_for(
-        somebody(Role.PROVIDER), business_id=BUSINESS, provider_id=ANA, customer_user_id=None
-    )
+    actors = actors_for(somebody(Role.PROVIDER), business_id=BUSINESS, provider_id=ANA, customer_user_id=None)
     assert actors == [Actor(role=Role.PROVIDER, user_id=USER, provider_id=ANA)]
 
 

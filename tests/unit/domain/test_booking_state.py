@@ -90,9 +90,7 @@ def test_a_provider_s_absence_goes_back_to_assignment_without_them() -> None:
     assert not after.needs_attention
 
 
-@pytest.mark.parametrize(
-    ("rule", "flagged"), [(CustomerNoShow.CANCEL, False), (CustomerNoShow.REVIEW, True)]
-)
+@pytest.mark.parametrize(("rule", "flagged"), [(CustomerNoShow.CANCEL, False), (CustomerNoShow.REVIEW, True)])
 def test_a_customer_s_absence_follows_the_business_s_policy(rule: CustomerNoShow, flagged: bool) -> None:
     before = booking(Status.IN_PROGRESS, policy=Policy(customer_no_show=rule))
     after = before.entering(Status.NO_SHOW, AT, absent_party=Party.CUSTOMER)

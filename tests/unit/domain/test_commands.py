@@ -51,5 +51,5 @@ def test_a_command_carries_no_text_that_somebody_typed() -> None:
     """Reasons are stored and named by id, so that no workflow payload holds personal data."""
     for kind in Command:
         members = set(type(command(kind, ADMIN)).model_fields)
-        particulars = members - {"actor", "remark_id", "reason", "correlation_id"}
+        particulars = members - {"actor", "remark_id", "reason", "command_id", "correlation_id"}
         assert particulars <= {"party", "starts_at", "provider_id", "status"}

@@ -80,9 +80,7 @@ def test_a_move_keeps_the_length_of_the_appointment() -> None:
 
 @pytest.mark.parametrize("status", [Status.ASSIGNED, Status.ACCEPTED])
 @pytest.mark.parametrize(("by", "hold"), [(CUSTOMER, Hold.TAKE), (OWNER, Hold.FORCE), (ADMIN, Hold.FORCE)])
-def test_a_move_needs_the_provider_s_hours_unless_the_desk_decides(
-    status: Status, by: Actor, hold: Hold
-) -> None:
+def test_a_move_needs_the_provider_s_hours_unless_the_desk_decides(status: Status, by: Actor, hold: Hold) -> None:
     decision = decided(booking(status), Command.RESCHEDULE, by)
     assert (decision.after.provider_id, decision.hold) == (ANA, hold)
 

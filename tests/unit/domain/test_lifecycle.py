@@ -1,4 +1,4 @@
-"""The 8×8 table and who may use it."""
+"""The table of eight by eight statuses, and who may use it."""
 
 import itertools
 

@@ -58,10 +58,17 @@ class BookingLife(RuleBasedStateMachine):
     def create(self, policy: Policy, held: bool) -> None:
         self.now = NOW
         self.state = booking(
-            version=1, attempt=0, policy=policy, next_attempt_at=NOW, holds_time=held, provider_id=ANA if held else None
+            version=1,
+            attempt=0,
+            policy=policy,
+            next_attempt_at=NOW,
+            holds_time=held,
+            provider_id=ANA if held else None,
         )
 
-    @rule(kind=st.sampled_from(Command), role=st.sampled_from(Role), who=st.sampled_from(PROVIDERS), how=particulars)
+    @rule(
+        kind=st.sampled_from(Command), role=st.sampled_from(Role), who=st.sampled_from(PROVIDERS), how=particulars
+    )
     def somebody_gives_a_command(self, kind: Command, role: Role, who: UUID, how: dict[str, Any]) -> None:
         chosen = {name: how[name] for name in PARTICULARS_OF.get(kind, ())}
         by = Actor(role=role, provider_id=who if role is Role.PROVIDER else None)
@@ -184,4 +191,3 @@ def _check_the_step_is_legal(kind: StepKind, old: Status, new: Status) -> None:
 
 TestBookingLife = BookingLife.TestCase
 TestBookingLife.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
-

@@ -1,0 +1,59 @@
+"""Stretches of time to reserve, and steps to record, for tests of the repositories."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from db.repositories import bookings
+from db.repositories.calendar import Wanted
+from domain.booking import SYSTEM, BookingState
+from domain.lifecycle import Status
+from domain.steps import Hold, Step, StepKind
+from tests.factories import DURATION
+
+
+def wanted(starts_at: datetime, **changes: Any) -> Wanted:
+    """An hour of somebody who can repair."""
+    values: dict[str, Any] = {
+        "starts_at": starts_at,
+        "ends_at": starts_at + DURATION,
+        "buffer_before_minutes": 0,
+        "buffer_after_minutes": 0,
+        "timezone": "America/New_York",
+        "required_skills": ["repair"],
+    }
+    return Wanted(**values | changes)
+
+
+def step(before: BookingState, status: Status, hold: Hold = Hold.KEEP, **changes: Any) -> Step:
+    """A step of the booking into this status; `state_changes` go into the state after it."""
+    at = datetime.now(UTC)
+    state_changes = changes.pop("state_changes", {})
+    values: dict[str, Any] = {
+        "kind": StepKind.TRANSITION,
+        "key": f"tests/{before.version + 1}/{status}",
+        "old_status": before.status,
+        "after": before.entering(status, at, **state_changes),
+        "hold": hold,
+        "at": at,
+        "actor": SYSTEM,
+    }
+    return Step(**values | changes)
+
+
+async def stored(engine: AsyncEngine, state: BookingState) -> BookingState:
+    """The booking as the database holds it."""
+    async with engine.connect() as conn:
+        return await stored_on(conn, state)
+
+
+async def stored_on(conn: AsyncConnection, state: BookingState) -> BookingState:
+    """The same on a connection that is open."""
+    found = await bookings.find_state(conn, state.business_id, state.booking_id)
+    assert found is not None
+    return found
+
+
+def hours_after(moment: datetime, hours: float) -> datetime:
+    return moment + timedelta(hours=hours)

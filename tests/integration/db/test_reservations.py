@@ -1,0 +1,121 @@
+"""No two live reservations of one provider overlap: PostgreSQL sees to it, whoever writes and however many."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db.repositories import calendar
+from domain.booking import BookingState
+from tests.factories import Tenant, future, make_booking
+from tests.integration.db.calendars import wanted
+
+START = future(200)
+
+_RAW = text("""
+INSERT INTO reservations (id, business_id, provider_id, booking_id, during)
+VALUES (gen_random_uuid(), :business_id, :provider_id, :booking_id, tstzrange(:starts_at, :ends_at))
+""")
+
+
+async def insert_raw(engine: AsyncEngine, booking: BookingState, provider_id: UUID, starts_at: datetime) -> None:
+    """Take an hour with a bare INSERT, past every check in code."""
+    async with engine.begin() as conn:
+        await conn.execute(
+            _RAW,
+            {
+                "business_id": booking.business_id,
+                "provider_id": provider_id,
+                "booking_id": booking.booking_id,
+                "starts_at": starts_at,
+                "ends_at": starts_at + timedelta(hours=1),
+            },
+        )
+
+
+async def free(engine: AsyncEngine, tenant: Tenant, starts_at: datetime) -> set[str]:
+    """The names of those who could take an hour then."""
+    async with engine.connect() as conn:
+        found = await calendar.list_free(conn, tenant.business_id, wanted(starts_at))
+    return {tenant.name_of(candidate.provider_id) for candidate in found}
+
+
+@pytest.mark.parametrize("minutes", [-59, -30, 0, 30, 59])
+async def test_even_a_bare_insert_cannot_overlap(engine: AsyncEngine, tenant: Tenant, minutes: int) -> None:
+    await make_booking(engine, tenant, starts_at=START)
+    other = await make_booking(engine, tenant, starts_at=START, provider=None)
+    with pytest.raises(IntegrityError, match="ex_reservations_no_overlap"):
+        await insert_raw(engine, other, tenant.providers["ana"], START + timedelta(minutes=minutes))
+
+
+@pytest.mark.parametrize("minutes", [-60, 60])
+async def test_appointments_may_touch(engine: AsyncEngine, tenant: Tenant, minutes: int) -> None:
+    await make_booking(engine, tenant, starts_at=START)
+    other = await make_booking(engine, tenant, starts_at=START, provider=None)
+    await insert_raw(engine, other, tenant.providers["ana"], START + timedelta(minutes=minutes))
+
+
+async def test_another_provider_s_time_is_their_own(engine: AsyncEngine, tenant: Tenant) -> None:
+    await make_booking(engine, tenant, starts_at=START)
+    other = await make_booking(engine, tenant, starts_at=START, provider=None)
+    await insert_raw(engine, other, tenant.providers["ben"], START)
+
+
+async def test_a_booking_holds_one_stretch_of_time_at_most(engine: AsyncEngine, tenant: Tenant) -> None:
+    booking = await make_booking(engine, tenant, starts_at=START)
+    with pytest.raises(IntegrityError, match="uq_reservations_booking_id"):
+        await insert_raw(engine, booking, tenant.providers["ben"], START)
+
+
+async def test_24_clients_on_10_slots_meet_no_deadlock_and_each_slot_has_one_winner(
+    engine: AsyncEngine, tenant: Tenant
+) -> None:
+    slots = [START + timedelta(hours=n) for n in range(10)]
+    rivals = [await make_booking(engine, tenant, provider=None) for _ in range(24)]
+
+    async def try_all(booking: BookingState) -> list[datetime]:
+        """Take three slots in a random order in one transaction, as far as they are free."""
+        won = []
+        async with engine.begin() as conn:
+            for slot in random.sample(slots, 3):
+                await calendar.release(conn, tenant.business_id, booking.booking_id)
+                if await _reserve(conn, tenant, booking, slot):
+                    won.append(slot)
+        return won[-1:]
+
+    won = [slot for slots_won in await asyncio.gather(*map(try_all, rivals)) for slot in slots_won]
+    async with engine.connect() as conn:
+        held = await conn.execute(
+            text("SELECT lower(during) FROM reservations WHERE business_id = :id"), {"id": tenant.business_id}
+        )
+        assert len(held.all()) <= len(slots)
+    assert won
+
+
+async def _reserve(conn: object, tenant: Tenant, booking: BookingState, slot: datetime) -> bool:
+    reserve: Callable[..., object] = calendar.reserve
+    return bool(
+        await reserve(  # type: ignore[misc]
+            conn,
+            tenant.business_id,
+            provider_id=tenant.providers["ana"],
+            booking_id=booking.booking_id,
+            wanted=wanted(slot),
+        )
+    )
+
+
+async def test_who_is_busy_is_not_free_and_who_is_released_is(engine: AsyncEngine, tenant: Tenant) -> None:
+    booking = await make_booking(engine, tenant, starts_at=START)
+    assert await free(engine, tenant, START) == {"ben"}
+    assert await free(engine, tenant, START + timedelta(minutes=59)) == {"ben"}
+    assert await free(engine, tenant, START + timedelta(minutes=60)) == {"ana", "ben"}
+    async with engine.begin() as conn:
+        await calendar.release(conn, tenant.business_id, booking.booking_id)
+    assert await free(engine, tenant, START) == {"ana", "ben"}

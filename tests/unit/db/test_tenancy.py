@@ -1,0 +1,60 @@
+"""Every way into tenant-owned data names the tenant. The exceptions are written down here, with reasons."""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable
+from typing import Any, get_type_hints
+
+import pytest
+from sqlalchemy import Table
+
+from db import repositories
+from db.models import Base
+from db.repositories.bookings import Reach
+
+WITHOUT_TENANT = {
+    "upkeep.list_unstarted": "the sweeper serves all tenants and gets ids only",
+    "upkeep.count_unstarted": "the sweeper serves all tenants and gets a number only",
+    "upkeep.list_open_after": "the sweeper serves all tenants and gets ids only",
+    "upkeep.list_still_open": "the sweeper serves all tenants and gets ids only",
+    "users.find_credentials": "users belong to no tenant",
+    "users.list_memberships": "users belong to no tenant",
+    "idempotency.find": "the scope names the caller",
+    "catalogue.find_business": "it is the tenant that is looked for",
+    "catalogue.find_offering": "it names the tenant by id or slug",
+}
+TENANTLESS_TABLES = {"businesses", "users"}
+
+
+def repository_functions() -> dict[str, Callable[..., Any]]:
+    """Every public function of `db.repositories` that asks the database something."""
+    found = {}
+    for module_info in pkgutil.iter_modules(repositories.__path__):
+        module = importlib.import_module(f"db.repositories.{module_info.name}")
+        for name, function in inspect.getmembers(module, inspect.iscoroutinefunction):
+            generic = module_info.name == "rows"
+            if function.__module__ == module.__name__ and not name.startswith("_") and not generic:
+                found[f"{module_info.name}.{name}"] = function
+    return found
+
+
+@pytest.mark.parametrize("name", repository_functions())
+def test_a_repository_function_names_the_tenant_or_is_a_known_exception(name: str) -> None:
+    hints = get_type_hints(repository_functions()[name])
+    names_tenant = "business_id" in hints or Reach in hints.values()
+    assert names_tenant is (name not in WITHOUT_TENANT)
+
+
+def test_the_exceptions_are_functions_that_exist() -> None:
+    assert set(repository_functions()) >= set(WITHOUT_TENANT)
+
+
+@pytest.mark.parametrize("table", Base.metadata.sorted_tables, ids=lambda table: table.name)
+def test_every_tenant_owned_table_carries_the_tenant(table: Table) -> None:
+    column = table.columns.get("business_id")
+    if table.name in TENANTLESS_TABLES:
+        assert column is None
+    else:
+        assert column is not None
+        assert not column.nullable

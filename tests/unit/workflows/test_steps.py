@@ -1,0 +1,71 @@
+"""The workflow calls activities by name alone: here the names and shapes of both sides are held together."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, get_type_hints
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from temporalio import activity
+
+from domain import names
+from worker.registry import booking_queue, effect_queues
+from workflows import steps
+
+
+def wrappers() -> dict[str, Callable[..., Any]]:
+    """Every activity that `workflows.steps` offers."""
+    return {
+        name: function
+        for name, function in inspect.getmembers(steps, inspect.iscoroutinefunction)
+        if function.__module__ == steps.__name__
+    }
+
+
+@pytest.fixture(scope="module")
+def unconnected() -> AsyncEngine:
+    """An engine that never connects: the registry only hands it on."""
+    return create_async_engine("postgresql+asyncpg://nowhere/nothing")
+
+
+@pytest.fixture(scope="module")
+def registered(unconnected: AsyncEngine) -> dict[str, tuple[str, Callable[..., Any]]]:
+    """Each registered activity with its queue, by name."""
+    found = {}
+    for queue in (booking_queue(unconnected), *effect_queues(unconnected)):
+        for function in queue.activities:
+            name = activity._Definition.must_from_callable(function).name
+            assert name is not None
+            assert name not in found
+            found[name] = (queue.name, function)
+    return found
+
+
+def test_every_wrapper_calls_an_activity_that_is_registered_and_none_is_left_over(
+    registered: dict[str, tuple[str, Callable[..., Any]]],
+) -> None:
+    assert set(wrappers()) == set(registered)
+
+
+@pytest.mark.parametrize("name", wrappers())
+def test_a_wrapper_takes_and_returns_what_its_activity_does(
+    name: str, registered: dict[str, tuple[str, Callable[..., Any]]]
+) -> None:
+    _, function = registered[name]
+    assert _shape(wrappers()[name]) == _shape(function)
+
+
+def test_the_lifecycle_s_activities_run_beside_the_workflow_and_messages_on_a_queue_of_their_own(
+    registered: dict[str, tuple[str, Callable[..., Any]]],
+) -> None:
+    assert {name: queue for name, (queue, _) in registered.items()} == {
+        "load_booking": names.BOOKINGS_TASK_QUEUE,
+        "record_step": names.BOOKINGS_TASK_QUEUE,
+        "send_notices": names.MESSAGES_TASK_QUEUE,
+    }
+
+
+def _shape(function: Callable[..., Any]) -> tuple[list[Any], Any]:
+    hints = get_type_hints(function)
+    parameters = [name for name in inspect.signature(function).parameters if name != "self"]
+    return [hints[name] for name in parameters], hints["return"]

@@ -1,0 +1,122 @@
+"""Commands that meet: two at once, the same one twice, one that overtakes the start, and signals among them."""
+
+import asyncio
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.testing import TimeSkipper
+
+from domain.commands import Accept, BookingCommand, Cancel, Override, Reject, Reschedule, Start
+from domain.lifecycle import Status
+from tests.factories import Tenant, future, make_booking
+from tests.workflows.conftest import Live
+from tests.workflows.invariants import check_invariants
+from tests.workflows.live import ADMIN, CUSTOMER, LiveBooking, acting_as, refusal_in
+
+
+@pytest.mark.parametrize(
+    "rivals",
+    [
+        (Accept(actor=ADMIN), Reject(actor=ADMIN)),
+        (Reject(actor=ADMIN), Accept(actor=ADMIN)),
+        (Accept(actor=ADMIN), Accept(actor=ADMIN)),
+        (Cancel(actor=CUSTOMER), Cancel(actor=ADMIN)),
+    ],
+    ids=lambda rivals: " and ".join(str(command.kind) for command in rivals),
+)
+async def test_of_two_answers_at_once_exactly_one_wins_and_the_other_hears_of_it(
+    live: Live, tenant: Tenant, rivals: tuple[BookingCommand, BookingCommand]
+) -> None:
+    booking = await live(tenant)
+    before = await booking.until_status(Status.ASSIGNED)
+    outcomes = await asyncio.gather(*(booking.give(command) for command in rivals), return_exceptions=True)
+    won = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+    lost = [refusal_in(outcome) for outcome in outcomes if isinstance(outcome, BaseException)]
+    assert [state.version for state in won] == [before.version + 1]
+    assert [refusal.type for refusal in lost] == ["invalid_transition"]
+    assert lost[0].details[0]["current_status"] == won[0].status
+    await check_invariants(booking)
+
+
+async def test_two_moves_at_once_are_made_one_after_the_other(live: Live, tenant: Tenant) -> None:
+    booking = await live(tenant)
+    before = await booking.until_status(Status.ASSIGNED)
+    moves = [Reschedule(actor=ADMIN, starts_at=future(hours)) for hours in (90, 100)]
+    states = await asyncio.gather(*(booking.give(move) for move in moves))
+    assert sorted(state.version for state in states) == [before.version + 1, before.version + 2]
+    last = max(states, key=lambda state: state.version)
+    assert (await check_invariants(booking)).starts_at == last.starts_at
+
+
+async def test_a_command_sent_again_under_its_id_is_applied_once(live: Live, tenant: Tenant) -> None:
+    booking = await live(tenant)
+    before = await booking.until_status(Status.ASSIGNED)
+    move = Reschedule(actor=ADMIN, starts_at=future(96))
+    together = await asyncio.gather(*(booking.give(move, update_id="the same") for _ in range(3)))
+    again = await booking.give(move, update_id="the same")
+    assert {state.version for state in (*together, again)} == {before.version + 1}
+    assert (await booking.stored()).version == before.version + 1
+
+
+async def test_a_command_that_reopened_a_booking_and_is_sent_again_is_applied_once(
+    live: Live, tenant: Tenant
+) -> None:
+    booking = await live(tenant)
+    await booking.until_status(Status.ASSIGNED)
+    await booking.give(Cancel(actor=CUSTOMER))
+    await booking.until_closed()
+    correction = Override(actor=ADMIN, status=Status.COMPLETED)
+    first = await booking.give_with_start(correction, update_id="the same")
+    await booking.until_closed()
+    assert await booking.give_with_start(correction, update_id="the same") == first
+    assert await booking.stored() == first
+
+
+async def test_a_command_that_overtakes_the_start_starts_the_workflow_and_finds_an_offer(
+    engine: AsyncEngine, skipper: TimeSkipper, worker: None, tenant: Tenant
+) -> None:
+    state = await make_booking(engine, tenant)
+    booking = LiveBooking(engine, skipper.client, skipper, state.business_id, state.booking_id)
+    accepted = await booking.give_with_start(Accept(actor=acting_as(tenant, "ana")))
+    assert [status for status, _ in await booking.steps()] == ["pending", "assigned", "accepted"]
+    assert await check_invariants(booking) == accepted
+    await booking.give(Cancel(actor=ADMIN))
+
+
+async def test_signals_from_the_temporal_ui_answer_for_the_provider_as_an_admin(
+    live: Live, tenant: Tenant
+) -> None:
+    accepted, rejected = await live(tenant, provider="ana"), await live(tenant, provider="ben")
+    for booking, signal, status in (
+        (accepted, "accept", Status.ACCEPTED),
+        (rejected, "reject", Status.REJECTED),
+    ):
+        await booking.until_status(Status.ASSIGNED)
+        await booking.handle.signal(signal)
+        await booking.until_status(status)
+        assert (await booking.history())[-1]["actor_role"] == "admin"
+
+
+async def test_a_signal_that_comes_too_late_changes_nothing(live: Live, tenant: Tenant) -> None:
+    booking = await live(tenant)
+    await booking.until_status(Status.ASSIGNED)
+    accepted = await booking.give(Accept(actor=ADMIN))
+    await booking.handle.signal("reject")
+    await booking.handle.signal("accept", Accept(actor=acting_as(tenant, "ben")))
+    # Commands are served in turn: the next one is answered after both signals were.
+    started = await booking.give(Start(actor=ADMIN))
+    assert (started.status, started.version) == (Status.IN_PROGRESS, accepted.version + 1)
+    await check_invariants(booking)
+
+
+async def test_a_command_refused_in_the_main_loop_leaves_the_booking_as_it_was(live: Live, tenant: Tenant) -> None:
+    booking = await live(tenant)
+    await booking.until_status(Status.ASSIGNED)
+    # Both pass the validator: the second is refused only once the first has been served.
+    first = asyncio.create_task(booking.give(Reject(actor=ADMIN)))
+    second = asyncio.create_task(booking.give(Reject(actor=ADMIN)))
+    done = await asyncio.gather(first, second, return_exceptions=True)
+    refused = [outcome for outcome in done if isinstance(outcome, WorkflowUpdateFailedError)]
+    assert len(refused) == 1
+    assert (await booking.stored()).attempt == 1
