@@ -1,5 +1,6 @@
 """Every failure as a problem document (RFC 9457) with a stable code and the request's id; never a trace."""
 
+import traceback
 from typing import Any
 
 import orjson
@@ -106,13 +107,18 @@ async def _http(request: Request, error: Exception) -> Response:
     return response
 
 
+def _where(error: Exception) -> list[str]:
+    """The frames that led to an error, innermost last; not its message, which may quote people's data."""
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+
+
 async def answer_unexpected(request: Request, error: Exception) -> Response:
     """The answer to what no handler knows; called by the outermost middleware, so that it carries the id."""
     if is_outage(error):
         _log.warning("database_unavailable", error=type(error).__name__)
         title = "The database cannot be reached right now. Try again soon."
         return problem_response(request, 503, "database_unavailable", title, title)
-    _log.error("unexpected_error", exc_info=error)
+    _log.error("unexpected_error", error=type(error).__name__, where=_where(error))
     title = "Something went wrong on our side."
     return problem_response(request, 500, "internal_error", title, f"{title} Quote the request id to support.")
 

@@ -40,7 +40,7 @@ class Profile:
     process: str
     total: float
     native: float
-    """Outside Python's threads: Temporal's core, for one."""
+    """By the clocks of all threads less those of Python's: Temporal's core."""
     by_room: Milliseconds
     by_function: Milliseconds
     """In the function itself and in the C code that it calls."""
@@ -68,7 +68,7 @@ async def profile(name: str, reporter: Reporter) -> Profile:
 
 
 def _sampled(servers: Servers, name: str, out: Path) -> Service:
-    """The same service with the sampler in front."""
+    """The same service under the sampler."""
     stack = servers.stack
     logs, environment = stack.home.logs, stack.environment
     service: Service = (
@@ -94,20 +94,22 @@ async def _book(servers: Servers, process: ManagedProcess, out: Path) -> None:
             await asyncio.sleep(_POLL_SECONDS)
 
 
-def evaluate(process: str, sampled: Any, bookings: int) -> Profile:
-    """Add up what the sampler wrote."""
+def evaluate(process: str, found: Any, bookings: int) -> Profile:
+    """Spread the process's CPU time over what the sampler counted."""
     rooms: dict[str, float] = defaultdict(float)
     functions: dict[str, float] = defaultdict(float)
     within: dict[str, float] = defaultdict(float)
-    for entry in sampled["stacks"]:
+    total = found["process_seconds"] * 1000 / bookings
+    samples = sum(entry["samples"] for entry in found["stacks"])
+    for entry in found["stacks"]:
         stack = [(file, function) for file, function in entry["stack"]]
-        cost = entry["seconds"] * 1000 / bookings
+        cost = entry["samples"] / samples * total
         rooms[room_of(stack)] += cost
-        functions[short_name(stack[0])] += cost
+        if stack:
+            functions[short_name(stack[0])] += cost
         for site in set(filter(is_ours, stack)):
             within[short_name(site)] += cost
-    total = sampled["process_seconds"] * 1000 / bookings
-    native = max(total - sum(rooms.values()), 0.0)
+    native = total - found["python_seconds"] * 1000 / bookings
     return Profile(process, total, native, rooms, functions, within)
 
 
@@ -116,7 +118,7 @@ def table(found: Profile) -> Table:
     shown = Table(title=f"{found.process}: {found.total:.1f} ms of CPU per booking", title_justify="left")
     shown.add_column("CPU, ms per booking", justify="right")
     shown.add_column("where")
-    shown.add_row(f"{found.native:.2f}", "native threads (Temporal's core)", end_section=True)
+    shown.add_row(f"{found.native:.2f}", "of it in native threads (Temporal's core), by their clocks", end_section=True)
     for kind in (found.by_room, found.within, found.by_function):
         for name, cost in sorted(kind.items(), key=lambda item: -item[1])[:_TOP]:
             shown.add_row(f"{cost:.2f}", name)

@@ -44,6 +44,7 @@ def create_engine(settings: Settings, *, application_name: str) -> AsyncEngine:
         pool_timeout=_POOL_WAIT_SECONDS,
         pool_use_lifo=True,
         pool_recycle=1800,
+        hide_parameters=True,  # they are people's data, and errors end up in logs
         json_serializer=to_json_text,
         json_deserializer=json.loads,
         connect_args={

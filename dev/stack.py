@@ -106,12 +106,11 @@ class Stack:
         await self._stop()
 
     async def _stop(self) -> None:
+        await self._supervisor.stop_watching()
         for service in reversed(self._services.values()):
             if service.process.running:
                 with self._reporter.step(f"stopping {service.name}"):
-                    await self._supervisor.stop(service)
-            else:
-                await self._supervisor.stop(service)  # it may be on its way back
+                    await service.stop()
         self._resources.close()
 
     async def _start(self) -> None:

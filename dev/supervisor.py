@@ -62,6 +62,13 @@ class Supervisor:
             await asyncio.wait({watch})
         await service.stop()
 
+    async def stop_watching(self) -> None:
+        """Restart nothing any more: everything is about to be stopped."""
+        watches = [self._watches.pop(name) for name in list(self._watches)]
+        for watch in watches:
+            watch.cancel()
+        await asyncio.gather(*watches, return_exceptions=True)
+
     async def _watch(self, service: Service) -> None:
         try:
             await self._keep_running(service)

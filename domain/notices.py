@@ -1,6 +1,6 @@
 """What people are told about a booking, and when."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -106,7 +106,7 @@ def notices_of_reminder(state: BookingState, reminder: Reminder) -> list[Notice]
 
 def reminder_key(state: BookingState, reminder: Reminder, audience: Audience) -> str:
     """The key of a reminder: of this appointment time, so that a moved booking reminds again."""
-    moment = f"{state.starts_at:%Y%m%dT%H%M%S%z}"
+    moment = f"{state.starts_at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     return f"reminder/{state.booking_id}/{moment}/{reminder.minutes_before}/{audience}"
 
 

@@ -26,6 +26,10 @@ class CustomerNoShow(StrEnum):
     """The booking is flagged and an admin decides."""
 
 
+_LONGEST_WAIT = timedelta(days=7)
+"""However steep the backoff: a booking that is tried less than weekly waits for a person."""
+
+
 class Backoff(BaseModel):
     """The waits between attempts: none before the first, then `base`, `base * factor`, `base * factor**2`."""
 
@@ -39,7 +43,8 @@ class Backoff(BaseModel):
         """How long to wait before attempt number `attempt` (from 1)."""
         if attempt <= 1:
             return timedelta()
-        return timedelta(seconds=self.base_seconds * self.factor ** (attempt - 2))
+        seconds = self.base_seconds * self.factor ** (attempt - 2)
+        return timedelta(seconds=min(seconds, _LONGEST_WAIT.total_seconds()))
 
 
 class Policy(BaseModel):

@@ -27,6 +27,9 @@ _BATCH = 200
 _AUDIT_PAGE = 100
 _CONCURRENCY = 8
 _LOOK_BACK = timedelta(hours=24)
+_AGAIN_EVERY = timedelta(seconds=15)
+_REVIVE_EVERY_ROUNDS = 5
+_NOW = datetime.min.replace(tzinfo=UTC)
 _OVERLAP = timedelta(minutes=2)
 """Visibility is written a little later than the close that it tells of."""
 
@@ -39,11 +42,12 @@ class Sweeper:
     def __init__(self, client: Client, engine: AsyncEngine, settings: Settings) -> None:
         self._client = client
         self._engine = engine
-        self._interval = settings.sweep_interval_seconds
+        self._interval = timedelta(seconds=settings.sweep_interval_seconds)
         self._grace = timedelta(seconds=settings.sweep_grace_seconds)
         self._audit_interval = timedelta(seconds=settings.audit_interval_seconds)
+        self._swept_to = upkeep.FIRST_ID
         self._closed_since = datetime.now(UTC) - _LOOK_BACK
-        self._next_audit = datetime.now(UTC)
+        self._due = {"again": _NOW, "revive": _NOW, "audit": _NOW}
 
     async def run(self) -> None:
         """Sweep until cancelled; a round that fails is said in the log and tried again."""
@@ -54,22 +58,37 @@ class Sweeper:
             except Exception as error:  # PostgreSQL or Temporal is away: the next round finds the same work
                 SWEEPS.labels("failed").inc()
                 _log.warning("sweep_failed", error=f"{type(error).__name__}: {error}".splitlines()[0])
-            await asyncio.sleep(self._interval)
+            await asyncio.sleep(self._interval.total_seconds())
 
     async def sweep(self) -> None:
         """One round."""
+        if self._is_due("again", _AGAIN_EVERY):
+            self._swept_to = upkeep.FIRST_ID
         await self._start_unstarted()
-        await self._revive_ended()
-        if datetime.now(UTC) >= self._next_audit:
+        if self._is_due("revive", self._interval * _REVIVE_EVERY_ROUNDS):
+            await self._revive_ended()
+        if self._is_due("audit", self._audit_interval):
             await self._audit()
-            self._next_audit = datetime.now(UTC) + self._audit_interval
+
+    def _is_due(self, what: str, interval: timedelta) -> bool:
+        now = datetime.now(UTC)
+        if now < self._due[what]:
+            return False
+        self._due[what] = now + interval
+        return True
 
     async def _start_unstarted(self) -> None:
-        """Start what a crash or an outage left without its first step."""
+        """Start what a crash or an outage left without its first step.
+
+        Walks on from round to round: in a burst, when thousands wait for their turn, each is asked for once in
+        a while instead of the oldest again and again.
+        """
         before = datetime.now(UTC) - self._grace
         async with autocommit(self._engine) as conn:
-            found = await upkeep.list_unstarted(conn, created_before=before, limit=_BATCH)
+            found = await upkeep.list_unstarted(conn, created_before=before, after=self._swept_to, limit=_BATCH)
         await self._start_all(found, alarm=None)
+        if found:
+            self._swept_to = found[-1].booking_id
 
     async def _revive_ended(self) -> None:
         """Find bookings that go on although their workflow was terminated or failed; flag and resume them."""

@@ -270,7 +270,7 @@ class BookingWorkflow(CommandHandlers):
         after = decision.after
         who = decision.actor.user_id or decision.actor.role
         why = (command and command.remark_id) or decision.reason
-        what = f"{decision.kind}/{after.status}/{after.starts_at:%Y%m%dT%H%M}"
+        what = f"{decision.kind}/{after.status}/{after.starts_at:%Y%m%dT%H%MZ}"
         return Step(
             kind=decision.kind,
             key=f"{workflow.info().run_id}/{what}/{who}/{why}",

@@ -77,23 +77,21 @@ async def give_command(
     )
     ref = BookingRef(booking_id=booking_id, business_id=row["business_id"])
     await parts.gateway.execute(ref, command, command_id)
-    return await _after(parts, booking_id)
+    return await _after(parts, ref)
 
 
 async def _applied(parts: Parts, booking_id: UUID, command_id: str) -> RowMapping | None:
     """The booking, where this command was applied before and only its answer was lost."""
     async with autocommit(parts.engine) as conn:
-        if not await bookings.was_applied(conn, booking_id, command_id):
-            return None
-    return await _after(parts, booking_id)
+        return await bookings.find_applied(conn, booking_id, command_id)
 
 
-async def _after(parts: Parts, booking_id: UUID) -> RowMapping:
+async def _after(parts: Parts, ref: BookingRef) -> RowMapping:
     """The booking after a command: it may have left the reach of who gave it (a provider who rejected)."""
     async with autocommit(parts.engine) as conn:
-        row = await bookings.find_any(conn, booking_id)
+        row = await bookings.find(conn, Reach(business_ids=(ref.business_id,)), ref.booking_id)
     if row is None:
-        raise NotFoundError(f"There is no booking {booking_id}.")
+        raise NotFoundError(f"There is no booking {ref.booking_id}.")
     return row
 
 

@@ -93,7 +93,7 @@ class Customer(Base):
     __tablename__ = "customers"
     __table_args__ = (
         UniqueConstraint("business_id", "id"),
-        UniqueConstraint("business_id", "user_id"),
+        UniqueConstraint("user_id", "business_id"),
         UniqueConstraint("business_id", "email"),
     )
 

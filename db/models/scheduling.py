@@ -22,7 +22,13 @@ class Reservation(Base):
     __table_args__ = (
         ExcludeConstraint(("provider_id", "="), ("during", "&&"), using="gist", name="ex_reservations_no_overlap"),
         ForeignKeyConstraint(["business_id", "provider_id"], ["providers.business_id", "providers.id"]),
-        ForeignKeyConstraint(["business_id", "booking_id"], ["bookings.business_id", "bookings.id"]),
+        # Checked at commit: the time is reserved before the booking is stored, in one statement.
+        ForeignKeyConstraint(
+            ["business_id", "booking_id"],
+            ["bookings.business_id", "bookings.id"],
+            deferrable=True,
+            initially="DEFERRED",
+        ),
         CheckConstraint("NOT isempty(during)", name="takes_time"),
     )
 
@@ -44,11 +50,19 @@ class Booking(Base):
         ForeignKeyConstraint(["business_id", "customer_id"], ["customers.business_id", "customers.id"]),
         Index("uq_bookings_business_id_id", "business_id", "id", unique=True),
         Index("uq_bookings_business_id_reference", "business_id", "reference", unique=True),
-        Index("ix_bookings_business_id_provider_id", "business_id", "provider_id", "id"),
-        Index("ix_bookings_business_id_customer_id", "business_id", "customer_id", "id"),
-        Index("ix_bookings_business_id_starts_at", "business_id", "starts_at"),
+        # The three ways to list bookings, each in the order of the listing.
+        Index("ix_bookings_by_business", "business_id", "starts_at", "id"),
+        Index("ix_bookings_by_provider", "provider_id", "starts_at", "id"),
+        Index("ix_bookings_by_customer", "customer_id", "starts_at", "id"),
+        Index(
+            "ix_bookings_needing_attention",
+            "business_id",
+            "starts_at",
+            "id",
+            postgresql_where=text("needs_attention"),
+        ),
         # What the sweeper looks for: small however large the table grows.
-        Index("ix_bookings_unstarted", "created_at", postgresql_where=text("version = 1")),
+        Index("ix_bookings_unstarted", "id", postgresql_where=text("version = 1")),
         Index("ix_bookings_open", "id", postgresql_where=text("status NOT IN ('completed', 'cancelled')")),
         CheckConstraint("ends_at > starts_at", name="ends_after_start"),
         CheckConstraint(f"status IN ({_STATUSES})", name="status_is_known"),

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, exists, select, text, tuple_
+from sqlalchemy import ColumnElement, RowMapping, exists, or_, select, text, tuple_, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.models import Booking, BookingHistory, Customer, Reservation
@@ -238,13 +238,15 @@ class Reach:
     user_id: UUID | None = None
 
 
-def _within(reach: Reach) -> ColumnElement[bool]:
+def _ways(reach: Reach) -> list[ColumnElement[bool]]:
+    """The conditions under which a booking may be seen, each of which an index answers."""
+    ways: list[ColumnElement[bool]] = []
+    if reach.business_ids:
+        ways.append(Booking.business_id.in_(reach.business_ids))
+    if reach.provider_ids:
+        ways.append(Booking.provider_id.in_(reach.provider_ids))
     own = select(Customer.id).where(Customer.user_id == reach.user_id)
-    return (
-        Booking.business_id.in_(reach.business_ids)
-        | Booking.provider_id.in_(reach.provider_ids)
-        | Booking.customer_id.in_(own)
-    )
+    return [*ways, Booking.customer_id.in_(own)]
 
 
 async def find(conn: AsyncConnection, reach: Reach, booking_id: UUID) -> RowMapping | None:
@@ -252,7 +254,7 @@ async def find(conn: AsyncConnection, reach: Reach, booking_id: UUID) -> RowMapp
     query = (
         select(*VIEW_COLUMNS, Customer.user_id.label("customer_user_id"))
         .join(Customer, (Customer.business_id == Booking.business_id) & (Customer.id == Booking.customer_id))
-        .where(Booking.id == booking_id, _within(reach))
+        .where(Booking.id == booking_id, or_(*_ways(reach)))
     )
     return await row_or_none(conn, query)
 
@@ -276,17 +278,22 @@ class Page:
     after: tuple[datetime, UUID] | None = field(default=None)
 
 
-async def find_any(conn: AsyncConnection, booking_id: UUID) -> RowMapping | None:
-    """A booking for somebody whose right to see it is established already."""
-    return await row_or_none(conn, select(*VIEW_COLUMNS).where(Booking.id == booking_id))
-
-
 async def list_page(conn: AsyncConnection, reach: Reach, filters: Filters, page: Page) -> list[RowMapping]:
-    """Bookings that the caller may see, by start and id."""
-    query = select(*VIEW_COLUMNS).where(_within(reach), *_conditions(filters))
+    """Bookings that the caller may see, by start and id.
+
+    Each way to see a booking is asked on its own, in order and no further than the page: one condition of
+    ORs would read and sort everything that any of them allows.
+    """
+    conditions = _conditions(filters)
     if page.after is not None:
-        query = query.where(tuple_(Booking.starts_at, Booking.id) > page.after)
-    return await rows(conn, query.order_by(Booking.starts_at, Booking.id).limit(page.limit))
+        conditions.append(tuple_(Booking.starts_at, Booking.id) > page.after)
+    order = (Booking.starts_at, Booking.id)
+    ways = [
+        select(*VIEW_COLUMNS).where(way, *conditions).order_by(*order).limit(page.limit) for way in _ways(reach)
+    ]
+    merged = union(*(way.subquery().select() for way in ways)).subquery()
+    query = select(merged).order_by(merged.c.starts_at, merged.c.id).limit(page.limit)
+    return await rows(conn, query)
 
 
 _FILTERS: dict[str, Callable[[Any], ColumnElement[bool]]] = {
@@ -306,10 +313,11 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
     return [_FILTERS[name](value) for name, value in asked if value is not None and value != ()]
 
 
-async def was_applied(conn: AsyncConnection, booking_id: UUID, command_id: str) -> bool:
-    """Whether a step of the booking came from this command. The id names its sender, so no tenant is needed."""
-    query = exists().where(BookingHistory.booking_id == booking_id, BookingHistory.command_id == command_id)
-    return bool((await conn.execute(select(query))).scalar_one())
+async def find_applied(conn: AsyncConnection, booking_id: UUID, command_id: str) -> RowMapping | None:
+    """The booking, if a step of it came from this command; only who gave a command can name its id."""
+    step = (BookingHistory.booking_id == booking_id) & (BookingHistory.command_id == command_id)
+    query = select(*VIEW_COLUMNS).where(Booking.id == booking_id, exists().where(step))
+    return await row_or_none(conn, query)
 
 
 async def list_history(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> list[RowMapping]:

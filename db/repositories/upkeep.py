@@ -14,8 +14,8 @@ from domain.steps import BookingRef
 
 _UNSTARTED = text("""
 SELECT id AS booking_id, business_id FROM bookings
-WHERE version = 1 AND created_at < :before
-ORDER BY created_at LIMIT :limit
+WHERE version = 1 AND created_at < :before AND id > CAST(:after AS uuid)
+ORDER BY id LIMIT :limit
 """)
 
 _COUNT_UNSTARTED = text("SELECT count(*) FROM (SELECT 1 FROM bookings WHERE version = 1 LIMIT :limit) capped")
@@ -35,9 +35,12 @@ WHERE id = ANY(CAST(:ids AS uuid[])) AND status NOT IN ('completed', 'cancelled'
 FIRST_ID = UUID(int=0)
 
 
-async def list_unstarted(conn: AsyncConnection, *, created_before: datetime, limit: int) -> list[BookingRef]:
-    """Bookings whose workflow has not taken its first step, the oldest first."""
-    return [BookingRef(**row) for row in await rows(conn, _UNSTARTED, {"before": created_before, "limit": limit})]
+async def list_unstarted(
+    conn: AsyncConnection, *, created_before: datetime, after: UUID, limit: int
+) -> list[BookingRef]:
+    """Bookings whose workflow has not taken its first step, by id, which is by age."""
+    parameters = {"before": created_before, "after": after, "limit": limit}
+    return [BookingRef(**row) for row in await rows(conn, _UNSTARTED, parameters)]
 
 
 async def count_unstarted(conn: AsyncConnection, *, up_to: int) -> int:

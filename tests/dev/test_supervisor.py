@@ -65,6 +65,15 @@ async def test_a_stopped_child_is_not_restarted(home: Path, reports: Reports) ->
     assert reports.empty()
 
 
+async def test_nothing_is_restarted_once_the_watch_has_ended(home: Path, reports: Reports) -> None:
+    supervisor, child = _supervisor(reports), Child(home)
+    await supervisor.start(child)
+    await supervisor.stop_watching()
+    await child.kill()
+    assert not child.process.running
+    assert reports.empty()
+
+
 async def test_a_child_on_its_way_back_can_be_stopped(home: Path, reports: Reports) -> None:
     supervisor = _supervisor(reports)
     child = Child(home, f"test -e once || touch ready; touch once; {SLEEP}")

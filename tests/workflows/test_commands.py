@@ -122,7 +122,9 @@ async def test_people_do_only_what_is_theirs_to_do(live: Live, tenant: Tenant) -
 
 
 async def test_a_desk_assigns_only_providers_of_the_house_whose_time_is_free(live: Live, tenant: Tenant) -> None:
-    other, booking = await live(tenant, provider="ben"), await live(tenant, provider="ana")
+    at = future(72)
+    other = await live(tenant, provider="ben", starts_at=at)
+    booking = await live(tenant, provider="ana", starts_at=at)
     await other.until_status(Status.ASSIGNED)
     await booking.until_status(Status.ASSIGNED)
     before = await booking.give(Reject(actor=OWNER))

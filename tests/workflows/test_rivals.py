@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
-from temporalio.client import WorkflowUpdateFailedError
 from temporalio.testing import TimeSkipper
 
 from domain.commands import Accept, BookingCommand, Cancel, Override, Reject, Reschedule, Start
@@ -108,15 +107,3 @@ async def test_a_signal_that_comes_too_late_changes_nothing(live: Live, tenant: 
     started = await booking.give(Start(actor=ADMIN))
     assert (started.status, started.version) == (Status.IN_PROGRESS, accepted.version + 1)
     await check_invariants(booking)
-
-
-async def test_a_command_refused_in_the_main_loop_leaves_the_booking_as_it_was(live: Live, tenant: Tenant) -> None:
-    booking = await live(tenant)
-    await booking.until_status(Status.ASSIGNED)
-    # Both pass the validator: the second is refused only once the first has been served.
-    first = asyncio.create_task(booking.give(Reject(actor=ADMIN)))
-    second = asyncio.create_task(booking.give(Reject(actor=ADMIN)))
-    done = await asyncio.gather(first, second, return_exceptions=True)
-    refused = [outcome for outcome in done if isinstance(outcome, WorkflowUpdateFailedError)]
-    assert len(refused) == 1
-    assert (await booking.stored()).attempt == 1

@@ -69,7 +69,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_customers")),
         sa.UniqueConstraint("business_id", "email", name=op.f("uq_customers_business_id_email")),
         sa.UniqueConstraint("business_id", "id", name=op.f("uq_customers_business_id_id")),
-        sa.UniqueConstraint("business_id", "user_id", name=op.f("uq_customers_business_id_user_id")),
+        sa.UniqueConstraint("user_id", "business_id", name=op.f("uq_customers_user_id_business_id")),
     )
     op.create_table(
         "events",
@@ -212,13 +212,16 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["business_id"], ["businesses.id"], name=op.f("fk_bookings_business_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_bookings")),
     )
+    op.create_index("ix_bookings_by_business", "bookings", ["business_id", "starts_at", "id"], unique=False)
+    op.create_index("ix_bookings_by_customer", "bookings", ["customer_id", "starts_at", "id"], unique=False)
+    op.create_index("ix_bookings_by_provider", "bookings", ["provider_id", "starts_at", "id"], unique=False)
     op.create_index(
-        "ix_bookings_business_id_customer_id", "bookings", ["business_id", "customer_id", "id"], unique=False
+        "ix_bookings_needing_attention",
+        "bookings",
+        ["business_id", "starts_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("needs_attention"),
     )
-    op.create_index(
-        "ix_bookings_business_id_provider_id", "bookings", ["business_id", "provider_id", "id"], unique=False
-    )
-    op.create_index("ix_bookings_business_id_starts_at", "bookings", ["business_id", "starts_at"], unique=False)
     op.create_index(
         "ix_bookings_open",
         "bookings",
@@ -227,7 +230,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("status NOT IN ('completed', 'cancelled')"),
     )
     op.create_index(
-        "ix_bookings_unstarted", "bookings", ["created_at"], unique=False, postgresql_where=sa.text("version = 1")
+        "ix_bookings_unstarted", "bookings", ["id"], unique=False, postgresql_where=sa.text("version = 1")
     )
     op.create_index("uq_bookings_business_id_id", "bookings", ["business_id", "id"], unique=True)
     op.create_index("uq_bookings_business_id_reference", "bookings", ["business_id", "reference"], unique=True)
@@ -353,6 +356,8 @@ def upgrade() -> None:
             ["business_id", "booking_id"],
             ["bookings.business_id", "bookings.id"],
             name=op.f("fk_reservations_business_id_booking_id"),
+            initially="DEFERRED",
+            deferrable=True,
         ),
         sa.ForeignKeyConstraint(
             ["business_id", "provider_id"],
@@ -386,9 +391,12 @@ def downgrade() -> None:
         table_name="bookings",
         postgresql_where=sa.text("status NOT IN ('completed', 'cancelled')"),
     )
-    op.drop_index("ix_bookings_business_id_starts_at", table_name="bookings")
-    op.drop_index("ix_bookings_business_id_provider_id", table_name="bookings")
-    op.drop_index("ix_bookings_business_id_customer_id", table_name="bookings")
+    op.drop_index(
+        "ix_bookings_needing_attention", table_name="bookings", postgresql_where=sa.text("needs_attention")
+    )
+    op.drop_index("ix_bookings_by_provider", table_name="bookings")
+    op.drop_index("ix_bookings_by_customer", table_name="bookings")
+    op.drop_index("ix_bookings_by_business", table_name="bookings")
     op.drop_table("bookings")
     op.drop_table("services")
     op.drop_table("remarks")

@@ -1,6 +1,6 @@
 """Stretches of time to reserve, and steps to record, for tests of the repositories."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -10,7 +10,8 @@ from db.repositories.calendar import Wanted
 from domain.booking import SYSTEM, BookingState
 from domain.lifecycle import Status
 from domain.steps import Hold, Step, StepKind
-from tests.factories import DURATION
+from runtime.ids import new_id
+from tests.factories import DURATION, Tenant, future
 
 
 def wanted(starts_at: datetime, **changes: Any) -> Wanted:
@@ -24,6 +25,28 @@ def wanted(starts_at: datetime, **changes: Any) -> Wanted:
         "required_skills": ["repair"],
     }
     return Wanted(**values | changes)
+
+
+def booking_state(
+    tenant: Tenant, *, starts_at: datetime | None = None, provider: str | None = "ana"
+) -> BookingState:
+    """The state of a booking that is about to be inserted."""
+    now, starts_at = datetime.now(UTC), starts_at or future()
+    return BookingState(
+        booking_id=new_id(),
+        business_id=tenant.business_id,
+        service_id=tenant.service_id,
+        status=Status.PENDING,
+        version=1,
+        starts_at=starts_at,
+        ends_at=starts_at + DURATION,
+        provider_id=tenant.providers[provider] if provider else None,
+        policy=tenant.policy,
+        phase_since=now,
+        next_attempt_at=now,
+        holds_time=provider is not None,
+        planned_from=now,
+    )
 
 
 def step(before: BookingState, status: Status, hold: Hold = Hold.KEEP, **changes: Any) -> Step:
@@ -53,7 +76,3 @@ async def stored_on(conn: AsyncConnection, state: BookingState) -> BookingState:
     found = await bookings.find_state(conn, state.business_id, state.booking_id)
     assert found is not None
     return found
-
-
-def hours_after(moment: datetime, hours: float) -> datetime:
-    return moment + timedelta(hours=hours)

@@ -1,0 +1,121 @@
+"""The documents say what the code does: tables and diagrams are compared with it."""
+
+import re
+from pathlib import Path
+
+import pytest
+from prometheus_client import REGISTRY
+
+from api import errors
+from dev.settings import DevSettings
+from domain.errors import ERRORS_BY_CODE
+from domain.lifecycle import PERMITTED_ROLES, TRANSITIONS, Command, Role, Status, allowed_from, command_fits
+from domain.plan import DeadlineKind, Phase
+from runtime import metrics
+from runtime.settings import Settings
+from tests.deploy.files import ROOT, read
+
+README, API, OPERATIONS = read("README.md"), read("docs/api.md"), read("docs/operations.md")
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in ROOT.glob("docs/*.md"))]
+
+
+def _section(text: str, heading: str) -> str:
+    _, _, after = text.partition(f"\n## {heading}\n")
+    assert after, f"there is no section {heading!r}"
+    return after.partition("\n## ")[0]
+
+
+def _rows(section: str) -> list[list[str]]:
+    """The cells of the section's tables, without the heads."""
+    lines = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in cells] for cells in lines if not set("".join(cells)) <= set("- ")]
+
+
+def _codes(cell: str) -> list[str]:
+    return re.findall(r"`([^`\n]+)`", cell)
+
+
+def test_the_lifecycle_diagram_has_exactly_the_transitions_of_the_table() -> None:
+    drawn = re.findall(r"^ {4}(\w+) --> (\w+)", _section(README, "The lifecycle"), re.MULTILINE)
+    expected = {(str(old), str(new)) for old, following in TRANSITIONS.items() for new in following}
+    assert set(drawn) == expected
+    assert len(drawn) == len(expected)
+
+
+def test_the_lifecycle_table_is_the_one_of_the_code() -> None:
+    rows = {
+        _codes(row[0])[0]: _codes(row[1]) for row in _rows(_section(README, "The lifecycle")) if _codes(row[0])
+    }
+    assert {old: set(new) for old, new in rows.items()} == {
+        str(status): {str(following) for following in allowed_from(status)} for status in Status
+    }
+
+
+def _shown(default: object) -> str:
+    return "\N{EN DASH}" if default in (None, "") else str(default)
+
+
+def test_every_setting_is_listed_with_its_default() -> None:
+    listed = [
+        (_codes(row[0])[0], row[1].strip("`")) for row in _rows(_section(README, "Settings")) if _codes(row[0])
+    ]
+    product = {f"HOLDFAST_{name.upper()}": field.default for name, field in Settings.model_fields.items()}
+    dev = {
+        str(field.validation_alias or f"HOLDFAST_{name.upper()}"): field.default
+        for name, field in DevSettings.model_fields.items()
+    }
+    expected = [(name, _shown(default)) for name, default in [*product.items(), *dev.items()]]
+    assert sorted(listed) == sorted(expected)
+
+
+def test_every_error_code_is_explained() -> None:
+    explained = set(_codes(_section(API, "Errors")))
+    own = ERRORS_BY_CODE.keys() | errors._CODES.values()
+    assert own | {"internal_error", "database_unavailable", "http_error"} <= explained
+
+
+def test_errors_are_listed_under_the_status_that_they_are_answered_with() -> None:
+    listed = {
+        _codes(row[1])[0]: row[0] for row in _rows(_section(API, "Errors")) if len(row) == 4 and _codes(row[1])
+    }
+    for kind, status in errors._STATUS.items():
+        assert listed[kind.code] == str(status)
+
+
+@pytest.mark.parametrize("command", list(Command))
+def test_each_command_is_listed_with_its_roles_and_statuses(command: Command) -> None:
+    row = next(row for row in _rows(_section(API, "Commands")) if _codes(row[0]) == [str(command)])
+    assert set(row[2].split(", ")) == {str(role) for role in Role if role in PERMITTED_ROLES[command]}
+    fitting = {str(status) for status in Status if command_fits(command, status)}
+    assert set(_codes(row[3])) == fitting or (row[3] == "any" and len(fitting) == len(Status))
+
+
+@pytest.mark.parametrize("value", [*Phase, *DeadlineKind])
+def test_what_next_may_answer_is_explained(value: str) -> None:
+    assert f"| `{value}` |" in _section(API, "Requests")
+
+
+def test_every_metric_is_listed() -> None:
+    ours = {name for name in REGISTRY._names_to_collectors if name.startswith("holdfast_")}
+    assert metrics.SWEEPS is not None
+    suffixes = ("_created", "_bucket", "_sum", "_count")
+    counters = {name for name in ours if f"{name}_total" in ours}
+    expected = {name for name in ours if not name.endswith(suffixes)} - counters
+    assert {_codes(row[0])[0] for row in _rows(_section(OPERATIONS, "Metrics")) if _codes(row[0])} == expected
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_somewhere(document: str) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", read(document)):
+        if target.startswith("http"):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (ROOT / document).parent / path if path else ROOT / document
+        assert file.exists(), target
+        if anchor:
+            assert anchor in _anchors(file), target
+
+
+def _anchors(file: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

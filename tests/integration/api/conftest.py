@@ -1,0 +1,20 @@
+"""What the tests of the API begin with: a stage of their own."""
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from domain.policies import Policy
+from tests.api_client import ApiClient
+from tests.integration.api.stage import Stage, make_stage
+
+
+@pytest.fixture
+async def stage(api: ApiClient, engine: AsyncEngine) -> Stage:
+    """A business that takes a booking only when a provider is free."""
+    return await make_stage(api, engine, Policy())
+
+
+@pytest.fixture
+async def patient_stage(api: ApiClient, engine: AsyncEngine) -> Stage:
+    """A business in which nothing moves by itself."""
+    return await make_stage(api, engine)

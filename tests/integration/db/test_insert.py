@@ -1,0 +1,116 @@
+"""Inserting a booking: all of it or nothing, and an answer that says what stood in the way."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db.repositories import bookings
+from db.repositories.bookings import Inserted
+from domain.booking import BookingState
+from tests.factories import Tenant, future, make_booking, new_booking
+from tests.integration.db.calendars import booking_state, stored
+
+_TABLES = ("bookings", "reservations", "booking_history", "events", "idempotency_keys")
+
+
+async def insert(engine: AsyncEngine, tenant: Tenant, state: BookingState, **changes: Any) -> Inserted:
+    """Insert as creating does: committed only when booked."""
+    async with engine.connect() as conn, conn.begin() as transaction:
+        inserted = await bookings.insert(conn, tenant.business_id, new_booking(tenant, state, **changes))
+        if not inserted.booked:
+            await transaction.rollback()
+    return inserted
+
+
+async def rows_of(engine: AsyncEngine, tenant: Tenant) -> dict[str, int]:
+    """How many rows the business has in each table that creating writes to."""
+    counts = ", ".join(f"(SELECT count(*) FROM {name} WHERE business_id = :id) AS {name}" for name in _TABLES)
+    async with engine.connect() as conn:
+        row = (await conn.execute(text(f"SELECT {counts}"), {"id": tenant.business_id})).mappings().one()
+    return dict(row)
+
+
+async def test_a_booking_comes_with_its_time_its_history_its_event_and_its_key(
+    engine: AsyncEngine, tenant: Tenant
+) -> None:
+    state = booking_state(tenant)
+    assert await insert(engine, tenant, state) == Inserted(key_was_new=True, time_was_free=True, booked=True)
+    assert await rows_of(engine, tenant) == dict.fromkeys(_TABLES, 1)
+    assert await stored(engine, state) == state
+
+
+async def test_without_a_provider_nobody_s_time_is_taken(engine: AsyncEngine, tenant: Tenant) -> None:
+    state = booking_state(tenant, provider=None)
+    assert (await insert(engine, tenant, state)).booked
+    assert await rows_of(engine, tenant) == dict.fromkeys(_TABLES, 1) | {"reservations": 0}
+    assert await stored(engine, state) == state
+
+
+async def test_a_key_that_was_used_stops_everything(engine: AsyncEngine, tenant: Tenant) -> None:
+    await insert(engine, tenant, booking_state(tenant), idempotency_key="same")
+    second = await insert(engine, tenant, booking_state(tenant, starts_at=future(300)), idempotency_key="same")
+    assert second == Inserted(key_was_new=False, time_was_free=False, booked=False)
+    assert await rows_of(engine, tenant) == dict.fromkeys(_TABLES, 1)
+
+
+async def test_the_same_key_in_another_scope_is_another_key(engine: AsyncEngine, tenant: Tenant) -> None:
+    first, second = booking_state(tenant), booking_state(tenant, provider="ben")
+    assert (await insert(engine, tenant, first, idempotency_key="same", idempotency_scope="casey")).booked
+    assert (await insert(engine, tenant, second, idempotency_key="same", idempotency_scope="robin")).booked
+
+
+async def test_a_time_that_is_taken_leaves_nothing_behind(engine: AsyncEngine, tenant: Tenant) -> None:
+    await insert(engine, tenant, booking_state(tenant))
+    second = await insert(engine, tenant, booking_state(tenant))
+    assert second == Inserted(key_was_new=True, time_was_free=False, booked=False)
+    assert await rows_of(engine, tenant) == dict.fromkeys(_TABLES, 1)
+
+
+async def test_a_reference_that_is_taken_says_so_by_itself(engine: AsyncEngine, tenant: Tenant) -> None:
+    await insert(engine, tenant, booking_state(tenant), reference="SAME234")
+    second = await insert(engine, tenant, booking_state(tenant, provider="ben"), reference="SAME234")
+    assert second == Inserted(key_was_new=True, time_was_free=True, booked=False)
+    assert await rows_of(engine, tenant) == dict.fromkeys(_TABLES, 1)
+
+
+async def test_the_first_history_row_is_gapless_s_beginning(engine: AsyncEngine, tenant: Tenant) -> None:
+    state = await make_booking(engine, tenant)
+    async with engine.connect() as conn:
+        [row] = await bookings.list_history(conn, tenant.business_id, state.booking_id)
+    assert (row["sequence"], row["kind"], row["old_status"], row["new_status"]) == (1, "created", None, "pending")
+
+
+async def test_the_event_of_a_creation_says_who_what_and_when(engine: AsyncEngine, tenant: Tenant) -> None:
+    state = await make_booking(engine, tenant)
+    async with engine.connect() as conn:
+        query = text("SELECT * FROM events WHERE business_id = :id")
+        event = (await conn.execute(query, {"id": tenant.business_id})).mappings().one()
+    assert event["type"] == "scheduling.booking.created"
+    assert event["subject"] == str(state.booking_id)
+    assert set(event["data"]) == {"bookingId", "providerId", "customerId", "startTime", "endTime", "status"}
+    assert event["data"]["customerId"] == str(tenant.customer_id)
+    assert event["data"]["status"] == "pending"
+
+
+async def test_loading_tells_the_kind_of_the_last_step(engine: AsyncEngine, tenant: Tenant) -> None:
+    state = await make_booking(engine, tenant)
+    async with engine.connect() as conn:
+        loaded = await bookings.load(conn, tenant.business_id, state.booking_id)
+        nobody_s = await bookings.load(conn, tenant.service_id, state.booking_id)
+    assert loaded is not None
+    assert (loaded.state, loaded.last_kind) == (state, "created")
+    assert nobody_s is None
+
+
+@pytest.mark.parametrize("text_value", ["ünïcödé 🛠", "'; DROP TABLE bookings; --", '{"a": "\\u0041"}'])
+async def test_what_people_write_is_stored_as_they_wrote_it(
+    engine: AsyncEngine, tenant: Tenant, text_value: str
+) -> None:
+    address = {"line1": text_value, "city": "X", "country": "US"}
+    await insert(engine, tenant, booking_state(tenant), notes=text_value, address=address)
+    async with engine.connect() as conn:
+        query = text("SELECT notes, address FROM bookings WHERE business_id = :id")
+        row = (await conn.execute(query, {"id": tenant.business_id})).mappings().one()
+    assert (row["notes"], row["address"]["line1"]) == (text_value, text_value)

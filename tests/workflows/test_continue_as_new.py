@@ -1,0 +1,99 @@
+"""A long life in several runs: on a server that suggests a new run early, nobody notices the seam."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import TimeSkipper, TimeSkippingConfig
+
+from db.engine import create_engine
+from dev.ports import free_port
+from dev.temporal import TIME_SKIPPING, DevTemporal
+from domain.commands import Accept, Reschedule, Start
+from domain.lifecycle import Status
+from domain.policies import Backoff, Intake, Policy
+from runtime.settings import Settings
+from tests.factories import Tenant, add_provider, future, make_tenant
+from tests.workflows.invariants import check_invariants
+from tests.workflows.live import ADMIN, CUSTOMER, LiveBooking
+from worker.search_attributes import ensure_search_attributes
+from worker.workers import build_workers
+
+EARLY = TIME_SKIPPING | {"limit.historyCount.suggestContinueAsNew": "40"}
+
+
+@pytest.fixture(scope="module")
+async def early_skipper(servers_home: Path, settings: Settings) -> AsyncIterator[TimeSkipper]:
+    """A server with a worker that knows only this module's bookings: without a sweeper, which looks at all."""
+    server = DevTemporal(servers_home / "early", port=free_port(), dynamic_config=EARLY)
+    await server.start()
+    engine = create_engine(settings, application_name="tests-early")
+    try:
+        client = await Client.connect(server.address, data_converter=pydantic_data_converter)
+        await ensure_search_attributes(client)
+        async with AsyncExitStack() as stack:
+            for worker in build_workers(client, engine, settings):
+                await stack.enter_async_context(worker)
+            yield TimeSkipper(client, config=TimeSkippingConfig(enabled=False))
+    finally:
+        await engine.dispose()
+        await server.stop()
+
+
+async def test_a_booking_that_looks_long_for_a_provider_goes_on_in_a_new_run(
+    engine: AsyncEngine, early_skipper: TimeSkipper
+) -> None:
+    policy = Policy(
+        intake=Intake.DISPATCH,
+        backoff=Backoff(base_seconds=0.05, factor=1, attempts=12),
+        reminder_minutes=(60,),
+    )
+    tenant = await make_tenant(engine, policy=policy, providers={})
+    booking = await LiveBooking.begin(engine, early_skipper, tenant, provider=None)
+    first = await _run_id(booking)
+    waiting = await booking.until(lambda state: state.needs_attention)
+    assert await _run_id(booking) != first
+    assert (waiting.attempt, waiting.version) == (12, 13)
+    assert await check_invariants(booking) == waiting
+
+    assert (await booking.refusal_of(Start(actor=ADMIN))).type == "invalid_transition"
+    async with engine.begin() as conn:
+        await add_provider(conn, tenant, "dee")
+    moved = await booking.give(Reschedule(actor=CUSTOMER, starts_at=future(96)))
+    await booking.until_status(Status.ASSIGNED)
+    accepted = await booking.give(Accept(actor=ADMIN))
+    await booking.skip_to(accepted.starts_at - timedelta(hours=1))
+    await booking.until_messages("reminder", 2)
+    assert accepted.version == moved.version + 2
+    await check_invariants(booking)
+
+
+async def test_a_booking_that_is_moved_again_and_again_goes_on_in_a_new_run(
+    engine: AsyncEngine, early_skipper: TimeSkipper, tenant: Tenant
+) -> None:
+    booking = await LiveBooking.begin(engine, early_skipper, tenant)
+    await booking.until_status(Status.ASSIGNED)
+    first = await _run_id(booking)
+    for hours in range(80, 90):
+        await booking.give(Reschedule(actor=CUSTOMER, starts_at=future(hours)))
+    await booking.until_messages("rescheduled", 20)
+    await booking.give(Accept(actor=ADMIN))
+    await booking.until_messages("confirmed", 1)
+    async with asyncio.timeout(5):
+        while await _run_id(booking) == first:
+            await asyncio.sleep(0.05)
+    started = await booking.give(Start(actor=ADMIN))
+    assert started.version == 14
+    await check_invariants(booking)
+
+
+async def _run_id(booking: LiveBooking) -> str:
+    run_id = (await booking.handle.describe()).run_id
+    assert run_id is not None
+    return run_id

@@ -1,0 +1,100 @@
+"""Moving a booking: its old time is given back and its new time taken in one transaction, or nothing happens."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from domain.commands import Accept, Reject, Reschedule
+from domain.lifecycle import Status
+from domain.policies import Backoff, Intake, Policy
+from tests.factories import Tenant, future, make_booking, make_tenant
+from tests.workflows.conftest import Live
+from tests.workflows.invariants import check_invariants
+from tests.workflows.live import ADMIN, CUSTOMER
+
+
+async def test_a_move_swaps_the_provider_s_time_and_keeps_everything_else(live: Live, tenant: Tenant) -> None:
+    booking = await live(tenant, provider="ana")
+    before = await booking.until_status(Status.ASSIGNED)
+    await booking.give(Accept(actor=ADMIN))
+    # Half an hour later: the new time overlaps the old one, so neither order of two transactions would do.
+    new = before.starts_at + timedelta(minutes=30)
+    moved = await booking.give(Reschedule(actor=CUSTOMER, starts_at=new))
+    assert (moved.status, moved.provider_id) == (Status.ACCEPTED, before.provider_id)
+    assert (moved.starts_at, moved.ends_at) == (new, new + timedelta(hours=1))
+    assert await booking.reservation() == (tenant.providers["ana"], new)
+    assert (await booking.history())[-1]["kind"] == "rescheduled"
+    await check_invariants(booking)
+
+    earlier = before.starts_at - timedelta(minutes=30)
+    taken_by_another = await make_booking(booking.engine, tenant, provider="ana", starts_at=earlier)
+    assert taken_by_another.ends_at == moved.starts_at
+
+
+async def test_a_move_to_a_time_that_is_taken_changes_nothing(live: Live, tenant: Tenant) -> None:
+    taken = future(96)
+    other = await live(tenant, provider="ana", starts_at=taken)
+    booking = await live(tenant, provider="ana")
+    await other.until_status(Status.ASSIGNED)
+    before = await booking.until_status(Status.ASSIGNED)
+    for actor in (CUSTOMER, ADMIN):
+        refusal = await booking.refusal_of(Reschedule(actor=actor, starts_at=taken))
+        assert refusal.type == "slot_unavailable"
+    assert await check_invariants(booking) == before
+    assert await booking.reservation() == (tenant.providers["ana"], before.starts_at)
+
+
+async def test_a_move_may_name_another_provider_who_must_be_free_too(live: Live, tenant: Tenant) -> None:
+    taken = future(96)
+    free = taken + timedelta(hours=2)
+    bens = await live(tenant, provider="ben", starts_at=taken)
+    booking = await live(tenant, provider="ana")
+    await bens.until_status(Status.ASSIGNED)
+    await booking.until_status(Status.ASSIGNED)
+    ben = tenant.providers["ben"]
+    refusal = await booking.refusal_of(Reschedule(actor=ADMIN, starts_at=taken, provider_id=ben))
+    assert refusal.type == "slot_unavailable"
+    moved = await booking.give(Reschedule(actor=ADMIN, starts_at=free, provider_id=ben))
+    assert (moved.provider_id, moved.status) == (ben, Status.ASSIGNED)
+    assert await booking.reservation() == (ben, free)
+    await check_invariants(booking)
+
+
+async def test_outside_the_opening_hours_only_the_desk_moves_a_booking(live: Live, tenant: Tenant) -> None:
+    booking = await live(tenant)
+    await booking.until_status(Status.ASSIGNED)
+    new_york = ZoneInfo("America/New_York")
+    midnight = datetime.combine(future(96).date(), datetime.min.time(), new_york)
+    over_midnight = midnight - timedelta(minutes=30)
+    refusal = await booking.refusal_of(Reschedule(actor=CUSTOMER, starts_at=over_midnight))
+    assert refusal.type == "slot_unavailable"
+    moved = await booking.give(Reschedule(actor=ADMIN, starts_at=over_midnight))
+    assert moved.starts_at == over_midnight
+
+
+async def test_a_booking_without_a_provider_is_looked_after_anew_at_its_new_time(
+    live: Live, engine: AsyncEngine
+) -> None:
+    policy = Policy(intake=Intake.DISPATCH, backoff=Backoff(attempts=1))
+    tenant = await make_tenant(engine, policy=policy, providers={"ana": 4.9})
+    taken = future(72)
+    free = taken + timedelta(hours=24)
+    await make_booking(engine, tenant, provider="ana", starts_at=taken)
+    booking = await live(tenant, provider=None, starts_at=taken)
+    await booking.until(lambda state: state.needs_attention)
+    moved = await booking.give(Reschedule(actor=CUSTOMER, starts_at=free))
+    assert (moved.status, moved.attempt, moved.needs_attention) == (Status.PENDING, 0, False)
+    offered = await booking.until_status(Status.ASSIGNED)
+    assert await booking.reservation() == (tenant.providers["ana"], free)
+    assert offered.attempt == 1
+    await check_invariants(booking)
+
+
+async def test_providers_who_refused_are_not_asked_at_the_new_time_either(live: Live, tenant: Tenant) -> None:
+    booking = await live(tenant, provider="ana")
+    await booking.until_status(Status.ASSIGNED)
+    await booking.give(Reject(actor=ADMIN))
+    await booking.give(Reschedule(actor=CUSTOMER, starts_at=future(96)))
+    offered = await booking.until_status(Status.ASSIGNED)
+    assert offered.provider_id == tenant.providers["ben"]
