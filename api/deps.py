@@ -32,17 +32,18 @@ class Parts:
         return datetime.now(UTC)
 
 
-def _parts(request: Request) -> Parts:
+async def _parts(request: Request) -> Parts:
     parts: Parts = request.app.state.parts
     return parts
 
 
+# Coroutines throughout, although they await nothing: a plain function would cost a hop to a thread each.
 AppParts = Annotated[Parts, Depends(_parts)]
 
 _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="The access token of `/v1/auth/login`.")
 
 
-def _principal(
+async def _principal(
     parts: AppParts, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Principal:
     if credentials is None:
@@ -53,7 +54,7 @@ def _principal(
 CurrentPrincipal = Annotated[Principal, Depends(_principal)]
 
 
-def _request_id(request: Request) -> str:
+async def _request_id(request: Request) -> str:
     request_id: str = request.state.request_id
     return request_id
 

@@ -10,12 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from api.auth.passwords import hash_password
 from db.engine import async_url
 from db.models import Business, Membership, Provider, Service, User, WeeklyHours
+from dev.demo_users import BUSINESS, PASSWORD, TIMEZONE, login_email, provider_email
 from domain.policies import Policy
 from runtime.ids import new_id
-
-SLUG = "demo-garage"
-PASSWORD = "holdfast-demo"  # noqa: S105 - it is printed for everybody to see
-DOMAIN = "demo.example"
 
 _MONDAY_TO_SATURDAY = range(1, 7)
 _OPENS, _CLOSES = 8 * 60, 18 * 60
@@ -52,12 +49,12 @@ _OTHERS = (("admin", "Demo Admin", "admin"), ("owner", "Demo Owner", "owner"), (
 
 
 async def load(database_url: str) -> bool:
-    """Load the demo business; False when it is there already. All or nothing."""
+    """Load the demo business, all or nothing; False when there is a business already, the demo's or a real one."""
     engine = create_async_engine(async_url(database_url))
     try:
         async with engine.begin() as conn:
-            found = await conn.execute(select(Business.id).where(Business.slug == SLUG))
-            if found.one_or_none() is not None:
+            # Never beside real businesses: everybody knows the demo users' password.
+            if (await conn.execute(select(Business.id).limit(1))).first() is not None:
                 return False
             await _load(conn)
             return True
@@ -84,9 +81,9 @@ async def _add_business(conn: AsyncConnection) -> UUID:
     await conn.execute(
         insert(Business).values(
             id=business_id,
-            slug=SLUG,
+            slug=BUSINESS,
             name="Demo Garage",
-            timezone="America/New_York",
+            timezone=TIMEZONE,
             currency="USD",
             policy=Policy().model_dump(mode="json"),
         )
@@ -133,7 +130,7 @@ async def _add_provider(conn: AsyncConnection, business_id: UUID, provider: _Pro
             id=provider_id,
             business_id=business_id,
             name=provider.name,
-            email=f"{provider.login}@{DOMAIN}",
+            email=provider_email(provider.name),
             skills=list(provider.skills),
             rating=provider.rating,
         )
@@ -143,7 +140,7 @@ async def _add_provider(conn: AsyncConnection, business_id: UUID, provider: _Pro
 
 async def _add_user(conn: AsyncConnection, login: str, name: str, password_hash: str) -> UUID:
     user_id = new_id()
-    values = {"id": user_id, "email": f"{login}@{DOMAIN}", "name": name, "password_hash": password_hash}
+    values = {"id": user_id, "email": login_email(login), "name": name, "password_hash": password_hash}
     await conn.execute(insert(User).values(**values))
     return user_id
 

@@ -15,6 +15,11 @@ EMAILS = (
 )
 
 
+def login_email(login: str) -> str:
+    """The address that a demo user logs in with."""
+    return f"{login}@demo.example"
+
+
 def provider_email(name: str) -> str:
     """The login of a provider of the demo business: Ana Ruiz has ana@demo.example."""
-    return f"{name.split(maxsplit=1)[0].lower()}@demo.example"
+    return login_email(name.split(maxsplit=1)[0].lower())

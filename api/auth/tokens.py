@@ -1,6 +1,8 @@
 """Access tokens: JWTs signed with Ed25519 (EdDSA), which any service can check with the public key."""
 
+import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -18,6 +20,8 @@ from runtime.settings import Settings
 _ALGORITHM: Final = "EdDSA"
 _TYPE: Final = "at+jwt"
 """RFC 9068: no other kind of token passes for an access token."""
+_REMEMBERED: Final = 4096
+_EXPIRED: Final = "The access token has expired: log in again."
 
 
 class TokenError(Exception):
@@ -33,6 +37,8 @@ class Tokens:
         self._issuer = settings.jwt_issuer
         self._audience = settings.jwt_audience
         self.lifetime = timedelta(minutes=settings.access_token_minutes)
+        # A signature is checked once for each token, its expiry at every use.
+        self._verified = lru_cache(maxsize=_REMEMBERED)(self._verify)
 
     def issue(self, principal: Principal) -> str:
         """A token for this principal, from now on for `lifetime`."""
@@ -54,6 +60,13 @@ class Tokens:
         Raises:
             UnauthenticatedError: the token is not ours, not for us, not in force or not a token.
         """
+        principal, expires_at = self._verified(token)
+        if expires_at <= time.time():
+            raise UnauthenticatedError(_EXPIRED)
+        return principal
+
+    def _verify(self, token: str) -> tuple[Principal, float]:
+        """The principal of a token that is valid now, and until when it is."""
         try:
             decoded = jwt.decode_complete(
                 token,
@@ -65,9 +78,9 @@ class Tokens:
             )
             if decoded["header"].get("typ") != _TYPE:
                 raise UnauthenticatedError("This is not an access token.")
-            return _principal(decoded["payload"])
+            return _principal(decoded["payload"]), float(decoded["payload"]["exp"])
         except jwt.ExpiredSignatureError as error:
-            raise UnauthenticatedError("The access token has expired: log in again.") from error
+            raise UnauthenticatedError(_EXPIRED) from error
         except (jwt.InvalidTokenError, ValidationError, ValueError, TypeError) as error:
             raise UnauthenticatedError("The access token is not valid.") from error
 

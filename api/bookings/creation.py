@@ -5,8 +5,6 @@ answer however often it is sent.
 """
 
 import hashlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -80,6 +78,37 @@ class _NotInsertedError(Exception):
         self.inserted = inserted
 
 
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """One try at one provider."""
+
+    request: CreateRequest
+    offering: Offering
+    wanted: Wanted
+    candidate: Candidate | None
+    now: datetime
+
+    def state(self) -> BookingState:
+        candidate, policy = self.candidate, self.offering.policy
+        accepts = candidate.auto_accept if candidate else None
+        return BookingState(
+            booking_id=new_id(),
+            business_id=self.offering.business_id,
+            service_id=self.offering.service_id,
+            status=Status.PENDING,
+            version=1,
+            starts_at=self.wanted.starts_at,
+            ends_at=self.wanted.ends_at,
+            provider_id=candidate.provider_id if candidate else None,
+            auto_accept=policy.auto_accept if accepts is None else accepts,
+            policy=policy,
+            phase_since=self.now,
+            next_attempt_at=self.now,
+            holds_time=candidate is not None,
+            planned_from=self.now,
+        )
+
+
 async def create_booking(parts: Parts, request: CreateRequest) -> Created:
     """Book, or give the answer that this key got before.
 
@@ -112,49 +141,51 @@ async def _first_answer(parts: Parts, request: CreateRequest) -> Created | None:
 
 async def _create(parts: Parts, request: CreateRequest) -> tuple[BookingState, Created]:
     now = parts.now()
+    async with autocommit(parts.engine) as conn:
+        offering, wanted, candidates = await _look_up(conn, request, now)
     async with parts.engine.connect() as conn:
-        offering, wanted, candidates = await _look_up(conn, request.body, now)
         for candidate in candidates:
-            for _ in range(_REFERENCE_TRIES):
-                draft = _Draft(request, offering, wanted, candidate, now)
-                try:
-                    return await _insert(conn, draft)
-                except _NotInsertedError as retry:
-                    if not retry.inserted.key_was_new:
-                        raise IdempotencyMismatchError from retry  # or a replay: the caller looks
-                    if not retry.inserted.time_was_free:
-                        break
+            created = await _try(conn, _Draft(request, offering, wanted, candidate, now))
+            if created is not None:
+                return created
     raise SlotUnavailableError
 
 
 async def _look_up(
-    conn: AsyncConnection, body: BookingIn, now: datetime
+    conn: AsyncConnection, request: CreateRequest, now: datetime
 ) -> tuple[Offering, Wanted, list[Candidate | None]]:
     """What is wanted and who could do it. None among the candidates stands for "nobody yet"."""
-    async with _reading(conn):
-        offering = await catalogue.find_offering(conn, body.business_id, body.service_id)
-        wanted = _checked(offering, body, now)
-        assert offering is not None
-        if offering.policy.intake is Intake.DISPATCH and body.provider_id is None:
-            return offering, wanted, [None]
-        free = await calendar.list_free(conn, offering.business_id, wanted, provider_id=body.provider_id)
-        candidates: list[Candidate | None] = list(best_first(free))
-        if offering.policy.intake is Intake.DISPATCH:
-            candidates.append(None)
-        if not candidates and body.provider_id is not None:
-            await _check_fit(conn, offering, body.provider_id)
-    return offering, wanted, candidates
-
-
-@asynccontextmanager
-async def _reading(conn: AsyncConnection) -> AsyncIterator[None]:
-    async with conn.begin():
-        yield
-
-
-def _checked(offering: Offering | None, body: BookingIn, now: datetime) -> Wanted:
+    body = request.body
+    offering = await catalogue.find_offering(
+        conn, body.business_id, body.service_id, user_id=request.principal.user_id
+    )
     if offering is None:
         raise NotFoundError(f"'{body.business_id}' offers no service '{body.service_id}'.")
+    wanted = _checked(offering, body, now)
+    dispatch = offering.policy.intake is Intake.DISPATCH
+    if dispatch and body.provider_id is None:
+        return offering, wanted, [None]
+    free = await calendar.list_free(conn, offering.business_id, wanted, provider_id=body.provider_id)
+    candidates: list[Candidate | None] = list(best_first(free))
+    if not candidates and body.provider_id is not None:
+        await _check_fit(conn, offering, body.provider_id)
+    return offering, wanted, [*candidates, None] if dispatch else candidates
+
+
+async def _try(conn: AsyncConnection, draft: _Draft) -> tuple[BookingState, Created] | None:
+    """Book with one candidate; none when somebody else was quicker with their time."""
+    for _ in range(_REFERENCE_TRIES):
+        try:
+            return await _insert(conn, draft)
+        except _NotInsertedError as stopped:
+            if not stopped.inserted.key_was_new:
+                raise IdempotencyMismatchError from stopped  # or a replay: whoever asked looks
+            if not stopped.inserted.time_was_free:
+                return None
+    raise RuntimeError("no booking reference is left")
+
+
+def _checked(offering: Offering, body: BookingIn, now: datetime) -> Wanted:
     if offering.business_status != "active":
         raise InvalidRequestError("This business does not take bookings at the moment.")
     if body.starts_at <= now:
@@ -176,42 +207,11 @@ async def _check_fit(conn: AsyncConnection, offering: Offering, provider_id: UUI
         raise ProviderUnfitError
 
 
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """One try at one provider."""
-
-    request: CreateRequest
-    offering: Offering
-    wanted: Wanted
-    candidate: Candidate | None
-    now: datetime
-
-    def state(self) -> BookingState:
-        candidate, policy = self.candidate, self.offering.policy
-        accepts = candidate.auto_accept if candidate else None
-        return BookingState(
-            booking_id=new_id(),
-            business_id=self.offering.business_id,
-            service_id=self.offering.service_id,
-            status=Status.PENDING,
-            version=1,
-            starts_at=self.wanted.starts_at,
-            ends_at=self.wanted.ends_at,
-            provider_id=candidate.provider_id if candidate else None,
-            auto_accept=policy.auto_accept if accepts is None else accepts,
-            policy=policy,
-            phase_since=self.now,
-            next_attempt_at=self.now,
-            holds_time=candidate is not None,
-            planned_from=self.now,
-        )
-
-
 async def _insert(conn: AsyncConnection, draft: _Draft) -> tuple[BookingState, Created]:
     state, reference = draft.state(), new_reference()
     async with conn.begin():
         actor = actor_creating(draft.request.principal, state.business_id)
-        customer_id = await _customer(conn, state.business_id, draft.request, actor)
+        customer_id = await _customer(conn, draft, actor)
         body = to_json(rendering.booking(_row(draft, state, reference, customer_id)))
         new = _new_booking(draft, state, reference, customer_id, actor, body)
         inserted = await bookings.insert(conn, state.business_id, new)
@@ -220,15 +220,14 @@ async def _insert(conn: AsyncConnection, draft: _Draft) -> tuple[BookingState, C
     return state, Created(booking_id=str(state.booking_id), body=body)
 
 
-async def _customer(conn: AsyncConnection, business_id: UUID, request: CreateRequest, actor: Actor) -> UUID:
+async def _customer(conn: AsyncConnection, draft: _Draft, actor: Actor) -> UUID:
     """Staff book for somebody they name; everybody else books for themselves."""
-    given = request.body.customer
+    business_id, given = draft.offering.business_id, draft.request.body.customer
     contact = Contact(**given.model_dump()) if given else None
     if actor.role is Role.CUSTOMER:
-        user_id = request.principal.user_id
-        if contact is None and (known := await customers.find_by_user(conn, business_id, user_id)):
-            return known
-        return await customers.of_user(conn, business_id, user_id, contact)
+        if contact is None and draft.offering.customer_id is not None:
+            return draft.offering.customer_id
+        return await customers.of_user(conn, business_id, draft.request.principal.user_id, contact)
     if contact is None:
         raise InvalidRequestError("Say for whom you book: `customer` with at least a name.")
     return await customers.by_contact(conn, business_id, contact)

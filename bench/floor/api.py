@@ -10,7 +10,7 @@ import asyncpg
 import orjson
 from fastapi import FastAPI, Request, Response
 
-from bench.floor.statements import CUSTOMER, FREE, INSERT, OFFERING
+from bench.floor.statements import FREE, INSERT, OFFERING, Statement
 from runtime.ids import new_id
 
 CUSTOMER_HEADER = "x-customer"
@@ -41,20 +41,19 @@ async def _no_reset(_connection: asyncpg.Connection) -> None:
 
 async def _create(request: Request) -> Response:
     asked = orjson.loads(await request.body())
+    user_id = UUID(request.headers[CUSTOMER_HEADER])
     async with request.app.state.pool.acquire() as conn, conn.transaction():
-        offering = await _row(conn, OFFERING, {"business": asked["business_id"], "service": asked["service_id"]})
+        wanted = {"business": asked["business_id"], "service": asked["service_id"], "user_id": user_id}
+        offering = await _row(conn, OFFERING, wanted)
         values = _values(request, asked, offering)
-        provider = await _row(conn, FREE, values)
-        if provider is None:
+        if await _row(conn, FREE, values) is None:
             return Response(status_code=409)
-        customer = await _row(conn, CUSTOMER, values)
-        values |= {"provider_id": provider["provider_id"], "customer_id": customer["id"]}
         body = orjson.dumps(_rendered(values), default=str)
         inserted = await _row(conn, INSERT, values | {"response": body.decode()})
         return Response(body, 201 if inserted["booked"] else 409, media_type="application/json")
 
 
-async def _row(conn: asyncpg.Connection, statement: Any, values: Values) -> Any:
+async def _row(conn: asyncpg.Connection, statement: Statement, values: Values) -> Any:
     return await conn.fetchrow(statement.sql, *statement.arguments(values))
 
 
@@ -74,12 +73,12 @@ def _values(request: Request, asked: Values, offering: Any) -> Values:
         "currency": offering["currency"],
         "policy": offering["policy"],
         "provider_id": asked["provider_id"],
+        "customer_id": offering["customer_id"],
         "refused": [],
         "weekday": starts_at.isoweekday(),
         "opens": opens,
         "closes": opens + offering["duration_minutes"],
         "own_booking_id": None,
-        "user_id": user_id,
         "booking_id": booking_id,
         "reservation_id": new_id(),
         "event_id": new_id(),

@@ -8,7 +8,7 @@ from sqlalchemy import TextClause
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.sql.selectable import TextualSelect
 
-from db.repositories import bookings, calendar, catalogue, customers
+from db.repositories import bookings, calendar, catalogue
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,5 +35,4 @@ def bare(statement: TextClause | TextualSelect) -> Statement:
 
 OFFERING = bare(catalogue._OFFERINGS[True, True])
 FREE = bare(calendar._FREE)
-CUSTOMER = bare(customers._BY_USER)
 INSERT = bare(bookings._INSERT)

@@ -57,14 +57,17 @@ class Offering:
     price_minor: int
     currency: str
     required_skills: list[str]
+    customer_id: UUID | None
+    """The customer that the asking user is with the business, if they have booked before."""
 
 
 _OFFERING = """
 SELECT b.id AS business_id, b.status AS business_status, b.timezone, b.policy,
        s.id AS service_id, s.duration_minutes, s.buffer_before_minutes, s.buffer_after_minutes,
-       s.price_minor, s.currency, s.required_skills
+       s.price_minor, s.currency, s.required_skills, c.id AS customer_id
 FROM businesses b
 JOIN services s ON s.business_id = b.id
+LEFT JOIN customers c ON c.business_id = b.id AND c.user_id = :user_id
 WHERE {business} AND {service} AND s.active
 """
 # Four statements rather than one with ORs, so that each is a pair of unique-index look-ups.
@@ -80,11 +83,15 @@ _OFFERINGS = {
 }
 
 
-async def find_offering(conn: AsyncConnection, business: str, service: str) -> Offering | None:
-    """An active service with its business; each by id or by slug and code."""
+async def find_offering(conn: AsyncConnection, business: str, service: str, *, user_id: UUID) -> Offering | None:
+    """An active service with its business, each by id or by slug and code, as one user meets them."""
     business_key, service_key = as_uuid(business), as_uuid(service)
     statement = _OFFERINGS[business_key is not None, service_key is not None]
-    parameters: dict[str, Any] = {"business": business_key or business, "service": service_key or service}
+    parameters: dict[str, Any] = {
+        "business": business_key or business,
+        "service": service_key or service,
+        "user_id": user_id,
+    }
     row = await row_or_none(conn, statement, parameters)
     if row is None:
         return None

@@ -6,7 +6,6 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories.rows import row_or_none
 from runtime.ids import new_id
 
 
@@ -19,8 +18,6 @@ class Contact:
     phone: str | None
     sms_opt_in: bool = False
 
-
-_BY_USER = text("SELECT id FROM customers WHERE business_id = :business_id AND user_id = :user_id")
 
 # The no-op update makes the row that was there before come back; names and numbers are not overwritten by
 # whoever happens to know an e-mail address.
@@ -43,12 +40,6 @@ ON CONFLICT (business_id, user_id) DO UPDATE SET
     sms_opt_in = coalesce(CAST(:sms_opt_in AS boolean), customers.sms_opt_in)
 RETURNING id
 """)
-
-
-async def find_by_user(conn: AsyncConnection, business_id: UUID, user_id: UUID) -> UUID | None:
-    """The customer that a user is with this business, if they have booked before."""
-    row = await row_or_none(conn, _BY_USER, {"business_id": business_id, "user_id": user_id})
-    return None if row is None else row["id"]
 
 
 async def of_user(conn: AsyncConnection, business_id: UUID, user_id: UUID, contact: Contact | None) -> UUID:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from dev.demo_data import DOMAIN, PASSWORD, SLUG
+from dev.demo_users import BUSINESS, PASSWORD, login_email
 
 USERS = ("customer", "ana", "ben", "cho", "owner", "admin")
 _PATIENCE_SECONDS = 60.0
@@ -30,9 +30,9 @@ class DemoClient:
         """Log all demo users in."""
         tokens = {}
         for user in USERS:
-            answer = await http.post("/v1/auth/login", json={"email": f"{user}@{DOMAIN}", "password": PASSWORD})
+            answer = await http.post("/v1/auth/login", json={"email": login_email(user), "password": PASSWORD})
             tokens[user] = answer.raise_for_status().json()["access_token"]
-        listed = (await http.get(f"/v1/businesses/{SLUG}/providers")).json()["items"]
+        listed = (await http.get(f"/v1/businesses/{BUSINESS}/providers")).json()["items"]
         return cls(http, tokens, {item["id"]: item["name"].split()[0].lower() for item in listed})
 
     async def call(self, user: str, method: str, path: str, **kwargs: Any) -> httpx.Response:
@@ -57,7 +57,7 @@ class DemoClient:
         self, starts_at: datetime, *, service: str, key: str, provider: str | None = None
     ) -> httpx.Response:
         """Book as the demo customer, however often it takes."""
-        body = {"business_id": SLUG, "service_id": service, "starts_at": starts_at.isoformat()}
+        body = {"business_id": BUSINESS, "service_id": service, "starts_at": starts_at.isoformat()}
         if provider is not None:
             body["provider_id"] = provider
         return await self.persist("customer", "POST", "/v1/bookings", json=body, headers={"Idempotency-Key": key})

@@ -10,6 +10,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import TimeSkipper
@@ -20,6 +22,7 @@ from domain.booking import Actor, BookingState
 from domain.commands import BookingCommand
 from domain.lifecycle import Command, Role, Status
 from domain.steps import BookingStart
+from runtime.ids import new_id
 from tests.factories import Tenant, make_booking
 from workflows.launch import start_booking, with_start
 
@@ -99,6 +102,21 @@ class LiveBooking:
         with pytest.raises(WorkflowUpdateFailedError) as refused:
             await self.give(command)
         return refusal_in(refused.value)
+
+    async def reset(self) -> None:
+        """Reset the workflow to its first task, as the button in the Temporal UI does."""
+        run_id = (await self.handle.describe()).run_id
+        events = (await self.handle.fetch_history()).events
+        first = next(e.event_id for e in events if e.HasField("workflow_task_completed_event_attributes"))
+        await self.client.workflow_service.reset_workflow_execution(
+            ResetWorkflowExecutionRequest(
+                namespace=self.client.namespace,
+                workflow_execution=WorkflowExecution(workflow_id=self.handle.id, run_id=run_id),
+                reason="to try it again",
+                workflow_task_finish_event_id=first,
+                request_id=str(new_id()),
+            )
+        )
 
     # --- time --------------------------------------------------------------------------------------------
 

@@ -1,18 +1,15 @@
 """What an admin does to a booking's workflow in the Temporal UI is safe: Cancel, Terminate and Reset."""
 
 from sqlalchemy.ext.asyncio import AsyncEngine
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowExecutionStatus
 
 from domain.commands import Accept, Assign, Cancel, Override, Reject, Reschedule, Start
 from domain.lifecycle import Status
 from domain.policies import Policy
-from runtime.ids import new_id
 from tests.factories import Tenant, future, make_tenant
 from tests.workflows.conftest import Live
 from tests.workflows.invariants import check_invariants
-from tests.workflows.live import ADMIN, CUSTOMER, LiveBooking
+from tests.workflows.live import ADMIN, CUSTOMER
 
 
 async def test_cancel_is_a_cancellation_by_an_admin(live: Live, tenant: Tenant) -> None:
@@ -84,7 +81,7 @@ async def test_a_booking_that_has_ended_stays_ended_when_its_workflow_is_reset(l
     await booking.until_status(Status.ASSIGNED)
     await booking.give(Cancel(actor=CUSTOMER))
     ended, steps = await booking.until_closed(), await booking.steps()
-    await _reset(booking)
+    await booking.reset()
     assert await booking.until_closed() == ended
     assert await booking.steps() == steps
     assert await check_invariants(booking) == ended
@@ -94,7 +91,7 @@ async def test_a_reset_booking_resumes_from_the_history_that_is_ahead_of_it(live
     booking = await live(tenant)
     await booking.until_status(Status.ASSIGNED)
     accepted = await booking.give(Accept(actor=ADMIN))
-    await _reset(booking)
+    await booking.reset()
     # Served in turn: behind everything that the reset run did before it.
     started = await booking.give(Start(actor=ADMIN))
     assert (started.status, started.version) == (Status.IN_PROGRESS, accepted.version + 1)
@@ -106,7 +103,7 @@ async def test_a_reset_does_not_carry_out_a_command_a_second_time(live: Live, te
     await booking.until_status(Status.ASSIGNED)
     await booking.give(Reschedule(actor=CUSTOMER, starts_at=future(96)))
     moved = await booking.give(Reschedule(actor=CUSTOMER, starts_at=future(90)))
-    await _reset(booking)  # the server hands the run every update again that came after the point of the reset
+    await booking.reset()  # the server hands the run every update again that came after the point of the reset
     accepted = await booking.give(Accept(actor=ADMIN))
     assert await booking.steps() == [
         ("pending", None),
@@ -128,7 +125,7 @@ async def test_a_reset_does_not_repeat_an_override_of_long_ago(live: Live, tenan
         Accept(actor=ADMIN),
     ):
         before = await booking.give(command)
-    await _reset(booking)
+    await booking.reset()
     started = await booking.give(Start(actor=ADMIN))
     assert started.version == before.version + 1
     await check_invariants(booking)
@@ -139,7 +136,7 @@ async def test_a_reset_booking_still_keeps_its_appointments_with_time(live: Live
     booking = await live(tenant)
     await booking.until_status(Status.ASSIGNED)
     accepted = await booking.give(Accept(actor=ADMIN))
-    await _reset(booking)
+    await booking.reset()
     await booking.until_quiet()
     await booking.skip_to(accepted.starts_at)
     reminded = await booking.until_messages("reminder", 2)
@@ -148,19 +145,3 @@ async def test_a_reset_booking_still_keeps_its_appointments_with_time(live: Live
         ("provider", "sent"),
     }
     assert await booking.stored() == accepted
-
-
-async def _reset(booking: LiveBooking) -> None:
-    """Reset the workflow to its first task, as the button in the Temporal UI does."""
-    run_id = (await booking.handle.describe()).run_id
-    events = (await booking.handle.fetch_history()).events
-    first = next(e.event_id for e in events if e.HasField("workflow_task_completed_event_attributes"))
-    await booking.client.workflow_service.reset_workflow_execution(
-        ResetWorkflowExecutionRequest(
-            namespace=booking.client.namespace,
-            workflow_execution=WorkflowExecution(workflow_id=booking.handle.id, run_id=run_id),
-            reason="to try it again",
-            workflow_task_finish_event_id=first,
-            request_id=str(new_id()),
-        )
-    )

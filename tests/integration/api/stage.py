@@ -72,8 +72,8 @@ class Stage:
 
     async def book(self, **body: Any) -> Json:
         """A booking of the customer's with Ana, unless the body says otherwise."""
-        asked = {"starts_at": self.next_start(), "provider_id": self.tenant.providers["ana"]} | body
-        asked = {name: value for name, value in asked.items() if value is not None}
+        defaults: Json = {"starts_at": self.next_start(), "provider_id": self.tenant.providers["ana"]}
+        asked = {name: value for name, value in (defaults | body).items() if value is not None}
         return ok(await self.as_("customer").book(self.tenant, **asked), 201)
 
     async def settled(self, booking: Json, status: str) -> Json:

@@ -1,0 +1,22 @@
+"""Replays histories with today's workflow code, as a worker that takes over a running booking does."""
+
+from temporalio.client import WorkflowHistory
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer
+
+from worker.workers import sandbox
+from workflows.booking import BookingWorkflow
+
+
+async def replay(history: WorkflowHistory) -> None:
+    """Replay one history.
+
+    Raises:
+        NondeterminismError: today's code would have done something else.
+    """
+    replayer = Replayer(
+        workflows=[BookingWorkflow],
+        workflow_runner=sandbox(),
+        data_converter=pydantic_data_converter,
+    )
+    await replayer.replay_workflow(history)

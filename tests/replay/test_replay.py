@@ -1,0 +1,39 @@
+"""Stored histories of bookings replay with today's code: a deployment does not break what is under way.
+
+A failure here means that running bookings would stop at a nondeterminism error. See `tests/replay/record.py`.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.workflow import NondeterminismError
+
+from tests.replay.record import HISTORIES
+from tests.replay.replayer import replay
+from tests.replay.scenarios import SCENARIOS
+
+STORED = sorted(HISTORIES.glob("*.json"))
+
+
+def _read(path: Path) -> WorkflowHistory:
+    return WorkflowHistory.from_json(f"booking/{path.stem}", path.read_text())
+
+
+def test_every_scenario_has_its_history() -> None:
+    assert {path.stem for path in STORED} >= set(SCENARIOS)
+
+
+@pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
+async def test_a_stored_history_replays(path: Path) -> None:
+    await replay(_read(path))
+
+
+async def test_a_history_that_today_s_code_would_not_have_made_is_noticed() -> None:
+    history = json.loads((HISTORIES / "happy_path.json").read_text())
+    for event in history["events"]:
+        if "timerStartedEventAttributes" in event:
+            event["timerStartedEventAttributes"]["timerId"] = "another"
+    with pytest.raises(NondeterminismError):
+        await replay(WorkflowHistory.from_json("booking/tampered", json.dumps(history)))
