@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -15,6 +16,7 @@ from runtime.metrics import REQUEST_SECONDS
 
 _log = structlog.get_logger()
 
+_MAX_BODY_BYTES: Final = 256 * 1024
 _ACCEPTABLE_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
@@ -34,7 +36,7 @@ class RequestContext:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             started = time.perf_counter()
             try:
-                await self._app(scope, receive, exchange.send)
+                await self._app(scope, _bounded(receive), exchange.send)
             except Exception as error:
                 if exchange.status is not None:
                     raise  # the answer has begun: closing the connection is all that is left
@@ -61,6 +63,21 @@ class _Exchange:
             headers["X-Content-Type-Options"] = "nosniff"
             headers.setdefault("Cache-Control", "no-store")
         await self._send(message)
+
+
+def _bounded(receive: Receive) -> Receive:
+    """The same, up to the size that a request may have, however it is sent."""
+    received = 0
+
+    async def bounded() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > _MAX_BODY_BYTES:
+            raise HTTPException(413, f"A request may have {_MAX_BODY_BYTES} bytes at most.")
+        return message
+
+    return bounded
 
 
 def _request_id(scope: Scope) -> str:

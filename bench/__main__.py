@@ -12,14 +12,18 @@ from rich.console import Console
 
 from bench import profiling, report
 from bench.effort import FULL, QUICK
-from bench.measurements import MEASUREMENTS
 from bench.loops import on_fast_loop
+from bench.measurements import MEASUREMENTS
+from bench.noise import Noise, NoiseListener
 from bench.operations import warm_up
 from bench.results import Row
 from bench.rig import connected
 from bench.servers import Servers, running_servers
 from dev.errors import DevError
 from dev.reporter import ConsoleReporter
+
+_PAGE_WIDTH = 130
+"""Where the output is no terminal."""
 
 
 def main() -> int:
@@ -45,23 +49,26 @@ async def _stoppable(run: Coroutine[Any, Any, None]) -> None:
 
 
 async def _run(options: argparse.Namespace) -> None:
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else _PAGE_WIDTH)
     if options.profile:
         with ConsoleReporter(console) as reporter:
             found = await profiling.profile(options.profile, reporter)
         console.print(profiling.table(found))
         return
     with ConsoleReporter(console) as reporter:
-        rows = await _measure(options, reporter)
+        rows, noise = await _measure(options, reporter)
     console.print(report.table(rows))
+    console.print(noise.sentence(), highlight=False)
     path = options.json or report.default_path()
-    report.write_json(path, rows, quick=options.quick)
+    report.write_json(path, rows, noise, quick=options.quick)
     console.print(f"JSON: {path}", highlight=False, soft_wrap=True)
 
 
-async def _measure(options: argparse.Namespace, reporter: ConsoleReporter) -> list[Row]:
+async def _measure(options: argparse.Namespace, reporter: ConsoleReporter) -> tuple[list[Row], Noise]:
     async with running_servers(reporter) as servers:
-        return await on_fast_loop(lambda: _measure_on(servers, options, reporter))
+        listener = NoiseListener(servers)
+        rows = await on_fast_loop(lambda: _measure_on(servers, options, reporter))
+        return rows, listener.heard()
 
 
 async def _measure_on(servers: Servers, options: argparse.Namespace, reporter: ConsoleReporter) -> list[Row]:
@@ -84,7 +91,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--quick", action="store_true", help="a short run: rougher figures, fewer bookings")
     parser.add_argument(
-        "--only", action="append", choices=MEASUREMENTS, metavar="NAME",
+        "--only",
+        action="append",
+        choices=MEASUREMENTS,
+        metavar="NAME",
         help=f"measure this alone, may be repeated: {', '.join(MEASUREMENTS)}",
     )
     parser.add_argument("--json", type=Path, metavar="PATH", help="default: bench/results/TIMESTAMP.json")

@@ -39,7 +39,9 @@ async def prepare(home: Path) -> str:
     postgres = EmbeddedPostgres(home)
     await postgres.start()
     try:
-        await _execute(postgres.url_for("postgres", role=SUPERUSER), "ALTER SYSTEM SET track_commit_timestamp = on")
+        await _execute(
+            postgres.url_for("postgres", role=SUPERUSER), "ALTER SYSTEM SET track_commit_timestamp = on"
+        )
         await _execute(postgres.url, f"CREATE DATABASE {FLOOR_DATABASE}")
         floor_url = postgres.url_for(FLOOR_DATABASE)
         await _execute(floor_url, "CREATE EXTENSION IF NOT EXISTS btree_gist")

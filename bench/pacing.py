@@ -62,18 +62,16 @@ async def closed_loop(clients: int, sends: Sequence[Send[T]]) -> tuple[list[Samp
         The samples, and the seconds from the first send to the last answer.
     """
     waiting = iter(sends)
-    samples: list[Sample[T]] = []
 
-    async def client() -> None:
-        for send in waiting:
-            samples.append(await _timed(send, time.perf_counter()))
+    async def client() -> list[Sample[T]]:
+        return [await _timed(send, time.perf_counter()) for send in waiting]
 
     with quiet_memory():
         started = time.perf_counter()
         async with asyncio.TaskGroup() as group:
-            for _ in range(clients):
-                group.create_task(client())
-        return samples, time.perf_counter() - started
+            working = [group.create_task(client()) for _ in range(clients)]
+        seconds = time.perf_counter() - started
+    return [sample for task in working for sample in task.result()], seconds
 
 
 async def _timed(send: Send[T], due: float) -> Sample[T]:

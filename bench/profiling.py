@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import time
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -90,8 +91,12 @@ async def _book(servers: Servers, process: ManagedProcess, out: Path) -> None:
         await open_loop(RATE, creates(rig, BOOKINGS))
         await rig.until_quiet()
         process.send_signal(signal.SIGUSR1)
-        while not out.exists():  # noqa: ASYNC110  # another process: it cannot set an event
-            await asyncio.sleep(_POLL_SECONDS)
+        await asyncio.to_thread(_wait_for, out)
+
+
+def _wait_for(path: Path) -> None:
+    while not path.exists():
+        time.sleep(_POLL_SECONDS)
 
 
 def evaluate(process: str, found: Any, bookings: int) -> Profile:
@@ -118,7 +123,9 @@ def table(found: Profile) -> Table:
     shown = Table(title=f"{found.process}: {found.total:.1f} ms of CPU per booking", title_justify="left")
     shown.add_column("CPU, ms per booking", justify="right")
     shown.add_column("where")
-    shown.add_row(f"{found.native:.2f}", "of it in native threads (Temporal's core), by their clocks", end_section=True)
+    shown.add_row(
+        f"{found.native:.2f}", "of it in native threads (Temporal's core), by their clocks", end_section=True
+    )
     for kind in (found.by_room, found.within, found.by_function):
         for name, cost in sorted(kind.items(), key=lambda item: -item[1])[:_TOP]:
             shown.add_row(f"{cost:.2f}", name)

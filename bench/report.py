@@ -9,7 +9,8 @@ from pathlib import Path
 
 from rich.table import Table
 
-from bench.results import Row
+from bench.noise import Noise
+from bench.results import TIMES, Row
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -36,7 +37,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.unit,
         _number(row.floor),
         _number(row.holdfast),
-        "" if row.ratio is None else f"{row.ratio:.2f}×",
+        "" if row.ratio is None else f"{row.ratio:.2f}{TIMES}",
         row.goal.text(row.unit) if row.goal else "",
         _VERDICTS[row.ok],
         row.beside,
@@ -50,13 +51,14 @@ def _number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 or value == 0 else f"{value:.3g}"
 
 
-def write_json(path: Path, rows: Sequence[Row], *, quick: bool) -> None:
+def write_json(path: Path, rows: Sequence[Row], noise: Noise, *, quick: bool) -> None:
     """Write everything that a later comparison needs."""
     path.parent.mkdir(parents=True, exist_ok=True)
     document = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "quick": quick,
         "machine": {"cpus": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()},
+        "others_cpu_percent": noise.percent,
         "rows": [row.as_json() for row in rows],
     }
     path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")

@@ -6,6 +6,8 @@ from typing import Any
 
 from bench.stats import ratio
 
+TIMES = "\N{MULTIPLICATION SIGN}"
+
 
 class Bound(StrEnum):
     AT_MOST = "≤"
@@ -31,7 +33,7 @@ class Goal:
                 return value >= self.limit
 
     def text(self, unit: str) -> str:
-        return f"{self.bound} {self.limit:g}{'×' if self.of_ratio else ' ' + unit}"
+        return f"{self.bound} {self.limit:g}{TIMES if self.of_ratio else ' ' + unit}".rstrip()
 
 
 def at_most(limit: float) -> Goal:

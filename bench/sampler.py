@@ -1,7 +1,7 @@
 """`python -m bench.sampler OUT MODULE`: run a module and sample which code uses the CPU.
 
-A timer of the process's own CPU time interrupts it every few milliseconds (`ITIMER_PROF`; waiting costs nothing), and
-the stack of whichever thread is not waiting is counted. Sampling, not cProfile: that one loses its place where
+A timer of the process's own CPU time interrupts it every few milliseconds (`ITIMER_PROF`; waiting costs nothing),
+and the stack of whichever thread is not waiting is counted. Sampling, not cProfile: that one loses its place where
 SQLAlchemy switches greenlets, and from Python 3.12 on it mixes up threads.
 
 SIGUSR1 begins to sample; a second one ends it and writes what was found to OUT.
@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import greenlet
+import greenlet  # type: ignore[import-untyped]
 
 Site = tuple[str, str]
 """File and function."""

@@ -39,6 +39,10 @@ class Servers:
     def process(self, name: str) -> ManagedProcess:
         return self.floor_processes.get(name) or self.stack.process(name)
 
+    def everything(self) -> tuple[str, ...]:
+        """The names of all that is ours."""
+        return ("postgres", "temporal", "api", "worker", *self.floor_processes, CLIENT)
+
     def usage(self, names: Sequence[str]) -> dict[str, Usage]:
         """What processes have used until now, each with its children."""
         return {name: self._usage(name) for name in names}

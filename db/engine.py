@@ -18,7 +18,7 @@ from runtime.settings import Settings
 _log = structlog.get_logger()
 
 _CONNECT_TIMEOUT_SECONDS = 3
-_COMMAND_TIMEOUT_SECONDS = 15
+_COMMAND_TIMEOUT_SECONDS = 5
 _POOL_WAIT_SECONDS = 5
 
 

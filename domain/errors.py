@@ -69,13 +69,6 @@ class EngineUnavailableError(HoldfastError):
     title = "The booking engine cannot be reached right now. Try again soon."
 
 
-class StaleStateError(HoldfastError):
-    """The history of a booking is ahead of the workflow that tried to add to it."""
-
-    code = "stale_state"
-    title = "The booking has moved on since this step was decided."
-
-
 ERRORS_BY_CODE: dict[str, type[HoldfastError]] = {
     cls.code: cls
     for cls in (
@@ -89,6 +82,5 @@ ERRORS_BY_CODE: dict[str, type[HoldfastError]] = {
         IdempotencyMismatchError,
         BusyError,
         EngineUnavailableError,
-        StaleStateError,
     )
 }

@@ -1,8 +1,8 @@
 """The worker's own little server: is it alive, does it work, how does it do. For probes and Prometheus."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 from fastapi import FastAPI, Response
@@ -17,8 +17,10 @@ from runtime.settings import Settings
 class _Server(uvicorn.Server):
     """A server that leaves the signals to the worker."""
 
-    def install_signal_handlers(self) -> None:
-        return
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone: they belong to whoever runs this server."""
+        yield
 
 
 def _app(client: Client, engine: AsyncEngine) -> FastAPI:

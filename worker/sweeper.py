@@ -47,6 +47,8 @@ class Sweeper:
         self._audit_interval = timedelta(seconds=settings.audit_interval_seconds)
         self._swept_to = upkeep.FIRST_ID
         self._closed_since = datetime.now(UTC) - _LOOK_BACK
+        self._revived: set[str] = set()
+        """Runs that the last look found: the looks overlap, and each run is seen to once."""
         self._due = {"again": _NOW, "revive": _NOW, "audit": _NOW}
 
     async def run(self) -> None:
@@ -95,12 +97,12 @@ class Sweeper:
         now = datetime.now(UTC)
         since = self._closed_since.strftime("%Y-%m-%dT%H:%M:%SZ")
         query = f"WorkflowType = '{names.BOOKING_WORKFLOW}' AND {_ENDED_BADLY} AND CloseTime > '{since}'"
-        ids = [_booking_id(run.id) async for run in self._client.list_workflows(query)]
-        await self._revive(ids)
-        self._closed_since = now - _OVERLAP
+        ended = {run.run_id: run.id async for run in self._client.list_workflows(query)}
+        await self._revive({_booking_id(ended[run_id]) for run_id in ended.keys() - self._revived})
+        self._closed_since, self._revived = now - _OVERLAP, set(ended)
 
-    async def _revive(self, ids: Sequence[UUID | None]) -> None:
-        wanted = list({booking_id for booking_id in ids if booking_id is not None})
+    async def _revive(self, ids: set[UUID | None]) -> None:
+        wanted = [booking_id for booking_id in ids if booking_id is not None]
         for start in range(0, len(wanted), _BATCH):
             async with autocommit(self._engine) as conn:
                 still_open = await upkeep.list_still_open(conn, wanted[start : start + _BATCH])
@@ -116,7 +118,7 @@ class Sweeper:
                 return
             running = await self._running_among(page)
             lost = [ref for ref in page if ref.booking_id not in running]
-            await self._start_all(lost, alarm=Reason.WORKFLOW_CLOSED)
+            await self._start_all(lost, alarm=None)
             after = page[-1].booking_id
 
     async def _running_among(self, refs: Sequence[BookingRef]) -> set[UUID | None]:

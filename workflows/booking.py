@@ -20,7 +20,6 @@ with workflow.unsafe.imports_passed_through():
     from domain.notices import notices_of_reminder, notices_of_step
     from domain.plan import DeadlineKind, Phase, Reminder
     from domain.steps import BookingRef, BookingStart, Hold, Outcome, Reason, Step, StepKind
-
     from workflows import steps, visibility
     from workflows.handlers import OPERATOR, CommandHandlers
     from workflows.mail import Mail

@@ -3,6 +3,8 @@
 A handler puts the command into the inbox and waits for the main loop's answer.
 """
 
+from temporalio import workflow
+
 from domain.booking import Actor, BookingState
 from domain.commands import (
     Accept,
@@ -19,8 +21,6 @@ from domain.commands import (
 )
 from domain.errors import HoldfastError
 from domain.lifecycle import Role
-from temporalio import workflow
-
 from workflows.inbox import Inbox, refused
 
 OPERATOR = Actor(role=Role.ADMIN)

@@ -3,10 +3,11 @@
 import asyncio
 from collections import deque
 
+from temporalio.exceptions import ApplicationError
+
 from domain.booking import BookingState
 from domain.commands import BookingCommand
 from domain.errors import HoldfastError
-from temporalio.exceptions import ApplicationError
 
 
 def refused(error: HoldfastError) -> ApplicationError:

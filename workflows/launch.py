@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from domain import names
-from domain.booking import BookingState
-from domain.steps import BookingStart
 from temporalio.client import Client, WithStartWorkflowOperation
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
+from domain import names
+from domain.booking import BookingState
+from domain.steps import BookingStart
 from workflows import options, visibility
 from workflows.booking import BookingWorkflow
 

@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Iterable
 
-from domain.notices import Notice, NoticeBatch
-from domain.steps import BookingRef
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
+from domain.notices import Notice, NoticeBatch
+from domain.steps import BookingRef
 from workflows import steps
 
 

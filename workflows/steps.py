@@ -1,10 +1,10 @@
 """Typed calls of the activities. Names tie them to their implementations, so no activity code is imported here."""
 
+from temporalio import workflow
+
 from domain import names
 from domain.notices import NoticeBatch
 from domain.steps import BookingRef, LoadedBooking, Step, StepResult
-from temporalio import workflow
-
 from workflows import options
 
 

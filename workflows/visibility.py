@@ -3,9 +3,11 @@
 from datetime import datetime
 from typing import Any
 
+from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
+
 from domain import names, plan
 from domain.booking import BookingState
-from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
+from domain.lifecycle import UNASSIGNED
 
 _TENANT = SearchAttributeKey.for_keyword(names.TENANT_ID)
 _STATUS = SearchAttributeKey.for_keyword(names.BOOKING_STATUS)
@@ -59,7 +61,8 @@ def details(state: BookingState) -> str:
     lines += [f"- reminder {r.minutes_before} min before, at {_moment(r.at)}" for r in plan.reminders(state)]
     lines += [f"- refused: {provider_id}" for provider_id in state.refused_provider_ids]
     if state.needs_attention:
-        lines.append("- **needs attention**: assign a provider, move it, or override its status")
+        remedy = "assign a provider, move it" if state.status in UNASSIGNED else "look into it"
+        lines.append(f"- **needs attention**: {remedy}, or override its status")
     return "\n".join(lines)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -13,12 +14,26 @@ from db.repositories import bookings, remarks
 from db.repositories.bookings import Reach
 from domain.access import Principal, actor_for_command, actors_for
 from domain.commands import BookingCommand, refusal
-from domain.errors import NotFoundError
+from domain.errors import IdempotencyMismatchError, NotFoundError
 from domain.lifecycle import Command, Status, is_terminal
 from domain.steps import BookingRef
 from runtime.ids import new_id
+from runtime.json import to_json
 
 CommandMaker = Callable[..., BookingCommand]
+
+_HALF = 32
+
+
+@dataclass(frozen=True, slots=True)
+class CommandId:
+    """The name of a command: what its sender called it, and what was asked."""
+
+    key: str
+    digest: str
+
+    def __str__(self) -> str:
+        return self.key + self.digest
 
 
 def reach_of(principal: Principal) -> Reach:
@@ -60,7 +75,7 @@ async def give_command(
     Raises:
         HoldfastError: not found, forbidden, refused by the booking, or the engine is away.
     """
-    command_id = _command_id(principal, kind, idempotency_key)
+    command_id = _command_id(principal, kind, idempotency_key, [reason, particulars])
     if idempotency_key is not None and (done := await _applied(parts, booking_id, command_id)):
         return done
     row = await find_booking(parts, principal, booking_id)
@@ -70,20 +85,27 @@ async def give_command(
         raise refusal(kind, Status(row["status"]))
     command = make(
         actor=actor,
-        command_id=command_id,
+        command_id=str(command_id),
         remark_id=await _remark(parts, row, reason),
         correlation_id=request_id,
         **particulars,
     )
     ref = BookingRef(booking_id=booking_id, business_id=row["business_id"])
-    await parts.gateway.execute(ref, command, command_id)
+    await parts.gateway.execute(ref, command, str(command_id))
     return await _after(parts, ref)
 
 
-async def _applied(parts: Parts, booking_id: UUID, command_id: str) -> RowMapping | None:
-    """The booking, where this command was applied before and only its answer was lost."""
+async def _applied(parts: Parts, booking_id: UUID, command_id: CommandId) -> RowMapping | None:
+    """The booking, where this command was applied before and only its answer was lost.
+
+    Raises:
+        IdempotencyMismatchError: the key was used for this command with other particulars.
+    """
     async with autocommit(parts.engine) as conn:
-        return await bookings.find_applied(conn, booking_id, command_id)
+        row = await bookings.find_applied(conn, booking_id, command_id.key)
+    if row is not None and row["command_id"] != str(command_id):
+        raise IdempotencyMismatchError
+    return row
 
 
 async def _after(parts: Parts, ref: BookingRef) -> RowMapping:
@@ -111,9 +133,8 @@ async def _remark(parts: Parts, row: RowMapping, reason: str | None) -> UUID | N
         return await remarks.add(conn, row["business_id"], row["id"], reason)
 
 
-def _command_id(principal: Principal, kind: Command, idempotency_key: str | None) -> str:
+def _command_id(principal: Principal, kind: Command, idempotency_key: str | None, asked: object) -> CommandId:
     """The command's name: the caller's key makes a repeated command the same command, and only theirs."""
-    if idempotency_key is None:
-        return str(new_id())
-    scoped = f"{principal.user_id}/{kind}/{idempotency_key}"
-    return hashlib.sha256(scoped.encode()).hexdigest()
+    key = idempotency_key or str(new_id())
+    sender = hashlib.sha256(f"{principal.user_id}/{kind}/{key}".encode()).hexdigest()
+    return CommandId(sender[:_HALF], hashlib.sha256(to_json(asked)).hexdigest()[:_HALF])

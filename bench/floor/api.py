@@ -109,7 +109,16 @@ def _values(request: Request, asked: Values, offering: Any) -> Values:
     }
 
 
-_SHOWN = ("reference", "business_id", "service_id", "provider_id", "customer_id", "starts_at", "ends_at", "timezone")
+_SHOWN = (
+    "reference",
+    "business_id",
+    "service_id",
+    "provider_id",
+    "customer_id",
+    "starts_at",
+    "ends_at",
+    "timezone",
+)
 
 
 def _rendered(values: Values) -> Values:

@@ -10,12 +10,13 @@ from bench.rig import Rig
 Measurement = Callable[[Rig, Effort], Awaitable[list[Row]]]
 
 MEASUREMENTS: dict[str, tuple[str, Measurement]] = {
+    "memory": ("memory and idle CPU with few open bookings", memory.measure_few),
     "paced": ("creating at 20/s and 50/s, until assigned", paced.measure),
     "burst": ("bursts, until drained", bursts.measure),
     "accept": ("a provider's accept", accepting.measure),
     "reads": ("reads", reading.measure),
     "race": ("32 clients on one slot", races.measure),
     "cpu": ("CPU per booking", cpu.measure),
-    "memory": ("memory and idle CPU with open bookings", memory.measure),
+    "many": ("memory and idle CPU with many open bookings", memory.measure_many),
 }
 """By name: what it says while it runs, and the measurement."""

@@ -17,6 +17,8 @@ RATE = 20
 HOLDFAST = ("postgres", "temporal", "worker", "api")
 FLOOR = ("postgres", "temporal", FLOOR_WORKER, CLIENT)
 
+_SETTLE_SECONDS = 2.0
+
 Seconds = dict[str, float]
 
 
@@ -34,6 +36,7 @@ async def measure(rig: Rig, effort: Effort) -> list[Row]:
 async def _idle_rates(rig: Rig, seconds: float) -> Seconds:
     """CPU seconds a second, with nothing to do."""
     names = sorted({*HOLDFAST, *FLOOR})
+    await asyncio.sleep(_SETTLE_SECONDS)
     before = rig.servers.usage(names)
     await asyncio.sleep(seconds)
     return {name: used / seconds for name, used in cpu_between(before, rig.servers.usage(names)).items()}

@@ -1,4 +1,4 @@
-"""Memory and idle CPU with many open bookings. It fills the database, so it comes last."""
+"""Memory and idle CPU with open bookings: with few of them before anything else, with many at the end."""
 
 import asyncio
 
@@ -17,14 +17,20 @@ _BATCH = 1000
 """Bookings made at once: fewer than may wait for their start."""
 
 
-async def measure(rig: Rig, effort: Effort) -> list[Row]:
-    """One reading at each number of open bookings; more that are open already stay open."""
-    rows = []
-    for wanted in effort.open_bookings:
-        there = await _fill(rig, wanted)
-        await asyncio.sleep(_SETTLE_SECONDS)
-        rows += await _read(rig, there, effort.idle_seconds)
-    return rows
+async def measure_few(rig: Rig, effort: Effort) -> list[Row]:
+    """One reading with as many open bookings as the smallest number asked for."""
+    return await _measure(rig, effort.open_bookings[0], effort.idle_seconds)
+
+
+async def measure_many(rig: Rig, effort: Effort) -> list[Row]:
+    """One reading for each greater number; nothing where there is none."""
+    return [row for wanted in effort.open_bookings[1:] for row in await _measure(rig, wanted, effort.idle_seconds)]
+
+
+async def _measure(rig: Rig, wanted: int, seconds: float) -> list[Row]:
+    there = await _fill(rig, wanted)
+    await asyncio.sleep(_SETTLE_SECONDS)
+    return await _read(rig, there, seconds)
 
 
 async def _fill(rig: Rig, wanted: int) -> int:

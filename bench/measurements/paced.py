@@ -58,8 +58,10 @@ async def until_assigned(rig: Rig, created: list[Sample[UUID]]) -> list[float]:
 
 
 def delays(since: dict[UUID, float], until: dict[UUID, float]) -> list[float]:
-    """Seconds between two moments of the same things. A step may be committed before its client has read the
-    answer: that is no time, not a negative one."""
+    """Seconds between two moments of the same things.
+
+    A step may be committed before its client has read the answer: that is no time, not a negative one.
+    """
     return [max(until[key] - moment, 0.0) for key, moment in since.items()]
 
 

@@ -118,11 +118,6 @@ class BookingHistory(Base):
         ForeignKeyConstraint(["business_id", "booking_id"], ["bookings.business_id", "bookings.id"]),
         CheckConstraint(f"new_status IN ({_STATUSES})", name="new_status_is_known"),
         CheckConstraint("sequence >= 1", name="sequence_counts_from_1"),
-        Index(
-            "ix_booking_history_command_id",
-            "command_id",
-            postgresql_where=text("command_id IS NOT NULL"),
-        ),
     )
 
     booking_id: Mapped[UUID] = mapped_column(primary_key=True)

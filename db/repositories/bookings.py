@@ -313,10 +313,17 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
     return [_FILTERS[name](value) for name, value in asked if value is not None and value != ()]
 
 
-async def find_applied(conn: AsyncConnection, booking_id: UUID, command_id: str) -> RowMapping | None:
-    """The booking, if a step of it came from this command; only who gave a command can name its id."""
-    step = (BookingHistory.booking_id == booking_id) & (BookingHistory.command_id == command_id)
-    query = select(*VIEW_COLUMNS).where(Booking.id == booking_id, exists().where(step))
+async def find_applied(conn: AsyncConnection, booking_id: UUID, command_key: str) -> RowMapping | None:
+    """The booking, if a step of it came from a command whose id begins so, with that `command_id`.
+
+    Only who gave a command can name its key.
+    """
+    named = BookingHistory.command_id.startswith(command_key, autoescape=True)
+    query = (
+        select(*VIEW_COLUMNS, BookingHistory.command_id)
+        .join(BookingHistory, BookingHistory.booking_id == Booking.id)
+        .where(Booking.id == booking_id, named)
+    )
     return await row_or_none(conn, query)
 
 

@@ -10,6 +10,7 @@ from temporalio.client import Client
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
 from tests.factories import Tenant
+from tests.replay.replayer import replay
 from tests.workflows.live import LiveBooking
 
 Live = Callable[..., Awaitable[LiveBooking]]
@@ -23,7 +24,10 @@ def skipper(client: Client) -> TimeSkipper:
 
 @pytest.fixture
 async def live(engine: AsyncEngine, skipper: TimeSkipper, worker: None) -> AsyncIterator[Live]:
-    """Makes bookings with their workflows; those that are still open are ended after the test."""
+    """Makes bookings with their workflows.
+
+    After the test each history is replayed, as by a worker that takes the booking over; what is open is ended.
+    """
     made: list[LiveBooking] = []
 
     async def make(tenant: Tenant, **particulars: Any) -> LiveBooking:
@@ -36,6 +40,7 @@ async def live(engine: AsyncEngine, skipper: TimeSkipper, worker: None) -> Async
 
 
 async def _end(booking: LiveBooking) -> None:
+    await replay(await booking.handle.fetch_history())
     description = await booking.handle.describe()
     if description.close_time is None:
         await booking.handle.cancel()

@@ -47,6 +47,12 @@ def acting_as(tenant: Tenant, provider: str) -> Actor:
     return Actor(role=Role.PROVIDER, provider_id=tenant.providers[provider])
 
 
+def _named(command: BookingCommand, update_id: str | None) -> tuple[str, BookingCommand]:
+    """The command under its name, which is the update's id too, as the API sends it."""
+    name = update_id or str(new_id())
+    return name, command.model_copy(update={"command_id": name})
+
+
 def refusal_in(error: BaseException) -> ApplicationError:
     """The refusal that a failed update carries: `type` is its code."""
     assert isinstance(error, WorkflowUpdateFailedError)
@@ -80,6 +86,7 @@ class LiveBooking:
 
     async def give(self, command: BookingCommand, *, update_id: str | None = None) -> BookingState:
         """Send a command to the running workflow and return the state after it."""
+        update_id, command = _named(command, update_id)
         state: BookingState = await self.handle.execute_update(
             update_name(command.kind), command, id=update_id, result_type=BookingState
         )
@@ -88,6 +95,7 @@ class LiveBooking:
     async def give_with_start(self, command: BookingCommand, *, update_id: str | None = None) -> BookingState:
         """Send a command as the API does, so that a workflow that has closed is reopened by it."""
         start = BookingStart(booking_id=self.booking_id, business_id=self.business_id)
+        update_id, command = _named(command, update_id)
         state: BookingState = await self.client.execute_update_with_start_workflow(
             update_name(command.kind),
             command,

@@ -64,9 +64,9 @@ async def test_attempts_and_waits_are_the_business_s_settings(live: Live, engine
 
 
 async def test_an_admin_s_assignment_ends_the_wait_and_begins_a_new_round(live: Live, engine: AsyncEngine) -> None:
-    tenant = await make_tenant(engine, policy=Policy(intake=Intake.DISPATCH), providers={})
+    policy = Policy(intake=Intake.DISPATCH, backoff=Backoff(attempts=1))
+    tenant = await make_tenant(engine, policy=policy, providers={})
     booking = await live(tenant, provider=None)
-    await booking.skip(timedelta(seconds=14))
     await booking.until(lambda state: state.needs_attention)
     async with engine.begin() as conn:
         provider_id = await add_provider(conn, tenant, "dee")

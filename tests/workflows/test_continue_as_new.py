@@ -21,6 +21,7 @@ from domain.lifecycle import Status
 from domain.policies import Backoff, Intake, Policy
 from runtime.settings import Settings
 from tests.factories import Tenant, add_provider, future, make_tenant
+from tests.replay.replayer import replay
 from tests.workflows.invariants import check_invariants
 from tests.workflows.live import ADMIN, CUSTOMER, LiveBooking
 from worker.search_attributes import ensure_search_attributes
@@ -64,6 +65,8 @@ async def test_a_booking_that_looks_long_for_a_provider_goes_on_in_a_new_run(
     assert attributes.get(SearchAttributeKey.for_keyword("BookingStatus")) == "pending"
     assert (waiting.attempt, waiting.version) == (6, 7)
     assert await check_invariants(booking) == waiting
+    former = booking.client.get_workflow_handle(booking.handle.id, run_id=first)
+    await replay(await former.fetch_history())
 
     assert (await booking.refusal_of(Start(actor=ADMIN))).type == "invalid_transition"
     async with engine.begin() as conn:

@@ -104,7 +104,7 @@ async def _reminded(booking: LiveBooking) -> list[str]:
 
 
 def _to_both(booking: LiveBooking, starts_at: datetime, minutes: int) -> list[str]:
-    key = f"reminder/{booking.booking_id}/{starts_at:%Y%m%dT%H%M%S%z}/{minutes}"
+    key = f"reminder/{booking.booking_id}/{starts_at:%Y%m%dT%H%M%SZ}/{minutes}"
     return [f"{key}/customer", f"{key}/provider"]
 
 

@@ -309,13 +309,6 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("booking_id", "sequence", name=op.f("pk_booking_history")),
     )
-    op.create_index(
-        "ix_booking_history_command_id",
-        "booking_history",
-        ["command_id"],
-        unique=False,
-        postgresql_where=sa.text("command_id IS NOT NULL"),
-    )
     op.create_table(
         "messages",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -374,11 +367,6 @@ def downgrade() -> None:
     op.drop_index("uq_messages_business_id_key", table_name="messages")
     op.drop_index("ix_messages_business_id_booking_id", table_name="messages")
     op.drop_table("messages")
-    op.drop_index(
-        "ix_booking_history_command_id",
-        table_name="booking_history",
-        postgresql_where=sa.text("command_id IS NOT NULL"),
-    )
     op.drop_table("booking_history")
     op.drop_index("ix_weekly_hours_business_id_weekday", table_name="weekly_hours")
     op.drop_table("weekly_hours")

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 import httpx
-from sqlalchemy import update
+from sqlalchemy import text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.models import Provider
+from db.models import Business, Provider
 from domain.policies import Backoff, Intake, Policy
 from tests.api_client import ApiClient
 from tests.factories import Tenant, future, make_tenant
@@ -72,7 +72,7 @@ class Stage:
 
     async def book(self, **body: Any) -> Json:
         """A booking of the customer's with Ana, unless the body says otherwise."""
-        defaults: Json = {"starts_at": self.next_start(), "provider_id": self.tenant.providers["ana"]}
+        defaults: Json = {"starts_at": self.next_start(), "provider_id": self.tenant.providers.get("ana")}
         asked = {name: value for name, value in (defaults | body).items() if value is not None}
         return ok(await self.as_("customer").book(self.tenant, **asked), 201)
 
@@ -124,9 +124,19 @@ class Stage:
         return pending
 
     async def _set_available(self, available: bool) -> None:
+        await self.change(Provider, available=available)
+
+    async def change(self, model: Any, **values: Any) -> None:
+        """Change every row of this business's (its services, its providers, its hours)."""
+        key = model.id if model is Business else model.business_id
         async with self.engine.begin() as conn:
-            mine = Provider.business_id == self.tenant.business_id
-            await conn.execute(update(Provider).where(mine).values(available=available))
+            await conn.execute(update(model).where(key == self.tenant.business_id).values(values))
+
+    async def count(self, table: str) -> int:
+        """How many rows the business has in a table."""
+        query = text(f"SELECT count(*) FROM {table} WHERE business_id = :id")
+        async with self.engine.connect() as conn:
+            return int((await conn.execute(query, {"id": self.tenant.business_id})).scalar_one())
 
 
 async def make_stage(api: ApiClient, engine: AsyncEngine, policy: Policy = PATIENT, **particulars: Any) -> Stage:

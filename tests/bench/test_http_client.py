@@ -1,0 +1,69 @@
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bench.http_client import Answer, HttpClient, UnexpectedAnswerError, encode, parse
+
+ANSWER = b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+
+
+@pytest.fixture
+async def port() -> AsyncIterator[int]:
+    """A server that answers every request with `ANSWER`, in two pieces."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.readline():
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(ANSWER[:30])
+            await writer.drain()
+            writer.write(ANSWER[30:])
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+
+
+def test_a_request_is_complete() -> None:
+    request = encode("POST", "/x", token="t", body={"a": 1}, headers={"Idempotency-Key": "k"})
+    head, body = request.split(b"\r\n\r\n")
+    assert body == b'{"a":1}'
+    assert head.split(b"\r\n") == [
+        b"POST /x HTTP/1.1",
+        b"Host: 127.0.0.1",
+        b"Content-Length: 7",
+        b"Content-Type: application/json",
+        b"Authorization: Bearer t",
+        b"Idempotency-Key: k",
+    ]
+
+
+@pytest.mark.parametrize("received", [10, 60, len(ANSWER) - 1])
+def test_an_answer_is_awaited_whole(received: int) -> None:
+    assert parse(ANSWER[:received]) is None
+
+
+def test_an_answer_is_read() -> None:
+    assert parse(ANSWER) == Answer(201, b"{}")
+
+
+def test_an_answer_of_unknown_length_is_an_error() -> None:
+    with pytest.raises(UnexpectedAnswerError):
+        parse(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+
+
+async def test_a_connection_is_used_again(port: int) -> None:
+    client = HttpClient("127.0.0.1", port)
+    await client.open(1)
+    for _ in range(3):
+        assert await client.expect(201, encode("GET", "/")) == Answer(201, b"{}")
+    assert len(client._all) == 1
+    client.close()
+
+
+async def test_another_status_than_expected_is_an_error(port: int) -> None:
+    client = HttpClient("127.0.0.1", port)
+    with pytest.raises(UnexpectedAnswerError, match="expected 200, got 201"):
+        await client.expect(200, encode("GET", "/"))
+    client.close()
