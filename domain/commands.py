@@ -3,7 +3,6 @@
 Reasons that people type may hold personal data, so a command carries only the id of the stored remark.
 """
 
-from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from domain.booking import Actor, BookingState
 from domain.errors import ForbiddenError, InvalidTransitionError
 from domain.lifecycle import Command, Party, Role, Status, allowed_from, command_fits, may_command
+from domain.times import Moment
 
 
 class BookingCommand(BaseModel):
@@ -62,7 +62,7 @@ class Reschedule(BookingCommand):
 
     kind = Command.RESCHEDULE
 
-    starts_at: datetime
+    starts_at: Moment
     provider_id: UUID | None = None
 
 

@@ -1,7 +1,7 @@
 """What a command, once it has passed its check, does to a booking: the state after it and what it does to time."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from domain.booking import SYSTEM, Actor, BookingState
@@ -42,11 +42,10 @@ def decide(state: BookingState, command: BookingCommand, at: datetime) -> Decisi
 
 def _reschedule(state: BookingState, command: Reschedule, at: datetime) -> Decision:
     """A provider who is named, or who has the booking, must be free then; else the best one is found."""
-    starts_at = command.starts_at.astimezone(UTC)
-    ends_at = starts_at + (state.ends_at - state.starts_at)
+    starts_at, duration = command.starts_at, state.ends_at - state.starts_at
     with_provider = command.provider_id is not None or state.status in HOLDS_TIME
     changes: dict[str, Any] = {"provider_id": command.provider_id or state.provider_id} if with_provider else {}
-    after = state.rescheduled(at, starts_at, ends_at, **changes)
+    after = state.rescheduled(at, starts_at, starts_at + duration, **changes)
     return _decision(command, StepKind.RESCHEDULED, after, _hold_when_moving(state, command, with_provider))
 
 

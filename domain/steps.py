@@ -72,6 +72,8 @@ class Outcome(StrEnum):
     RECORDED = "recorded"
     STALE = "stale"
     """The history is ahead: nothing was written, and `state` is what the database holds."""
+    REPEATED = "repeated"
+    """The command that led to the step was applied before: nothing was written, and `state` is what is stored."""
     UNAVAILABLE = "unavailable"
     """No provider is free (`CHOOSE`) or this one is not (`TAKE`, `FORCE`): nothing was written."""
     UNFIT = "unfit"
@@ -83,7 +85,7 @@ class StepResult(BaseModel):
 
     outcome: Outcome
     state: BookingState | None = None
-    """The state as stored (`RECORDED`, `STALE`)."""
+    """The state as stored (`RECORDED`, `STALE`, `REPEATED`)."""
 
 
 class LoadedBooking(BaseModel):

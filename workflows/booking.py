@@ -7,6 +7,7 @@ records steps, and `_record` is the only place where the state changes.
 import asyncio
 import contextlib
 from datetime import datetime
+from typing import NoReturn
 
 from temporalio import workflow
 
@@ -62,7 +63,6 @@ class BookingWorkflow(CommandHandlers):
                 await self._pass_phase()
             except _SupersededError:
                 continue
-            self._continue_as_new_when_long()
         return self._state
 
     async def _pass_phase(self) -> None:
@@ -115,9 +115,10 @@ class BookingWorkflow(CommandHandlers):
     async def _begin(self) -> None:
         if self._current is None:
             await self._resume()
-        elif self._current.version == 1:
-            self._mail.add(notices_of_step(StepKind.CREATED, None, self._current))
-            self._show(None)
+        else:
+            workflow.set_current_details(visibility.details(self._state))
+            if self._state.version == 1:
+                self._mail.add(notices_of_step(StepKind.CREATED, None, self._state))
         if self._start.alarm and not is_terminal(self._state.status):
             with contextlib.suppress(_SupersededError):
                 await self._flag(self._start.alarm)
@@ -139,11 +140,14 @@ class BookingWorkflow(CommandHandlers):
     def _nothing_left_or_called(self) -> bool:
         return bool(self._inbox) or self._was_reset or self._nothing_left()
 
-    def _continue_as_new_when_long(self) -> None:
-        if workflow.info().is_continue_as_new_suggested() and self._nothing_left():
-            workflow.continue_as_new(
-                BookingStart(booking_id=self._ref.booking_id, business_id=self._ref.business_id, state=self._state)
-            )
+    def _has_grown_long(self) -> bool:
+        return workflow.info().is_continue_as_new_suggested() and self._nothing_left()
+
+    def _continue_in_new_run(self) -> NoReturn:
+        ref = self._ref
+        workflow.continue_as_new(
+            BookingStart(booking_id=ref.booking_id, business_id=ref.business_id, state=self._state)
+        )
 
     def _on_reset(self, _seed: int) -> None:
         # The server hands out a new random seed when, and only when, a run is reset.
@@ -164,6 +168,8 @@ class BookingWorkflow(CommandHandlers):
                 return None
             if self._inbox:
                 await self._serve_command()
+            elif self._has_grown_long():
+                self._continue_in_new_run()
             elif (reminder := self._reminder_due()) is not None:
                 self._remind(reminder)
             elif (due := self._due_now()) is not None:
@@ -186,7 +192,7 @@ class BookingWorkflow(CommandHandlers):
             self._resting = False
 
     def _is_called(self) -> bool:
-        return bool(self._inbox) or self._was_reset
+        return bool(self._inbox) or self._was_reset or self._has_grown_long()
 
     def _next_moment(self) -> tuple[datetime | None, str | None]:
         moments = [(r.at, f"reminder, {r.minutes_before} min before") for r in self._reminders_to_come()[:1]]
@@ -260,6 +266,8 @@ class BookingWorkflow(CommandHandlers):
         if result.outcome is Outcome.STALE and result.state is not None:
             self._adopt(result.state)
             raise _SupersededError
+        if result.outcome is Outcome.REPEATED and result.state is not None:
+            self._adopt(result.state)
         if result.outcome is Outcome.RECORDED and result.state is not None:
             self._adopt(result.state)
             self._mail.add(notices_of_step(decision.kind, before, result.state))
@@ -287,13 +295,10 @@ class BookingWorkflow(CommandHandlers):
     # --- the state ---------------------------------------------------------------------------------------
 
     def _adopt(self, state: BookingState) -> None:
+        """Take a state for ours, and make it readable in the Temporal UI."""
         before, self._current = self._current, state
         if before is None or before.planned_from != state.planned_from:
             self._reminded_until = None
-        self._show(before)
-
-    def _show(self, before: BookingState | None) -> None:
-        """Make the state readable in the Temporal UI."""
-        if before is not None and (changes := visibility.changed_attributes(before, self._state)):
+        if changes := visibility.changed_attributes(before, state):
             workflow.upsert_search_attributes(changes)
-        workflow.set_current_details(visibility.details(self._state))
+        workflow.set_current_details(visibility.details(state))

@@ -46,6 +46,13 @@ class CommandHandlers:
         """None until the booking has been read."""
         return self._current
 
+    async def _obey(self, command: BookingCommand) -> BookingState:
+        """Have the command applied in its turn. The update's id names it, whoever sent it."""
+        update = workflow.current_update_info()
+        if update is not None and command.command_id is None:
+            command = command.model_copy(update={"command_id": update.id})
+        return await self._inbox.put(command)
+
     def _refuse_early(self, command: BookingCommand) -> None:
         """Refuse, before it is stored, what a resting booking cannot take; else the command waits its turn."""
         if self._resting and not self._inbox:
@@ -56,7 +63,7 @@ class CommandHandlers:
 
     @workflow.update
     async def accept(self, command: Accept) -> BookingState:
-        return await self._inbox.put(command)
+        return await self._obey(command)
 
     @accept.validator
     def _check_accept(self, command: Accept) -> None:
@@ -64,7 +71,7 @@ class CommandHandlers:
 
     @workflow.update
     async def reject(self, command: Reject) -> BookingState:
-        return await self._inbox.put(command)
+        return await self._obey(command)
 
     @reject.validator
     def _check_reject(self, command: Reject) -> None:
@@ -72,7 +79,7 @@ class CommandHandlers:
 
     @workflow.update
     async def start(self, command: Start) -> BookingState:
-        return await self._inbox.put(command)
+        return await self._obey(command)
 
     @start.validator
     def _check_start(self, command: Start) -> None:
@@ -80,7 +87,7 @@ class CommandHandlers:
 
     @workflow.update
     async def complete(self, command: Complete) -> BookingState:
-        return await self._inbox.put(command)
+        return await self._obey(command)
 
     @complete.validator
     def _check_complete(self, command: Complete) -> None:
@@ -88,7 +95,7 @@ class CommandHandlers:
 
     @workflow.update
     async def no_show(self, command: NoShow) -> BookingState:
-        return await self._inbox.put(command)
+        return await self._obey(command)
 
     @no_show.validator
     def _check_no_show(self, command: NoShow) -> None:
@@ -96,7 +103,7 @@ class CommandHandlers:
 
     @workflow.update
     async def cancel(self, command: Cancel) -> BookingState:
-        return await self._inbox.put(command)
+        return await self._obey(command)
 
     @cancel.validator
     def _check_cancel(self, command: Cancel) -> None:
@@ -104,7 +111,7 @@ class CommandHandlers:
 
     @workflow.update
     async def reschedule(self, command: Reschedule) -> BookingState:
-        return await self._inbox.put(command)
+        return await self._obey(command)
 
     @reschedule.validator
     def _check_reschedule(self, command: Reschedule) -> None:
@@ -112,7 +119,7 @@ class CommandHandlers:
 
     @workflow.update
     async def assign(self, command: Assign) -> BookingState:
-        return await self._inbox.put(command)
+        return await self._obey(command)
 
     @assign.validator
     def _check_assign(self, command: Assign) -> None:
@@ -120,7 +127,7 @@ class CommandHandlers:
 
     @workflow.update
     async def override(self, command: Override) -> BookingState:
-        return await self._inbox.put(command)
+        return await self._obey(command)
 
     @override.validator
     def _check_override(self, command: Override) -> None:

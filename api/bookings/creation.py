@@ -6,7 +6,7 @@ answer however often it is sent.
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -190,10 +190,9 @@ def _checked(offering: Offering, body: BookingIn, now: datetime) -> Wanted:
         raise InvalidRequestError("This business does not take bookings at the moment.")
     if body.starts_at <= now:
         raise InvalidRequestError("starts_at lies in the past.")
-    starts_at = body.starts_at.astimezone(UTC)
     return Wanted(
-        starts_at=starts_at,
-        ends_at=starts_at + timedelta(minutes=offering.duration_minutes),
+        starts_at=body.starts_at,
+        ends_at=body.starts_at + timedelta(minutes=offering.duration_minutes),
         buffer_before_minutes=offering.buffer_before_minutes,
         buffer_after_minutes=offering.buffer_after_minutes,
         timezone=offering.timezone,

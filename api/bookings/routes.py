@@ -4,7 +4,6 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
-from pydantic import AwareDatetime
 
 from api.bookings import cursors, rendering
 from api.bookings.commanding import find_booking, reach_of
@@ -25,6 +24,7 @@ from db.repositories.bookings import Filters, Page
 from domain import plan
 from domain.errors import InvalidRequestError, NotFoundError
 from domain.lifecycle import Status
+from domain.times import Moment
 from runtime.json import to_json
 
 router = APIRouter(prefix="/v1/bookings", tags=["bookings"])
@@ -48,7 +48,7 @@ async def create(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Book a service at a time. Answers once the booking is committed; a provider is asked right behind it."""
-    key = (idempotency_key or "").strip().strip('"')
+    key = (idempotency_key or "").strip().strip('"').strip()
     if not key:
         raise InvalidRequestError("The header Idempotency-Key is missing: send a fresh unique value.")
     created = await create_booking(parts, CreateRequest(principal, body, key, request_id))
@@ -64,8 +64,8 @@ async def list_bookings(
     provider_id: UUID | None = None,
     customer_id: UUID | None = None,
     needs_attention: bool | None = None,
-    from_: Annotated[AwareDatetime | None, Query(alias="from", description="Starts at or after.")] = None,
-    to: Annotated[AwareDatetime | None, Query(description="Starts before.")] = None,
+    from_: Annotated[Moment | None, Query(alias="from", description="Starts at or after.")] = None,
+    to: Annotated[Moment | None, Query(description="Starts before.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:

@@ -5,12 +5,13 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import phonenumbers
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, EmailStr, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field
 
 from api.businesses.schemas import Money
 from domain.lifecycle import Party, Role, Status
 from domain.plan import Deadline, Phase, Reminder
 from domain.steps import StepKind
+from domain.times import Moment
 
 _MAX_ATTRIBUTES = 40
 
@@ -70,7 +71,7 @@ class BookingIn(_In):
 
     business_id: Annotated[Text, Field(min_length=1, max_length=63, description="The business's id or slug.")]
     service_id: Annotated[Text, Field(min_length=1, max_length=63, description="The service's id or code.")]
-    starts_at: AwareDatetime
+    starts_at: Moment
     provider_id: UUID | None = None
     customer: CustomerIn | None = None
     address: AddressIn | None = None
@@ -152,7 +153,7 @@ class NoShowIn(_In):
 
 
 class RescheduleIn(_In):
-    starts_at: AwareDatetime
+    starts_at: Moment
     provider_id: UUID | None = None
 
 

@@ -14,7 +14,9 @@ from domain.errors import NotFoundError
 
 router = APIRouter(prefix="/v1/businesses", tags=["businesses"])
 
-IdOrSlug = Annotated[str, Path(max_length=63, description="The business's id or slug.")]
+_NAME = "^[A-Za-z0-9][A-Za-z0-9-]{0,62}$"
+
+IdOrSlug = Annotated[str, Path(pattern=_NAME, description="The business's id or slug.")]
 
 
 @router.get("/{business}", operation_id="getBusiness")

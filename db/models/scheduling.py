@@ -132,7 +132,7 @@ class BookingHistory(Base):
     actor_id: Mapped[UUID | None]
     reason: Mapped[str | None] = mapped_column(Text)
     provider_id: Mapped[UUID | None]
-    command_id: Mapped[str | None] = mapped_column(String(64))
+    command_id: Mapped[str | None] = mapped_column(Text)
     """The command that led to the step, as its sender named it: asked again, it is recognised."""
     occurred_at: Mapped[Moment]
 

@@ -1,7 +1,8 @@
 """Recording one step of a booking: projection, history row, event and reservation, all or nothing.
 
 The step is a compare-and-set on the booking's version. Whoever comes second finds the version taken, and either
-recognises its own step by the key (written before a crash, asked for again) or learns that it is stale.
+recognises its own step by the key (written before a crash, asked for again) or learns that it is stale. A command
+is applied once: a reset of the workflow hands it every update since again, and their ids are in the history.
 """
 
 from typing import Any
@@ -44,16 +45,17 @@ async def record(conn: AsyncConnection, business_id: UUID, step: Step) -> StepRe
 
 
 async def _found(conn: AsyncConnection, business_id: UUID, step: Step) -> StepResult | None:
-    """The answer from what is in the database already: the step itself, or another version than it builds on."""
+    """The answer from what is in the database already: this very step, this very command, or another history."""
     async with conn.begin():
         state = await bookings.find_state(conn, business_id, step.after.booking_id)
         if state is None:
             raise NotFoundError(f"There is no booking {step.after.booking_id}.")
-        if state.version == step.after.version - 1:
-            return None
-        written = await row_or_none(conn, _KEY_AT, _place(business_id, step))
-    own = written is not None and written["step_key"] == step.key and state.version == step.after.version
-    return StepResult(outcome=Outcome.RECORDED if own else Outcome.STALE, state=state)
+        traces = (await conn.execute(_TRACES, _place(business_id, step) | _names(step))).one()
+    if traces.step_written and state.version == step.after.version:
+        return StepResult(outcome=Outcome.RECORDED, state=state)
+    if state.version != step.after.version - 1:
+        return StepResult(outcome=Outcome.STALE, state=state)
+    return StepResult(outcome=Outcome.REPEATED, state=state) if traces.command_applied else None
 
 
 async def _after(conn: AsyncConnection, business_id: UUID, step: Step) -> BookingState:
@@ -131,6 +133,10 @@ def _place(business_id: UUID, step: Step) -> dict[str, Any]:
     }
 
 
+def _names(step: Step) -> dict[str, Any]:
+    return {"key": step.key, "command_id": step.command_id}
+
+
 _LOCK = text("""
 SELECT b.version, b.buffer_before_minutes, b.buffer_after_minutes, b.timezone, s.required_skills
 FROM bookings b JOIN services s ON s.id = b.service_id
@@ -138,9 +144,10 @@ WHERE b.business_id = :business_id AND b.id = :booking_id
 FOR NO KEY UPDATE OF b
 """)
 
-_KEY_AT = text("""
-SELECT step_key FROM booking_history
-WHERE business_id = :business_id AND booking_id = :booking_id AND sequence = :sequence
+_TRACES = text("""
+SELECT coalesce(bool_or(sequence = :sequence AND step_key = :key), false) AS step_written,
+       coalesce(bool_or(command_id = CAST(:command_id AS text)), false) AS command_applied
+FROM booking_history WHERE business_id = :business_id AND booking_id = :booking_id
 """)
 
 _WRITE = text("""
@@ -153,6 +160,9 @@ WITH booking AS (
         absent_party = :absent_party, needs_attention = :needs_attention, planned_from = :planned_from,
         updated_at = :at
     WHERE business_id = :business_id AND id = :booking_id AND version = :sequence - 1
+      AND NOT EXISTS (
+          SELECT 1 FROM booking_history
+          WHERE booking_id = :booking_id AND command_id = CAST(:command_id AS text))
     RETURNING id, customer_id
 ), history AS (
     INSERT INTO booking_history (
@@ -184,18 +194,16 @@ async def _write(conn: AsyncConnection, business_id: UUID, step: Step, state: Bo
     parameters = state.model_dump(
         exclude={"booking_id", "business_id", "service_id", "policy", "version", "holds_time"}
     ) | _place(business_id, step)
-    parameters |= {
+    parameters |= _names(step) | {
         "refused_provider_ids": list(state.refused_provider_ids),
         "at": step.at,
         "kind": step.kind,
-        "key": step.key,
         "old_status": step.old_status,
         "actor_role": step.actor.role,
         "actor_id": step.actor.user_id,
         "actor": step.actor.model_dump_json(),
         "reason": step.reason,
         "remark_id": step.remark_id,
-        "command_id": step.command_id,
         "correlation_id": step.correlation_id,
         "event_id": new_id(),
         "event_type": event_type(step.kind, state.status),

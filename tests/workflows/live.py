@@ -87,9 +87,13 @@ class LiveBooking:
     async def give(self, command: BookingCommand, *, update_id: str | None = None) -> BookingState:
         """Send a command to the running workflow and return the state after it."""
         update_id, command = _named(command, update_id)
-        state: BookingState = await self.handle.execute_update(
-            update_name(command.kind), command, id=update_id, result_type=BookingState
-        )
+        try:
+            state: BookingState = await self.handle.execute_update(
+                update_name(command.kind), command, id=update_id, result_type=BookingState
+            )
+        except WorkflowUpdateFailedError as error:
+            error.add_note(f"steps so far: {await self.steps()}")
+            raise
         return state
 
     async def give_with_start(self, command: BookingCommand, *, update_id: str | None = None) -> BookingState:

@@ -295,7 +295,7 @@ def upgrade() -> None:
         sa.Column("actor_id", sa.Uuid(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("provider_id", sa.Uuid(), nullable=True),
-        sa.Column("command_id", sa.String(length=64), nullable=True),
+        sa.Column("command_id", sa.Text(), nullable=True),
         sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
             "new_status IN ('pending', 'assigned', 'accepted', 'in_progress', 'completed', 'rejected', 'no_show', 'cancelled')",

@@ -46,7 +46,7 @@ ADDRESS = {"line1": "1 Main St", "city": "Springfield", "country": "US"}
         {"business_id": ""},
         {"service_id": "s" * 64},
         {"notes": "n" * 2001},
-        {"notes": "n" * 2_000_000},
+        {"notes": "n" * 200_000},
         {"customer": {"name": "n" * 201}},
         {"customer": {"name": "   "}},
         {"customer": {"name": "C", "email": "no-address"}},
@@ -108,10 +108,10 @@ async def test_a_body_that_is_no_booking_at_all_is_4xx(stage: Stage, content: by
     problem(response, response.status_code, response.json()["code"])
 
 
-async def test_a_huge_body_is_refused(stage: Stage) -> None:
-    response = await send(stage, json.dumps(merged(stage, {"notes": "n" * 20_000_000})))
-    assert response.status_code in (413, 422)
-    problem(response, response.status_code, response.json()["code"])
+@pytest.mark.parametrize("size", [1_000_000, 20_000_000])
+async def test_a_huge_body_is_413_before_it_is_read(stage: Stage, size: int) -> None:
+    response = await send(stage, json.dumps(merged(stage, {"notes": "n" * size})))
+    problem(response, 413, "payload_too_large")
     assert len(response.content) < 2000
 
 
@@ -123,7 +123,7 @@ async def test_a_refusal_never_repeats_what_was_sent(stage: Stage) -> None:
     assert "canary" not in response.text
 
 
-@pytest.mark.parametrize("key", ["", '""', '"  "', "k" * 256])
+@pytest.mark.parametrize("key", ["", '""', "k" * 256])
 async def test_an_idempotency_key_without_use_is_422(stage: Stage, key: str) -> None:
     response = await send(stage, json.dumps(merged(stage, {})), **{"Idempotency-Key": key})
     problem(response, 422, "invalid_request")

@@ -119,3 +119,13 @@ async def test_a_command_s_key_is_its_sender_s_and_its_booking_s(stage: Stage) -
         ok(await stage.as_("ana").post(f"/v1/bookings/{booking['id']}/accept", None, **key))
     refused = await stage.as_("owner").post(f"/v1/bookings/{first['id']}/accept", None, **key)
     problem(refused, 409, "invalid_transition")
+
+
+async def test_a_command_s_key_with_other_particulars_is_422_and_changes_nothing(stage: Stage) -> None:
+    booking, key = await stage.book(), {"Idempotency-Key": "key"}
+    path, customer = f"/v1/bookings/{booking['id']}/reschedule", stage.as_("customer")
+    moved = ok(await customer.post(path, {"starts_at": future(300).isoformat()}, **key))
+    other = await customer.post(path, {"starts_at": future(400).isoformat()}, **key)
+    problem(other, 422, "idempotency_key_reused")
+    again = ok(await customer.post(path, {"starts_at": future(300).isoformat()}, **key))
+    assert (again["starts_at"], again["version"]) == (moved["starts_at"], moved["version"])

@@ -111,6 +111,23 @@ async def test_a_step_ahead_of_the_history_is_not_written(engine: AsyncEngine, t
     assert (await stored(engine, state)).version == 1
 
 
+async def test_a_command_that_was_applied_leads_to_no_second_step(engine: AsyncEngine, tenant: Tenant) -> None:
+    state = await make_booking(engine, tenant)
+    assigned = (await record(engine, step(state, Status.ASSIGNED, command_id="once"))).state
+    assert assigned is not None
+    again = step(assigned, Status.CANCELLED, Hold.RELEASE, command_id="once")
+    assert await record(engine, again) == StepResult(outcome=Outcome.REPEATED, state=assigned)
+    assert await holder(engine, tenant, state) == "ana"
+    assert len(await history(engine, state)) == 2
+
+
+async def test_the_same_command_to_another_booking_is_another_command(engine: AsyncEngine, tenant: Tenant) -> None:
+    bookings_of_both = [await make_booking(engine, tenant, provider=name) for name in tenant.providers]
+    for state in bookings_of_both:
+        result = await record(engine, step(state, Status.ASSIGNED, command_id="once"))
+        assert result.outcome is Outcome.RECORDED
+
+
 async def test_choosing_takes_the_best_who_is_free_and_has_not_refused(engine: AsyncEngine) -> None:
     tenant = await make_tenant(engine, providers={"ana": 4.9, "ben": 4.7, "cho": 4.5})
     await make_booking(engine, tenant, provider="ben")

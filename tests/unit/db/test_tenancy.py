@@ -21,6 +21,7 @@ WITHOUT_TENANT = {
     "users.find_credentials": "users belong to no tenant",
     "users.list_memberships": "users belong to no tenant",
     "idempotency.find": "the scope names the caller",
+    "bookings.find_applied": "only who gave a command to the booking can name its key",
     "catalogue.find_business": "it is the tenant that is looked for",
     "catalogue.find_offering": "it names the tenant by id or slug",
 }

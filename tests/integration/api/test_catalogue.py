@@ -1,0 +1,64 @@
+"""The public catalogue: what anybody may read of a business, and what nobody may."""
+
+import pytest
+from sqlalchemy import update
+
+from db.models import Provider, Service
+from runtime.ids import new_id
+from tests.integration.api.stage import Stage, ok, problem
+
+
+@pytest.fixture(params=["id", "slug"])
+def name(stage: Stage, request: pytest.FixtureRequest) -> str:
+    """The business's name in the URL, both ways."""
+    return str(stage.tenant.business_id) if request.param == "id" else stage.tenant.slug
+
+
+async def test_a_business_is_read_without_logging_in(stage: Stage, name: str) -> None:
+    body = ok(await stage.api.get(f"/v1/businesses/{name}"))
+    assert body == {
+        "id": str(stage.tenant.business_id),
+        "slug": stage.tenant.slug,
+        "name": "Test Business",
+        "timezone": "America/New_York",
+        "currency": "USD",
+        "locale": "en-US",
+        "status": "active",
+    }
+
+
+async def test_services_come_with_duration_buffers_and_price(stage: Stage, name: str) -> None:
+    [service] = ok(await stage.api.get(f"/v1/businesses/{name}/services"))["items"]
+    assert service == {
+        "id": str(stage.tenant.service_id),
+        "code": "repair",
+        "name": "Repair",
+        "description": "",
+        "duration_minutes": 60,
+        "buffer_before_minutes": 0,
+        "buffer_after_minutes": 0,
+        "price": {"amount_minor": 129_00, "currency": "USD"},
+    }
+
+
+async def test_a_service_that_is_no_longer_offered_is_not_listed(stage: Stage) -> None:
+    await stage.change(Service, active=False)
+    assert ok(await stage.api.get(f"/v1/businesses/{stage.tenant.slug}/services"))["items"] == []
+
+
+async def test_providers_come_best_first_and_without_their_contact_data(stage: Stage, name: str) -> None:
+    async with stage.engine.begin() as conn:
+        mine = Provider.business_id == stage.tenant.business_id
+        await conn.execute(update(Provider).where(mine).values(email="canary@example.com", phone="+12125550100"))
+    answer = await stage.api.get(f"/v1/businesses/{name}/providers")
+    items = ok(answer)["items"]
+    assert [(item["name"], item["rating"]) for item in items] == [("ana", 4.9), ("ben", 4.7)]
+    assert all(set(item) == {"id", "name", "skills", "rating", "available"} for item in items)
+    assert "canary" not in answer.text
+    assert "555" not in answer.text
+
+
+@pytest.mark.parametrize("part", ["", "/services", "/providers"])
+async def test_a_business_that_does_not_exist_is_404(stage: Stage, part: str) -> None:
+    for unknown in ("no-such-business", str(new_id()), "x"):
+        problem(await stage.api.get(f"/v1/businesses/{unknown}{part}"), 404, "not_found")

@@ -1,0 +1,111 @@
+"""What tells an orchestrator, a dashboard and a client generator about the API."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.api_client import ApiClient
+from tests.integration.api.stage import Json, Stage, ok
+
+OPERATIONS = {
+    "login": "POST /v1/auth/login",
+    "getBusiness": "GET /v1/businesses/{business}",
+    "listServices": "GET /v1/businesses/{business}/services",
+    "listProviders": "GET /v1/businesses/{business}/providers",
+    "createBooking": "POST /v1/bookings",
+    "listBookings": "GET /v1/bookings",
+    "getBooking": "GET /v1/bookings/{booking_id}",
+    "getBookingHistory": "GET /v1/bookings/{booking_id}/history",
+    "getBookingNext": "GET /v1/bookings/{booking_id}/next",
+    "acceptBooking": "POST /v1/bookings/{booking_id}/accept",
+    "rejectBooking": "POST /v1/bookings/{booking_id}/reject",
+    "startBooking": "POST /v1/bookings/{booking_id}/start",
+    "completeBooking": "POST /v1/bookings/{booking_id}/complete",
+    "reportNoShow": "POST /v1/bookings/{booking_id}/no-show",
+    "cancelBooking": "POST /v1/bookings/{booking_id}/cancel",
+    "rescheduleBooking": "POST /v1/bookings/{booking_id}/reschedule",
+    "assignBooking": "POST /v1/bookings/{booking_id}/assign",
+    "overrideBooking": "POST /v1/bookings/{booking_id}/override",
+    "livez": "GET /livez",
+    "readyz": "GET /readyz",
+    "health": "GET /health",
+    "metrics": "GET /metrics",
+}
+
+
+async def test_alive_ready_and_healthy(api: ApiClient) -> None:
+    assert ok(await api.get("/livez")) == {"status": "ok"}
+    checks = {"database": "ok", "temporal": "ok"}
+    assert ok(await api.get("/readyz")) == {"status": "ok", "checks": checks}
+    health = ok(await api.get("/health"))
+    assert set(health) == {"status", "version", "uptime_seconds", "checks"}
+    assert (health["status"], health["checks"]) == ("ok", checks)
+    assert re.fullmatch(r"\d+\.\d+\.\d+.*", health["version"])
+    assert health["uptime_seconds"] >= 0
+
+
+async def test_metrics_count_requests_by_route_and_never_by_id(stage: Stage) -> None:
+    booking = await stage.book()
+    ok(await stage.as_("customer").get(f"/v1/bookings/{booking['id']}"))
+    ok(await stage.as_("customer").command(booking["id"], "cancel"))
+    answer = await stage.api.get("/metrics")
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    text = answer.text
+    assert 'route="/v1/bookings/{booking_id}",status="200"' in text
+    assert 'holdfast_commands_total{command="cancel",outcome="done"}' in text
+    for name in ("holdfast_bookings_created_total", "holdfast_starts_waiting", "holdfast_workflow_starts_total"):
+        assert f"\n{name}" in text
+    assert booking["id"] not in text
+    assert str(stage.tenant.business_id) not in text
+
+
+async def test_paths_that_do_not_exist_do_not_grow_the_metrics(api: ApiClient) -> None:
+    await api.get("/nowhere/canary-7d2e")
+    assert "canary-7d2e" not in (await api.get("/metrics")).text
+
+
+@pytest.fixture
+async def document(api: ApiClient) -> Json:
+    return ok(await api.get("/openapi.json"))
+
+
+async def test_the_document_lists_every_operation_by_its_name(document: Json) -> None:
+    assert document["openapi"].startswith("3.1")
+    listed = {
+        operation["operationId"]: f"{method.upper()} {path}"
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
+    assert listed == OPERATIONS
+
+
+async def test_the_document_says_which_operations_need_a_token(document: Json) -> None:
+    public = {"login", "getBusiness", "listServices", "listProviders", "livez", "readyz", "health", "metrics"}
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            assert ("security" in operation) is (operation["operationId"] not in public), operation["operationId"]
+
+
+async def test_the_document_says_that_errors_are_problems(document: Json) -> None:
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            assert "application/problem+json" in operation["responses"]["default"]["content"]
+
+
+async def test_the_document_s_booking_is_the_booking_that_is_answered(document: Json, stage: Stage) -> None:
+    booking = await stage.book()
+    described: dict[str, Any] = document["components"]["schemas"]["BookingOut"]
+    assert list(described["properties"]) == list(booking)
+    assert described["required"] == list(booking)
+
+
+async def test_the_document_asks_for_the_idempotency_key_where_it_is_needed(document: Json) -> None:
+    parameters = document["paths"]["/v1/bookings"]["post"]["parameters"]
+    assert "Idempotency-Key" in {parameter["name"] for parameter in parameters}
+
+
+async def test_people_can_read_the_document_too(api: ApiClient) -> None:
+    answer = await api.get("/docs")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].startswith("text/html")

@@ -1,0 +1,46 @@
+"""Moments as people give them: one instant, one spelling, and never so far off that arithmetic breaks."""
+
+from datetime import UTC, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from domain.times import Moment
+
+MOMENT = TypeAdapter(Moment)
+A_LIFETIME = timedelta(days=60 * 365)
+
+
+@pytest.mark.parametrize("text", ["2026-03-05T12:00:00Z", "2026-03-05T07:00:00-05:00", "2026-03-06T01:45+13:45"])
+def test_every_offset_becomes_utc(text: str) -> None:
+    moment = MOMENT.validate_python(text)
+    assert moment.tzinfo is UTC
+    assert moment.isoformat() == "2026-03-05T12:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-03-05T12:00:00",
+        "2026-03-05",
+        "soon",
+        "0001-01-01T00:00:00+14:00",
+        "1969-12-31T23:59:59Z",
+        "2200-01-01T00:00:00Z",
+        "9999-12-31T23:59:59-12:00",
+    ],
+)
+def test_what_names_no_moment_or_one_out_of_reach_is_refused(text: str) -> None:
+    with pytest.raises(ValidationError):
+        MOMENT.validate_python(text)
+
+
+@given(st.datetimes(timezones=st.timezones()).map(lambda moment: moment.isoformat()))
+def test_whatever_passes_leaves_room_for_every_deadline(text: str) -> None:
+    try:
+        moment = MOMENT.validate_python(text)
+    except ValidationError:
+        return
+    assert moment - A_LIFETIME < moment < moment + A_LIFETIME
