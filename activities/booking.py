@@ -1,36 +1,65 @@
 """The booking's own steps, run as local activities: each is one short transaction and safe to run again."""
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from uuid import NAMESPACE_URL, uuid5
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio import activity
 
 from activities.failures import as_application_errors
-from db.repositories import bookings, steps
+from activities.ports import MessagePort
+from db.repositories import bookings, messages, steps
+from domain.booking import BookingState
 from domain.errors import NotFoundError
-from domain.names import LOAD_BOOKING, RECORD_STEP
-from domain.steps import BookingRef, LoadedBooking, Step, StepResult
+from domain.names import LOAD_BOOKING, RECORD_STEP, SEND_REMINDER
+from domain.notices import ReminderDue, notices_of_step, still_due
+from domain.steps import BookingRef, Step, StepResult
 
 
 class BookingActivities:
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, port: MessagePort) -> None:
         self._engine = engine
+        self._port = port
 
     @activity.defn(name=LOAD_BOOKING)
     @as_application_errors
-    async def load_booking(self, ref: BookingRef) -> LoadedBooking:
+    async def load_booking(self, ref: BookingRef) -> BookingState:
         """The booking's state as the database holds it.
 
         Raises:
             ApplicationError: of type `not_found`, not retried: there is no such booking.
         """
         async with self._engine.connect() as conn:
-            loaded = await bookings.load(conn, ref.business_id, ref.booking_id)
-        if loaded is None:
+            state = await bookings.find_state(conn, ref.business_id, ref.booking_id)
+        if state is None:
             raise NotFoundError(f"There is no booking {ref.booking_id}.")
-        return loaded
+        return state
 
     @activity.defn(name=RECORD_STEP)
     @as_application_errors
     async def record_step(self, step: Step) -> StepResult:
-        """Write one step: projection, history, event and reservation in one transaction, once."""
+        """Write one step, once: projection, history, event, reservation and messages in one transaction."""
         async with self._engine.connect() as conn:
-            return await steps.record(conn, step.after.business_id, step)
+            return await steps.record(conn, step.after.business_id, step, self._announce)
+
+    async def _announce(self, conn: AsyncConnection, step: Step, after: BookingState) -> None:
+        ref = BookingRef(booking_id=after.booking_id, business_id=after.business_id)
+        await self._port.post(conn, ref, notices_of_step(step, after))
+
+    @activity.defn(name=SEND_REMINDER)
+    @as_application_errors
+    async def send_reminder(self, reminder: ReminderDue) -> None:
+        """Remind, once, unless what is committed says that there is nothing to be reminded of any more.
+
+        The look and the message are one transaction: a cancellation comes before it, and is seen, or after it.
+        """
+        async with self._engine.begin() as conn:
+            appointment = await messages.find_appointment(conn, reminder.business_id, reminder.booking_id)
+            if appointment is None:
+                raise NotFoundError(f"There is no booking {reminder.booking_id}.")
+            due = [n for n in reminder.notices if still_due(n, appointment.status, appointment.starts_at)]
+            if due:
+                ref = BookingRef(booking_id=reminder.booking_id, business_id=reminder.business_id)
+                await self._port.post(conn, ref, due)
+                await messages.add_reminder_event(
+                    conn, ref.business_id, ref.booking_id, event_id=uuid5(NAMESPACE_URL, reminder.key)
+                )

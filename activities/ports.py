@@ -1,27 +1,19 @@
 """What the activities need of the outside world. Adapters are wired in by `worker/registry.py` alone."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Protocol
-from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-@dataclass(frozen=True, slots=True)
-class OutgoingMessage:
-    """One message, rendered. Recipients are ids: the adapter looks up the address when it sends."""
-
-    key: str
-    business_id: UUID
-    booking_id: UUID
-    kind: str
-    audience: str
-    body: str
+from domain.notices import Notice
+from domain.steps import BookingRef
 
 
 class MessagePort(Protocol):
     """Takes messages to people."""
 
-    channel: str
-    """Name under which the message is recorded (`console`, later `email`, `sms`)."""
+    async def post(self, conn: AsyncConnection, booking: BookingRef, notices: Sequence[Notice]) -> None:
+        """Take notices within the transaction of what they tell: both are committed, or neither.
 
-    async def send(self, message: OutgoingMessage) -> None:
-        """Send it; sending the same key again must not reach anybody twice where the channel can tell."""
+        A notice whose key was posted before changes nothing.
+        """

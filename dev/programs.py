@@ -23,10 +23,7 @@ ROOT = Path(__file__).parent.parent
 
 _STOP_SECONDS = 15.0  # they finish what is under way, within ten seconds
 
-_QUEUES = (
-    (names.BOOKINGS_TASK_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW),
-    (names.MESSAGES_TASK_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY),
-)
+_QUEUES = ((names.BOOKINGS_TASK_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW),)
 
 
 def python_command(name: str, *arguments: str, logs: Path, environment: Mapping[str, str]) -> Command:

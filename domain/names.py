@@ -3,7 +3,6 @@
 from uuid import UUID
 
 BOOKINGS_TASK_QUEUE = "holdfast-bookings"
-MESSAGES_TASK_QUEUE = "holdfast-messages"
 
 BOOKING_WORKFLOW = "BookingWorkflow"
 
@@ -18,7 +17,7 @@ def booking_workflow_id(booking_id: UUID) -> str:
 
 LOAD_BOOKING = "load_booking"
 RECORD_STEP = "record_step"
-SEND_NOTICES = "send_notices"
+SEND_REMINDER = "send_reminder"
 
 TENANT_ID = "TenantId"
 BOOKING_STATUS = "BookingStatus"

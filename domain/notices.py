@@ -1,4 +1,4 @@
-"""What people are told about a booking, and when."""
+"""What people are told about a booking, and when. A step's notices are committed with the step."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from domain.booking import BookingState
 from domain.lifecycle import NOT_STARTED, Status
 from domain.plan import Reminder
-from domain.steps import StepKind
+from domain.steps import Step, StepKind
 
 
 class Audience(StrEnum):
@@ -42,18 +42,21 @@ class Notice(BaseModel):
     """The appointment time that the notice speaks of."""
 
 
-class NoticeBatch(BaseModel):
-    """Notices that go out together, in one activity."""
+class ReminderDue(BaseModel):
+    """A reminder whose time has come, with the notices that carry it."""
 
     model_config = ConfigDict(frozen=True)
 
     booking_id: UUID
     business_id: UUID
+    key: str
     notices: tuple[Notice, ...]
 
 
+_FIRST_STEP = 2
+"""Sequence of the workflow's first step: the creation is the API's, and told of with this one."""
+
 _BY_STATUS: dict[Status, tuple[tuple[NoticeKind, Audience], ...]] = {
-    Status.PENDING: ((NoticeKind.RECEIVED, Audience.CUSTOMER),),
     Status.ASSIGNED: ((NoticeKind.OFFERED, Audience.PROVIDER),),
     Status.ACCEPTED: ((NoticeKind.CONFIRMED, Audience.CUSTOMER),),
     Status.COMPLETED: ((NoticeKind.COMPLETED, Audience.CUSTOMER),),
@@ -66,35 +69,38 @@ _ATTENTION = ((NoticeKind.NEEDS_ATTENTION, Audience.OWNER),)
 _MOVED = ((NoticeKind.RESCHEDULED, Audience.CUSTOMER), (NoticeKind.RESCHEDULED, Audience.PROVIDER))
 
 
-def notices_of_step(kind: StepKind, before: BookingState | None, after: BookingState) -> list[Notice]:
-    """Whom to tell what about a step; `before` is none for the creation."""
+def notices_of_step(step: Step, after: BookingState) -> list[Notice]:
+    """Whom to tell what about a step that led to `after`; the first one tells of the creation as well."""
     told: list[tuple[NoticeKind, Audience]] = []
-    if kind in (StepKind.CREATED, StepKind.TRANSITION, StepKind.OVERRIDE):
+    if step.kind in (StepKind.TRANSITION, StepKind.OVERRIDE):
         told += _BY_STATUS.get(after.status, ())
-    if kind is StepKind.RESCHEDULED:
+    if step.kind is StepKind.RESCHEDULED:
         told += _MOVED
-    if after.needs_attention and not (before and before.needs_attention):
+    if after.needs_attention and not step.was_flagged:
         told += _ATTENTION
-    return [
-        Notice(
-            key=f"{after.booking_id}/{after.version}/{what}/{audience}",
-            kind=what,
-            audience=audience,
-            starts_at=after.starts_at,
-        )
+    notices = [
+        _notice(after, after.version, what, audience)
         for what, audience in told
         if audience is not Audience.PROVIDER or after.provider_id is not None
     ]
+    received = [_notice(after, 1, NoticeKind.RECEIVED, Audience.CUSTOMER)] if after.version == _FIRST_STEP else []
+    return received + notices
 
 
-def notices_of_reminder(state: BookingState, reminder: Reminder) -> list[Notice]:
-    """The notices of a reminder: to the customer, and to the provider once there is one."""
+def _notice(state: BookingState, version: int, kind: NoticeKind, audience: Audience) -> Notice:
+    key = f"{state.booking_id}/{version}/{kind}/{audience}"
+    return Notice(key=key, kind=kind, audience=audience, starts_at=state.starts_at)
+
+
+def reminder_due(state: BookingState, reminder: Reminder) -> ReminderDue:
+    """A reminder to the customer, and to the provider once there is one."""
     audiences = [Audience.CUSTOMER]
     if state.provider_id is not None and state.status in (Status.ASSIGNED, Status.ACCEPTED):
         audiences.append(Audience.PROVIDER)
-    return [
+    key = _reminder_key(state, reminder)
+    notices = [
         Notice(
-            key=reminder_key(state, reminder, audience),
+            key=f"{key}/{audience}",
             kind=NoticeKind.REMINDER,
             audience=audience,
             minutes_before=reminder.minutes_before,
@@ -102,22 +108,18 @@ def notices_of_reminder(state: BookingState, reminder: Reminder) -> list[Notice]
         )
         for audience in audiences
     ]
+    return ReminderDue(booking_id=state.booking_id, business_id=state.business_id, key=key, notices=tuple(notices))
 
 
-def reminder_key(state: BookingState, reminder: Reminder, audience: Audience) -> str:
+def _reminder_key(state: BookingState, reminder: Reminder) -> str:
     """The key of a reminder: of this appointment time, so that a moved booking reminds again."""
     moment = f"{state.starts_at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
-    return f"reminder/{state.booking_id}/{moment}/{reminder.minutes_before}/{audience}"
+    return f"reminder/{state.booking_id}/{moment}/{reminder.minutes_before}"
 
 
 def still_due(notice: Notice, status: Status, starts_at: datetime) -> bool:
-    """Whether a notice may still be sent, given what is committed at the moment of sending.
+    """Whether a reminder may still be sent, given what is committed at the moment of sending.
 
-    After a cancellation only the cancellation itself is told; a reminder of a time that was given up, or of
-    an appointment that has begun, is not sent.
+    Not of a time that was given up, nor of an appointment that has begun or was called off.
     """
-    if status is Status.CANCELLED:
-        return notice.kind is NoticeKind.CANCELLED
-    if notice.kind is NoticeKind.REMINDER:
-        return status in NOT_STARTED and starts_at == notice.starts_at
-    return True
+    return status in NOT_STARTED and starts_at == notice.starts_at

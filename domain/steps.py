@@ -57,6 +57,8 @@ class Step(BaseModel):
     key: str
     """Identity of the decision: the same key at the same sequence is the same step written again."""
     old_status: Status
+    was_flagged: bool
+    """Whether the booking needed attention before the step."""
     after: BookingState
     """The state to store; `after.version` is the step's sequence."""
     hold: Hold
@@ -86,15 +88,6 @@ class StepResult(BaseModel):
     outcome: Outcome
     state: BookingState | None = None
     """The state as stored (`RECORDED`, `STALE`, `REPEATED`)."""
-
-
-class LoadedBooking(BaseModel):
-    """A booking read back: its state, and what kind of step was its last."""
-
-    model_config = ConfigDict(frozen=True)
-
-    state: BookingState
-    last_kind: StepKind
 
 
 class BookingStart(BaseModel):

@@ -1,4 +1,4 @@
-"""The worker process: connect, run the queues and the sweeper, and drain when told to stop."""
+"""The worker process: connect, run bookings and the sweeper, and drain when told to stop."""
 
 import asyncio
 import signal
@@ -13,10 +13,10 @@ from temporalio.client import Client
 from db.engine import create_engine, warm
 from runtime import temporal
 from runtime.settings import Settings
+from worker.booking_worker import build_worker
 from worker.health import health_server
 from worker.search_attributes import ensure_search_attributes
 from worker.sweeper import Sweeper
-from worker.workers import build_workers
 
 _log = structlog.get_logger()
 
@@ -46,8 +46,7 @@ async def running_worker(client: Client, settings: Settings) -> AsyncIterator[As
         await ensure_search_attributes(client)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(health_server(client, engine, settings))
-            for worker in build_workers(client, engine, settings):
-                await stack.enter_async_context(worker)
+            await stack.enter_async_context(build_worker(client, engine, settings))
             await stack.enter_async_context(_in_background(Sweeper(client, engine, settings).run()))
             yield engine
     finally:

@@ -18,12 +18,11 @@ with workflow.unsafe.imports_passed_through():
     from domain.decisions import Decision, decide
     from domain.errors import HoldfastError, ProviderUnfitError, SlotUnavailableError
     from domain.lifecycle import RELEASES_TIME, Status, is_terminal
-    from domain.notices import notices_of_reminder, notices_of_step
+    from domain.notices import reminder_due
     from domain.plan import DeadlineKind, Phase, Reminder
     from domain.steps import BookingRef, BookingStart, Hold, Outcome, Reason, Step, StepKind
     from workflows import steps, visibility
     from workflows.handlers import OPERATOR, CommandHandlers
-    from workflows.mail import Mail
 
 
 class _SupersededError(Exception):
@@ -38,7 +37,6 @@ class BookingWorkflow(CommandHandlers):
         self._ref = BookingRef(booking_id=start.booking_id, business_id=start.business_id)
         self._start = start
         self._reminded_until: datetime | None = None
-        self._mail = Mail(self._ref)
         self._was_reset = False
         workflow.register_random_seed_callback(self._on_reset)
 
@@ -46,7 +44,7 @@ class BookingWorkflow(CommandHandlers):
 
     @workflow.run
     async def run(self, start: BookingStart) -> BookingState:
-        """Live until the booking has ended and everybody has been told; a cancellation is a command."""
+        """Live until the booking has ended; a cancellation of the workflow is a command to the booking."""
         life = asyncio.create_task(self._live())
         while True:
             try:
@@ -102,8 +100,7 @@ class BookingWorkflow(CommandHandlers):
             await self._flag(Reason.OVERDUE)
 
     async def _wind_up(self) -> None:
-        """Wait until everybody is told and answered; an override that comes meanwhile brings the booking back."""
-        self._mail.flush()
+        """Wait until everybody is answered; an override that comes meanwhile brings the booking back."""
         await workflow.wait_condition(self._nothing_left_or_called)
         if self._inbox:
             await self._serve_command()
@@ -117,8 +114,6 @@ class BookingWorkflow(CommandHandlers):
             await self._resume()
         else:
             workflow.set_current_details(visibility.details(self._state))
-            if self._state.version == 1:
-                self._mail.add(notices_of_step(StepKind.CREATED, None, self._state))
         if self._start.alarm and not is_terminal(self._state.status):
             with contextlib.suppress(_SupersededError):
                 await self._flag(self._start.alarm)
@@ -126,16 +121,13 @@ class BookingWorkflow(CommandHandlers):
     async def _resume(self) -> None:
         """Take the state from the database: the run before this one ended, or was reset to an earlier point."""
         self._was_reset = False
-        loaded = await steps.load_booking(self._ref)
-        self._adopt(loaded.state)
-        # Told again in case the former run ended before it could tell; the keys keep it from arriving twice.
-        self._mail.add(notices_of_step(loaded.last_kind, None, loaded.state))
+        self._adopt(await steps.load_booking(self._ref))
 
     def _is_over(self) -> bool:
         return is_terminal(self._state.status) and self._nothing_left()
 
     def _nothing_left(self) -> bool:
-        return not self._inbox and not self._was_reset and self._mail.idle and workflow.all_handlers_finished()
+        return not self._inbox and not self._was_reset and workflow.all_handlers_finished()
 
     def _nothing_left_or_called(self) -> bool:
         return bool(self._inbox) or self._was_reset or self._nothing_left()
@@ -171,7 +163,7 @@ class BookingWorkflow(CommandHandlers):
             elif self._has_grown_long():
                 self._continue_in_new_run()
             elif (reminder := self._reminder_due()) is not None:
-                self._remind(reminder)
+                await self._remind(reminder)
             elif (due := self._due_now()) is not None:
                 return due
             else:
@@ -180,7 +172,6 @@ class BookingWorkflow(CommandHandlers):
 
     async def _rest(self) -> None:
         """Sleep until the next moment of the plan, or until somebody calls."""
-        self._mail.flush()
         at, why = self._next_moment()
         timeout = None if at is None else at - workflow.now()
         self._resting = True
@@ -210,9 +201,9 @@ class BookingWorkflow(CommandHandlers):
         to_come = self._reminders_to_come()
         return to_come[0] if to_come and to_come[0].at <= workflow.now() else None
 
-    def _remind(self, reminder: Reminder) -> None:
+    async def _remind(self, reminder: Reminder) -> None:
         self._reminded_until = reminder.at
-        self._mail.add(notices_of_reminder(self._state, reminder))
+        await steps.send_reminder(reminder_due(self._state, reminder))
 
     # --- steps -------------------------------------------------------------------------------------------
 
@@ -263,14 +254,10 @@ class BookingWorkflow(CommandHandlers):
         """
         before = self._state
         result = await steps.record_step(self._step(before, decision, command))
-        if result.outcome is Outcome.STALE and result.state is not None:
+        if result.state is not None:
             self._adopt(result.state)
+        if result.outcome is Outcome.STALE:
             raise _SupersededError
-        if result.outcome is Outcome.REPEATED and result.state is not None:
-            self._adopt(result.state)
-        if result.outcome is Outcome.RECORDED and result.state is not None:
-            self._adopt(result.state)
-            self._mail.add(notices_of_step(decision.kind, before, result.state))
         return result.outcome
 
     def _step(self, before: BookingState, decision: Decision, command: BookingCommand | None) -> Step:
@@ -282,6 +269,7 @@ class BookingWorkflow(CommandHandlers):
             kind=decision.kind,
             key=f"{workflow.info().run_id}/{what}/{who}/{why}",
             old_status=before.status,
+            was_flagged=before.needs_attention,
             after=after,
             hold=decision.hold,
             at=after.phase_since,

@@ -17,18 +17,7 @@ STEP_RETRY = RetryPolicy(
 STEP_LOCAL_RETRY = timedelta(seconds=30)
 """Back-off beyond this leaves the worker's memory and becomes a timer in the history."""
 
-MESSAGE_TIMEOUT = timedelta(seconds=30)
-MESSAGE_GIVE_UP = timedelta(hours=24)
-"""A message that could not be sent for a day has lost its meaning."""
-
-MESSAGE_RETRY = RetryPolicy(
-    initial_interval=timedelta(seconds=1),
-    backoff_coefficient=2.0,
-    maximum_interval=timedelta(minutes=5),
-)
-
 LIFECYCLE = 1
-MESSAGES = 2
 
 
 def priority(level: int, business_id: object) -> Priority:

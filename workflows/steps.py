@@ -3,17 +3,18 @@
 from temporalio import workflow
 
 from domain import names
-from domain.notices import NoticeBatch
-from domain.steps import BookingRef, LoadedBooking, Step, StepResult
+from domain.booking import BookingState
+from domain.notices import ReminderDue
+from domain.steps import BookingRef, Step, StepResult
 from workflows import options
 
 
-async def load_booking(ref: BookingRef) -> LoadedBooking:
+async def load_booking(ref: BookingRef) -> BookingState:
     """The booking as the database holds it."""
-    result: LoadedBooking = await workflow.execute_local_activity(
+    result: BookingState = await workflow.execute_local_activity(
         names.LOAD_BOOKING,
         ref,
-        result_type=LoadedBooking,
+        result_type=BookingState,
         start_to_close_timeout=options.STEP_TIMEOUT,
         retry_policy=options.STEP_RETRY,
         local_retry_threshold=options.STEP_LOCAL_RETRY,
@@ -36,15 +37,13 @@ async def record_step(step: Step) -> StepResult:
     return result
 
 
-async def send_notices(batch: NoticeBatch) -> None:
-    """Tell people; on a queue of its own, so that a slow channel delays no booking."""
-    await workflow.execute_activity(
-        names.SEND_NOTICES,
-        batch,
-        task_queue=names.MESSAGES_TASK_QUEUE,
-        start_to_close_timeout=options.MESSAGE_TIMEOUT,
-        schedule_to_close_timeout=options.MESSAGE_GIVE_UP,
-        retry_policy=options.MESSAGE_RETRY,
-        priority=options.priority(options.MESSAGES, batch.business_id),
-        summary=", ".join(f"{notice.kind} → {notice.audience}" for notice in batch.notices),
+async def send_reminder(reminder: ReminderDue) -> None:
+    """Remind people, if there is still something to be reminded of."""
+    await workflow.execute_local_activity(
+        names.SEND_REMINDER,
+        reminder,
+        start_to_close_timeout=options.STEP_TIMEOUT,
+        retry_policy=options.STEP_RETRY,
+        local_retry_threshold=options.STEP_LOCAL_RETRY,
+        summary=f"remind: {reminder.key}",
     )

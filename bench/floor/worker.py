@@ -11,7 +11,7 @@ from temporalio.worker import PollerBehaviorAutoscaling, Worker
 
 from bench.floor.workflows import RECORD, TASK_QUEUE, RecordsOneStep, RecordsOnUpdate
 from runtime.settings import Settings
-from worker.workers import sandbox
+from worker.booking_worker import sandbox
 
 _INSERT = "INSERT INTO floor_steps (id) VALUES ($1)"
 

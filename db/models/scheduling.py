@@ -169,14 +169,14 @@ class Remark(Base):
 
 
 class Message(Base):
-    """A notice and what became of it. (business, key) is unique: sending again changes nothing."""
+    """What somebody was told. (business, key) is unique: telling it again changes nothing."""
 
     __tablename__ = "messages"
     __table_args__ = (
         ForeignKeyConstraint(["business_id", "booking_id"], ["bookings.business_id", "bookings.id"]),
         Index("uq_messages_business_id_key", "business_id", "key", unique=True),
         Index("ix_messages_business_id_booking_id", "business_id", "booking_id"),
-        CheckConstraint("state IN ('sending', 'sent', 'skipped')", name="state_is_known"),
+        CheckConstraint("state = 'sent'", name="state_is_known"),
     )
 
     id: Mapped[Key]

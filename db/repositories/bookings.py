@@ -14,7 +14,7 @@ from db.repositories.rows import row_or_none, rows
 from domain.booking import Actor, BookingState
 from domain.events import SCHEMA_VERSION, SOURCE, event_type
 from domain.lifecycle import Status
-from domain.steps import LoadedBooking, StepKind
+from domain.steps import StepKind
 from runtime.ids import new_id
 from runtime.json import to_json_text
 
@@ -192,21 +192,6 @@ async def find_state(conn: AsyncConnection, business_id: UUID, booking_id: UUID)
     query = select(*_STATE_COLUMNS).where(Booking.business_id == business_id, Booking.id == booking_id)
     row = await row_or_none(conn, query)
     return None if row is None else BookingState.model_validate(dict(row))
-
-
-_LAST_KIND = text("""
-SELECT kind FROM booking_history
-WHERE business_id = :business_id AND booking_id = :booking_id ORDER BY sequence DESC LIMIT 1
-""")
-
-
-async def load(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> LoadedBooking | None:
-    """The state of a booking with the kind of its last step."""
-    state = await find_state(conn, business_id, booking_id)
-    if state is None:
-        return None
-    kind = await conn.execute(_LAST_KIND, {"business_id": business_id, "booking_id": booking_id})
-    return LoadedBooking(state=state, last_kind=StepKind(kind.scalar_one()))
 
 
 VIEW_COLUMNS = (

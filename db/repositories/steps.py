@@ -5,6 +5,7 @@ recognises its own step by the key (written before a crash, asked for again) or 
 is applied once: a reset of the workflow hands it every update since again, and their ids are in the history.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,9 @@ from domain.events import SCHEMA_VERSION, SOURCE, event_type
 from domain.steps import Hold, Outcome, Step, StepResult
 from runtime.ids import new_id
 
+Announce = Callable[[AsyncConnection, Step, BookingState], Awaitable[None]]
+"""Writes what is told about a step and the state after it."""
+
 
 class _NotFreeError(Exception):
     """Rolls back what the step has written; carries why."""
@@ -29,12 +33,16 @@ class _NotFreeError(Exception):
         self.outcome = outcome
 
 
-async def record(conn: AsyncConnection, business_id: UUID, step: Step) -> StepResult:
-    """Write a step once. `conn` must be outside a transaction: this opens and ends its own."""
+async def record(conn: AsyncConnection, business_id: UUID, step: Step, announce: Announce) -> StepResult:
+    """Write a step once, and what `announce` adds to it in the same transaction.
+
+    `conn` must be outside a transaction: this opens and ends its own.
+    """
     try:
         async with conn.begin():
             state = await _after(conn, business_id, step)
             if await _write(conn, business_id, step, state):
+                await announce(conn, step, state)
                 return StepResult(outcome=Outcome.RECORDED, state=state)
             raise _NotFreeError(Outcome.STALE)
     except _NotFreeError as refused:

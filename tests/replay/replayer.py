@@ -11,7 +11,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
-from worker.workers import sandbox
+from worker.booking_worker import sandbox
 from workflows.booking import BookingWorkflow
 
 

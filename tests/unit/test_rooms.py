@@ -3,8 +3,6 @@
 import subprocess
 import sys
 
-import pytest
-
 DRIVERS = (
     "asyncpg",
     "sqlalchemy",
@@ -40,6 +38,5 @@ def test_the_domain_loads_nothing_but_pydantic() -> None:
     assert loaded.isdisjoint({*DRIVERS, "temporalio", "workflows", "db", "runtime", "httpx"})
 
 
-@pytest.mark.parametrize("driver", ["asyncpg", "sqlalchemy"])
-def test_the_check_itself_sees_a_driver_that_is_loaded(driver: str) -> None:
-    assert driver in loaded_by("db.engine", driver)
+def test_the_check_itself_sees_a_driver_that_is_loaded() -> None:
+    assert {"asyncpg", "sqlalchemy"} <= loaded_by("db.engine", "asyncpg")

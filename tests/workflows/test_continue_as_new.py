@@ -24,8 +24,8 @@ from tests.factories import Tenant, add_provider, future, make_tenant
 from tests.replay.replayer import replay
 from tests.workflows.invariants import check_invariants
 from tests.workflows.live import ADMIN, CUSTOMER, LiveBooking
+from worker.booking_worker import build_workers
 from worker.search_attributes import ensure_search_attributes
-from worker.workers import build_workers
 
 EARLY = TIME_SKIPPING | {"limit.historyCount.suggestContinueAsNew": "20"}
 

@@ -321,7 +321,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.CheckConstraint("state IN ('sending', 'sent', 'skipped')", name=op.f("ck_messages_state_is_known")),
+        sa.CheckConstraint("state = 'sent'", name=op.f("ck_messages_state_is_known")),
         sa.ForeignKeyConstraint(
             ["business_id", "booking_id"],
             ["bookings.business_id", "bookings.id"],

@@ -1,4 +1,4 @@
-"""Temporal workers for the queues of the registry, with the limits that were found by measuring."""
+"""The Temporal worker that runs bookings, with the limits that were found by measuring."""
 
 from datetime import timedelta
 
@@ -8,22 +8,16 @@ from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import PollerBehaviorAutoscaling, Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from domain import names
 from runtime.settings import Settings
-from worker.registry import Queue, booking_queue, effect_queues
+from worker.registry import booking_activities
 from workflows.booking import BookingWorkflow
 
 # Loaded once for all workflows instead of once for each: a fraction of the CPU. The linter keeps clocks, chance
 # and I/O out of these packages in the sandbox's place.
 _PASSED_THROUGH = ("domain", "workflows", "pydantic", "pydantic_core", "annotated_types", "typing_extensions")
 
-_EFFECT_SLOTS = 50
 _STICKY_PATIENCE = timedelta(seconds=3)
-
-
-def build_workers(client: Client, engine: AsyncEngine, settings: Settings) -> list[Worker]:
-    """One worker for the lifecycle and one for each queue of effects."""
-    lifecycle = _lifecycle_worker(client, booking_queue(engine), settings)
-    return [lifecycle, *(_effect_worker(client, queue, settings) for queue in effect_queues(engine))]
 
 
 def sandbox() -> SandboxedWorkflowRunner:
@@ -32,12 +26,13 @@ def sandbox() -> SandboxedWorkflowRunner:
     return SandboxedWorkflowRunner(restrictions=restrictions)
 
 
-def _lifecycle_worker(client: Client, queue: Queue, settings: Settings) -> Worker:
+def build_worker(client: Client, engine: AsyncEngine, settings: Settings) -> Worker:
+    """The worker that runs bookings."""
     return Worker(
         client,
-        task_queue=queue.name,
+        task_queue=names.BOOKINGS_TASK_QUEUE,
         workflows=[BookingWorkflow],
-        activities=queue.activities,
+        activities=booking_activities(engine),
         no_remote_activities=True,
         workflow_runner=sandbox(),
         max_cached_workflows=settings.worker_cached_workflows,
@@ -61,17 +56,4 @@ def _deployment(settings: Settings) -> WorkerDeploymentConfig | None:
         version=WorkerDeploymentVersion(deployment_name="holdfast", build_id=settings.worker_build_id),
         use_worker_versioning=True,
         default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
-    )
-
-
-def _effect_worker(client: Client, queue: Queue, settings: Settings) -> Worker:
-    return Worker(
-        client,
-        task_queue=queue.name,
-        activities=queue.activities,
-        max_concurrent_activities=_EFFECT_SLOTS,
-        activity_task_poller_behavior=PollerBehaviorAutoscaling(
-            minimum=1, initial=4, maximum=settings.worker_pollers
-        ),
-        graceful_shutdown_timeout=timedelta(seconds=settings.worker_graceful_seconds),
     )
