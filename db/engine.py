@@ -4,11 +4,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
+import asyncpg
 import structlog
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -34,10 +36,10 @@ def async_url(url: str) -> str:
 def create_engine(settings: Settings, *, application_name: str) -> AsyncEngine:
     """An engine with a pool of up to `database_pool_max` connections, opened as they are needed.
 
-    There is no ping before use: a request that meets a dead connection answers 503 (or is retried by the
-    engine), and SQLAlchemy drops every connection that is older than the failure.
+    There is no ping before use: the driver notices when the server closes a connection, and what breaks in the
+    middle of a request is a 503 (or is retried by the engine).
     """
-    return create_async_engine(
+    engine = create_async_engine(
         async_url(settings.database_url),
         pool_size=settings.database_pool_max,
         max_overflow=0,
@@ -54,6 +56,14 @@ def create_engine(settings: Settings, *, application_name: str) -> AsyncEngine:
             "server_settings": {"application_name": application_name, "jit": "off", "timezone": "UTC"},
         },
     )
+    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    return engine
+
+
+def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
+    """Have the pool replace a connection that the server has closed, which the driver knows without asking."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 async def warm(engine: AsyncEngine, connections: int) -> None:
@@ -83,12 +93,24 @@ async def autocommit(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 def is_outage(error: BaseException) -> bool:
     """Whether the error says that the database cannot be reached, rather than that a statement is wrong."""
     if isinstance(error, DBAPIError):
-        # 57P0x: shutting down or starting up; 53300: no connection slot left.
-        sqlstate = str(getattr(error.orig, "sqlstate", "") or "")
-        if error.connection_invalidated or sqlstate.startswith(("57P", "08")) or sqlstate == "53300":
+        if error.connection_invalidated:
             return True
-        return isinstance(error, InterfaceError | OperationalError) and not sqlstate
+        unexplained = isinstance(error, InterfaceError | OperationalError) and not _sqlstate(error.orig)
+        return unexplained or _is_outage_state(error.orig)
+    if isinstance(error, asyncpg.InterfaceError):
+        return "closed" in str(error)  # the rest of them are mistakes in using the driver
+    if isinstance(error, asyncpg.PostgresError):
+        return _is_outage_state(error)
     return isinstance(error, PoolTimeoutError | OSError | asyncio.TimeoutError)
+
+
+def _is_outage_state(error: BaseException | None) -> bool:
+    # 57P0x: shutting down or starting up; 08xxx: the connection broke; 53300: no connection slot left.
+    return _sqlstate(error).startswith(("57P", "08", "53300"))
+
+
+def _sqlstate(error: BaseException | None) -> str:
+    return str(getattr(error, "sqlstate", "") or "")
 
 
 async def ping(engine: AsyncEngine) -> None:

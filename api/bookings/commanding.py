@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping
-
 from api.deps import Parts
 from db.engine import autocommit
 from db.repositories import bookings, remarks
 from db.repositories.bookings import Reach
+from db.repositories.rows import Row
 from domain.access import Principal, actor_for_command, actors_for
 from domain.commands import BookingCommand, refusal
 from domain.errors import IdempotencyMismatchError, NotFoundError
@@ -45,7 +44,7 @@ def reach_of(principal: Principal) -> Reach:
     )
 
 
-async def find_booking(parts: Parts, principal: Principal, booking_id: UUID) -> RowMapping:
+async def find_booking(parts: Parts, principal: Principal, booking_id: UUID) -> Row:
     """The booking, if the principal may see it.
 
     Raises:
@@ -69,7 +68,7 @@ async def give_command(
     idempotency_key: str | None = None,
     reason: str | None = None,
     **particulars: Any,
-) -> RowMapping:
+) -> Row:
     """Carry out a command and return the booking after it.
 
     Raises:
@@ -95,7 +94,7 @@ async def give_command(
     return await _after(parts, ref)
 
 
-async def _applied(parts: Parts, booking_id: UUID, command_id: CommandId) -> RowMapping | None:
+async def _applied(parts: Parts, booking_id: UUID, command_id: CommandId) -> Row | None:
     """The booking, where this command was applied before and only its answer was lost.
 
     Raises:
@@ -108,7 +107,7 @@ async def _applied(parts: Parts, booking_id: UUID, command_id: CommandId) -> Row
     return row
 
 
-async def _after(parts: Parts, ref: BookingRef) -> RowMapping:
+async def _after(parts: Parts, ref: BookingRef) -> Row:
     """The booking after a command: it may have left the reach of who gave it (a provider who rejected)."""
     async with autocommit(parts.engine) as conn:
         row = await bookings.find(conn, Reach(business_ids=(ref.business_id,)), ref.booking_id)
@@ -117,7 +116,7 @@ async def _after(parts: Parts, ref: BookingRef) -> RowMapping:
     return row
 
 
-def _actors(principal: Principal, row: RowMapping) -> list[Any]:
+def _actors(principal: Principal, row: Row) -> list[Any]:
     return actors_for(
         principal,
         business_id=row["business_id"],
@@ -126,7 +125,7 @@ def _actors(principal: Principal, row: RowMapping) -> list[Any]:
     )
 
 
-async def _remark(parts: Parts, row: RowMapping, reason: str | None) -> UUID | None:
+async def _remark(parts: Parts, row: Row, reason: str | None) -> UUID | None:
     if reason is None:
         return None
     async with autocommit(parts.engine) as conn:

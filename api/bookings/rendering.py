@@ -1,14 +1,13 @@
 """Bookings as JSON, straight from rows: the hot paths build no model that they would only take apart again."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import Response
-from sqlalchemy import RowMapping
 
+from db.repositories.rows import Row
 from runtime.json import to_json
 
-BookingRow = Mapping[str, Any] | RowMapping
+BookingRow = Row
 """A booking's columns, as `bookings.VIEW_COLUMNS` names them."""
 
 _PLAIN: Final = (

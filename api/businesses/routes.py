@@ -3,13 +3,13 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.businesses.schemas import BusinessOut, Money, ProviderOut, Providers, ServiceOut, Services
 from api.deps import AppParts
 from db.engine import autocommit
 from db.repositories import catalogue
+from db.repositories.rows import Row
 from domain.errors import NotFoundError
 
 router = APIRouter(prefix="/v1/businesses", tags=["businesses"])
@@ -43,13 +43,13 @@ async def list_providers(business: IdOrSlug, parts: AppParts) -> Providers:
     return Providers(items=[ProviderOut(**row) for row in rows])
 
 
-async def _found(conn: AsyncConnection, id_or_slug: str) -> RowMapping:
+async def _found(conn: AsyncConnection, id_or_slug: str) -> Row:
     row = await catalogue.find_business(conn, id_or_slug)
     if row is None:
         raise NotFoundError(f"There is no business '{id_or_slug}'.")
     return row
 
 
-def _service(row: RowMapping) -> ServiceOut:
+def _service(row: Row) -> ServiceOut:
     price = Money(amount_minor=row["price_minor"], currency=row["currency"])
     return ServiceOut(price=price, **{name: row[name] for name in ServiceOut.model_fields if name != "price"})

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import TextClause
-from sqlalchemy.dialects.postgresql import asyncpg as dialect
-from sqlalchemy.sql.selectable import TextualSelect
 
 from db.repositories import bookings, calendar, catalogue
+from db.repositories.rows import numbered
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +26,11 @@ class Statement:
         return [values[name] for name in self.names]
 
 
-def bare(statement: TextClause | TextualSelect) -> Statement:
-    """The statement as SQLAlchemy would hand it to asyncpg."""
-    compiled = statement.compile(dialect=dialect.dialect())  # type: ignore[no-untyped-call]  # as SQLAlchemy has it
-    return Statement(sql=str(compiled), names=tuple(compiled.positiontup or ()))
+def bare(statement: TextClause) -> Statement:
+    """The statement as Holdfast hands it to asyncpg."""
+    return Statement(*numbered(statement))
 
 
-OFFERING = bare(catalogue._OFFERINGS[True, True])
-FREE = bare(calendar._FREE)
-INSERT = bare(bookings._INSERT)
+OFFERING = bare(catalogue.OFFERINGS[True, True])
+FREE = bare(calendar.FREE)
+INSERT = bare(bookings.INSERT)

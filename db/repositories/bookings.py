@@ -1,16 +1,16 @@
 """Bookings: written once when they are created, and read in every way that the API asks for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, exists, or_, select, text, tuple_, union
+from sqlalchemy import ColumnElement, exists, or_, select, text, tuple_, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.models import Booking, BookingHistory, Customer, Reservation
-from db.repositories.rows import row_or_none, rows
+from db.repositories.rows import Row, row, row_or_none, rows
 from domain.booking import Actor, BookingState
 from domain.events import SCHEMA_VERSION, SOURCE, event_type
 from domain.lifecycle import Status
@@ -55,7 +55,7 @@ class Inserted:
 
 # One round trip. Each part inserts only what the one before it let through; what is missing at the end tells
 # why, and the caller rolls back. DO NOTHING makes rivals wait for each other's commit instead of deadlocking.
-_INSERT = text("""
+INSERT = text("""
 WITH key AS (
     INSERT INTO idempotency_keys (scope, key, business_id, request_hash, response)
     VALUES (:scope, :key, :business_id, :request_hash, :response)
@@ -105,8 +105,7 @@ async def insert(conn: AsyncConnection, business_id: UUID, new: NewBooking) -> I
     Must run inside a transaction, which must be rolled back unless the booking was `booked`. With
     `state.provider_id` the time of that provider is reserved; without one nobody's is.
     """
-    row = (await conn.execute(_INSERT, _insert_parameters(business_id, new))).one()
-    return Inserted(*row)
+    return Inserted(**await row(conn, INSERT, _insert_parameters(business_id, new)))
 
 
 def _insert_parameters(business_id: UUID, new: NewBooking) -> dict[str, Any]:
@@ -234,7 +233,7 @@ def _ways(reach: Reach) -> list[ColumnElement[bool]]:
     return [*ways, Booking.customer_id.in_(own)]
 
 
-async def find(conn: AsyncConnection, reach: Reach, booking_id: UUID) -> RowMapping | None:
+async def find(conn: AsyncConnection, reach: Reach, booking_id: UUID) -> Row | None:
     """A booking that the caller may see, with the user behind its customer; none when it is not theirs."""
     query = (
         select(*VIEW_COLUMNS, Customer.user_id.label("customer_user_id"))
@@ -263,7 +262,7 @@ class Page:
     after: tuple[datetime, UUID] | None = field(default=None)
 
 
-async def list_page(conn: AsyncConnection, reach: Reach, filters: Filters, page: Page) -> list[RowMapping]:
+async def list_page(conn: AsyncConnection, reach: Reach, filters: Filters, page: Page) -> Sequence[Row]:
     """Bookings that the caller may see, by start and id.
 
     Each way to see a booking is asked on its own, in order and no further than the page: one condition of
@@ -298,7 +297,7 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
     return [_FILTERS[name](value) for name, value in asked if value is not None and value != ()]
 
 
-async def find_applied(conn: AsyncConnection, booking_id: UUID, command_key: str) -> RowMapping | None:
+async def find_applied(conn: AsyncConnection, booking_id: UUID, command_key: str) -> Row | None:
     """The booking, if a step of it came from a command whose id begins so, with that `command_id`.
 
     Only who gave a command can name its key.
@@ -312,7 +311,7 @@ async def find_applied(conn: AsyncConnection, booking_id: UUID, command_key: str
     return await row_or_none(conn, query)
 
 
-async def list_history(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> list[RowMapping]:
+async def list_history(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> Sequence[Row]:
     """Every step of a booking, from the first."""
     query = select(BookingHistory.__table__).where(
         BookingHistory.business_id == business_id, BookingHistory.booking_id == booking_id

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories.rows import row_or_none
+from db.repositories.rows import execute, row_or_none, rows
 from runtime.ids import new_id
 
 
@@ -41,7 +41,7 @@ class Candidate:
 
 # Hours are compared as minutes of the local day on which the appointment starts. A provider's own hours
 # replace the business's altogether.
-_FREE = text("""
+FREE = text("""
 SELECT p.id AS provider_id, p.rating::float8 AS rating, p.auto_accept
 FROM providers p
 WHERE p.business_id = :business_id
@@ -90,7 +90,7 @@ async def list_free(
         "taken_until": wanted.taken_until(),
         "own_booking_id": own_booking_id,
     }
-    return [Candidate(*row) for row in await conn.execute(_FREE, parameters)]
+    return [Candidate(**row) for row in await rows(conn, FREE, parameters)]
 
 
 _NAMED = text("""
@@ -151,4 +151,4 @@ async def reserve(
 
 async def release(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> None:
     """Give back whatever time the booking holds."""
-    await conn.execute(_RELEASE, {"business_id": business_id, "booking_id": booking_id})
+    await execute(conn, _RELEASE, {"business_id": business_id, "booking_id": booking_id})

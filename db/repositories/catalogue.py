@@ -1,15 +1,16 @@
 """Businesses, services and providers, as the API shows them and as a new booking needs them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, select, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.models import Business, Provider, Service
-from db.repositories.rows import row_or_none, rows
+from db.repositories.rows import Row, row_or_none, rows
 from domain.policies import Policy
 
 _BUSINESS = select(
@@ -23,19 +24,19 @@ _BUSINESS = select(
 )
 
 
-async def find_business(conn: AsyncConnection, id_or_slug: str) -> RowMapping | None:
+async def find_business(conn: AsyncConnection, id_or_slug: str) -> Row | None:
     """A business by its id or its slug."""
     by = Business.id == key if (key := as_uuid(id_or_slug)) else Business.slug == id_or_slug
     return await row_or_none(conn, _BUSINESS.where(by))
 
 
-async def list_services(conn: AsyncConnection, business_id: UUID) -> list[RowMapping]:
+async def list_services(conn: AsyncConnection, business_id: UUID) -> Sequence[Row]:
     """The active services, by code."""
     query = select(Service.__table__).where(Service.business_id == business_id, Service.active)
     return await rows(conn, query.order_by(Service.code))
 
 
-async def list_providers(conn: AsyncConnection, business_id: UUID) -> list[RowMapping]:
+async def list_providers(conn: AsyncConnection, business_id: UUID) -> Sequence[Row]:
     """All providers, the best rated first; without their contact data."""
     query = select(Provider.id, Provider.name, Provider.skills, Provider.rating, Provider.available)
     query = query.where(Provider.business_id == business_id).order_by(Provider.rating.desc(), Provider.id)
@@ -71,22 +72,28 @@ LEFT JOIN customers c ON c.business_id = b.id AND c.user_id = :user_id
 WHERE {business} AND {service} AND s.active
 """
 # Four statements rather than one with ORs, so that each is a pair of unique-index look-ups.
-_OFFERINGS = {
+OFFERINGS = {
     (by_id, by_service_id): text(
         _OFFERING.format(
             business="b.id = :business" if by_id else "b.slug = :business",
             service="s.id = :service" if by_service_id else "s.code = :service",
         )
-    ).columns(policy=JSONB)
+    )
     for by_id in (True, False)
     for by_service_id in (True, False)
 }
 
 
+@lru_cache(maxsize=1024)
+def _policy(stored: str) -> Policy:
+    """A business's policy, read once for each of its versions."""
+    return Policy.model_validate_json(stored)
+
+
 async def find_offering(conn: AsyncConnection, business: str, service: str, *, user_id: UUID) -> Offering | None:
     """An active service with its business, each by id or by slug and code, as one user meets them."""
     business_key, service_key = as_uuid(business), as_uuid(service)
-    statement = _OFFERINGS[business_key is not None, service_key is not None]
+    statement = OFFERINGS[business_key is not None, service_key is not None]
     parameters: dict[str, Any] = {
         "business": business_key or business,
         "service": service_key or service,
@@ -95,7 +102,7 @@ async def find_offering(conn: AsyncConnection, business: str, service: str, *, u
     row = await row_or_none(conn, statement, parameters)
     if row is None:
         return None
-    return Offering(**{**row, "policy": Policy.model_validate(row["policy"])})
+    return Offering(**{**row, "policy": _policy(row["policy"])})
 
 
 def as_uuid(value: str) -> UUID | None:

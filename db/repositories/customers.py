@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.repositories.rows import row
 from runtime.ids import new_id
 
 
@@ -52,7 +53,7 @@ async def of_user(conn: AsyncConnection, business_id: UUID, user_id: UUID, conta
         "phone": contact.phone if contact else None,
         "sms_opt_in": contact.sms_opt_in if contact else None,
     }
-    return UUID(str((await conn.execute(_FOR_USER, parameters)).scalar_one()))
+    return UUID(str((await row(conn, _FOR_USER, parameters))["id"]))
 
 
 async def by_contact(conn: AsyncConnection, business_id: UUID, contact: Contact) -> UUID:
@@ -65,4 +66,4 @@ async def by_contact(conn: AsyncConnection, business_id: UUID, contact: Contact)
         "phone": contact.phone,
         "sms_opt_in": contact.sms_opt_in,
     }
-    return UUID(str((await conn.execute(_BY_EMAIL, parameters)).scalar_one()))
+    return UUID(str((await row(conn, _BY_EMAIL, parameters))["id"]))

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories.rows import row_or_none, rows
+from db.repositories.rows import execute, row_or_none, rows
 from domain.events import BOOKING_REMINDER_DUE, SCHEMA_VERSION, SOURCE
 from domain.lifecycle import Role, Status
 from runtime.ids import new_id
@@ -98,7 +98,7 @@ async def add_reminder_event(
         "actor": to_json_text({"role": Role.SYSTEM}),
         "schema_version": SCHEMA_VERSION,
     }
-    await conn.execute(_REMINDER_EVENT, parameters)
+    await execute(conn, _REMINDER_EVENT, parameters)
 
 
 def new_line(key: str, kind: str, audience: str, template: str) -> Line:

@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories import bookings, calendar
 from db.repositories.calendar import Candidate, Wanted
-from db.repositories.rows import row_or_none
+from db.repositories.rows import Row, row, row_or_none
 from domain.assignment import best_first
 from domain.booking import BookingState
 from domain.errors import NotFoundError
@@ -58,12 +58,12 @@ async def _found(conn: AsyncConnection, business_id: UUID, step: Step) -> StepRe
         state = await bookings.find_state(conn, business_id, step.after.booking_id)
         if state is None:
             raise NotFoundError(f"There is no booking {step.after.booking_id}.")
-        traces = (await conn.execute(_TRACES, _place(business_id, step) | _names(step))).one()
-    if traces.step_written and state.version == step.after.version:
+        traces = await row(conn, _TRACES, _place(business_id, step) | _names(step))
+    if traces["step_written"] and state.version == step.after.version:
         return StepResult(outcome=Outcome.RECORDED, state=state)
     if state.version != step.after.version - 1:
         return StepResult(outcome=Outcome.STALE, state=state)
-    return StepResult(outcome=Outcome.REPEATED, state=state) if traces.command_applied else None
+    return StepResult(outcome=Outcome.REPEATED, state=state) if traces["command_applied"] else None
 
 
 async def _after(conn: AsyncConnection, business_id: UUID, step: Step) -> BookingState:
@@ -84,10 +84,10 @@ async def _reserve(conn: AsyncConnection, business_id: UUID, step: Step) -> Book
     What the booking held before is given back first, in the same transaction: moving it is a swap.
     """
     after = step.after
-    row = await row_or_none(conn, _LOCK, _place(business_id, step))
-    if row is None or row["version"] != after.version - 1:
+    booking = await row_or_none(conn, _LOCK, _place(business_id, step))
+    if booking is None or booking["version"] != after.version - 1:
         raise _NotFreeError(Outcome.STALE)
-    wanted = _wanted(row, after)
+    wanted = _wanted(booking, after)
     await calendar.release(conn, business_id, after.booking_id)
     for candidate in await _candidates(conn, business_id, step, wanted):
         if await calendar.reserve(
@@ -122,14 +122,14 @@ def _with_provider(after: BookingState, candidate: Candidate) -> BookingState:
     )
 
 
-def _wanted(row: RowMapping, after: BookingState) -> Wanted:
+def _wanted(booking: Row, after: BookingState) -> Wanted:
     return Wanted(
         starts_at=after.starts_at,
         ends_at=after.ends_at,
-        buffer_before_minutes=row["buffer_before_minutes"],
-        buffer_after_minutes=row["buffer_after_minutes"],
-        timezone=row["timezone"],
-        required_skills=row["required_skills"],
+        buffer_before_minutes=booking["buffer_before_minutes"],
+        buffer_after_minutes=booking["buffer_after_minutes"],
+        timezone=booking["timezone"],
+        required_skills=booking["required_skills"],
     )
 
 

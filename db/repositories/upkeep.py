@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories.rows import rows
+from db.repositories.rows import row, rows
 from domain.steps import BookingRef
 
 _UNSTARTED = text("""
@@ -18,7 +18,9 @@ WHERE version = 1 AND created_at < :before AND id > CAST(:after AS uuid)
 ORDER BY id LIMIT :limit
 """)
 
-_COUNT_UNSTARTED = text("SELECT count(*) FROM (SELECT 1 FROM bookings WHERE version = 1 LIMIT :limit) capped")
+_COUNT_UNSTARTED = text(
+    "SELECT count(*) AS waiting FROM (SELECT 1 FROM bookings WHERE version = 1 LIMIT :limit) capped"
+)
 
 _OPEN_AFTER = text("""
 SELECT id AS booking_id, business_id FROM bookings
@@ -45,7 +47,7 @@ async def list_unstarted(
 
 async def count_unstarted(conn: AsyncConnection, *, up_to: int) -> int:
     """How many bookings wait for their first step, counted no further than `up_to`."""
-    return int((await conn.execute(_COUNT_UNSTARTED, {"limit": up_to})).scalar_one())
+    return int((await row(conn, _COUNT_UNSTARTED, {"limit": up_to}))["waiting"])
 
 
 async def list_open_after(conn: AsyncConnection, *, after: UUID, limit: int) -> list[BookingRef]:

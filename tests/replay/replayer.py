@@ -1,11 +1,4 @@
-"""Replays histories with today's workflow code, as a worker that takes over a running booking does.
-
-`python -m tests.replay.replayer FILE` replays one in a process of its own.
-"""
-
-import asyncio
-import sys
-from pathlib import Path
+"""Replays histories with today's workflow code, as a worker that takes over a running booking does."""
 
 from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -27,7 +20,3 @@ async def replay(history: WorkflowHistory) -> None:
         data_converter=pydantic_data_converter,
     )
     await replayer.replay_workflow(history)
-
-
-if __name__ == "__main__":
-    asyncio.run(replay(WorkflowHistory.from_json("booking/replayed", Path(sys.argv[1]).read_text())))
