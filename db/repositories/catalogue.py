@@ -63,7 +63,7 @@ class Offering:
 
 
 _OFFERING = """
-SELECT b.id AS business_id, b.status AS business_status, b.timezone, b.policy,
+SELECT b.id AS business_id, b.status AS business_status, b.timezone, CAST(b.policy AS text) AS policy,
        s.id AS service_id, s.duration_minutes, s.buffer_before_minutes, s.buffer_after_minutes,
        s.price_minor, s.currency, s.required_skills, c.id AS customer_id
 FROM businesses b

@@ -182,7 +182,7 @@ class LiveBooking:
     async def history(self) -> list[Any]:
         """The history rows, from the first."""
         async with self.engine.connect() as conn:
-            return await bookings.list_history(conn, self.business_id, self.booking_id)
+            return list(await bookings.list_history(conn, self.business_id, self.booking_id))
 
     async def steps(self) -> list[tuple[str, str | None]]:
         """Status and reason of each step, from the first."""

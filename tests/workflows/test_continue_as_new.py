@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from tests.factories import Tenant, add_provider, future, make_tenant
 from tests.replay.replayer import replay
 from tests.workflows.invariants import check_invariants
 from tests.workflows.live import ADMIN, CUSTOMER, LiveBooking
-from worker.booking_worker import build_workers
+from worker.booking_worker import build_worker
 from worker.search_attributes import ensure_search_attributes
 
 EARLY = TIME_SKIPPING | {"limit.historyCount.suggestContinueAsNew": "20"}
@@ -39,9 +38,7 @@ async def early_skipper(servers_home: Path, settings: Settings) -> AsyncIterator
     try:
         client = await Client.connect(server.address, data_converter=pydantic_data_converter)
         await ensure_search_attributes(client)
-        async with AsyncExitStack() as stack:
-            for worker in build_workers(client, engine, settings):
-                await stack.enter_async_context(worker)
+        async with build_worker(client, engine, settings):
             yield TimeSkipper(client, config=TimeSkippingConfig(enabled=False))
     finally:
         await engine.dispose()

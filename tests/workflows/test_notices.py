@@ -6,14 +6,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.testing import ActivityEnvironment
 
 from activities.adapters.console import ConsoleMessages
-from activities.messages import MessageActivities
+from activities.booking import BookingActivities
 from domain import plan
+from domain.booking import BookingState
 from domain.commands import Accept, Cancel, Complete, Reschedule, Start
 from domain.events import BOOKING_REMINDER_DUE
 from domain.lifecycle import Status
-from domain.notices import NoticeBatch, notices_of_reminder, notices_of_step
+from domain.notices import reminder_due
 from domain.policies import Backoff, Intake, Policy
-from domain.steps import StepKind
 from tests.factories import Tenant, future, make_tenant
 from tests.workflows.conftest import Live
 from tests.workflows.live import ADMIN, CUSTOMER, LiveBooking
@@ -45,11 +45,10 @@ async def test_everybody_hears_of_each_step_that_concerns_them_once(live: Live, 
     assert len({message["key"] for message in messages}) == len(messages)
 
 
-async def test_the_workflow_ends_only_when_the_cancellation_has_been_told(live: Live, tenant: Tenant) -> None:
+async def test_a_step_and_what_is_told_of_it_are_committed_together(live: Live, tenant: Tenant) -> None:
     booking = await live(tenant)
     await booking.until_status(Status.ASSIGNED)
     await booking.give(Cancel(actor=CUSTOMER))
-    await booking.until_closed()
     assert _told(await booking.messages())[-2:] == [("cancelled", "customer"), ("cancelled", "provider")]
 
 
@@ -61,52 +60,40 @@ async def test_the_owner_hears_when_a_booking_needs_attention(live: Live, engine
     assert _told(await booking.messages()) == [("received", "customer"), ("needs_attention", "owner")]
 
 
-async def test_what_was_still_on_its_way_when_the_booking_was_cancelled_is_not_sent(
-    live: Live, tenant: Tenant
-) -> None:
+async def test_a_reminder_that_comes_behind_a_cancellation_is_not_sent(live: Live, tenant: Tenant) -> None:
     booking = await live(tenant)
-    offered = await booking.until_status(Status.ASSIGNED)
+    before = await booking.until_status(Status.ASSIGNED)
     await booking.give(Cancel(actor=CUSTOMER))
-    cancelled = await booking.until_closed()
-    late = offered.model_copy(update={"version": 99})
-    reminder = plan.reminders(offered)[0]
-    notices = notices_of_step(StepKind.TRANSITION, None, late) + notices_of_reminder(offered, reminder)
-    before = len(await booking.messages())
-    await _send(booking, notices)
-    new = (await booking.messages())[before:]
-    assert {(message["kind"], message["state"]) for message in new} == {
-        ("offered", "skipped"),
-        ("reminder", "skipped"),
-    }
-    assert BOOKING_REMINDER_DUE not in [event["type"] for event in await booking.events()]
-    assert await booking.stored() == cancelled
+    await booking.until_closed()
+    await _remind(booking, before)
+    assert _told(await booking.messages())[-2:] == [("cancelled", "customer"), ("cancelled", "provider")]
+    assert await _reminder_events(booking) == 0
 
 
 async def test_a_reminder_of_a_time_that_was_given_up_meanwhile_is_not_sent(live: Live, tenant: Tenant) -> None:
     booking = await live(tenant)
     before = await booking.until_status(Status.ASSIGNED)
     await booking.give(Reschedule(actor=CUSTOMER, starts_at=future(96)))
-    await _send(booking, notices_of_reminder(before, plan.reminders(before)[0]))
-    states = [message["state"] for message in await booking.messages() if message["kind"] == "reminder"]
-    assert states == ["skipped", "skipped"]
+    await _remind(booking, before)
+    assert "reminder" not in [kind for kind, _ in _told(await booking.messages())]
+    assert await _reminder_events(booking) == 0
 
 
-async def test_a_batch_sent_again_after_a_crash_tells_nobody_twice(live: Live, tenant: Tenant) -> None:
+async def test_a_reminder_sent_again_after_a_crash_reaches_nobody_twice(live: Live, tenant: Tenant) -> None:
     booking = await live(tenant)
     state = await booking.until_status(Status.ASSIGNED)
-    await booking.until_messages("offered", 1)
-    before = await booking.messages()
-    await _send(booking, notices_of_step(StepKind.TRANSITION, None, state))
-    assert await booking.messages() == before
-    reminder = notices_of_reminder(state, plan.reminders(state)[0])
-    await _send(booking, reminder)
-    await _send(booking, reminder)
-    assert len(await booking.messages()) == len(before) + 2
-    assert [event["type"] for event in await booking.events()].count(BOOKING_REMINDER_DUE) == 1
+    await _remind(booking, state)
+    await _remind(booking, state)
+    assert _told(await booking.messages())[2:] == [("reminder", "customer"), ("reminder", "provider")]
+    assert await _reminder_events(booking) == 1
 
 
-async def _send(booking: LiveBooking, notices: list[Any]) -> None:
-    """Run the activity as a late delivery of the workflow would."""
-    batch = NoticeBatch(booking_id=booking.booking_id, business_id=booking.business_id, notices=tuple(notices))
-    sender = MessageActivities(booking.engine, ConsoleMessages())
-    await ActivityEnvironment().run(sender.send_notices, batch)
+async def _remind(booking: LiveBooking, state: BookingState) -> None:
+    """Send the first reminder of this state, as the workflow does when its time has come."""
+    activities = BookingActivities(booking.engine, ConsoleMessages())
+    due = reminder_due(state, plan.reminders(state)[0])
+    await ActivityEnvironment().run(activities.send_reminder, due)
+
+
+async def _reminder_events(booking: LiveBooking) -> int:
+    return [event["type"] for event in await booking.events()].count(BOOKING_REMINDER_DUE)

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from activities.adapters.console import ConsoleMessages
 from activities.booking import BookingActivities
 from db.repositories import bookings
 from domain.booking import SYSTEM, BookingState
@@ -18,9 +19,11 @@ from tests.factories import Tenant, make_booking
 
 _EVENTS = text("SELECT type FROM events WHERE subject = :subject ORDER BY id")
 
+_MESSAGES = text("SELECT kind FROM messages WHERE booking_id = :id ORDER BY id")
+
 
 async def _record(engine: AsyncEngine, step: Step) -> StepResult:
-    return await ActivityEnvironment().run(BookingActivities(engine).record_step, step)
+    return await ActivityEnvironment().run(BookingActivities(engine, ConsoleMessages()).record_step, step)
 
 
 def _step(before: BookingState, status: Status, *, key: str, hold: Hold = Hold.KEEP) -> Step:
@@ -29,6 +32,7 @@ def _step(before: BookingState, status: Status, *, key: str, hold: Hold = Hold.K
         kind=StepKind.TRANSITION,
         key=key,
         old_status=before.status,
+        was_flagged=before.needs_attention,
         after=before.entering(status, at),
         hold=hold,
         at=at,
@@ -44,6 +48,12 @@ async def _history_and_events(engine: AsyncEngine, state: BookingState) -> tuple
         return [row["new_status"] for row in rows], [str(kind) for kind in events.scalars()]
 
 
+async def _messages(engine: AsyncEngine, state: BookingState) -> list[str]:
+    """The kinds of message that were written."""
+    async with engine.connect() as conn:
+        return [str(kind) for kind in (await conn.execute(_MESSAGES, {"id": state.booking_id})).scalars()]
+
+
 @pytest.mark.parametrize("hold", [Hold.KEEP, Hold.FORCE, Hold.CHOOSE], ids=str)
 async def test_a_step_written_twice_is_written_once(engine: AsyncEngine, tenant: Tenant, hold: Hold) -> None:
     created = await make_booking(engine, tenant)
@@ -56,6 +66,7 @@ async def test_a_step_written_twice_is_written_once(engine: AsyncEngine, tenant:
         ["pending", "assigned"],
         ["scheduling.booking.created", "scheduling.booking.assigned"],
     )
+    assert await _messages(engine, created) == ["received", "offered"]
 
 
 async def test_another_step_in_the_same_place_is_stale_and_hears_what_is_stored(
@@ -67,6 +78,7 @@ async def test_another_step_in_the_same_place_is_stale_and_hears_what_is_stored(
     refused = await _record(engine, late)
     assert refused == StepResult(outcome=Outcome.STALE, state=assigned.state)
     assert (await _history_and_events(engine, created))[0] == ["pending", "assigned"]
+    assert await _messages(engine, created) == ["received", "offered"]
     async with engine.connect() as conn:
         stored = await bookings.find_state(conn, created.business_id, created.booking_id)
     assert stored == assigned.state  # with its time still held: the release was rolled back too
@@ -105,5 +117,5 @@ async def test_a_step_of_another_business_s_booking_is_not_written(engine: Async
 async def test_a_booking_is_read_back_as_it_was_written(engine: AsyncEngine, tenant: Tenant) -> None:
     created = await make_booking(engine, tenant)
     ref = BookingRef(booking_id=created.booking_id, business_id=created.business_id)
-    loaded = await ActivityEnvironment().run(BookingActivities(engine).load_booking, ref)
-    assert (loaded.state, loaded.last_kind) == (created, StepKind.CREATED)
+    activities = BookingActivities(engine, ConsoleMessages())
+    assert await ActivityEnvironment().run(activities.load_booking, ref) == created

@@ -57,6 +57,7 @@ def step(before: BookingState, status: Status, hold: Hold = Hold.KEEP, **changes
         "kind": StepKind.TRANSITION,
         "key": f"tests/{before.version + 1}/{status}",
         "old_status": before.status,
+        "was_flagged": before.needs_attention,
         "after": before.entering(status, at, **state_changes),
         "hold": hold,
         "at": at,

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from db.repositories import bookings
 from db.repositories.bookings import Inserted
 from domain.booking import BookingState
-from tests.factories import Tenant, future, make_booking, new_booking
+from tests.factories import Tenant, future, make_booking, make_tenant, new_booking
 from tests.integration.db.calendars import booking_state, stored
 
 _TABLES = ("bookings", "reservations", "booking_history", "events", "idempotency_keys")
@@ -94,14 +94,12 @@ async def test_the_event_of_a_creation_says_who_what_and_when(engine: AsyncEngin
     assert event["data"]["status"] == "pending"
 
 
-async def test_loading_tells_the_kind_of_the_last_step(engine: AsyncEngine, tenant: Tenant) -> None:
+async def test_another_tenant_s_look_finds_no_booking(engine: AsyncEngine, tenant: Tenant) -> None:
     state = await make_booking(engine, tenant)
+    other = await make_tenant(engine)
     async with engine.connect() as conn:
-        loaded = await bookings.load(conn, tenant.business_id, state.booking_id)
-        nobody_s = await bookings.load(conn, tenant.service_id, state.booking_id)
-    assert loaded is not None
-    assert (loaded.state, loaded.last_kind) == (state, "created")
-    assert nobody_s is None
+        assert await bookings.find_state(conn, other.business_id, state.booking_id) is None
+        assert await bookings.list_history(conn, other.business_id, state.booking_id) == []
 
 
 @pytest.mark.parametrize("text_value", ["ünïcödé 🛠", "'; DROP TABLE bookings; --", '{"a": "\\u0041"}'])

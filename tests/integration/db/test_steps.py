@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.repositories import bookings, remarks, steps
+from db.repositories.steps import Announce
 from domain.booking import BookingState
 from domain.errors import NotFoundError
 from domain.lifecycle import Status
@@ -17,10 +18,14 @@ from tests.factories import Tenant, add_provider, future, make_booking, make_ten
 from tests.integration.db.calendars import step, stored
 
 
-async def record(engine: AsyncEngine, asked: Step) -> StepResult:
+async def tell_nobody(_conn: AsyncConnection, _step: Step, _after: BookingState) -> None:
+    """The announcement of most of these tests."""
+
+
+async def record(engine: AsyncEngine, asked: Step, announce: Announce = tell_nobody) -> StepResult:
     """Record it as the activity does."""
     async with engine.connect() as conn:
-        return await steps.record(conn, asked.after.business_id, asked)
+        return await steps.record(conn, asked.after.business_id, asked, announce)
 
 
 async def history(engine: AsyncEngine, state: BookingState) -> list[Any]:
@@ -215,6 +220,43 @@ async def test_the_remark_s_text_becomes_the_reason_in_the_history(engine: Async
         remark_id = await remarks.add(conn, tenant.business_id, state.booking_id, "the garage is flooded")
     await record(engine, step(state, Status.CANCELLED, Hold.RELEASE, remark_id=remark_id, reason="code"))
     assert (await history(engine, state))[-1]["reason"] == "the garage is flooded"
+
+
+async def test_what_is_told_of_a_step_commits_with_it_and_is_told_once(
+    engine: AsyncEngine, tenant: Tenant
+) -> None:
+    state = await make_booking(engine, tenant)
+    told: list[Status] = []
+
+    async def announce(conn: AsyncConnection, asked: Step, after: BookingState) -> None:
+        told.append(after.status)
+        await remarks.add(conn, asked.after.business_id, asked.after.booking_id, "told")
+
+    asked = step(state, Status.ASSIGNED)
+    for _ in range(2):
+        await record(engine, asked, announce)
+    assert told == [Status.ASSIGNED]
+    assert await count_remarks(engine, state) == 1
+
+
+async def test_a_step_that_cannot_be_told_is_not_taken(engine: AsyncEngine, tenant: Tenant) -> None:
+    state = await make_booking(engine, tenant)
+
+    async def fail(conn: AsyncConnection, asked: Step, _after: BookingState) -> None:
+        await remarks.add(conn, asked.after.business_id, asked.after.booking_id, "told")
+        raise ConnectionError("the channel is away")
+
+    with pytest.raises(ConnectionError):
+        await record(engine, step(state, Status.CANCELLED, Hold.RELEASE), fail)
+    assert await stored(engine, state) == state
+    assert await holder(engine, tenant, state) == "ana"
+    assert await count_remarks(engine, state) == 0
+
+
+async def count_remarks(engine: AsyncEngine, state: BookingState) -> int:
+    query = text("SELECT count(*) FROM remarks WHERE booking_id = :id")
+    async with engine.connect() as conn:
+        return int((await conn.execute(query, {"id": state.booking_id})).scalar_one())
 
 
 async def test_another_tenant_s_step_finds_no_booking(engine: AsyncEngine, tenant: Tenant) -> None:

@@ -8,8 +8,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from temporalio import activity
 
-from domain import names
-from worker.registry import booking_queue, effect_queues
+from worker.registry import booking_activities
 from workflows import steps
 
 
@@ -29,40 +28,28 @@ def unconnected() -> AsyncEngine:
 
 
 @pytest.fixture(scope="module")
-def registered(unconnected: AsyncEngine) -> dict[str, tuple[str, Callable[..., Any]]]:
-    """Each registered activity with its queue, by name."""
+def registered(unconnected: AsyncEngine) -> dict[str, Callable[..., Any]]:
+    """Each registered activity by name."""
     found = {}
-    for queue in (booking_queue(unconnected), *effect_queues(unconnected)):
-        for function in queue.activities:
-            name = activity._Definition.must_from_callable(function).name
-            assert name is not None
-            assert name not in found
-            found[name] = (queue.name, function)
+    for function in booking_activities(unconnected):
+        name = activity._Definition.must_from_callable(function).name
+        assert name is not None
+        assert name not in found
+        found[name] = function
     return found
 
 
 def test_every_wrapper_calls_an_activity_that_is_registered_and_none_is_left_over(
-    registered: dict[str, tuple[str, Callable[..., Any]]],
+    registered: dict[str, Callable[..., Any]],
 ) -> None:
     assert set(wrappers()) == set(registered)
 
 
 @pytest.mark.parametrize("name", wrappers())
 def test_a_wrapper_takes_and_returns_what_its_activity_does(
-    name: str, registered: dict[str, tuple[str, Callable[..., Any]]]
+    name: str, registered: dict[str, Callable[..., Any]]
 ) -> None:
-    _, function = registered[name]
-    assert _shape(wrappers()[name]) == _shape(function)
-
-
-def test_the_lifecycle_s_activities_run_beside_the_workflow_and_messages_on_a_queue_of_their_own(
-    registered: dict[str, tuple[str, Callable[..., Any]]],
-) -> None:
-    assert {name: queue for name, (queue, _) in registered.items()} == {
-        "load_booking": names.BOOKINGS_TASK_QUEUE,
-        "record_step": names.BOOKINGS_TASK_QUEUE,
-        "send_notices": names.MESSAGES_TASK_QUEUE,
-    }
+    assert _shape(wrappers()[name]) == _shape(registered[name])
 
 
 def _shape(function: Callable[..., Any]) -> tuple[list[Any], Any]:
