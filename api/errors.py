@@ -108,8 +108,10 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 def _where(error: Exception) -> list[str]:
-    """The frames that led to an error, innermost last; not its message, which may quote people's data."""
-    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+    """Our own frames that led to an error, and the last of all; not its message, which may quote people's data."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "site-packages" not in frame.filename]
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in [*own, *frames[-1:]]]
 
 
 async def answer_unexpected(request: Request, error: Exception) -> Response:

@@ -88,6 +88,8 @@ class StepResult(BaseModel):
     outcome: Outcome
     state: BookingState | None = None
     """The state as stored (`RECORDED`, `STALE`, `REPEATED`)."""
+    applied_command_ids: tuple[str, ...] = ()
+    """`STALE`: the commands behind the steps by which the history is ahead."""
 
 
 class BookingStart(BaseModel):

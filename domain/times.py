@@ -10,7 +10,7 @@ _LAST_YEAR: Final = 2200
 
 
 def _in_range(value: datetime) -> datetime:
-    if not _FIRST_YEAR < value.year < _LAST_YEAR:
+    if not _FIRST_YEAR <= value.year < _LAST_YEAR:
         raise ValueError(f"the year must lie between {_FIRST_YEAR} and {_LAST_YEAR}")
     return value.astimezone(UTC)
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
-from temporalio.testing import TimeSkipper
+from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
 from api.app import create_app
 from db.__main__ import main as db_main
@@ -100,8 +100,8 @@ async def worker(client: Client, settings: Settings) -> AsyncIterator[None]:
 
 @pytest.fixture(scope="session")
 def skipper(client: Client) -> TimeSkipper:
-    """Starts workflows whose clock can be moved on."""
-    return TimeSkipper(client)
+    """Starts workflows whose clock a test can move on; it does not move on by itself."""
+    return TimeSkipper(client, config=TimeSkippingConfig(enabled=False))
 
 
 @pytest.fixture(scope="session")

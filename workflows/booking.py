@@ -46,13 +46,14 @@ class BookingWorkflow(CommandHandlers):
     async def run(self, start: BookingStart) -> BookingState:
         """Live until the booking has ended; a cancellation of the workflow is a command to the booking."""
         life = asyncio.create_task(self._live())
-        while True:
-            try:
-                return await asyncio.shield(life)
-            except asyncio.CancelledError:
-                if workflow.cancellation_reason() is None:  # the worker is letting go, nobody asked
-                    raise
-                self._inbox.put(Cancel(actor=OPERATOR, reason=Reason.CANCELLED_IN_TEMPORAL))
+        try:
+            return await asyncio.shield(life)
+        except asyncio.CancelledError:
+            if workflow.cancellation_reason() is None:  # the worker is letting go, nobody asked
+                raise
+        # Temporal asks once; whatever interrupts from here on is the worker letting go.
+        self._inbox.put(Cancel(actor=OPERATOR, reason=Reason.CANCELLED_IN_TEMPORAL))
+        return await life
 
     async def _live(self) -> BookingState:
         await self._begin()
@@ -232,8 +233,9 @@ class BookingWorkflow(CommandHandlers):
         """Apply the first command and answer it. One that meets a newer history is judged again from there."""
         command = self._inbox.first()
         try:
-            check(self._state, command)
-            await self._apply(command)
+            if command.command_id not in self._applied:
+                check(self._state, command)
+                await self._apply(command)
         except HoldfastError as error:
             self._inbox.answer(error)
         else:
@@ -256,6 +258,7 @@ class BookingWorkflow(CommandHandlers):
         result = await steps.record_step(self._step(before, decision, command))
         if result.state is not None:
             self._adopt(result.state)
+        self._applied.update(result.applied_command_ids)
         if result.outcome is Outcome.STALE:
             raise _SupersededError
         return result.outcome
@@ -267,7 +270,7 @@ class BookingWorkflow(CommandHandlers):
         what = f"{decision.kind}/{after.status}/{after.starts_at:%Y%m%dT%H%MZ}"
         return Step(
             kind=decision.kind,
-            key=f"{workflow.info().run_id}/{what}/{who}/{why}",
+            key=f"{workflow.info().run_id}/{what}/{who}/{why}/{command.command_id if command else None}",
             old_status=before.status,
             was_flagged=before.needs_attention,
             after=after,

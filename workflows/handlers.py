@@ -34,6 +34,8 @@ class CommandHandlers:
         self._current = state
         self._inbox = Inbox()
         self._resting = False
+        self._applied: set[str | None] = set()
+        """Commands that the history has although this run does not remember applying them."""
 
     @property
     def _state(self) -> BookingState:
@@ -48,18 +50,16 @@ class CommandHandlers:
 
     async def _obey(self, command: BookingCommand) -> BookingState:
         """Have the command applied in its turn. The update's id names it, whoever sent it."""
-        update = workflow.current_update_info()
-        if update is not None and command.command_id is None:
-            command = command.model_copy(update={"command_id": update.id})
-        return await self._inbox.put(command)
+        return await self._inbox.put(command.model_copy(update={"command_id": _name_of(command)}))
 
     def _refuse_early(self, command: BookingCommand) -> None:
         """Refuse, before it is stored, what a resting booking cannot take; else the command waits its turn."""
-        if self._resting and not self._inbox:
-            try:
-                check(self._state, command)
-            except HoldfastError as error:
-                raise refused(error) from error
+        if not self._resting or self._inbox or _name_of(command) in self._applied:
+            return
+        try:
+            check(self._state, command)
+        except HoldfastError as error:
+            raise refused(error) from error
 
     @workflow.update
     async def accept(self, command: Accept) -> BookingState:
@@ -140,3 +140,9 @@ class CommandHandlers:
     @workflow.signal(name="reject", description="Reject for the assigned provider, as an admin.")
     def reject_signal(self, command: Reject | None = None) -> None:
         self._inbox.put(command or Reject(actor=OPERATOR))
+
+
+def _name_of(command: BookingCommand) -> str | None:
+    """The command's id: the sender's, else the update's."""
+    update = workflow.current_update_info()
+    return command.command_id or (update.id if update else None)

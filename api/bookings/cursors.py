@@ -5,7 +5,12 @@ import binascii
 from datetime import datetime
 from uuid import UUID
 
+from pydantic import TypeAdapter
+
 from domain.errors import InvalidRequestError
+from domain.times import Moment
+
+_moment: TypeAdapter[datetime] = TypeAdapter(Moment)
 
 
 def encode(starts_at: datetime, booking_id: UUID) -> str:
@@ -23,9 +28,6 @@ def decode(cursor: str) -> tuple[datetime, UUID]:
     try:
         raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
         starts_at, booking_id = raw.split("|")
-        moment = datetime.fromisoformat(starts_at)
-        if moment.tzinfo is None:
-            raise ValueError("no offset")
-        return moment, UUID(booking_id)
-    except (ValueError, binascii.Error) as error:
+        return _moment.validate_python(datetime.fromisoformat(starts_at)), UUID(booking_id)
+    except (ValueError, binascii.Error) as error:  # pydantic's are ValueErrors as well
         raise InvalidRequestError("The cursor is not one of ours: begin again without it.") from error

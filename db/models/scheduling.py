@@ -124,7 +124,7 @@ class BookingHistory(Base):
     sequence: Mapped[int] = mapped_column(primary_key=True)
     business_id: Mapped[UUID]
     kind: Mapped[str] = mapped_column(String(20))
-    step_key: Mapped[str] = mapped_column(String(200))
+    step_key: Mapped[str] = mapped_column(Text)
     """Identity of the decision that wrote the row; the same step written twice is recognised by it."""
     old_status: Mapped[str | None] = mapped_column(String(20))
     new_status: Mapped[str] = mapped_column(String(20))

@@ -182,7 +182,9 @@ _STATE_COLUMNS = (
     Booking.absent_party,
     Booking.needs_attention,
     Booking.planned_from,
-    exists().where(Reservation.booking_id == Booking.id).label("holds_time"),
+    exists()
+    .where(Reservation.booking_id == Booking.id, Reservation.provider_id == Booking.provider_id)
+    .label("holds_time"),
 )
 
 

@@ -62,7 +62,8 @@ async def _found(conn: AsyncConnection, business_id: UUID, step: Step) -> StepRe
     if traces["step_written"] and state.version == step.after.version:
         return StepResult(outcome=Outcome.RECORDED, state=state)
     if state.version != step.after.version - 1:
-        return StepResult(outcome=Outcome.STALE, state=state)
+        ahead = tuple(traces["commands_ahead"])
+        return StepResult(outcome=Outcome.STALE, state=state, applied_command_ids=ahead)
     return StepResult(outcome=Outcome.REPEATED, state=state) if traces["command_applied"] else None
 
 
@@ -154,7 +155,9 @@ FOR NO KEY UPDATE OF b
 
 _TRACES = text("""
 SELECT coalesce(bool_or(sequence = :sequence AND step_key = :key), false) AS step_written,
-       coalesce(bool_or(command_id = CAST(:command_id AS text)), false) AS command_applied
+       coalesce(bool_or(command_id = CAST(:command_id AS text)), false) AS command_applied,
+       coalesce(array_agg(command_id) FILTER (WHERE sequence >= :sequence AND command_id IS NOT NULL), '{}')
+           AS commands_ahead
 FROM booking_history WHERE business_id = :business_id AND booking_id = :booking_id
 """)
 

@@ -6,20 +6,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
-from temporalio.client import Client
-from temporalio.testing import TimeSkipper, TimeSkippingConfig
+from temporalio.testing import TimeSkipper
 
 from tests.factories import Tenant
 from tests.replay.replayer import replay
 from tests.workflows.live import LiveBooking
 
 Live = Callable[..., Awaitable[LiveBooking]]
-
-
-@pytest.fixture(scope="session")
-def skipper(client: Client) -> TimeSkipper:
-    """Starts workflows whose clock is moved on by tests alone: by default an idle one skips all by itself."""
-    return TimeSkipper(client, config=TimeSkippingConfig(enabled=False))
 
 
 @pytest.fixture

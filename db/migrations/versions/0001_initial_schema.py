@@ -288,7 +288,7 @@ def upgrade() -> None:
         sa.Column("sequence", sa.Integer(), nullable=False),
         sa.Column("business_id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.String(length=20), nullable=False),
-        sa.Column("step_key", sa.String(length=200), nullable=False),
+        sa.Column("step_key", sa.Text(), nullable=False),
         sa.Column("old_status", sa.String(length=20), nullable=True),
         sa.Column("new_status", sa.String(length=20), nullable=False),
         sa.Column("actor_role", sa.String(length=20), nullable=False),

@@ -160,6 +160,7 @@ async def test_without_an_idempotency_key_nothing_is_booked(stage: Stage) -> Non
         "/v1/bookings?cursor=" + "A" * 201,
         "/v1/bookings?cursor=MDAwMS0wMS0wMVQwMDowMDowMCsxNDowMHwwMDAwMDAwMC0wMDAwLTAwMDAtMDAwMC0wMDAwMDAwMDAwMDA",
     ],
+    ids=lambda path: path[:64],
 )
 async def test_a_question_that_makes_no_sense_is_4xx(stage: Stage, path: str) -> None:
     client = stage.as_("customer")

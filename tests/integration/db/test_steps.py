@@ -1,6 +1,7 @@
 """Recording a step: once however often it is asked for, never over a newer history, and all or nothing."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ async def record(engine: AsyncEngine, asked: Step, announce: Announce = tell_nob
         return await steps.record(conn, asked.after.business_id, asked, announce)
 
 
-async def history(engine: AsyncEngine, state: BookingState) -> list[Any]:
+async def history(engine: AsyncEngine, state: BookingState) -> Sequence[Any]:
     async with engine.connect() as conn:
         return await bookings.list_history(conn, state.business_id, state.booking_id)
 

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from api.bookings import cursors
 from domain.errors import InvalidRequestError
 
+STORABLE = st.datetimes(datetime(1970, 1, 1), datetime(2199, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
 
-@given(st.datetimes(timezones=st.just(UTC)), st.uuids())
+
+@given(STORABLE, st.uuids())
 def test_a_cursor_gives_back_the_very_place_it_was_made_for(starts_at: datetime, booking_id: UUID) -> None:
     assert cursors.decode(cursors.encode(starts_at, booking_id)) == (starts_at, booking_id)
 
