@@ -40,7 +40,9 @@ async def test_a_booking_without_a_provider_may_have_any_status_that_needs_none(
     engine: AsyncEngine, tenant: Tenant, status: str
 ) -> None:
     state = await make_booking(engine, tenant, provider=None)
-    await execute(engine, "UPDATE bookings SET status = :s, version = 2 WHERE id = :id", id=state.booking_id, s=status)
+    await execute(
+        engine, "UPDATE bookings SET status = :s, version = 2 WHERE id = :id", id=state.booking_id, s=status
+    )
 
 
 _HISTORY = """
