@@ -4,16 +4,23 @@ from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
+import asyncpg
 from temporalio.exceptions import ApplicationError
 
 from domain.errors import HoldfastError
+
+REFUSED_BY_DATABASE = "refused_by_database"
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 def as_application_errors(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
-    """Turn a `HoldfastError` into a failure of type `code` that is not retried; let anything else be retried."""
+    """Turn what trying again cannot mend into a failure that is not retried; let anything else be retried.
+
+    That is a `HoldfastError`, whose code is the failure's type, and data that the database refuses: retried, it
+    would be refused for ever, and nobody would hear of it. Failed, the workflow is found and flagged.
+    """
 
     @wraps(function)
     async def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -21,5 +28,9 @@ def as_application_errors(function: Callable[P, Awaitable[R]]) -> Callable[P, Aw
             return await function(*args, **kwargs)
         except HoldfastError as error:
             raise ApplicationError(error.detail, error.extra, type=error.code, non_retryable=True) from error
+        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+            # Not its message, which may quote people's data.
+            told = f"{error.sqlstate} {error.constraint_name or type(error).__name__}"
+            raise ApplicationError(told, type=REFUSED_BY_DATABASE, non_retryable=True) from None
 
     return wrapper

@@ -58,7 +58,9 @@ def _hold_when_moving(state: BookingState, command: Reschedule, with_provider: b
 
 
 def _override(state: BookingState, command: Override, at: datetime) -> Decision:
-    changes: dict[str, Any] = {"planned_from": at, "attempt": 0}
+    # A new round: its first attempt is the one to come, or the one that the override stands for.
+    attempt = 0 if command.status in (Status.PENDING, Status.ASSIGNED) else 1
+    changes: dict[str, Any] = {"planned_from": at, "attempt": attempt, "absent_party": None}
     if command.status is Status.PENDING and not state.holds_time:
         changes["provider_id"] = None
     after = state.entering(command.status, at, **changes)

@@ -14,8 +14,9 @@ STEP_RETRY = RetryPolicy(
 )
 """For ever: a booking's step is never given up because the database is away."""
 
-STEP_LOCAL_RETRY = timedelta(seconds=30)
-"""Back-off beyond this leaves the worker's memory and becomes a timer in the history."""
+STEP_LOCAL_RETRY = timedelta(seconds=2)
+"""Back-off beyond this leaves the worker and becomes a timer in the history: a worker that is told to stop while
+the database is away does not wait for it to come back."""
 
 LIFECYCLE = 1
 

@@ -1,13 +1,16 @@
 """A server that is away: what still works, what is said about the rest, and how it comes back."""
 
+import asyncio
 from itertools import islice
 from uuid import uuid4
 
 import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
 
 from dev.stack import Stack
+from domain.names import booking_workflow_id
 from tests.e2e.customer import DemoClient, half_hours
 from tests.e2e.ledger import assert_sound
 
@@ -60,6 +63,26 @@ async def test_a_command_waits_for_a_worker_that_comes_back(stack: Stack, demo: 
     answer = await demo.command(provider, booking_id, "accept", key="once")
     assert answer.status_code == 200
     assert (await demo.booking(booking_id))["version"] == 3
+
+
+async def test_a_worker_stops_when_told_to_although_a_step_of_its_cannot_be_written(
+    stack: Stack, demo: DemoClient
+) -> None:
+    (start,) = islice(half_hours(270), 1)
+    created = await demo.book(start, service="estimate", key=str(uuid4()))
+    booking_id = created.json()["id"]
+    await demo.until_assigned(booking_id)
+    client = await Client.connect(stack.temporal_address)
+    ended = asyncio.create_task(stack.process("worker").wait())
+    await stack.stop_process("postgres")
+    try:
+        await client.get_workflow_handle(booking_workflow_id(booking_id)).signal("accept")
+        await stack.stop_process("worker")
+    finally:
+        await stack.start_process("postgres")
+        await stack.start_process("worker")
+    assert await ended == 0
+    await demo.until(booking_id, lambda booking: booking["status"] == "accepted")
 
 
 async def test_a_demo_user_meets_the_promised_first_page(stack: Stack) -> None:
