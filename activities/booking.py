@@ -56,7 +56,8 @@ class BookingActivities:
             appointment = await messages.find_appointment(conn, reminder.business_id, reminder.booking_id)
             if appointment is None:
                 raise NotFoundError(f"There is no booking {reminder.booking_id}.")
-            due = [n for n in reminder.notices if still_due(n, appointment.status, appointment.starts_at)]
+            now = (appointment.status, appointment.starts_at, reminder.at)
+            due = [notice for notice in reminder.notices if still_due(notice, *now)]
             if due:
                 ref = BookingRef(booking_id=reminder.booking_id, business_id=reminder.business_id)
                 await self._port.post(conn, ref, due)

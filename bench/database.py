@@ -11,7 +11,6 @@ FLOOR_DATABASE = "bench_floor"
 
 BUSY = """
 SELECT EXISTS (SELECT 1 FROM bookings WHERE version = 1)
-    OR EXISTS (SELECT 1 FROM messages WHERE state = 'sending')
     OR EXISTS (
         SELECT 1 FROM bookings b WHERE b.created_at > now() - interval '2 minutes'
         AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.business_id = b.business_id AND m.booking_id = b.id))

@@ -17,7 +17,7 @@ class Bound(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A limit of the performance budget (DESIGN.md), for the value or for its ratio to the floor."""
+    """A limit of the performance budget, for the value or for its ratio to the floor."""
 
     bound: Bound
     limit: float

@@ -29,10 +29,6 @@ class Principal(BaseModel):
     user_id: UUID
     memberships: tuple[Membership, ...] = ()
 
-    def is_staff_of(self, business_id: UUID) -> bool:
-        """Whether they work for the business, in whatever role."""
-        return any(m.business_id == business_id for m in self.memberships)
-
     def runs(self) -> tuple[UUID, ...]:
         """The businesses whose every booking they may see."""
         desk = (Role.OWNER, Role.ADMIN)

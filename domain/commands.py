@@ -25,7 +25,7 @@ class BookingCommand(BaseModel):
     remark_id: UUID | None = None
     """The stored text that says why, written before the command is sent."""
     reason: str | None = None
-    """A reason that is a code, as the engine itself gives (`expired`, `offer_expired`)."""
+    """A reason that is a code, as a cancellation in Temporal gives (`cancelled_in_temporal`)."""
     command_id: str | None = None
     """The sender's name for this very command (the update's id); it is stored with the step."""
     correlation_id: str | None = None

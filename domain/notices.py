@@ -50,6 +50,8 @@ class ReminderDue(BaseModel):
     booking_id: UUID
     business_id: UUID
     key: str
+    at: datetime
+    """When it is sent, by the booking's own clock."""
     notices: tuple[Notice, ...]
 
 
@@ -92,7 +94,7 @@ def _notice(state: BookingState, version: int, kind: NoticeKind, audience: Audie
     return Notice(key=key, kind=kind, audience=audience, starts_at=state.starts_at)
 
 
-def reminder_due(state: BookingState, reminder: Reminder) -> ReminderDue:
+def reminder_due(state: BookingState, reminder: Reminder, at: datetime) -> ReminderDue:
     """A reminder to the customer, and to the provider once there is one."""
     audiences = [Audience.CUSTOMER]
     if state.provider_id is not None and state.status in (Status.ASSIGNED, Status.ACCEPTED):
@@ -108,7 +110,9 @@ def reminder_due(state: BookingState, reminder: Reminder) -> ReminderDue:
         )
         for audience in audiences
     ]
-    return ReminderDue(booking_id=state.booking_id, business_id=state.business_id, key=key, notices=tuple(notices))
+    return ReminderDue(
+        booking_id=state.booking_id, business_id=state.business_id, key=key, at=at, notices=tuple(notices)
+    )
 
 
 def _reminder_key(state: BookingState, reminder: Reminder) -> str:
@@ -117,9 +121,9 @@ def _reminder_key(state: BookingState, reminder: Reminder) -> str:
     return f"reminder/{state.booking_id}/{moment}/{reminder.minutes_before}"
 
 
-def still_due(notice: Notice, status: Status, starts_at: datetime) -> bool:
-    """Whether a reminder may still be sent, given what is committed at the moment of sending.
+def still_due(notice: Notice, status: Status, starts_at: datetime, at: datetime) -> bool:
+    """Whether a reminder may still be sent at `at`, given what is committed then.
 
     Not of a time that was given up, nor of an appointment that has begun or was called off.
     """
-    return status in NOT_STARTED and starts_at == notice.starts_at
+    return status in NOT_STARTED and starts_at == notice.starts_at and at < starts_at

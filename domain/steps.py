@@ -49,7 +49,7 @@ class Reason:
 
 
 class Step(BaseModel):
-    """A step to record: the projection, its history row and its event, in one transaction."""
+    """A step to record: projection, history row, event and messages, in one transaction."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -13,6 +13,8 @@ from temporalio.client import Client
 from db.engine import ping
 from runtime.settings import Settings
 
+_TIMEOUT_SECONDS = 2.0
+
 
 class _Server(uvicorn.Server):
     """A server that leaves the signals to the worker."""
@@ -33,8 +35,9 @@ def _app(client: Client, engine: AsyncEngine) -> FastAPI:
     @app.get("/readyz")
     async def readyz(response: Response) -> dict[str, str]:
         try:
-            await ping(engine)
-            await client.service_client.check_health()
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                await ping(engine)
+                await client.service_client.check_health()
         except Exception as error:
             response.status_code = 503
             return {"status": "unavailable", "error": type(error).__name__}

@@ -5,7 +5,7 @@ It runs in every worker. Its starts leave a workflow that runs alone, so several
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -29,7 +29,6 @@ _CONCURRENCY = 8
 _LOOK_BACK = timedelta(hours=24)
 _AGAIN_EVERY = timedelta(seconds=15)
 _REVIVE_EVERY_ROUNDS = 5
-_NOW = datetime.min.replace(tzinfo=UTC)
 _OVERLAP = timedelta(minutes=2)
 """Visibility is written a little later than the close that it tells of."""
 
@@ -44,12 +43,16 @@ class Sweeper:
         self._engine = engine
         self._interval = timedelta(seconds=settings.sweep_interval_seconds)
         self._grace = timedelta(seconds=settings.sweep_grace_seconds)
-        self._audit_interval = timedelta(seconds=settings.audit_interval_seconds)
         self._swept_to = upkeep.FIRST_ID
         self._closed_since = datetime.now(UTC) - _LOOK_BACK
         self._revived: set[str] = set()
         """Runs that the last look found: the looks overlap, and each run is seen to once."""
-        self._due = {"again": _NOW, "revive": _NOW, "audit": _NOW}
+        self._tasks = (
+            _Periodic(self._begin_again, _AGAIN_EVERY),
+            _Periodic(self._start_unstarted, timedelta()),
+            _Periodic(self._revive_ended, self._interval * _REVIVE_EVERY_ROUNDS),
+            _Periodic(self._audit, timedelta(seconds=settings.audit_interval_seconds)),
+        )
 
     async def run(self) -> None:
         """Sweep until cancelled; a round that fails is said in the log and tried again."""
@@ -59,25 +62,27 @@ class Sweeper:
                 SWEEPS.labels("done").inc()
             except Exception as error:  # PostgreSQL or Temporal is away: the next round finds the same work
                 SWEEPS.labels("failed").inc()
-                _log.warning("sweep_failed", error=f"{type(error).__name__}: {error}".splitlines()[0])
+                _log.warning("sweep_failed", errors=_first_lines(error))
             await asyncio.sleep(self._interval.total_seconds())
 
     async def sweep(self) -> None:
-        """One round."""
-        if self._is_due("again", _AGAIN_EVERY):
-            self._swept_to = upkeep.FIRST_ID
-        await self._start_unstarted()
-        if self._is_due("revive", self._interval * _REVIVE_EVERY_ROUNDS):
-            await self._revive_ended()
-        if self._is_due("audit", self._audit_interval):
-            await self._audit()
+        """One round. What fails is due again in the next, and holds up nothing else.
 
-    def _is_due(self, what: str, interval: timedelta) -> bool:
-        now = datetime.now(UTC)
-        if now < self._due[what]:
-            return False
-        self._due[what] = now + interval
-        return True
+        Raises:
+            ExceptionGroup: of whatever failed.
+        """
+        errors = []
+        for task in self._tasks:
+            try:
+                await task.run_if_due()
+            except Exception as error:
+                errors.append(error)
+        if errors:
+            raise ExceptionGroup("the sweep was not complete", errors)
+
+    async def _begin_again(self) -> None:
+        """Ask once more for all that still waits: a start may have been lost since it was asked for."""
+        self._swept_to = upkeep.FIRST_ID
 
     async def _start_unstarted(self) -> None:
         """Start what a crash or an outage left without its first step.
@@ -129,19 +134,43 @@ class Sweeper:
     async def _start_all(self, refs: Sequence[BookingRef], *, alarm: str | None) -> None:
         slots = asyncio.Semaphore(_CONCURRENCY)
 
-        async def start(ref: BookingRef) -> None:
+        async def start(ref: BookingRef) -> Exception | None:
+            begin = BookingStart(booking_id=ref.booking_id, business_id=ref.business_id, alarm=alarm)
             async with slots:
-                await start_booking(
-                    self._client,
-                    BookingStart(booking_id=ref.booking_id, business_id=ref.business_id, alarm=alarm),
-                )
-                STARTS.labels("sweeper", "started").inc()
+                try:
+                    await start_booking(self._client, begin)
+                except Exception as error:  # one that cannot be started holds up no other
+                    STARTS.labels("sweeper", "failed").inc()
+                    return error
+            STARTS.labels("sweeper", "started").inc()
+            return None
 
-        async with asyncio.TaskGroup() as group:
-            for ref in refs:
-                group.create_task(start(ref))
-        if refs:
-            _log.info("bookings_started", count=len(refs), alarm=alarm)
+        outcomes = await asyncio.gather(*(start(ref) for ref in refs))
+        errors = [error for error in outcomes if error is not None]
+        if len(errors) < len(refs):
+            _log.info("bookings_started", count=len(refs) - len(errors), failed=len(errors), alarm=alarm)
+        elif errors:
+            raise errors[0]
+
+
+class _Periodic:
+    """A task that is done when its time has come, and due again so long after it succeeded."""
+
+    def __init__(self, task: Callable[[], Awaitable[None]], interval: timedelta) -> None:
+        self._task = task
+        self._interval = interval
+        self._due_at = datetime.min.replace(tzinfo=UTC)
+
+    async def run_if_due(self) -> None:
+        now = datetime.now(UTC)
+        if now >= self._due_at:
+            await self._task()
+            self._due_at = now + self._interval
+
+
+def _first_lines(error: Exception) -> list[str]:
+    causes = error.exceptions if isinstance(error, ExceptionGroup) else (error,)
+    return [f"{type(cause).__name__}: {cause}".splitlines()[0] for cause in causes]
 
 
 def _booking_id(workflow_id: str) -> UUID | None:

@@ -10,13 +10,14 @@ from datetime import datetime
 from typing import NoReturn
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from domain import names, plan
     from domain.booking import BookingState
     from domain.commands import BookingCommand, Cancel, check
     from domain.decisions import Decision, decide
-    from domain.errors import HoldfastError, ProviderUnfitError, SlotUnavailableError
+    from domain.errors import HoldfastError, InvalidRequestError, ProviderUnfitError, SlotUnavailableError
     from domain.lifecycle import RELEASES_TIME, Status, is_terminal
     from domain.notices import reminder_due
     from domain.plan import DeadlineKind, Phase, Reminder
@@ -115,7 +116,7 @@ class BookingWorkflow(CommandHandlers):
             await self._resume()
         else:
             workflow.set_current_details(visibility.details(self._state))
-        if self._start.alarm and not is_terminal(self._state.status):
+        if self._start.alarm and not (is_terminal(self._state.status) or self._state.needs_attention):
             with contextlib.suppress(_SupersededError):
                 await self._flag(self._start.alarm)
 
@@ -204,7 +205,7 @@ class BookingWorkflow(CommandHandlers):
 
     async def _remind(self, reminder: Reminder) -> None:
         self._reminded_until = reminder.at
-        await steps.send_reminder(reminder_due(self._state, reminder))
+        await steps.send_reminder(reminder_due(self._state, reminder, workflow.now()))
 
     # --- steps -------------------------------------------------------------------------------------------
 
@@ -238,6 +239,9 @@ class BookingWorkflow(CommandHandlers):
                 await self._apply(command)
         except HoldfastError as error:
             self._inbox.answer(error)
+        except ActivityError:
+            # What the database refuses for good is the sender's to hear, and no reason for the booking to fail.
+            self._inbox.answer(InvalidRequestError("The database refuses what this command would store."))
         else:
             self._inbox.answer(self._state)
 

@@ -49,7 +49,7 @@ class CommandHandlers:
         return self._current
 
     async def _obey(self, command: BookingCommand) -> BookingState:
-        """Have the command applied in its turn. The update's id names it, whoever sent it."""
+        """Have the command applied in its turn. Its own id names it, else the update's."""
         return await self._inbox.put(command.model_copy(update={"command_id": _name_of(command)}))
 
     def _refuse_early(self, command: BookingCommand) -> None:

@@ -33,6 +33,6 @@ def _start_options(start: BookingStart) -> dict[str, Any]:
         "task_queue": names.BOOKINGS_TASK_QUEUE,
         "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
         "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-        "priority": options.priority(options.LIFECYCLE, start.business_id),
+        "priority": options.priority(start.business_id),
         "search_attributes": known or visibility.tenant_attribute(start.business_id),
     }

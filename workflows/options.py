@@ -1,4 +1,4 @@
-"""Named retry profiles: how long a step or an effect may take, and how it is tried again."""
+"""Named retry profiles: how long a step may take, and how it is tried again."""
 
 from datetime import timedelta
 
@@ -21,6 +21,6 @@ the database is away does not wait for it to come back."""
 LIFECYCLE = 1
 
 
-def priority(level: int, business_id: object) -> Priority:
-    """A priority (1 is first, 5 is last) with the tenant as fairness key."""
-    return Priority(priority_key=level, fairness_key=str(business_id))
+def priority(business_id: object) -> Priority:
+    """The lifecycle goes first (1 of 5), and tenants take turns."""
+    return Priority(priority_key=LIFECYCLE, fairness_key=str(business_id))

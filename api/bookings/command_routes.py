@@ -10,12 +10,11 @@ from api.bookings.commanding import CommandMaker, give_command
 from api.bookings.schemas import (
     AssignIn,
     BookingOut,
-    CancelIn,
     InvalidTransition,
     NoBody,
     NoShowIn,
     OverrideIn,
-    RejectIn,
+    ReasonIn,
     RescheduleIn,
 )
 from api.deps import AppParts, CurrentPrincipal, Parts, RequestId
@@ -85,7 +84,7 @@ async def accept(desk: AtDesk, body: NoBody | None = None) -> Response:
 
 
 @router.post("/reject", operation_id="rejectBooking", **_ANSWER)
-async def reject(desk: AtDesk, body: RejectIn | None = None) -> Response:
+async def reject(desk: AtDesk, body: ReasonIn | None = None) -> Response:
     """Turn the offer down; somebody else is asked."""
     return await desk.give(commands.Reject, Command.REJECT, reason=body.reason if body else None)
 
@@ -109,7 +108,7 @@ async def no_show(desk: AtDesk, body: NoShowIn) -> Response:
 
 
 @router.post("/cancel", operation_id="cancelBooking", **_ANSWER)
-async def cancel(desk: AtDesk, body: CancelIn | None = None) -> Response:
+async def cancel(desk: AtDesk, body: ReasonIn | None = None) -> Response:
     """Call it off."""
     return await desk.give(commands.Cancel, Command.CANCEL, reason=body.reason if body else None)
 

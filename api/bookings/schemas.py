@@ -1,7 +1,7 @@
 """Shapes of bookings on the wire."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import phonenumbers
@@ -140,11 +140,7 @@ class NoBody(_In):
     """A command without particulars; an empty object or no body at all."""
 
 
-class RejectIn(_In):
-    reason: ReasonText | None = None
-
-
-class CancelIn(_In):
+class ReasonIn(_In):
     reason: ReasonText | None = None
 
 
@@ -171,4 +167,3 @@ class InvalidTransition(BaseModel):
 
     current_status: Status
     allowed: list[Status]
-    errors: list[dict[str, Any]] | None = None

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import structlog
 from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
@@ -17,6 +18,8 @@ from runtime.temporal import is_outage
 from workflows.booking import BookingWorkflow
 from workflows.launch import with_start
 
+_log = structlog.get_logger()
+
 _UPDATES: dict[Command, Any] = {
     Command.ACCEPT: BookingWorkflow.accept,
     Command.REJECT: BookingWorkflow.reject,
@@ -30,7 +33,10 @@ _UPDATES: dict[Command, Any] = {
 }
 
 _GONE_MEANWHILE = frozenset({RPCStatusCode.NOT_FOUND, RPCStatusCode.ABORTED, RPCStatusCode.FAILED_PRECONDITION})
-"""The workflow closed between the look and the update: asked again, it is reopened."""
+"""The workflow closed between the look and the update."""
+
+_CLOSED_UNDER_IT = "AcceptedUpdateCompletedWorkflow"
+"""What Temporal says of an update whose workflow closed after it had been accepted."""
 
 _ATTEMPTS = 3
 
@@ -61,21 +67,14 @@ class EngineGateway:
         await self._client.service_client.check_health(timeout=timedelta(seconds=1))
 
     async def _update(self, ref: BookingRef, command: BookingCommand, command_id: str) -> BookingState:
-        for attempt in range(1, _ATTEMPTS + 1):
+        for attempts_left in reversed(range(_ATTEMPTS)):
             try:
                 return await self._send(ref, command, command_id)
-            except WorkflowUpdateFailedError as error:
-                raise _refusal(error) from error
+            except (WorkflowUpdateFailedError, RPCError, RuntimeError) as error:
+                if not (attempts_left and _run_has_closed(error)):
+                    raise _explained(error, command) from error
             except WorkflowUpdateRPCTimeoutOrCancelledError as error:
                 raise EngineUnavailableError("No worker answered in time. Try again.") from error
-            except RPCError as error:
-                if error.status in _GONE_MEANWHILE and attempt < _ATTEMPTS:
-                    continue
-                raise EngineUnavailableError from error
-            except RuntimeError as error:
-                if is_outage(error):
-                    raise EngineUnavailableError from error
-                raise
         raise EngineUnavailableError
 
     async def _send(self, ref: BookingRef, command: BookingCommand, command_id: str) -> BookingState:
@@ -90,10 +89,23 @@ class EngineGateway:
         return state
 
 
-def _refusal(error: WorkflowUpdateFailedError) -> Exception:
-    """The booking's refusal as the error it was raised as."""
-    cause = error.cause
-    if isinstance(cause, ApplicationError) and cause.type in ERRORS_BY_CODE:
-        extra = cause.details[0] if cause.details else {}
-        return ERRORS_BY_CODE[cause.type](cause.message, **extra)
+def _run_has_closed(error: Exception) -> bool:
+    """Whether the run ended before or while the command waited in it: asked again, it is reopened."""
+    if isinstance(error, RPCError):
+        return error.status in _GONE_MEANWHILE
+    cause = error.cause if isinstance(error, WorkflowUpdateFailedError) else None
+    return isinstance(cause, ApplicationError) and cause.type == _CLOSED_UNDER_IT
+
+
+def _explained(error: Exception, command: BookingCommand) -> Exception:
+    """The booking's refusal as the error it was raised as; what kept the command from it as an outage."""
+    if isinstance(error, WorkflowUpdateFailedError):
+        cause = error.cause
+        if isinstance(cause, ApplicationError) and cause.type in ERRORS_BY_CODE:
+            extra = cause.details[0] if cause.details else {}
+            return ERRORS_BY_CODE[cause.type](cause.message, **extra)
+        return error
+    if isinstance(error, RPCError) or is_outage(error):
+        _log.warning("command_not_sent", command=command.kind, error=str(error))
+        return EngineUnavailableError()
     return error

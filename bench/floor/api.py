@@ -78,7 +78,6 @@ def _values(request: Request, asked: Values, offering: Any) -> Values:
         "weekday": starts_at.isoweekday(),
         "opens": opens,
         "closes": opens + offering["duration_minutes"],
-        "own_booking_id": None,
         "booking_id": booking_id,
         "reservation_id": new_id(),
         "event_id": new_id(),

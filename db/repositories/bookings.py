@@ -219,9 +219,9 @@ VIEW_COLUMNS = (
 class Reach:
     """Whose bookings a caller may see: all of some businesses, those of some providers, and their own."""
 
+    user_id: UUID
     business_ids: tuple[UUID, ...] = ()
     provider_ids: tuple[UUID, ...] = ()
-    user_id: UUID | None = None
 
 
 def _ways(reach: Reach) -> list[ColumnElement[bool]]:
@@ -309,6 +309,8 @@ async def find_applied(conn: AsyncConnection, booking_id: UUID, command_key: str
         select(*VIEW_COLUMNS, BookingHistory.command_id)
         .join(BookingHistory, BookingHistory.booking_id == Booking.id)
         .where(Booking.id == booking_id, named)
+        .order_by(BookingHistory.sequence)
+        .limit(1)
     )
     return await row_or_none(conn, query)
 

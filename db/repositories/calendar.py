@@ -59,8 +59,7 @@ WHERE p.business_id = :business_id
   AND NOT EXISTS (
       SELECT 1 FROM reservations r
       WHERE r.provider_id = p.id
-        AND r.during && tstzrange(:taken_from, :taken_until)
-        AND r.booking_id IS DISTINCT FROM CAST(:own_booking_id AS uuid))
+        AND r.during && tstzrange(:taken_from, :taken_until))
 """)
 
 
@@ -71,12 +70,8 @@ async def list_free(
     *,
     provider_id: UUID | None = None,
     refused: tuple[UUID, ...] = (),
-    own_booking_id: UUID | None = None,
 ) -> list[Candidate]:
-    """The providers who could take this now, in no order.
-
-    `own_booking_id` is a booking whose own reservation does not stand in its way.
-    """
+    """The providers who could take this now, in no order."""
     weekday, opens, closes = _local_minutes(wanted)
     parameters: dict[str, Any] = {
         "business_id": business_id,
@@ -88,7 +83,6 @@ async def list_free(
         "closes": closes,
         "taken_from": wanted.taken_from(),
         "taken_until": wanted.taken_until(),
-        "own_booking_id": own_booking_id,
     }
     return [Candidate(**row) for row in await rows(conn, FREE, parameters)]
 

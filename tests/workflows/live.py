@@ -232,7 +232,7 @@ class LiveBooking:
         """Wait until so many messages of a kind are settled."""
 
         async def settled() -> list[Any]:
-            return [m for m in await self.messages() if m["kind"] == kind and m["state"] != "sending"]
+            return [m for m in await self.messages() if m["kind"] == kind]
 
         async with asyncio.timeout(_PATIENCE):
             while len(found := await settled()) < count:

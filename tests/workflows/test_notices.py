@@ -91,7 +91,7 @@ async def test_a_reminder_sent_again_after_a_crash_reaches_nobody_twice(live: Li
 async def _remind(booking: LiveBooking, state: BookingState) -> None:
     """Send the first reminder of this state, as the workflow does when its time has come."""
     activities = BookingActivities(booking.engine, ConsoleMessages())
-    due = reminder_due(state, plan.reminders(state)[0])
+    due = reminder_due(state, plan.reminders(state)[0], plan.reminders(state)[0].at)
     await ActivityEnvironment().run(activities.send_reminder, due)
 
 

@@ -1,6 +1,6 @@
 """Who is told what, under which key, and what is not told any more."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -10,6 +10,8 @@ from domain.notices import Audience, Notice, NoticeKind, notices_of_step, remind
 from domain.plan import Reminder, reminders
 from domain.steps import Hold, Step, StepKind
 from tests.unit.domain.builders import BOOKING, LATER, NOW, STARTS_AT, booking
+
+BEFORE = STARTS_AT - timedelta(minutes=10)
 
 
 def step(kind: StepKind, after: BookingState, *, was_flagged: bool = False) -> Step:
@@ -109,7 +111,7 @@ def test_a_reminder_goes_to_the_customer_and_to_a_provider_who_has_the_booking(
     status: Status, audiences: list[str]
 ) -> None:
     state = booking(status)
-    due = reminder_due(state, reminders(state)[0])
+    due = reminder_due(state, reminders(state)[0], BEFORE)
     assert (due.booking_id, due.business_id) == (state.booking_id, state.business_id)
     assert [notice.audience for notice in due.notices] == audiences
     assert [notice.key for notice in due.notices] == [f"{due.key}/{audience}" for audience in audiences]
@@ -131,7 +133,7 @@ def test_a_reminder_s_key_is_the_same_however_the_offset_is_written() -> None:
 
 
 def key_of_reminder(state: BookingState) -> str:
-    return reminder_due(state, Reminder(minutes_before=10, at=STARTS_AT)).key
+    return reminder_due(state, Reminder(minutes_before=10, at=STARTS_AT), BEFORE).key
 
 
 REMINDER = Notice(key="k", kind=NoticeKind.REMINDER, audience=Audience.CUSTOMER, starts_at=STARTS_AT)
@@ -151,8 +153,12 @@ REMINDER = Notice(key="k", kind=NoticeKind.REMINDER, audience=Audience.CUSTOMER,
     ],
 )
 def test_a_reminder_is_due_only_while_its_appointment_lies_ahead(status: Status, due: bool) -> None:
-    assert still_due(REMINDER, status, STARTS_AT) is due
+    assert still_due(REMINDER, status, STARTS_AT, BEFORE) is due
 
 
 def test_a_reminder_of_a_time_that_was_given_up_is_not_sent() -> None:
-    assert not still_due(REMINDER, Status.ACCEPTED, LATER)
+    assert not still_due(REMINDER, Status.ACCEPTED, LATER, BEFORE)
+
+
+def test_a_reminder_that_comes_too_late_is_not_sent() -> None:
+    assert not still_due(REMINDER, Status.ACCEPTED, STARTS_AT, STARTS_AT)
