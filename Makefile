@@ -8,13 +8,19 @@ LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv --quiet pip compile
 	--universal --generate-hashes --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check bench lock clean
+.PHONY: help run stop status demo test check bench lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(INSTALLED) ## Start everything on this machine; Ctrl-C stops it, and the data stays
 	@exec $(PYTHON) -m dev up
+
+stop: $(INSTALLED) ## Stop the running stack from another terminal
+	@exec $(PYTHON) -m dev stop
+
+status: $(INSTALLED) ## Show what runs
+	@exec $(PYTHON) -m dev status
 
 demo: $(INSTALLED) ## Take a booking through its life on the running stack
 	@exec $(PYTHON) -m dev demo

@@ -34,6 +34,8 @@ def main(argv: list[str] | None = None) -> int:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=10,
+        # Longer than a proxy keeps its own: else it sends a request into a connection that is just being closed.
+        timeout_keep_alive=75,
     )
     return 0
 

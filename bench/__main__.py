@@ -50,13 +50,12 @@ async def _stoppable(run: Coroutine[Any, Any, None]) -> None:
 
 async def _run(options: argparse.Namespace) -> None:
     console = Console(width=None if sys.stdout.isatty() else _PAGE_WIDTH)
+    reporter = ConsoleReporter(console)
     if options.profile:
-        with ConsoleReporter(console) as reporter:
-            found = await profiling.profile(options.profile, reporter)
+        found = await profiling.profile(options.profile, reporter)
         console.print(profiling.table(found))
         return
-    with ConsoleReporter(console) as reporter:
-        rows, noise = await _measure(options, reporter)
+    rows, noise = await _measure(options, reporter)
     console.print(report.table(rows))
     console.print(noise.sentence(), highlight=False)
     path = options.json or report.default_path()

@@ -27,6 +27,9 @@ def main() -> int:
         if error.detail:
             print(error.detail, file=sys.stderr)
         print(f"error: {error}", file=sys.stderr)
+    except ModuleNotFoundError as error:
+        hint = "use .venv/bin/python (`make run` makes it)"
+        print(f"error: this Python lacks {error.name}, which Holdfast needs: {hint}", file=sys.stderr)
     except KeyboardInterrupt:
         print(file=sys.stderr)
     return 1

@@ -51,7 +51,7 @@ class Home:
             except BlockingIOError as error:
                 raise DevError(
                     f"a stack runs in {self.path} already (pid {lock.read().strip() or 'unknown'}): "
-                    "stop it with `python -m dev stop`, or set HOLDFAST_HOME to another folder"
+                    "stop it with `make stop`, or set HOLDFAST_HOME to another folder"
                 ) from error
             lock.truncate()
             lock.write(str(os.getpid()))

@@ -3,8 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -38,24 +37,25 @@ class ConsoleReporter:
         columns = (SpinnerColumn("line"), TextColumn("{task.description}"), TimeElapsedColumn())
         self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
-
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
         started = time.monotonic()
+        with self._spinner(title):
+            yield
+        self._line(f"{title:<44} {time.monotonic() - started:5.1f} s")
+
+    @contextmanager
+    def _spinner(self, title: str) -> Iterator[None]:
+        """Spins only while something is under way: at rest the terminal is the user's, cursor and all."""
+        if not self._progress.tasks:
+            self._progress.start()
         task = self._progress.add_task(title)
         try:
             yield
         finally:
             self._progress.remove_task(task)
-        self._line(f"{title:<44} {time.monotonic() - started:5.1f} s")
+            if not self._progress.tasks:
+                self._progress.stop()
 
     def note(self, text: str) -> None:
         self._line(f"{time.strftime('%H:%M:%S')} {text}")

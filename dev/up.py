@@ -22,11 +22,10 @@ async def up(settings: DevSettings, *, demo_data: bool) -> None:
     Raises:
         DevError: it does not start, or one of its processes is given up.
     """
-    with ConsoleReporter(Console()) as reporter:
-        stack = Stack(settings, reporter=reporter, demo_data=demo_data)
-        run = asyncio.create_task(_run(stack))
-        with _stopped_by_signals(run, stack):
-            await asyncio.wait({run})
+    stack = Stack(settings, reporter=ConsoleReporter(Console()), demo_data=demo_data)
+    run = asyncio.create_task(_run(stack))
+    with _stopped_by_signals(run, stack):
+        await asyncio.wait({run})
     if not run.cancelled():
         run.result()
 

@@ -46,12 +46,15 @@ def booking_command(api_url: str, starts_at: datetime) -> str:
     """One shell command that logs in and books."""
     login = json.dumps({"email": CUSTOMER, "password": PASSWORD})
     booking = json.dumps({"business_id": BUSINESS, "service_id": "repair", "starts_at": starts_at.isoformat()})
-    token = (
-        f"$(curl -s {api_url}/v1/auth/login {_JSON} -d {shlex.quote(login)}"
-        """ | sed -E 's/.*"access_token" *: *"([^"]+)".*/\\1/')"""
+    pick_token = """sed -E 's/.*"access_token" *: *"([^"]+)".*/\\1/'"""
+    lines = (
+        f"TOKEN=$(curl -s {api_url}/v1/auth/login \\",
+        f"  {_JSON} \\",
+        f"  -d {shlex.quote(login)} \\",
+        f"  | {pick_token})",
+        f"curl -s {api_url}/v1/bookings \\",
+        f"  {_JSON} \\",
+        '  -H "Idempotency-Key: $(date +%s)" -H "Authorization: Bearer $TOKEN" \\',
+        f"  -d {shlex.quote(booking)}",
     )
-    return (
-        f"curl -s {api_url}/v1/bookings {_JSON} -d {shlex.quote(booking)} \\\n"
-        '  -H "Idempotency-Key: $(date +%s)" \\\n'
-        f'  -H "Authorization: Bearer {token}"'
-    )
+    return "\n".join(lines)

@@ -11,7 +11,9 @@ import uvicorn
 @asynccontextmanager
 async def served(app: Any) -> AsyncIterator[str]:
     """Serve on a free loopback port; yields the base URL once it listens."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False)
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=0, log_config=None, access_log=False, timeout_keep_alive=300
+    )
     server = _Server(config)
     serving = asyncio.create_task(server.serve())
     try:

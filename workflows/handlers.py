@@ -59,7 +59,7 @@ class CommandHandlers:
         try:
             check(self._state, command)
         except HoldfastError as error:
-            raise refused(error) from error
+            raise refused(error) from None
 
     @workflow.update
     async def accept(self, command: Accept) -> BookingState:

@@ -53,9 +53,10 @@ def details(state: BookingState) -> str:
         f"**{state.status}** since {_moment(state.phase_since)} (step {state.version})",
         f"- appointment: {_moment(state.starts_at)} to {_moment(state.ends_at)}",
         f"- provider: {state.provider_id or 'none'}",
-        f"- attempt {state.attempt} of {state.policy.backoff.attempts}",
         f"- phase: {plan.phase(state)}",
     ]
+    if state.attempt:
+        lines.append(f"- attempt {state.attempt} of {state.policy.backoff.attempts}")
     if (deadline := plan.deadline(state)) is not None:
         lines.append(f"- next: {deadline.kind} at {_moment(deadline.at)}")
     lines += [f"- reminder {r.minutes_before} min before, at {_moment(r.at)}" for r in plan.reminders(state)]

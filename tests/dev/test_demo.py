@@ -19,6 +19,7 @@ def test_the_booking_command_logs_in_and_books() -> None:
     command = booking_command("http://127.0.0.1:8000", next_opening(_SATURDAY_NIGHT))
     for part in ("/v1/auth/login", "/v1/bookings", "Idempotency-Key", "2026-11-23T10:00:00-05:00"):
         assert part in command
+    assert max(len(line) for line in command.splitlines()) < 120
 
 
 def test_the_demo_tries_every_half_hour_of_four_weeks_that_the_business_is_open() -> None:
