@@ -46,12 +46,12 @@ def booking_command(api_url: str, starts_at: datetime) -> str:
     """One shell command that logs in and books."""
     login = json.dumps({"email": CUSTOMER, "password": PASSWORD})
     booking = json.dumps({"business_id": BUSINESS, "service_id": "repair", "starts_at": starts_at.isoformat()})
-    pick_token = """sed -E 's/.*"access_token" *: *"([^"]+)".*/\\1/'"""
+    extraction = """sed -E 's/.*"access_token" *: *"([^"]+)".*/\\1/'"""
     lines = (
         f"TOKEN=$(curl -s {api_url}/v1/auth/login \\",
         f"  {_JSON} \\",
         f"  -d {shlex.quote(login)} \\",
-        f"  | {pick_token})",
+        f"  | {extraction})",
         f"curl -s {api_url}/v1/bookings \\",
         f"  {_JSON} \\",
         '  -H "Idempotency-Key: $(date +%s)" -H "Authorization: Bearer $TOKEN" \\',
