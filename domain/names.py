@@ -5,8 +5,6 @@ from uuid import UUID
 BOOKINGS_TASK_QUEUE = "holdfast-bookings"
 
 BOOKING_WORKFLOW = "BookingWorkflow"
-
-
 BOOKING_ID_PREFIX = "booking/"
 
 

@@ -93,9 +93,9 @@ class Sweeper:
         before = datetime.now(UTC) - self._grace
         async with autocommit(self._engine) as conn:
             found = await upkeep.list_unstarted(conn, created_before=before, after=self._swept_to, limit=_BATCH)
-        await self._start_all(found, alarm=None)
         if found:
             self._swept_to = found[-1].booking_id
+        _raise_first(await self._start_all(found, alarm=None))
 
     async def _revive_ended(self) -> None:
         """Find bookings that go on although their workflow was terminated or failed; flag and resume them."""
@@ -108,22 +108,24 @@ class Sweeper:
 
     async def _revive(self, ids: set[UUID | None]) -> None:
         wanted = [booking_id for booking_id in ids if booking_id is not None]
+        errors: list[Exception] = []
         for start in range(0, len(wanted), _BATCH):
             async with autocommit(self._engine) as conn:
                 still_open = await upkeep.list_still_open(conn, wanted[start : start + _BATCH])
-            await self._start_all(still_open, alarm=Reason.WORKFLOW_CLOSED)
+            errors += await self._start_all(still_open, alarm=Reason.WORKFLOW_CLOSED)
+        _raise_first(errors)
 
     async def _audit(self) -> None:
         """Compare every open booking with the workflows that run: the last net, for what nothing else tells."""
-        after = upkeep.FIRST_ID
+        after, errors = upkeep.FIRST_ID, list[Exception]()
         while True:
             async with autocommit(self._engine) as conn:
                 page = await upkeep.list_open_after(conn, after=after, limit=_AUDIT_PAGE)
             if not page:
-                return
+                return _raise_first(errors)
             running = await self._running_among(page)
             lost = [ref for ref in page if ref.booking_id not in running]
-            await self._start_all(lost, alarm=None)
+            errors += await self._start_all(lost, alarm=None)
             after = page[-1].booking_id
 
     async def _running_among(self, refs: Sequence[BookingRef]) -> set[UUID | None]:
@@ -131,7 +133,8 @@ class Sweeper:
         query = f"WorkflowId IN ({ids}) AND ExecutionStatus = 'Running'"
         return {_booking_id(run.id) async for run in self._client.list_workflows(query)}
 
-    async def _start_all(self, refs: Sequence[BookingRef], *, alarm: str | None) -> None:
+    async def _start_all(self, refs: Sequence[BookingRef], *, alarm: str | None) -> list[Exception]:
+        """Start them all, as far as they can be; what kept the others from it."""
         slots = asyncio.Semaphore(_CONCURRENCY)
 
         async def start(ref: BookingRef) -> Exception | None:
@@ -149,8 +152,7 @@ class Sweeper:
         errors = [error for error in outcomes if error is not None]
         if len(errors) < len(refs):
             _log.info("bookings_started", count=len(refs) - len(errors), failed=len(errors), alarm=alarm)
-        elif errors:
-            raise errors[0]
+        return errors
 
 
 class _Periodic:
@@ -166,6 +168,12 @@ class _Periodic:
         if now >= self._due_at:
             await self._task()
             self._due_at = now + self._interval
+
+
+def _raise_first(errors: Sequence[Exception]) -> None:
+    """Fail the task, so that it is due again, once it has done all it can."""
+    if errors:
+        raise errors[0]
 
 
 def _first_lines(error: Exception) -> list[str]:
