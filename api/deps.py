@@ -1,8 +1,9 @@
 """What routes are given: the parts of the running application, and who is asking."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -11,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from api.auth.tokens import Tokens
 from api.engine.gateway import EngineGateway
 from api.engine.starter import Starter
-from domain.access import Principal
+from db.engine import autocommit
+from db.repositories import users
+from domain.access import Membership, Permission, Principal, require
 from domain.errors import UnauthenticatedError
 from runtime.settings import Settings
 
@@ -52,6 +55,30 @@ async def _principal(
 
 
 CurrentPrincipal = Annotated[Principal, Depends(_principal)]
+
+
+class Desk:
+    """The caller's roles as they are in the database now: a business founded, or left, a minute ago counts.
+
+    Tokens carry roles too, for the hot paths; what changes a business can afford to ask.
+    """
+
+    def __init__(self, principal: Principal, memberships: tuple[Membership, ...]) -> None:
+        self.user_id = principal.user_id
+        self._memberships = memberships
+
+    def require(self, permission: Permission, business_id: UUID, *, provider_id: UUID | None = None) -> Membership:
+        """The membership by which the caller may do this; see `domain.access.require`."""
+        return require(self._memberships, permission, business_id, provider_id=provider_id)
+
+
+async def _desk(parts: AppParts, principal: CurrentPrincipal) -> Desk:
+    async with autocommit(parts.engine) as conn:
+        found = await users.list_memberships(conn, principal.user_id)
+    return Desk(principal, tuple(Membership(**asdict(row)) for row in found))
+
+
+AtDesk = Annotated[Desk, Depends(_desk)]
 
 
 async def _request_id(request: Request) -> str:

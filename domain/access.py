@@ -1,11 +1,13 @@
 """Who may do what: the roles a person has with regard to one booking, decided here and nowhere else."""
 
+from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
 from domain.booking import Actor
-from domain.errors import ForbiddenError
+from domain.errors import ForbiddenError, NotFoundError
 from domain.lifecycle import Command, Role, may_command
 
 _PRECEDENCE = (Role.ADMIN, Role.OWNER, Role.PROVIDER, Role.CUSTOMER)
@@ -37,6 +39,49 @@ class Principal(BaseModel):
     def acts_as_providers(self) -> tuple[UUID, ...]:
         """The providers that they are."""
         return tuple({m.provider_id for m in self.memberships if m.provider_id is not None})
+
+
+class Permission(StrEnum):
+    """What may be done to a business as a whole; what may be done to a booking is in `domain.lifecycle`."""
+
+    MANAGE_BUSINESS = "manage_business"
+    """Change it, its catalogue, its people, hours and areas; import and export."""
+    MANAGE_OWN_CALENDAR = "manage_own_calendar"
+    """One's own hours, exceptions and time off."""
+    READ_CUSTOMERS = "read_customers"
+    MANAGE_CUSTOMERS = "manage_customers"
+
+
+_DESK: Final = frozenset({Role.OWNER, Role.ADMIN})
+PERMITTED: Final = {
+    Permission.MANAGE_BUSINESS: _DESK,
+    Permission.MANAGE_OWN_CALENDAR: _DESK | {Role.PROVIDER},
+    Permission.READ_CUSTOMERS: _DESK,
+    Permission.MANAGE_CUSTOMERS: _DESK,
+}
+
+
+def require(
+    memberships: tuple[Membership, ...],
+    permission: Permission,
+    business_id: UUID,
+    *,
+    provider_id: UUID | None = None,
+) -> Membership:
+    """The membership by which this may be done; of a provider's calendar, name the provider.
+
+    Raises:
+        NotFoundError: they have nothing to do with this business, which is none of theirs to know more of.
+        ForbiddenError: their roles in it do not allow it.
+    """
+    here = [m for m in memberships if m.business_id == business_id]
+    if not here:
+        raise NotFoundError
+    for membership in sorted(here, key=lambda m: _PRECEDENCE.index(m.role)):
+        own = membership.role is not Role.PROVIDER or membership.provider_id == provider_id
+        if membership.role in PERMITTED[permission] and own:
+            return membership
+    raise ForbiddenError
 
 
 def actors_for(

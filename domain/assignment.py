@@ -1,20 +1,125 @@
-"""Which of the providers who are free is asked first."""
+"""Which of the providers who are free is asked first: one small strategy each, and why it was them."""
 
-from collections.abc import Iterable
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Final
 from uuid import UUID
 
-
-class Rated(Protocol):
-    @property
-    def provider_id(self) -> UUID: ...
-    @property
-    def rating(self) -> float: ...
+from pydantic import BaseModel, ConfigDict
 
 
-R = TypeVar("R", bound=Rated)
+class AssignmentStrategy(StrEnum):
+    HIGHEST_RATING = "highest_rating"
+    ROUND_ROBIN = "round_robin"
+    """Whose last turn is longest ago."""
+    LEAST_BUSY = "least_busy"
+    """Who has the fewest minutes booked on that day."""
+    PREFERRED_FIRST = "preferred_first"
+    """Whom the customer prefers, else who served them last, else the highest rating."""
 
 
-def best_first(candidates: Iterable[R]) -> list[R]:
-    """The highest rating first; among equals the id decides, so that the order is the same everywhere."""
-    return sorted(candidates, key=lambda candidate: (-candidate.rating, candidate.provider_id))
+TAKES_TURNS: Final = frozenset({AssignmentStrategy.ROUND_ROBIN, AssignmentStrategy.LEAST_BUSY})
+"""Strategies that look at what was assigned just before: their choices are made one after the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A provider who is free, with what strategies look at."""
+
+    provider_id: UUID
+    rating: float
+    auto_accept: bool | None = None
+    last_assigned_at: datetime | None = None
+    booked_minutes: int = 0
+    """Minutes reserved on the local day of the appointment."""
+    is_preferred: bool = False
+    """The customer asked for them, if they can."""
+    served_last: bool = False
+    """Whom the customer had the last time."""
+
+
+class Choice(BaseModel):
+    """Why a provider was chosen; kept with the booking. Ids and figures only."""
+
+    model_config = ConfigDict(frozen=True)
+
+    strategy: AssignmentStrategy | None
+    """None: no strategy was asked, somebody named the provider."""
+    provider_id: UUID
+    candidates: int
+    """How many were free."""
+    because: str
+
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def _by_rating(candidate: Candidate) -> tuple[Any, ...]:
+    return (-candidate.rating,)
+
+
+def _by_turn(candidate: Candidate) -> tuple[Any, ...]:
+    return (candidate.last_assigned_at or _NEVER,)
+
+
+def _by_load(candidate: Candidate) -> tuple[Any, ...]:
+    return candidate.booked_minutes, -candidate.rating
+
+
+def _by_preference(candidate: Candidate) -> tuple[Any, ...]:
+    return not candidate.is_preferred, not candidate.served_last, -candidate.rating
+
+
+_ORDERS: Final[MappingProxyType[AssignmentStrategy, Callable[[Candidate], tuple[Any, ...]]]] = MappingProxyType(
+    {
+        AssignmentStrategy.HIGHEST_RATING: _by_rating,
+        AssignmentStrategy.ROUND_ROBIN: _by_turn,
+        AssignmentStrategy.LEAST_BUSY: _by_load,
+        AssignmentStrategy.PREFERRED_FIRST: _by_preference,
+    }
+)
+
+
+def ranked(strategy: AssignmentStrategy, candidates: Iterable[Candidate]) -> list[Candidate]:
+    """The candidates in the order in which they are asked; among equals the id decides."""
+    order = _ORDERS[strategy]
+    return sorted(candidates, key=lambda candidate: (*order(candidate), candidate.provider_id))
+
+
+def choice_of(strategy: AssignmentStrategy, chosen: Candidate, candidates: int) -> Choice:
+    """Why this one, of so many who were free."""
+    return Choice(
+        strategy=strategy,
+        provider_id=chosen.provider_id,
+        candidates=candidates,
+        because=f"{_reason(strategy, chosen)}; {_of(candidates)}",
+    )
+
+
+def named_choice(provider_id: UUID) -> Choice:
+    """The choice of a person: this provider was asked for by name."""
+    return Choice(strategy=None, provider_id=provider_id, candidates=1, because="asked for by name")
+
+
+def _reason(strategy: AssignmentStrategy, chosen: Candidate) -> str:
+    match strategy:
+        case AssignmentStrategy.ROUND_ROBIN if chosen.last_assigned_at is None:
+            return "has not had a turn yet"
+        case AssignmentStrategy.ROUND_ROBIN:
+            assert chosen.last_assigned_at is not None
+            return f"longest without a turn, since {chosen.last_assigned_at:%Y-%m-%dT%H:%M:%SZ}"
+        case AssignmentStrategy.LEAST_BUSY:
+            return f"least busy that day, {chosen.booked_minutes} minutes booked"
+        case AssignmentStrategy.PREFERRED_FIRST if chosen.is_preferred:
+            return "the customer's preference"
+        case AssignmentStrategy.PREFERRED_FIRST if chosen.served_last:
+            return "served this customer the last time"
+        case _:
+            return f"highest rating, {chosen.rating:.2f}"
+
+
+def _of(candidates: int) -> str:
+    return "the only one free" if candidates == 1 else f"one of {candidates} who were free"

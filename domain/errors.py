@@ -49,6 +49,46 @@ class ProviderUnfitError(HoldfastError):
     title = "This provider does not offer the service or is not available."
 
 
+class OutsideServiceAreaError(HoldfastError):
+    code = "outside_service_area"
+    title = "This business does not come to that postal code."
+
+
+class DayFullError(HoldfastError):
+    code = "day_full"
+    title = "This service takes no more bookings on that day. Choose another day."
+
+
+class HoldExpiredError(HoldfastError):
+    code = "hold_expired"
+    title = "The time is no longer held. Look for a slot and hold it again."
+
+
+class TooManyHoldsError(HoldfastError):
+    code = "too_many_holds"
+    title = "You hold as much time as one may at once. Book it or give some back."
+
+
+class AlreadyExistsError(HoldfastError):
+    code = "already_exists"
+    title = "There is one with this key already."
+
+
+class StaleError(HoldfastError):
+    code = "stale"
+    title = "Somebody changed it since you read it. Read it again, then repeat your change."
+
+
+class NotReadyError(HoldfastError):
+    code = "not_ready"
+    title = "The business cannot take bookings yet."
+
+
+class ImportInvalidError(HoldfastError):
+    code = "import_invalid"
+    title = "The import has rows that cannot be taken. Nothing was stored."
+
+
 class InvalidRequestError(HoldfastError):
     code = "invalid_request"
     title = "The request is not valid."
@@ -78,6 +118,14 @@ ERRORS_BY_CODE: dict[str, type[HoldfastError]] = {
         InvalidTransitionError,
         SlotUnavailableError,
         ProviderUnfitError,
+        OutsideServiceAreaError,
+        DayFullError,
+        HoldExpiredError,
+        TooManyHoldsError,
+        AlreadyExistsError,
+        StaleError,
+        NotReadyError,
+        ImportInvalidError,
         InvalidRequestError,
         IdempotencyMismatchError,
         BusyError,

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from domain.assignment import AssignmentStrategy
+
 Minutes = Annotated[int, Field(ge=0, le=60 * 24 * 60)]
 
 
@@ -47,12 +49,30 @@ class Backoff(BaseModel):
         return timedelta(seconds=min(seconds, _LONGEST_WAIT.total_seconds()))
 
 
+class Cancellation(BaseModel):
+    """What a customer's cancellation costs: nothing before the window, then a share of the price."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    window_minutes: Minutes = 0
+    """Free of charge until so long before the start."""
+    fee_percent: int = Field(default=0, ge=0, le=100)
+
+    def fee_minor(self, price_minor: int) -> int:
+        """The fee within the window, in the currency's minor unit, halves rounded up."""
+        return (price_minor * self.fee_percent + 50) // 100
+
+
 class Policy(BaseModel):
     """All that a business may decide about its bookings' lives."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     intake: Intake = Intake.INSTANT
+    assignment: AssignmentStrategy = AssignmentStrategy.HIGHEST_RATING
+    hold_minutes: Annotated[int, Field(ge=1, le=60)] = 10
+    """How long time is kept for a customer who fills in the form."""
+    cancellation: Cancellation = Cancellation()
     backoff: Backoff = Backoff()
     offer_timeout_minutes: Annotated[int, Field(ge=1, le=60 * 24 * 30)] = 30
     auto_accept: bool = False

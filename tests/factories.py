@@ -134,7 +134,7 @@ async def _add_member(conn: AsyncConnection, business_id: UUID, role: Role, prov
 async def add_provider(conn: AsyncConnection, tenant: Tenant, name: str, **columns: Any) -> UUID:
     """A provider who can do everything, and the user behind them."""
     provider_id = new_id()
-    values = {"skills": ["repair"], "rating": 4.0} | columns
+    values = {"code": name, "skills": ["repair"], "rating": 4.0} | columns
     await conn.execute(
         insert(Provider).values(id=provider_id, business_id=tenant.business_id, name=name, **values)
     )

@@ -4,10 +4,9 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-import phonenumbers
-from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field
+from pydantic import BaseModel, Field
 
-from api.businesses.schemas import Money
+from api.shapes import Email, In, Line, Money, Phone, ReasonText, Text
 from domain.lifecycle import Party, Role, Status
 from domain.plan import Deadline, Phase, Reminder
 from domain.steps import StepKind
@@ -16,45 +15,14 @@ from domain.times import Moment
 _MAX_ATTRIBUTES = 40
 
 
-def _e164(value: str) -> str:
-    try:
-        number = phonenumbers.parse(value)
-    except phonenumbers.NumberParseException as error:
-        raise ValueError("not a phone number; write it with its country code, as +1 212 555 0100") from error
-    if not phonenumbers.is_possible_number(number):
-        raise ValueError("no phone number has this many digits in this country")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-
-
-def _lower(value: str) -> str:
-    return value.lower()
-
-
-def _without_nul(value: str) -> str:
-    if "\x00" in value:
-        raise ValueError("must not contain the NUL character")
-    return value
-
-
-Text = Annotated[str, AfterValidator(_without_nul)]
-Phone = Annotated[Text, Field(max_length=40), AfterValidator(_e164)]
-Email = Annotated[EmailStr, AfterValidator(_lower)]
-Line = Annotated[Text, Field(min_length=1, max_length=200)]
-ReasonText = Annotated[Text, Field(min_length=1, max_length=1000)]
-
-
-class _In(BaseModel):
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
-
-
-class CustomerIn(_In):
+class CustomerIn(In):
     name: Line
     email: Email | None = None
     phone: Phone | None = None
     sms_opt_in: bool = False
 
 
-class AddressIn(_In):
+class AddressIn(In):
     line1: Line
     city: Line
     region: Annotated[Text, Field(max_length=100)] | None = None
@@ -66,7 +34,7 @@ AttributionKey = Annotated[Text, Field(max_length=60)]
 AttributionValue = Annotated[Text, Field(max_length=500)]
 
 
-class BookingIn(_In):
+class BookingIn(In):
     """A booking to make. Times carry an offset; ids may be slugs and codes."""
 
     business_id: Annotated[Text, Field(min_length=1, max_length=63, description="The business's id or slug.")]
@@ -136,28 +104,28 @@ class NextOut(BaseModel):
     needs_attention: bool
 
 
-class NoBody(_In):
+class NoBody(In):
     """A command without particulars; an empty object or no body at all."""
 
 
-class ReasonIn(_In):
+class ReasonIn(In):
     reason: ReasonText | None = None
 
 
-class NoShowIn(_In):
+class NoShowIn(In):
     party: Party
 
 
-class RescheduleIn(_In):
+class RescheduleIn(In):
     starts_at: Moment
     provider_id: UUID | None = None
 
 
-class AssignIn(_In):
+class AssignIn(In):
     provider_id: UUID
 
 
-class OverrideIn(_In):
+class OverrideIn(In):
     status: Status
     reason: ReasonText
 

@@ -5,8 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.businesses.schemas import BusinessOut, Money, ProviderOut, Providers, ServiceOut, Services
+from api.businesses.schemas import BusinessOut, ProviderOut, Providers, ServiceOut, Services
 from api.deps import AppParts
+from api.shapes import Money
 from db.engine import autocommit
 from db.repositories import catalogue
 from db.repositories.rows import Row

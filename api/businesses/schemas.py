@@ -4,6 +4,8 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from api.shapes import Money
+
 
 class BusinessOut(BaseModel):
     id: UUID
@@ -13,12 +15,6 @@ class BusinessOut(BaseModel):
     currency: str
     locale: str
     status: str
-
-
-class Money(BaseModel):
-    amount_minor: int
-    """In the currency's minor unit (cents)."""
-    currency: str
 
 
 class ServiceOut(BaseModel):

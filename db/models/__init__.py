@@ -1,8 +1,20 @@
 """All tables, so that `Base.metadata` is complete for migrations."""
 
 from db.models.base import Base
-from db.models.catalogue import Customer, Provider, Service, WeeklyHours
-from db.models.scheduling import Booking, BookingHistory, Event, IdempotencyKey, Message, Remark, Reservation
+from db.models.catalogue import Provider, Service
+from db.models.customers import Consent, Customer
+from db.models.external import ExternalSource, ExternalTime
+from db.models.schedule import DateException, ServiceArea, TimeOff, WeeklyHours
+from db.models.scheduling import (
+    Booking,
+    BookingHistory,
+    Event,
+    Hold,
+    IdempotencyKey,
+    Message,
+    Remark,
+    Reservation,
+)
 from db.models.tenancy import Business, Membership, User
 
 __all__ = [
@@ -10,8 +22,13 @@ __all__ = [
     "Booking",
     "BookingHistory",
     "Business",
+    "Consent",
     "Customer",
+    "DateException",
     "Event",
+    "ExternalSource",
+    "ExternalTime",
+    "Hold",
     "IdempotencyKey",
     "Membership",
     "Message",
@@ -19,6 +36,8 @@ __all__ = [
     "Remark",
     "Reservation",
     "Service",
+    "ServiceArea",
+    "TimeOff",
     "User",
     "WeeklyHours",
 ]

@@ -1,13 +1,13 @@
-"""What a business offers, who does it and when it is open."""
+"""What a business offers, and who does it."""
 
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import (
     CheckConstraint,
+    DateTime,
     ForeignKey,
-    ForeignKeyConstraint,
-    Index,
     Numeric,
     String,
     UniqueConstraint,
@@ -26,6 +26,11 @@ class Service(Base):
         CheckConstraint("duration_minutes > 0", name="takes_time"),
         CheckConstraint("buffer_before_minutes >= 0 AND buffer_after_minutes >= 0", name="buffers_are_positive"),
         CheckConstraint("price_minor >= 0", name="price_is_positive"),
+        CheckConstraint("capacity BETWEEN 1 AND 1000", name="capacity_is_1_to_1000"),
+        CheckConstraint("slot_step_minutes BETWEEN 1 AND 1440", name="slot_step_is_within_a_day"),
+        CheckConstraint("min_notice_minutes >= 0", name="min_notice_is_positive"),
+        CheckConstraint("horizon_days > 0", name="horizon_is_positive"),
+        CheckConstraint("daily_limit > 0", name="daily_limit_is_positive"),
     )
 
     id: Mapped[Key]
@@ -39,6 +44,15 @@ class Service(Base):
     price_minor: Mapped[int]
     """Price in the currency's minor unit (cents)."""
     currency: Mapped[Currency]
+    capacity: Mapped[int] = mapped_column(server_default="1")
+    """Seats of one appointment; more than one makes it a group session."""
+    slot_step_minutes: Mapped[int] = mapped_column(server_default="15")
+    """Appointments start at opening, and every so many minutes of the wall clock after it."""
+    min_notice_minutes: Mapped[int] = mapped_column(server_default="0")
+    horizon_days: Mapped[int | None]
+    """How far ahead it can be booked; none: however far."""
+    daily_limit: Mapped[int | None]
+    """Bookings that one local day of the business takes; none: as many as there is time for."""
     required_skills: Mapped[list[str]] = mapped_column(ARRAY(String(63)), server_default="{}")
     active: Mapped[bool] = mapped_column(server_default="true")
     created_at: Mapped[Created]
@@ -48,62 +62,26 @@ class Provider(Base):
     __tablename__ = "providers"
     __table_args__ = (
         UniqueConstraint("business_id", "id"),
+        UniqueConstraint("business_id", "code"),
         CheckConstraint("rating BETWEEN 0 AND 5", name="rating_is_0_to_5"),
     )
 
     id: Mapped[Key]
     business_id: Mapped[UUID] = mapped_column(ForeignKey("businesses.id"))
-    name: Mapped[str] = mapped_column(String(200))
-    email: Mapped[str | None] = mapped_column(String(254))
-    phone: Mapped[str | None] = mapped_column(String(20))
-    skills: Mapped[list[str]] = mapped_column(ARRAY(String(63)), server_default="{}")
-    rating: Mapped[Decimal] = mapped_column(Numeric(3, 2), server_default="0")
-    available: Mapped[bool] = mapped_column(server_default="true")
-    auto_accept: Mapped[bool | None]
-    """Accepts offers without being asked; none follows the business's policy."""
-    created_at: Mapped[Created]
-
-
-class WeeklyHours(Base):
-    """An interval of every week in which a business, or one provider, works. Wall time in the business's zone."""
-
-    __tablename__ = "weekly_hours"
-    __table_args__ = (
-        ForeignKeyConstraint(["business_id", "provider_id"], ["providers.business_id", "providers.id"]),
-        CheckConstraint("weekday BETWEEN 1 AND 7", name="weekday_is_iso"),
-        CheckConstraint("opens_minute >= 0 AND opens_minute < 1440", name="opens_within_the_day"),
-        CheckConstraint("closes_minute > opens_minute AND closes_minute <= 1440", name="closes_after_opening"),
-        Index("ix_weekly_hours_business_id_weekday", "business_id", "weekday"),
-    )
-
-    id: Mapped[Key]
-    business_id: Mapped[UUID] = mapped_column(ForeignKey("businesses.id"))
-    provider_id: Mapped[UUID | None]
-    """Whose hours; none: of every provider who has none of their own."""
-    weekday: Mapped[int]
-    """ISO: 1 is Monday, 7 is Sunday."""
-    opens_minute: Mapped[int]
-    closes_minute: Mapped[int]
-    """Minutes after midnight; 1440 is the end of the day."""
-
-
-class Customer(Base):
-    """A person who books with one business. The same person elsewhere is another row: tenants share nothing."""
-
-    __tablename__ = "customers"
-    __table_args__ = (
-        UniqueConstraint("business_id", "id"),
-        UniqueConstraint("user_id", "business_id"),
-        UniqueConstraint("business_id", "email"),
-    )
-
-    id: Mapped[Key]
-    business_id: Mapped[UUID] = mapped_column(ForeignKey("businesses.id"))
-    user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    code: Mapped[str] = mapped_column(String(63))
+    """The business's own key for the provider; imports and outside calendars know them by it."""
     name: Mapped[str] = mapped_column(String(200))
     email: Mapped[str | None] = mapped_column(String(254))
     """Lower case."""
     phone: Mapped[str | None] = mapped_column(String(20))
     """E.164."""
-    sms_opt_in: Mapped[bool] = mapped_column(server_default="false")
+    timezone: Mapped[str | None] = mapped_column(String(64))
+    """IANA zone of the provider's own hours; none: the business's."""
+    skills: Mapped[list[str]] = mapped_column(ARRAY(String(63)), server_default="{}")
+    rating: Mapped[Decimal] = mapped_column(Numeric(3, 2), server_default="0")
+    available: Mapped[bool] = mapped_column(server_default="true")
+    auto_accept: Mapped[bool | None]
+    """Accepts offers without being asked; none follows the business's policy."""
+    last_assigned_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    """Last turn under `round_robin`; other strategies leave it alone."""
     created_at: Mapped[Created]

@@ -4,7 +4,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, DateTime, ForeignKey, ForeignKeyConstraint, Index, String, Text, text
+from sqlalchemy import (
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSTZRANGE, ExcludeConstraint, Range
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.orm import Mapped, mapped_column
@@ -16,11 +26,22 @@ _STATUSES = ", ".join(f"'{status}'" for status in Status)
 
 
 class Reservation(Base):
-    """A provider's time that is taken. No two of one provider overlap: PostgreSQL sees to it."""
+    """A provider's time that is taken, for a booking or held for a while. PostgreSQL lets no two overlap.
+
+    The seats of one group session are the exception: rows with the same session overlap each other, and each has a
+    seat of its own.
+    """
 
     __tablename__ = "reservations"
     __table_args__ = (
-        ExcludeConstraint(("provider_id", "="), ("during", "&&"), using="gist", name="ex_reservations_no_overlap"),
+        ExcludeConstraint(
+            ("provider_id", "="),
+            ("during", "&&"),
+            ("session_id", "<>"),
+            using="gist",
+            name="ex_reservations_no_overlap",
+        ),
+        UniqueConstraint("session_id", "seat"),
         ForeignKeyConstraint(["business_id", "provider_id"], ["providers.business_id", "providers.id"]),
         # Checked at commit: the time is reserved before the booking is stored, in one statement.
         ForeignKeyConstraint(
@@ -30,14 +51,50 @@ class Reservation(Base):
             initially="DEFERRED",
         ),
         CheckConstraint("NOT isempty(during)", name="takes_time"),
+        CheckConstraint("seat BETWEEN 1 AND capacity", name="seat_is_within_capacity"),
+        CheckConstraint("(booking_id IS NULL) = (expires_at IS NOT NULL)", name="held_or_booked"),
+        Index("ix_reservations_expires_at", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
     )
 
     id: Mapped[Key]
     business_id: Mapped[UUID]
     provider_id: Mapped[UUID]
-    booking_id: Mapped[UUID] = mapped_column(unique=True)
+    booking_id: Mapped[UUID | None] = mapped_column(unique=True)
     during: Mapped[Range[datetime]] = mapped_column(TSTZRANGE)
     """From start less the buffer before to end plus the buffer after, the end excluded."""
+    session_id: Mapped[UUID]
+    """The group session; a reservation for one alone is its own."""
+    service_id: Mapped[UUID | None]
+    """Of a group session: which service its seats are for."""
+    seat: Mapped[int] = mapped_column(server_default="1")
+    capacity: Mapped[int] = mapped_column(server_default="1")
+    expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    """Of a hold: from then on the time is free, whether or not the row is still there."""
+
+
+class Hold(Base):
+    """Time kept for somebody who is about to book. Its reservation has the same id."""
+
+    __tablename__ = "holds"
+    __table_args__ = (
+        ForeignKeyConstraint(["business_id", "service_id"], ["services.business_id", "services.id"]),
+        ForeignKeyConstraint(["business_id", "provider_id"], ["providers.business_id", "providers.id"]),
+        CheckConstraint("ends_at > starts_at", name="ends_after_start"),
+        Index("ix_holds_expires_at", "expires_at"),
+        Index("ix_holds_held_by", "held_by", "business_id"),
+    )
+
+    id: Mapped[Key]
+    business_id: Mapped[UUID]
+    service_id: Mapped[UUID]
+    provider_id: Mapped[UUID]
+    starts_at: Mapped[Moment]
+    ends_at: Mapped[Moment]
+    held_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    booking_id: Mapped[UUID | None]
+    """The booking that it became."""
+    expires_at: Mapped[Moment]
+    created_at: Mapped[Created]
 
 
 class Booking(Base):
@@ -103,6 +160,10 @@ class Booking(Base):
     needs_attention: Mapped[bool]
     planned_from: Mapped[Moment]
 
+    preferred_provider_id: Mapped[UUID | None]
+    """Whom the customer would like best; somebody else is asked when they cannot."""
+    choice: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    """`domain.assignment.Choice`: why the present provider was chosen."""
     address: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     notes: Mapped[str | None] = mapped_column(Text)
     attribution: Mapped[dict[str, Any] | None] = mapped_column(JSONB)

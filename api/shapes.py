@@ -1,0 +1,62 @@
+"""The shapes that resources share on the wire, with what makes a value of each of them good."""
+
+from typing import Annotated
+
+import phonenumbers
+from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field
+
+from domain.zones import zone_named
+
+
+def _e164(value: str) -> str:
+    try:
+        number = phonenumbers.parse(value)
+    except phonenumbers.NumberParseException as error:
+        raise ValueError("not a phone number; write it with its country code, as +1 212 555 0100") from error
+    if not phonenumbers.is_possible_number(number):
+        raise ValueError("no phone number has this many digits in this country")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _lower(value: str) -> str:
+    return value.lower()
+
+
+def _without_nul(value: str) -> str:
+    if "\x00" in value:
+        raise ValueError("must not contain the NUL character")
+    return value
+
+
+Text = Annotated[str, AfterValidator(_without_nul)]
+Phone = Annotated[Text, Field(max_length=40), AfterValidator(_e164)]
+Email = Annotated[EmailStr, AfterValidator(_lower)]
+Line = Annotated[Text, Field(min_length=1, max_length=200)]
+ReasonText = Annotated[Text, Field(min_length=1, max_length=1000)]
+
+
+class In(BaseModel):
+    """Base of what callers send: fields we do not know are refused."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+def _zone(value: str) -> str:
+    return zone_named(value).key
+
+
+Zone = Annotated[str, Field(max_length=64), AfterValidator(_zone)]
+"""An IANA zone, as Europe/London."""
+Slug = Annotated[str, Field(pattern="^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+"""A DNS label: it can be a subdomain."""
+Code = Annotated[str, Field(pattern="^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$")]
+"""A business's own key for something it has."""
+CurrencyCode = Annotated[str, Field(pattern="^[A-Z]{3}$", description="ISO 4217")]
+Skill = Code
+Skills = Annotated[list[Skill], Field(max_length=50)]
+
+
+class Money(BaseModel):
+    amount_minor: int
+    """In the currency's minor unit (cents)."""
+    currency: str

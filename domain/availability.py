@@ -1,0 +1,188 @@
+"""Which appointments are free: open time less what is taken. The one answer for slots, holds and bookings.
+
+An appointment lies within open time from start to end. The buffers around it may reach beyond opening hours, but
+not into other reservations. All instants are whole seconds since 1970 in UTC, all intervals exclude their end.
+
+Starts are what is computed, not gaps: what is taken rules out the starts between two instants, so that a provider's
+month is a sorted list and a few cuts through it.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from domain.hours import Opening, Stretch
+
+Interval = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What an appointment asks of a provider's time."""
+
+    duration: int
+    """Seconds, as all of these."""
+    before: int = 0
+    after: int = 0
+    step_minutes: int = 15
+    earliest: int = 0
+    """The first start that the minimum notice allows."""
+    latest: int = 1 << 40
+    """The last start within the booking horizon."""
+    capacity: int = 1
+    full: tuple[Interval, ...] = ()
+    """Days that have reached their limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A group session that has begun to fill: the time it takes, buffers included, and the seats left."""
+
+    taken_from: int
+    taken_until: int
+    seats_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Agenda:
+    """One provider's time: when they work and what is taken of it."""
+
+    provider_id: UUID
+    opening: Opening
+    away: tuple[Interval, ...] = ()
+    """Time off and blocks: closes open time."""
+    busy: tuple[Interval, ...] = ()
+    """Reservations and outside appointments: keeps its distance from buffers too."""
+    sessions: tuple[Session, ...] = ()
+    """Of the service that is asked for; their time is in `busy` as well."""
+    open_elsewhere: tuple[Interval, ...] | None = None
+    """Open time that an outside calendar gives in place of the rules."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    starts_at: int
+    ends_at: int
+    provider_ids: list[UUID]
+    seats_left: int
+
+
+def find_slots(agendas: Iterable[Agenda], demand: Demand, window: Interval) -> list[Slot]:
+    """Every appointment that may be booked with a start in the window, the earliest first."""
+    found: dict[int, Slot] = {}
+    offers: dict[int, list[int]] = {}
+    for agenda in agendas:
+        starts, seats = _bookable(agenda, demand, window, offers)
+        for start in starts:
+            slot = found.get(start)
+            if slot is None:
+                found[start] = slot = Slot(start, start + demand.duration, [], 0)
+            slot.provider_ids.append(agenda.provider_id)
+        _add_seats(found, starts, seats, demand)
+    return [found[start] for start in sorted(found)]
+
+
+def is_bookable(agenda: Agenda, demand: Demand, start: int) -> bool:
+    """Whether this very appointment is among the slots."""
+    return bool(_bookable(agenda, demand, (start, start + 1), {})[0])
+
+
+def has_time(agenda: Agenda, demand: Demand, start: int) -> bool:
+    """Whether the provider is open and free, at whatever minute an appointment begins that is agreed already."""
+    stretches = _merged(_stretches(agenda, start, start + demand.duration))
+    open_then = any(opens <= start and start + demand.duration <= closes for opens, closes in stretches)
+    if not open_then or not _cut([start], _ruled_out(agenda.away, demand.duration)):
+        return False
+    return bool(_cut([start], _taken(agenda, demand))) or start in _joinable(agenda, demand, [start])
+
+
+def _bookable(
+    agenda: Agenda, demand: Demand, window: Interval, offers: dict[int, list[int]]
+) -> tuple[list[int], dict[int, int]]:
+    """The starts that are left, and the seats of those that join a session. `offers` remembers shared rules."""
+    offered = offers.get(id(agenda.opening)) if agenda.open_elsewhere is None else None
+    if offered is None:
+        offered = _offered(agenda, demand, window)
+        if agenda.open_elsewhere is None:
+            offers[id(agenda.opening)] = offered
+    present = _cut(offered, _ruled_out(agenda.away, demand.duration))
+    alone = _cut(present, _taken(agenda, demand))
+    seats = _joinable(agenda, demand, present)
+    return (sorted({*alone, *seats}) if seats else alone), seats
+
+
+def _offered(agenda: Agenda, demand: Demand, window: Interval) -> list[int]:
+    """The starts that the rules allow, whoever has booked."""
+    from_, until = max(window[0], demand.earliest), min(window[1], demand.latest + 1)
+    if from_ >= until:
+        return []
+    stretches = list(_stretches(agenda, from_, until + demand.duration))
+    marks = sorted({at for stretch in stretches for at in stretch.starts(demand.step_minutes)})
+    marks = marks[bisect_left(marks, from_) : bisect_left(marks, until)]
+    fitting: list[int] = []
+    for opens, closes in _merged(stretches):
+        fitting += marks[bisect_left(marks, opens) : bisect_right(marks, closes - demand.duration)]
+    return [at for at in fitting if not any(first <= at < end for first, end in demand.full)]
+
+
+def _stretches(agenda: Agenda, from_: int, until: int) -> Iterable[Stretch]:
+    if agenda.open_elsewhere is None:
+        return agenda.opening.stretches(from_, until)
+    return [
+        Stretch(*interval) for interval in agenda.open_elsewhere if interval[0] < until and interval[1] > from_
+    ]
+
+
+def _merged(stretches: Iterable[Stretch]) -> list[Interval]:
+    """The same time without overlaps, touching stretches made one."""
+    merged: list[Interval] = []
+    for opens, closes in sorted((stretch.opens_at, stretch.closes_at) for stretch in stretches):
+        if merged and opens <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], closes))
+        else:
+            merged.append((opens, closes))
+    return merged
+
+
+def _taken(agenda: Agenda, demand: Demand) -> list[Interval]:
+    return _ruled_out(agenda.busy, demand.duration, demand.before, demand.after)
+
+
+def _ruled_out(taken: Iterable[Interval], duration: int, before: int = 0, after: int = 0) -> list[Interval]:
+    """The starts, strictly between two instants, whose appointment would run into what is taken."""
+    return sorted((first - duration - after, end + before) for first, end in taken)
+
+
+def _cut(starts: Sequence[int], ruled_out: Iterable[Interval]) -> list[int]:
+    """The starts that lie in none of the open intervals; both sorted."""
+    kept: list[int] = []
+    at = 0
+    for low, high in ruled_out:
+        left = bisect_right(starts, low, at)
+        kept += starts[at:left]
+        at = bisect_left(starts, high, left)
+    kept += starts[at:]
+    return kept
+
+
+def _joinable(agenda: Agenda, demand: Demand, starts: Sequence[int]) -> dict[int, int]:
+    """The starts at which a session has seats left, and how many; only just the same time can be shared."""
+    if demand.capacity == 1:
+        return {}
+    found = {}
+    for session in agenda.sessions:
+        start = session.taken_from + demand.before
+        at = bisect_left(starts, start)
+        same = session.taken_until == start + demand.duration + demand.after
+        if same and session.seats_left > 0 and at < len(starts) and starts[at] == start:
+            found[start] = session.seats_left
+    return found
+
+
+def _add_seats(found: dict[int, Slot], starts: list[int], seats: dict[int, int], demand: Demand) -> None:
+    for start in starts:
+        slot = found[start]
+        found[start] = Slot(
+            slot.starts_at, slot.ends_at, slot.provider_ids, slot.seats_left + seats.get(start, demand.capacity)
+        )

@@ -1,0 +1,94 @@
+"""Wall clocks: from a local date and minute to the instant, also where a clock is put forward or back.
+
+One rule for both, that of the wall itself: a time of day begins at the first instant at which the clock reads it
+or anything later. So what falls into the hour that a clock skips begins when the skip ends, and what exists twice
+begins the first time. All instants are whole seconds since 1970, UTC.
+"""
+
+import zoneinfo
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+# One zone database for every process on every machine: the pinned package, never whatever the host carries.
+zoneinfo.reset_tzpath(())
+
+MINUTES_A_DAY = 24 * 60
+_MINUTE = 60
+
+
+@lru_cache(maxsize=1)
+def zone_names() -> frozenset[str]:
+    """Every IANA zone of the pinned database."""
+    return frozenset(zoneinfo.available_timezones())
+
+
+def zone_named(name: str) -> ZoneInfo:
+    """The zone of this name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if name not in zone_names():
+        raise ValueError(f"'{name}' is no IANA time zone, such as Europe/London")
+    return ZoneInfo(name)
+
+
+def epoch(moment: datetime) -> int:
+    """The instant as whole seconds, rounded down."""
+    return int(moment.timestamp() // 1)
+
+
+def moment(instant: int) -> datetime:
+    """The instant as a moment in UTC."""
+    return datetime.fromtimestamp(instant, UTC)
+
+
+def local_date(instant: int, zone: ZoneInfo) -> date:
+    """The date that a calendar on the wall shows at the instant."""
+    return datetime.fromtimestamp(instant, zone).date()
+
+
+def minute_of(instant: int, zone: ZoneInfo, day: date) -> float:
+    """What the clock reads at the instant, in minutes after the midnight of `day`."""
+    wall = datetime.fromtimestamp(instant, zone).replace(tzinfo=None)
+    return (wall - datetime.combine(day, datetime.min.time())) / timedelta(minutes=1)
+
+
+def begins(day: date, minute: int, zone: ZoneInfo) -> int:
+    """The first instant at which the clock reads `minute` minutes after the midnight of `day`, or later."""
+    wall = _wall(day, minute)
+    before, after = (_instant(wall, zone, fold) for fold in (0, 1))
+    if before <= after:  # an ordinary time, or one that comes twice: the first of them
+        return before
+    return _skip_ends(after, before, zone)
+
+
+def readings(day: date, minute: int, zone: ZoneInfo) -> list[int]:
+    """The instants at which the clock reads just this: one; two where it comes twice; none where it is skipped."""
+    wall = _wall(day, minute)
+    before, after = (_instant(wall, zone, fold) for fold in (0, 1))
+    if before > after:
+        return []
+    return [before] if before == after else [before, after]
+
+
+def _wall(day: date, minute: int) -> datetime:
+    return datetime.combine(day, datetime.min.time()) + timedelta(minutes=minute)
+
+
+def _instant(wall: datetime, zone: ZoneInfo, fold: int) -> int:
+    return int(wall.replace(tzinfo=zone, fold=fold).timestamp())
+
+
+def _skip_ends(low: int, high: int, zone: ZoneInfo) -> int:
+    """The instant between the two at which the clock jumps ahead, found by halving."""
+    ahead = _offset(high, zone)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _offset(middle, zone) == ahead else (middle, high)
+    return high
+
+
+def _offset(instant: int, zone: ZoneInfo) -> timedelta | None:
+    return datetime.fromtimestamp(instant, zone).utcoffset()
