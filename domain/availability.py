@@ -3,8 +3,8 @@
 An appointment lies within open time from start to end. The buffers around it may reach beyond opening hours, but
 not into other reservations. All instants are whole seconds since 1970 in UTC, all intervals exclude their end.
 
-Starts are what is computed, not gaps: what is taken rules out the starts between two instants, so that a provider's
-month is a sorted list and a few cuts through it.
+Starts are what is computed, not gaps: what is taken rules out the starts between two instants, so that a
+provider's month is a sorted list and a few cuts through it. Nothing here reads a clock.
 """
 
 from bisect import bisect_left, bisect_right

@@ -11,11 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from db.models import Business, Customer, Membership, Provider, Service, User, WeeklyHours
 from db.repositories import bookings
 from db.repositories.bookings import NewBooking
+from db.repositories.calendar import Wanted
 from domain.access import Membership as Role_
 from domain.access import Principal
 from domain.booking import SYSTEM, BookingState
 from domain.lifecycle import Role, Status
 from domain.policies import Policy
+from domain.search import Terms
 from runtime.ids import new_id, new_reference
 
 DURATION = timedelta(minutes=60)
@@ -170,6 +172,12 @@ async def make_booking(
     return state
 
 
+def wanted(tenant: Tenant, starts_at: datetime, **terms: Any) -> Wanted:
+    """An appointment of the tenant's service."""
+    duration = int(DURATION.total_seconds()) // 60
+    return Wanted(starts_at, Terms(service_id=tenant.service_id, duration_minutes=duration, **terms))
+
+
 def new_booking(tenant: Tenant, state: BookingState, **changes: Any) -> NewBooking:
     """What the create path hands to the repository for this state."""
     values: dict[str, Any] = {
@@ -187,7 +195,6 @@ def new_booking(tenant: Tenant, state: BookingState, **changes: Any) -> NewBooki
         "idempotency_key": str(state.booking_id),
         "request_hash": "0",
         "response": "{}",
-        "taken_from": state.starts_at,
-        "taken_until": state.ends_at,
+        "reservation": wanted(tenant, state.starts_at).reservation(state.provider_id),
     }
     return NewBooking(**values | changes)

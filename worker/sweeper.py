@@ -29,6 +29,9 @@ _CONCURRENCY = 8
 _LOOK_BACK = timedelta(hours=24)
 _AGAIN_EVERY = timedelta(seconds=15)
 _REVIVE_EVERY_ROUNDS = 5
+_TIDY_EVERY = timedelta(minutes=1)
+_HOLDS_ARE_TOLD = timedelta(days=1)
+"""How long a hold that ran out can still be asked about."""
 _OVERLAP = timedelta(minutes=2)
 """Visibility is written a little later than the close that it tells of."""
 
@@ -36,7 +39,7 @@ _ENDED_BADLY = "ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut')"
 
 
 class Sweeper:
-    """Three rounds: bookings never started, workflows that ended as nobody meant, and a full audit."""
+    """Rounds: bookings never started, workflows that ended as nobody meant, holds that ran out, a full audit."""
 
     def __init__(self, client: Client, engine: AsyncEngine, settings: Settings) -> None:
         self._client = client
@@ -51,6 +54,7 @@ class Sweeper:
             _Periodic(self._begin_again, _AGAIN_EVERY),
             _Periodic(self._start_unstarted, timedelta()),
             _Periodic(self._revive_ended, self._interval * _REVIVE_EVERY_ROUNDS),
+            _Periodic(self._forget_holds, _TIDY_EVERY),
             _Periodic(self._audit, timedelta(seconds=settings.audit_interval_seconds)),
         )
 
@@ -132,6 +136,11 @@ class Sweeper:
         ids = ", ".join(f"'{names.booking_workflow_id(ref.booking_id)}'" for ref in refs)
         query = f"WorkflowId IN ({ids}) AND ExecutionStatus = 'Running'"
         return {_booking_id(run.id) async for run in self._client.list_workflows(query)}
+
+    async def _forget_holds(self) -> None:
+        """Delete what is left of holds that ran out."""
+        async with autocommit(self._engine) as conn:
+            await upkeep.forget_holds(conn, told_until=datetime.now(UTC) - _HOLDS_ARE_TOLD, limit=_BATCH * 5)
 
     async def _start_all(self, refs: Sequence[BookingRef], *, alarm: str | None) -> list[Exception]:
         """Start them all, as far as they can be; what kept the others from it."""

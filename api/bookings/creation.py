@@ -6,41 +6,40 @@ answer however often it is sent.
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api import reserving
 from api.bookings import rendering
 from api.bookings.schemas import BookingIn
 from api.deps import Parts
+from api.holds import redeeming
+from api.reserving import Ask
 from db.engine import autocommit
-from db.repositories import bookings, calendar, catalogue, customers, idempotency
+from db.repositories import bookings, choosing, customers, idempotency
 from db.repositories.bookings import Inserted, NewBooking
-from db.repositories.calendar import Candidate, Wanted
+from db.repositories.calendar import Wanted
 from db.repositories.catalogue import Offering
+from db.repositories.choosing import Chosen
 from db.repositories.customers import Contact
 from domain.access import Principal, actor_creating
-from domain.assignment import best_first
 from domain.booking import Actor, BookingState
 from domain.errors import (
+    HoldExpiredError,
     HoldfastError,
     IdempotencyMismatchError,
     InvalidRequestError,
-    NotFoundError,
-    ProviderUnfitError,
     SlotUnavailableError,
 )
 from domain.lifecycle import Role, Status
-from domain.policies import Intake
 from domain.steps import BookingStart
 from runtime.ids import new_id, new_reference
 from runtime.json import to_json
 from runtime.metrics import BOOKINGS_CREATED
-
-_REFERENCE_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +60,18 @@ class CreateRequest:
         """A hash of what is asked, the same for every spelling of the same JSON."""
         canonical = orjson.dumps(self.body.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
         return hashlib.sha256(canonical).hexdigest()
+
+    def ask(self) -> Ask:
+        """What is asked of the calendar."""
+        body = self.body
+        return Ask(
+            business=body.business_id,
+            service=body.service_id,
+            starts_at=body.starts_at,
+            provider_id=body.provider_id,
+            preferred_provider_id=body.preferred_provider_id,
+            postal_code=body.address.postal_code if body.address else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,21 +95,25 @@ class _Draft:
 
     request: CreateRequest
     offering: Offering
-    wanted: Wanted
-    candidate: Candidate | None
+    chosen: Chosen | None
     now: datetime
 
+    @property
+    def wanted(self) -> Wanted:
+        return Wanted(self.request.body.starts_at, self.offering.terms)
+
     def state(self) -> BookingState:
-        candidate, policy = self.candidate, self.offering.policy
+        candidate = self.chosen.candidate if self.chosen else None
+        policy, wanted = self.offering.policy, self.wanted
         accepts = candidate.auto_accept if candidate else None
         return BookingState(
             booking_id=new_id(),
             business_id=self.offering.business_id,
-            service_id=self.offering.service_id,
+            service_id=self.offering.terms.service_id,
             status=Status.PENDING,
             version=1,
-            starts_at=self.wanted.starts_at,
-            ends_at=self.wanted.ends_at,
+            starts_at=wanted.starts_at,
+            ends_at=wanted.ends_at,
             provider_id=candidate.provider_id if candidate else None,
             auto_accept=policy.auto_accept if accepts is None else accepts,
             policy=policy,
@@ -113,8 +128,8 @@ async def create_booking(parts: Parts, request: CreateRequest) -> Created:
     """Book, or give the answer that this key got before.
 
     Raises:
-        HoldfastError: `slot_unavailable`, `provider_unfit`, `not_found`, `invalid_request`,
-            `idempotency_key_reused` or `start_backlog_full`; nothing was stored.
+        HoldfastError: `slot_unavailable`, `provider_unfit`, `outside_service_area`, `day_full`, `hold_expired`,
+            `not_found`, `invalid_request`, `idempotency_key_reused` or `start_backlog_full`; nothing was stored.
     """
     parts.starter.refuse_when_full()
     try:
@@ -142,85 +157,54 @@ async def _first_answer(parts: Parts, request: CreateRequest) -> Created | None:
 async def _create(parts: Parts, request: CreateRequest) -> tuple[BookingState, Created]:
     now = parts.now()
     async with autocommit(parts.engine) as conn:
-        offering, wanted, candidates = await _look_up(conn, request, now)
+        offering = await reserving.find_offering(conn, request.ask(), request.principal.user_id, now)
     async with parts.engine.connect() as conn:
-        for candidate in candidates:
-            created = await _try(conn, _Draft(request, offering, wanted, candidate, now))
-            if created is not None:
-                return created
+        for _ in range(reserving.TRIES):
+            try:
+                return await _try(conn, request, offering, now)
+            except _NotInsertedError as stopped:
+                _check_retry(request, stopped.inserted)
     raise SlotUnavailableError
 
 
-async def _look_up(
-    conn: AsyncConnection, request: CreateRequest, now: datetime
-) -> tuple[Offering, Wanted, list[Candidate | None]]:
-    """What is wanted and who could do it. None among the candidates stands for "nobody yet"."""
-    body = request.body
-    offering = await catalogue.find_offering(
-        conn, body.business_id, body.service_id, user_id=request.principal.user_id
-    )
-    if offering is None:
-        raise NotFoundError(f"'{body.business_id}' offers no service '{body.service_id}'.")
-    wanted = _checked(offering, body, now)
-    dispatch = offering.policy.intake is Intake.DISPATCH
-    if dispatch and body.provider_id is None:
-        return offering, wanted, [None]
-    free = await calendar.list_free(conn, offering.business_id, wanted, provider_id=body.provider_id)
-    candidates: list[Candidate | None] = list(best_first(free))
-    if not candidates and body.provider_id is not None:
-        await _check_fit(conn, offering, body.provider_id)
-    return offering, wanted, [*candidates, None] if dispatch else candidates
+def _check_retry(request: CreateRequest, inserted: Inserted) -> None:
+    """Refuse what another try cannot mend; else somebody was quicker, or the reference is in use."""
+    if not inserted.key_was_new:
+        raise IdempotencyMismatchError  # or a replay: whoever asked looks
+    if request.body.hold_id is not None and not inserted.time_was_free:
+        raise HoldExpiredError
 
 
-async def _try(conn: AsyncConnection, draft: _Draft) -> tuple[BookingState, Created] | None:
-    """Book with one candidate; none when somebody else was quicker with their time."""
-    for _ in range(_REFERENCE_TRIES):
-        try:
-            return await _insert(conn, draft)
-        except _NotInsertedError as stopped:
-            if not stopped.inserted.key_was_new:
-                raise IdempotencyMismatchError from stopped  # or a replay: whoever asked looks
-            if not stopped.inserted.time_was_free:
-                return None
-    raise RuntimeError("no booking reference is left")
-
-
-def _checked(offering: Offering, body: BookingIn, now: datetime) -> Wanted:
-    if offering.business_status != "active":
-        raise InvalidRequestError("This business does not take bookings at the moment.")
-    if body.starts_at <= now:
-        raise InvalidRequestError("starts_at lies in the past.")
-    return Wanted(
-        starts_at=body.starts_at,
-        ends_at=body.starts_at + timedelta(minutes=offering.duration_minutes),
-        buffer_before_minutes=offering.buffer_before_minutes,
-        buffer_after_minutes=offering.buffer_after_minutes,
-        timezone=offering.timezone,
-        required_skills=offering.required_skills,
-    )
-
-
-async def _check_fit(conn: AsyncConnection, offering: Offering, provider_id: UUID) -> None:
-    fit = await calendar.find_provider(conn, offering.business_id, provider_id, offering.required_skills)
-    if fit is None:
-        raise ProviderUnfitError
+async def _try(
+    conn: AsyncConnection, request: CreateRequest, offering: Offering, now: datetime
+) -> tuple[BookingState, Created]:
+    """Choose and store in one transaction; leaving it by an error rolls everything back."""
+    async with conn.begin():
+        if request.body.hold_id is not None:
+            user_id = request.principal.user_id
+            chosen = await redeeming.chosen_by_hold(conn, user_id, request.body.hold_id, offering, request.ask())
+            return await _insert(conn, _Draft(request, offering, chosen, now))
+        found = await reserving.choose(conn, offering, request.ask(), now)
+        inserted = await _insert(conn, _Draft(request, offering, found, now))
+        if found is not None:
+            await choosing.mark(conn, offering.business_id, found.choice, now)
+        return inserted
 
 
 async def _insert(conn: AsyncConnection, draft: _Draft) -> tuple[BookingState, Created]:
     state, reference = draft.state(), new_reference()
-    async with conn.begin():
-        actor = actor_creating(draft.request.principal, state.business_id)
-        customer_id = await _customer(conn, draft, actor)
-        body = to_json(rendering.booking(_row(draft, state, reference, customer_id)))
-        new = _new_booking(draft, state, reference, customer_id, actor, body)
-        inserted = await bookings.insert(conn, state.business_id, new)
-        if not inserted.booked:
-            raise _NotInsertedError(inserted)  # leaves the block: rolled back
+    actor = actor_creating(draft.request.principal, state.business_id)
+    customer_id = await _customer(conn, draft, actor)
+    body = to_json(rendering.booking(_row(draft, state, reference, customer_id)))
+    new = _new_booking(draft, state, reference, customer_id, actor, body)
+    inserted = await bookings.insert(conn, state.business_id, new)
+    if not inserted.booked:
+        raise _NotInsertedError(inserted)
     return state, Created(booking_id=str(state.booking_id), body=body)
 
 
 async def _customer(conn: AsyncConnection, draft: _Draft, actor: Actor) -> UUID:
-    """Staff book for somebody they name; everybody else books for themselves."""
+    """The id of whom it is for. Staff book for somebody they name; everybody else books for themselves."""
     business_id, given = draft.offering.business_id, draft.request.body.customer
     contact = Contact(**given.model_dump()) if given else None
     if actor.role is Role.CUSTOMER:
@@ -249,25 +233,26 @@ def _row(draft: _Draft, state: BookingState, reference: str, customer_id: UUID) 
 def _new_booking(
     draft: _Draft, state: BookingState, reference: str, customer_id: UUID, actor: Actor, body: bytes
 ) -> NewBooking:
-    request, offering, wanted = draft.request, draft.offering, draft.wanted
-    asked = request.body
+    request, offering, asked = draft.request, draft.offering, draft.request.body
     return NewBooking(
         state=state,
         reference=reference,
         customer_id=customer_id,
         actor=actor,
         correlation_id=request.request_id,
-        buffer_before_minutes=offering.buffer_before_minutes,
-        buffer_after_minutes=offering.buffer_after_minutes,
+        buffer_before_minutes=offering.terms.buffer_before_minutes,
+        buffer_after_minutes=offering.terms.buffer_after_minutes,
         timezone=offering.timezone,
         price_minor=offering.price_minor,
         currency=offering.currency,
+        reservation=draft.wanted.reservation(state.provider_id),
+        hold_id=asked.hold_id,
+        choice=draft.chosen.choice if draft.chosen else None,
+        preferred_provider_id=asked.preferred_provider_id,
         idempotency_scope=request.scope,
         idempotency_key=request.idempotency_key,
         request_hash=request.digest(),
         response=body.decode(),
-        taken_from=wanted.taken_from(),
-        taken_until=wanted.taken_until(),
         address=asked.address.model_dump() if asked.address else None,
         notes=asked.notes,
         attribution=asked.attribution,

@@ -1,9 +1,10 @@
 """`/v1/bookings`: create, look at, and list."""
 
+from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from api.bookings import cursors, rendering
 from api.bookings.commanding import find_booking, reach_of
@@ -13,30 +14,26 @@ from api.bookings.schemas import (
     BookingIn,
     BookingOut,
     BookingPage,
+    CancellationOut,
     History,
     HistoryItem,
     NextOut,
 )
 from api.deps import AppParts, CurrentPrincipal, RequestId
+from api.idempotency import OptionalKey, plain_key
+from api.shapes import Money
 from db.engine import autocommit
 from db.repositories import bookings
 from db.repositories.bookings import Filters, Page
+from db.repositories.rows import Row
 from domain import plan
+from domain.booking import BookingState
 from domain.errors import InvalidRequestError, NotFoundError
 from domain.lifecycle import Status
 from domain.times import Moment
 from runtime.json import to_json
 
 router = APIRouter(prefix="/v1/bookings", tags=["bookings"])
-
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        max_length=255,
-        description="A fresh unique value for each booking; the same value again gets the same answer.",
-    ),
-]
 
 
 @router.post("", operation_id="createBooking", status_code=201, response_model=BookingOut)
@@ -45,11 +42,11 @@ async def create(
     parts: AppParts,
     principal: CurrentPrincipal,
     request_id: RequestId,
-    idempotency_key: IdempotencyKey = None,
+    idempotency_key: OptionalKey = None,
 ) -> Response:
     """Book a service at a time. Answers once the booking is committed; a provider is asked right behind it."""
-    key = (idempotency_key or "").strip().strip('"').strip()
-    if not key:
+    key = plain_key(idempotency_key)
+    if key is None:
         raise InvalidRequestError("The header Idempotency-Key is missing: send a fresh unique value.")
     created = await create_booking(parts, CreateRequest(principal, body, key, request_id))
     return rendering.created_response(created.body, created.booking_id)
@@ -110,6 +107,7 @@ async def next_(booking_id: UUID, parts: AppParts, principal: CurrentPrincipal) 
     found = await find_booking(parts, principal, booking_id)
     async with autocommit(parts.engine) as conn:
         state = await bookings.find_state(conn, found["business_id"], booking_id)
+        choice = await bookings.find_choice(conn, found["business_id"], booking_id)
     if state is None:
         raise NotFoundError
     return NextOut(
@@ -120,8 +118,19 @@ async def next_(booking_id: UUID, parts: AppParts, principal: CurrentPrincipal) 
         max_attempts=state.policy.backoff.attempts,
         next_attempt_at=state.next_attempt_at,
         refused_provider_ids=list(state.refused_provider_ids),
+        choice=choice,
+        cancellation=_cancellation(state, found),
         reminders=plan.reminders_after(state, parts.now()),
         needs_attention=state.needs_attention,
+    )
+
+
+def _cancellation(state: BookingState, found: Row) -> CancellationOut:
+    policy = state.policy.cancellation
+    fee = policy.fee_minor(found["price_minor"])
+    return CancellationOut(
+        free_until=state.starts_at - timedelta(minutes=policy.window_minutes) if fee else None,
+        fee=Money(amount_minor=fee, currency=found["currency"]),
     )
 
 

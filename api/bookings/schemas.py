@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from api.shapes import Email, In, Line, Money, Phone, ReasonText, Text
+from domain.assignment import Choice
 from domain.lifecycle import Party, Role, Status
 from domain.plan import Deadline, Phase, Reminder
 from domain.steps import StepKind
@@ -41,6 +42,10 @@ class BookingIn(In):
     service_id: Annotated[Text, Field(min_length=1, max_length=63, description="The service's id or code.")]
     starts_at: Moment
     provider_id: UUID | None = None
+    preferred_provider_id: UUID | None = None
+    """Whom you would like; with the strategy `preferred_first` they are asked first, if they are free."""
+    hold_id: UUID | None = None
+    """The hold of the same service and time that this booking redeems."""
     customer: CustomerIn | None = None
     address: AddressIn | None = None
     notes: Annotated[Text, Field(max_length=2000)] | None = None
@@ -90,6 +95,14 @@ class History(BaseModel):
     items: list[HistoryItem]
 
 
+class CancellationOut(BaseModel):
+    """What the customer's cancellation would cost."""
+
+    free_until: datetime | None
+    """From then on it costs `fee`; none: it never does."""
+    fee: Money
+
+
 class NextOut(BaseModel):
     """What happens next to a booking, and when."""
 
@@ -100,6 +113,9 @@ class NextOut(BaseModel):
     max_attempts: int
     next_attempt_at: datetime | None
     refused_provider_ids: list[UUID]
+    choice: Choice | None
+    """Why the present provider; none while nobody was chosen."""
+    cancellation: CancellationOut
     reminders: list[Reminder]
     needs_attention: bool
 

@@ -93,6 +93,8 @@ class Hold(Base):
     held_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     booking_id: Mapped[UUID | None]
     """The booking that it became."""
+    choice: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    """`domain.assignment.Choice`: why this provider."""
     expires_at: Mapped[Moment]
     created_at: Mapped[Created]
 

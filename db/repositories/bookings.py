@@ -10,7 +10,9 @@ from sqlalchemy import ColumnElement, exists, or_, select, text, tuple_, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.models import Booking, BookingHistory, Customer, Reservation
+from db.repositories.calendar import TAKE_TIME
 from db.repositories.rows import Row, row, row_or_none, rows
+from domain.assignment import Choice
 from domain.booking import Actor, BookingState
 from domain.events import SCHEMA_VERSION, SOURCE, event_type
 from domain.lifecycle import Status
@@ -33,12 +35,16 @@ class NewBooking:
     timezone: str
     price_minor: int
     currency: str
+    reservation: dict[str, Any]
+    """What `TAKE_TIME` needs."""
     idempotency_scope: str
     idempotency_key: str
     request_hash: str
     response: str
-    taken_from: datetime
-    taken_until: datetime
+    hold_id: UUID | None = None
+    """The hold that this booking redeems, in place of reserving anew."""
+    choice: Choice | None = None
+    preferred_provider_id: UUID | None = None
     address: dict[str, Any] | None = None
     notes: str | None = None
     attribution: dict[str, Any] | None = None
@@ -55,29 +61,24 @@ class Inserted:
 
 # One round trip. Each part inserts only what the one before it let through; what is missing at the end tells
 # why, and the caller rolls back. DO NOTHING makes rivals wait for each other's commit instead of deadlocking.
-INSERT = text("""
+_INSERT = """
 WITH key AS (
     INSERT INTO idempotency_keys (scope, key, business_id, request_hash, response)
     VALUES (:scope, :key, :business_id, :request_hash, :response)
     ON CONFLICT DO NOTHING RETURNING 1
-), slot AS (
-    INSERT INTO reservations (id, business_id, provider_id, booking_id, during)
-    SELECT :reservation_id, :business_id, CAST(:provider_id AS uuid), :booking_id,
-           tstzrange(:taken_from, :taken_until)
-    FROM key WHERE CAST(:provider_id AS uuid) IS NOT NULL
-    ON CONFLICT DO NOTHING RETURNING 1
-), free AS (
+), {take}, free AS (
     SELECT 1 FROM key WHERE CAST(:provider_id AS uuid) IS NULL OR EXISTS (SELECT 1 FROM slot)
 ), booking AS (
     INSERT INTO bookings (
         id, business_id, reference, service_id, provider_id, customer_id, status, version, starts_at, ends_at,
         buffer_before_minutes, buffer_after_minutes, timezone, price_minor, currency, policy, auto_accept,
         phase_since, attempt, next_attempt_at, accepted_once, needs_attention, planned_from,
-        address, notes, attribution, created_at, updated_at)
+        preferred_provider_id, choice, address, notes, attribution, created_at, updated_at)
     SELECT :booking_id, :business_id, :reference, :service_id, CAST(:provider_id AS uuid), :customer_id,
         'pending', 1, :starts_at, :ends_at, :buffer_before, :buffer_after, :timezone, :price_minor, :currency,
         CAST(:policy AS jsonb), :auto_accept, :now, 0, :now, false, false, :now,
-        CAST(:address AS jsonb), :notes, CAST(:attribution AS jsonb), :now, :now
+        CAST(:preferred_provider_id AS uuid), CAST(:choice AS jsonb), CAST(:address AS jsonb), :notes,
+        CAST(:attribution AS jsonb), :now, :now
     FROM free
     ON CONFLICT DO NOTHING RETURNING 1
 ), history AS (
@@ -96,16 +97,33 @@ WITH key AS (
 )
 SELECT EXISTS (SELECT 1 FROM key) AS key_was_new, EXISTS (SELECT 1 FROM free) AS time_was_free,
        EXISTS (SELECT 1 FROM booking) AS booked
-""")
+"""
+
+# The time is this caller's already, as long as the hold lasts. It may run out between any two requests, so it is
+# here, in the statement that needs it, that it is looked at.
+_REDEEM = """
+slot AS (
+    UPDATE reservations SET booking_id = CAST(:reserved_for AS uuid), expires_at = NULL
+    WHERE business_id = :business_id AND id = CAST(:hold_id AS uuid) AND provider_id = CAST(:provider_id AS uuid)
+      AND expires_at > statement_timestamp() AND EXISTS (SELECT 1 FROM key)
+    RETURNING id
+), redeemed AS (
+    UPDATE holds SET booking_id = CAST(:reserved_for AS uuid)
+    WHERE business_id = :business_id AND id IN (SELECT id FROM slot)
+)"""
+
+INSERT = text(_INSERT.format(take=TAKE_TIME.format(after="key")))
+INSERT_HELD = text(_INSERT.format(take=_REDEEM))
 
 
 async def insert(conn: AsyncConnection, business_id: UUID, new: NewBooking) -> Inserted:
     """Store a new booking with its reservation, idempotency key, history row 1 and event.
 
     Must run inside a transaction, which must be rolled back unless the booking was `booked`. With
-    `state.provider_id` the time of that provider is reserved; without one nobody's is.
+    `state.provider_id` the time of that provider is reserved, or taken over from a hold; without one nobody's is.
     """
-    return Inserted(**await row(conn, INSERT, _insert_parameters(business_id, new)))
+    statement = INSERT if new.hold_id is None else INSERT_HELD
+    return Inserted(**await row(conn, statement, _insert_parameters(business_id, new)))
 
 
 def _insert_parameters(business_id: UUID, new: NewBooking) -> dict[str, Any]:
@@ -113,15 +131,15 @@ def _insert_parameters(business_id: UUID, new: NewBooking) -> dict[str, Any]:
     return {
         "business_id": business_id,
         "booking_id": state.booking_id,
-        "reservation_id": new_id(),
+        **new.reservation,
+        "reserved_for": state.booking_id,
+        "reserved_until": None,
+        "hold_id": new.hold_id,
         "event_id": new_id(),
         "scope": new.idempotency_scope,
         "key": new.idempotency_key,
         "request_hash": new.request_hash,
         "response": new.response,
-        "provider_id": state.provider_id,
-        "taken_from": new.taken_from,
-        "taken_until": new.taken_until,
         "reference": new.reference,
         "service_id": state.service_id,
         "customer_id": new.customer_id,
@@ -135,6 +153,8 @@ def _insert_parameters(business_id: UUID, new: NewBooking) -> dict[str, Any]:
         "policy": state.policy.model_dump_json(),
         "auto_accept": state.auto_accept,
         "now": state.phase_since,
+        "preferred_provider_id": new.preferred_provider_id,
+        "choice": None if new.choice is None else new.choice.model_dump_json(),
         "address": _json(new.address),
         "notes": new.notes,
         "attribution": _json(new.attribution),
@@ -193,6 +213,13 @@ async def find_state(conn: AsyncConnection, business_id: UUID, booking_id: UUID)
     query = select(*_STATE_COLUMNS).where(Booking.business_id == business_id, Booking.id == booking_id)
     row = await row_or_none(conn, query)
     return None if row is None else BookingState.model_validate(dict(row))
+
+
+async def find_choice(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> Choice | None:
+    """Why the present provider was chosen; none when nobody was."""
+    query = select(Booking.choice).where(Booking.business_id == business_id, Booking.id == booking_id)
+    row = await row_or_none(conn, query)
+    return None if row is None or row["choice"] is None else Choice.model_validate(row["choice"])
 
 
 VIEW_COLUMNS = (

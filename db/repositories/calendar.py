@@ -1,90 +1,118 @@
-"""The calendar: who is free, and whose time is taken. PostgreSQL refuses overlaps, never a check in code."""
+"""The calendar: whose time is taken. PostgreSQL refuses overlaps and seats that are not there, never code."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
-from uuid import UUID
-from zoneinfo import ZoneInfo
+from typing import Any, Final
+from uuid import UUID, uuid5
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories.rows import execute, row_or_none, rows
+from db.repositories.rows import execute, row_or_none
+from domain.assignment import Candidate
+from domain.search import Terms
 from runtime.ids import new_id
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A stretch of somebody's time that a booking needs."""
+    """An appointment that needs somebody's time."""
 
     starts_at: datetime
-    ends_at: datetime
-    buffer_before_minutes: int
-    buffer_after_minutes: int
-    timezone: str
-    """IANA zone whose wall clock the hours are kept in."""
-    required_skills: list[str]
+    terms: Terms
+
+    @property
+    def ends_at(self) -> datetime:
+        return self.starts_at + timedelta(minutes=self.terms.duration_minutes)
 
     def taken_from(self) -> datetime:
-        return self.starts_at - timedelta(minutes=self.buffer_before_minutes)
+        return self.starts_at - timedelta(minutes=self.terms.buffer_before_minutes)
 
     def taken_until(self) -> datetime:
-        return self.ends_at + timedelta(minutes=self.buffer_after_minutes)
+        return self.ends_at + timedelta(minutes=self.terms.buffer_after_minutes)
+
+    def reservation(self, provider_id: UUID | None) -> dict[str, Any]:
+        """The parameters of `TAKE_TIME`, but for who takes it and until when."""
+        reservation_id, group = new_id(), self.terms.capacity > 1
+        return {
+            "reservation_id": reservation_id,
+            "provider_id": provider_id,
+            "taken_from": self.taken_from(),
+            "taken_until": self.taken_until(),
+            "session_id": self._session_with(provider_id) if group and provider_id else reservation_id,
+            "session_service_id": self.terms.service_id if group else None,
+            "capacity": self.terms.capacity,
+        }
+
+    def _session_with(self, provider_id: UUID) -> UUID:
+        """The id of the session that everybody shares who wants just this time of this provider."""
+        return uuid5(
+            self.terms.service_id,
+            f"{provider_id}/{self.taken_from().timestamp()}/{self.taken_until().timestamp()}",
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    provider_id: UUID
-    rating: float
-    auto_accept: bool | None
+# The seat is the lowest that nobody has; for an appointment alone it is the only one. Whoever asks for seats must
+# have queued for the session (`take_turns`), or two would pick the same one. Holds that have run out are swept out
+# of the way first; those that somebody else is sweeping are left to them, and the insert waits for their commit.
+# DO NOTHING instead of an error: a bare INSERT deadlocks under contention on one provider's time.
+TAKE_TIME: Final = """
+expired AS (
+    DELETE FROM reservations WHERE id IN (
+        SELECT id FROM reservations
+        WHERE provider_id = CAST(:provider_id AS uuid) AND during && tstzrange(:taken_from, :taken_until)
+          AND expires_at <= statement_timestamp()
+        FOR UPDATE SKIP LOCKED)
+    RETURNING 1
+), slot AS (
+    INSERT INTO reservations (
+        id, business_id, provider_id, booking_id, during, session_id, service_id, seat, capacity, expires_at)
+    SELECT :reservation_id, :business_id, CAST(:provider_id AS uuid), CAST(:reserved_for AS uuid),
+           tstzrange(:taken_from, :taken_until), :session_id, CAST(:session_service_id AS uuid), seat, :capacity,
+           CAST(:reserved_until AS timestamptz)
+    FROM {after}, generate_series(1, :capacity) AS seat
+    WHERE CAST(:provider_id AS uuid) IS NOT NULL
+      AND (SELECT count(*) FROM expired) >= 0
+      AND NOT EXISTS (
+          SELECT 1 FROM reservations r
+          WHERE r.session_id = :session_id AND r.seat = seat
+            AND (r.expires_at IS NULL OR r.expires_at > statement_timestamp()))
+    ORDER BY seat LIMIT 1
+    ON CONFLICT DO NOTHING RETURNING 1
+)"""
+
+_RESERVE = text(f"WITH {TAKE_TIME.format(after='(SELECT 1) AS one')} SELECT 1 FROM slot")  # noqa: S608 - our own text
+_RELEASE = text("DELETE FROM reservations WHERE business_id = :business_id AND booking_id = :booking_id")
 
 
-# Hours are compared as minutes of the local day on which the appointment starts. A provider's own hours
-# replace the business's altogether.
-FREE = text("""
-SELECT p.id AS provider_id, p.rating::float8 AS rating, p.auto_accept
-FROM providers p
-WHERE p.business_id = :business_id
-  AND p.available
-  AND p.skills @> CAST(:required_skills AS varchar[])
-  AND (CAST(:provider_id AS uuid) IS NULL OR p.id = :provider_id)
-  AND p.id <> ALL (CAST(:refused AS uuid[]))
-  AND EXISTS (
-      SELECT 1 FROM weekly_hours h
-      WHERE h.business_id = :business_id AND h.weekday = :weekday
-        AND h.opens_minute <= :opens AND h.closes_minute >= :closes
-        AND h.provider_id IS NOT DISTINCT FROM (
-            SELECT own.provider_id FROM weekly_hours own
-            WHERE own.business_id = :business_id AND own.provider_id = p.id LIMIT 1))
-  AND NOT EXISTS (
-      SELECT 1 FROM reservations r
-      WHERE r.provider_id = p.id
-        AND r.during && tstzrange(:taken_from, :taken_until))
+async def reserve(
+    conn: AsyncConnection, business_id: UUID, *, provider_id: UUID, booking_id: UUID, wanted: Wanted
+) -> bool:
+    """Take a provider's time for a booking that has none reserved; False when it is taken already."""
+    parameters = wanted.reservation(provider_id) | {
+        "business_id": business_id,
+        "reserved_for": booking_id,
+        "reserved_until": None,
+    }
+    return await row_or_none(conn, _RESERVE, parameters) is not None
+
+
+async def release(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> None:
+    """Give back whatever time the booking holds."""
+    await execute(conn, _RELEASE, {"business_id": business_id, "booking_id": booking_id})
+
+
+_TAKE_TURNS = text("""
+SELECT pg_advisory_xact_lock(hashtextextended(turn, 0)) FROM unnest(CAST(:turns AS text[])) AS turn
 """)
 
 
-async def list_free(
-    conn: AsyncConnection,
-    business_id: UUID,
-    wanted: Wanted,
-    *,
-    provider_id: UUID | None = None,
-    refused: tuple[UUID, ...] = (),
-) -> list[Candidate]:
-    """The providers who could take this now, in no order."""
-    weekday, opens, closes = _local_minutes(wanted)
-    parameters: dict[str, Any] = {
-        "business_id": business_id,
-        "required_skills": wanted.required_skills,
-        "provider_id": provider_id,
-        "refused": list(refused),
-        "weekday": weekday,
-        "opens": opens,
-        "closes": closes,
-        "taken_from": wanted.taken_from(),
-        "taken_until": wanted.taken_until(),
-    }
-    return [Candidate(**row) for row in await rows(conn, FREE, parameters)]
+async def take_turns(conn: AsyncConnection, business_id: UUID, turns: Iterable[str]) -> None:
+    """Queue, until the transaction ends, behind everybody who decides on the same things of this business."""
+    ordered = sorted(f"{business_id}/{turn}" for turn in turns)  # one order for all, or two wait for each other
+    if ordered:
+        await execute(conn, _TAKE_TURNS, {"turns": ordered})
 
 
 _NAMED = text("""
@@ -94,55 +122,23 @@ WHERE business_id = :business_id AND id = :provider_id AND skills @> CAST(:requi
 
 
 async def find_provider(
-    conn: AsyncConnection, business_id: UUID, provider_id: UUID | None, required_skills: list[str]
+    conn: AsyncConnection, business_id: UUID, provider_id: UUID | None, required_skills: Iterable[str]
 ) -> Candidate | None:
     """A provider of this business with these skills, free or not."""
     parameters = {
         "business_id": business_id,
         "provider_id": provider_id,
-        "required_skills": required_skills,
+        "required_skills": list(required_skills),
     }
     row = await row_or_none(conn, _NAMED, parameters)
     return None if row is None else Candidate(**row)
 
 
-def _local_minutes(wanted: Wanted) -> tuple[int, int, int]:
-    """ISO weekday, and the first and last minute of the local day; past midnight counts on from 1440."""
-    zone = ZoneInfo(wanted.timezone)
-    start, end = wanted.starts_at.astimezone(zone), wanted.ends_at.astimezone(zone)
-    days = (end.date() - start.date()).days
-    return (
-        start.isoweekday(),
-        start.hour * 60 + start.minute,
-        days * 1440 + end.hour * 60 + end.minute,
-    )
-
-
-# DO NOTHING instead of an error: a bare INSERT deadlocks under contention on one provider's time.
-_RESERVE = text("""
-INSERT INTO reservations (id, business_id, provider_id, booking_id, during)
-VALUES (:id, :business_id, :provider_id, :booking_id, tstzrange(:taken_from, :taken_until))
-ON CONFLICT DO NOTHING
-RETURNING id
+_MARK_TURN = text("""
+UPDATE providers SET last_assigned_at = :at WHERE business_id = :business_id AND id = :provider_id
 """)
-_RELEASE = text("DELETE FROM reservations WHERE business_id = :business_id AND booking_id = :booking_id")
 
 
-async def reserve(
-    conn: AsyncConnection, business_id: UUID, *, provider_id: UUID, booking_id: UUID, wanted: Wanted
-) -> bool:
-    """Take a provider's time for a booking that has none reserved; False when it is taken already."""
-    parameters = {
-        "id": new_id(),
-        "business_id": business_id,
-        "provider_id": provider_id,
-        "booking_id": booking_id,
-        "taken_from": wanted.taken_from(),
-        "taken_until": wanted.taken_until(),
-    }
-    return await row_or_none(conn, _RESERVE, parameters) is not None
-
-
-async def release(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> None:
-    """Give back whatever time the booking holds."""
-    await execute(conn, _RELEASE, {"business_id": business_id, "booking_id": booking_id})
+async def mark_turn(conn: AsyncConnection, business_id: UUID, provider_id: UUID, at: datetime) -> None:
+    """Remember that it was this provider's turn."""
+    await execute(conn, _MARK_TURN, {"business_id": business_id, "provider_id": provider_id, "at": at})

@@ -1,17 +1,18 @@
 """Businesses, services and providers, as the API shows them and as a new booking needs them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import Text, cast, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.models import Business, Provider, Service
 from db.repositories.rows import Row, row_or_none, rows
 from domain.policies import Policy
+from domain.search import Terms
 
 _BUSINESS = select(
     Business.id,
@@ -21,24 +22,35 @@ _BUSINESS = select(
     Business.currency,
     Business.locale,
     Business.status,
+    cast(Business.policy, Text).label("policy"),
 )
 
 
 async def find_business(conn: AsyncConnection, id_or_slug: str) -> Row | None:
-    """A business by its id or its slug."""
+    """A business by its id or its slug; the policy as JSON text."""
     by = Business.id == key if (key := as_uuid(id_or_slug)) else Business.slug == id_or_slug
     return await row_or_none(conn, _BUSINESS.where(by))
 
 
-async def list_services(conn: AsyncConnection, business_id: UUID) -> Sequence[Row]:
-    """The active services, by code."""
-    query = select(Service.__table__).where(Service.business_id == business_id, Service.active)
+async def list_services(conn: AsyncConnection, business_id: UUID, *, inactive: bool = False) -> Sequence[Row]:
+    """The active services, by code; on demand those that are no longer offered too."""
+    query = select(Service.__table__).where(Service.business_id == business_id)
+    if not inactive:
+        query = query.where(Service.active)
     return await rows(conn, query.order_by(Service.code))
 
 
 async def list_providers(conn: AsyncConnection, business_id: UUID) -> Sequence[Row]:
     """All providers, the best rated first; without their contact data."""
-    query = select(Provider.id, Provider.name, Provider.skills, Provider.rating, Provider.available)
+    query = select(
+        Provider.id,
+        Provider.code,
+        Provider.name,
+        Provider.skills,
+        Provider.rating,
+        Provider.available,
+        Provider.timezone,
+    )
     query = query.where(Provider.business_id == business_id).order_by(Provider.rating.desc(), Provider.id)
     return await rows(conn, query)
 
@@ -51,21 +63,18 @@ class Offering:
     business_status: str
     timezone: str
     policy: Policy
-    service_id: UUID
-    duration_minutes: int
-    buffer_before_minutes: int
-    buffer_after_minutes: int
+    terms: Terms
     price_minor: int
     currency: str
-    required_skills: list[str]
     customer_id: UUID | None
     """The customer that the asking user is with the business, if they have booked before."""
 
 
 _OFFERING = """
 SELECT b.id AS business_id, b.status AS business_status, b.timezone, CAST(b.policy AS text) AS policy,
+       s.price_minor, s.currency, c.id AS customer_id,
        s.id AS service_id, s.duration_minutes, s.buffer_before_minutes, s.buffer_after_minutes,
-       s.price_minor, s.currency, s.required_skills, c.id AS customer_id
+       s.slot_step_minutes, s.min_notice_minutes, s.horizon_days, s.capacity, s.daily_limit, s.required_skills
 FROM businesses b
 JOIN services s ON s.business_id = b.id
 LEFT JOIN customers c ON c.business_id = b.id AND c.user_id = :user_id
@@ -90,7 +99,9 @@ def _policy(stored: str) -> Policy:
     return Policy.model_validate_json(stored)
 
 
-async def find_offering(conn: AsyncConnection, business: str, service: str, *, user_id: UUID) -> Offering | None:
+async def find_offering(
+    conn: AsyncConnection, business: str, service: str, *, user_id: UUID | None = None
+) -> Offering | None:
     """An active service with its business, each by id or by slug and code, as one user meets them."""
     business_key, service_key = as_uuid(business), as_uuid(service)
     statement = OFFERINGS[business_key is not None, service_key is not None]
@@ -102,7 +113,19 @@ async def find_offering(conn: AsyncConnection, business: str, service: str, *, u
     row = await row_or_none(conn, statement, parameters)
     if row is None:
         return None
-    return Offering(**{**row, "policy": _policy(row["policy"])})
+    return Offering(
+        business_id=row["business_id"],
+        business_status=row["business_status"],
+        timezone=row["timezone"],
+        policy=_policy(row["policy"]),
+        terms=Terms(**{name: row[name] for name in _TERMS} | {"required_skills": tuple(row["required_skills"])}),
+        price_minor=row["price_minor"],
+        currency=row["currency"],
+        customer_id=row["customer_id"],
+    )
+
+
+_TERMS = tuple(field.name for field in fields(Terms))
 
 
 def as_uuid(value: str) -> UUID | None:

@@ -8,18 +8,23 @@ is applied once: a reset of the workflow hands it every update since again, and 
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories import bookings, calendar
-from db.repositories.calendar import Candidate, Wanted
+from db.repositories import bookings, calendar, choosing
+from db.repositories.calendar import Wanted
+from db.repositories.choosing import Chosen
 from db.repositories.rows import Row, row, row_or_none
-from domain.assignment import best_first
+from domain.areas import plain_code
+from domain.assignment import Candidate, Choice, named_choice
 from domain.booking import BookingState
-from domain.errors import NotFoundError
+from domain.errors import HoldfastError, NotFoundError
 from domain.events import SCHEMA_VERSION, SOURCE, event_type
-from domain.steps import Hold, Outcome, Step, StepResult
+from domain.search import Search, Terms
+from domain.steps import Hold, Outcome, Step, StepKind, StepResult
+from domain.zones import epoch
 from runtime.ids import new_id
 
 Announce = Callable[[AsyncConnection, Step, BookingState], Awaitable[None]]
@@ -40,8 +45,8 @@ async def record(conn: AsyncConnection, business_id: UUID, step: Step, announce:
     """
     try:
         async with conn.begin():
-            state = await _after(conn, business_id, step)
-            if await _write(conn, business_id, step, state):
+            state, choice = await _after(conn, business_id, step)
+            if await _write(conn, business_id, step, state, choice):
                 await announce(conn, step, state)
                 return StepResult(outcome=Outcome.RECORDED, state=state)
             raise _NotFreeError(Outcome.STALE)
@@ -67,19 +72,19 @@ async def _found(conn: AsyncConnection, business_id: UUID, step: Step) -> StepRe
     return StepResult(outcome=Outcome.REPEATED, state=state) if traces["command_applied"] else None
 
 
-async def _after(conn: AsyncConnection, business_id: UUID, step: Step) -> BookingState:
-    """The state to store once the provider's time has been seen to."""
+async def _after(conn: AsyncConnection, business_id: UUID, step: Step) -> tuple[BookingState, Choice | None]:
+    """The state to store once the provider's time has been seen to, and why this provider if that is new."""
     match step.hold:
         case Hold.KEEP:
-            return step.after
+            return step.after, None
         case Hold.RELEASE:
             await calendar.release(conn, business_id, step.after.booking_id)
-            return step.after.model_copy(update={"holds_time": False})
+            return step.after.model_copy(update={"holds_time": False}), None
         case Hold.TAKE | Hold.FORCE | Hold.CHOOSE:
             return await _reserve(conn, business_id, step)
 
 
-async def _reserve(conn: AsyncConnection, business_id: UUID, step: Step) -> BookingState:
+async def _reserve(conn: AsyncConnection, business_id: UUID, step: Step) -> tuple[BookingState, Choice | None]:
     """Reserve for the named provider, or for the best of those who are free.
 
     What the booking held before is given back first, in the same transaction: moving it is a swap.
@@ -88,32 +93,40 @@ async def _reserve(conn: AsyncConnection, business_id: UUID, step: Step) -> Book
     booking = await row_or_none(conn, _LOCK, _place(business_id, step))
     if booking is None or booking["version"] != after.version - 1:
         raise _NotFreeError(Outcome.STALE)
-    wanted = _wanted(booking, after)
+    wanted = Wanted(after.starts_at, _terms(booking, after))
     await calendar.release(conn, business_id, after.booking_id)
-    for candidate in await _candidates(conn, business_id, step, wanted):
+    for chosen in await _candidates(conn, business_id, step, booking, wanted):
+        provider_id = chosen.candidate.provider_id
         if await calendar.reserve(
-            conn,
-            business_id,
-            provider_id=candidate.provider_id,
-            booking_id=after.booking_id,
-            wanted=wanted,
+            conn, business_id, provider_id=provider_id, booking_id=after.booking_id, wanted=wanted
         ):
-            return _with_provider(after, candidate)
+            await choosing.mark(conn, business_id, chosen.choice, step.at)
+            is_new = provider_id != booking["provider_id"]
+            return _with_provider(after, chosen.candidate), chosen.choice if is_new else None
     raise _NotFreeError(Outcome.UNAVAILABLE)
 
 
-async def _candidates(conn: AsyncConnection, business_id: UUID, step: Step, wanted: Wanted) -> list[Candidate]:
+async def _candidates(
+    conn: AsyncConnection, business_id: UUID, step: Step, booking: Row, wanted: Wanted
+) -> list[Chosen]:
     """Who may be asked, in order."""
-    after = step.after
-    if step.hold is Hold.CHOOSE:
-        free = await calendar.list_free(conn, business_id, wanted, refused=after.refused_provider_ids)
-        return best_first(free)
-    named = await calendar.find_provider(conn, business_id, after.provider_id, wanted.required_skills)
-    if named is None:
-        raise _NotFreeError(Outcome.UNFIT)
-    if step.hold is Hold.FORCE:
-        return [named]
-    return await calendar.list_free(conn, business_id, wanted, provider_id=named.provider_id)
+    after, strategy = step.after, step.after.policy.assignment
+    named = after.provider_id if step.hold is not Hold.CHOOSE else None
+    search = _search(step, booking, wanted, named)
+    if step.hold is not Hold.CHOOSE:
+        fit = await calendar.find_provider(conn, business_id, after.provider_id, wanted.terms.required_skills)
+        if fit is None:
+            raise _NotFreeError(Outcome.UNFIT)
+        if step.hold is Hold.FORCE:
+            await calendar.take_turns(conn, business_id, choosing.turns(search, wanted, strategy))
+            return [Chosen(fit, named_choice(fit.provider_id))]
+    read = await choosing.read_calendar(conn, business_id, search, wanted, strategy)
+    try:
+        moving = step.kind is StepKind.RESCHEDULED
+        free = read.bookable_at(after.starts_at) if moving else read.free_at(after.starts_at)
+    except HoldfastError as refused:  # too soon, a full day, out of reach: no time for this booking
+        raise _NotFreeError(Outcome.UNAVAILABLE) from refused
+    return list(choosing.best(free, search, strategy))
 
 
 def _with_provider(after: BookingState, candidate: Candidate) -> BookingState:
@@ -123,14 +136,30 @@ def _with_provider(after: BookingState, candidate: Candidate) -> BookingState:
     )
 
 
-def _wanted(booking: Row, after: BookingState) -> Wanted:
-    return Wanted(
-        starts_at=after.starts_at,
-        ends_at=after.ends_at,
-        buffer_before_minutes=booking["buffer_before_minutes"],
-        buffer_after_minutes=booking["buffer_after_minutes"],
-        timezone=booking["timezone"],
-        required_skills=booking["required_skills"],
+def _terms(booking: Row, after: BookingState) -> Terms:
+    """The service's terms as they are now, but for the time that the booking was promised."""
+    return Terms(
+        service_id=after.service_id,
+        duration_minutes=int((after.ends_at - after.starts_at).total_seconds()) // 60,
+        required_skills=tuple(booking["required_skills"]),
+        **{name: booking[name] for name in _TERMS},
+    )
+
+
+def _search(step: Step, booking: Row, wanted: Wanted, named: UUID | None) -> Search:
+    after, postal_code = step.after, booking["postal_code"]
+    at = epoch(wanted.starts_at)
+    return Search(
+        terms=wanted.terms,
+        zone=ZoneInfo(booking["business_timezone"]),
+        window=(at, at + 1),
+        now=step.at,
+        provider_id=named,
+        refused=() if named else after.refused_provider_ids,
+        postal_code=plain_code(postal_code) if postal_code else None,
+        customer_id=booking["customer_id"],
+        preferred_provider_id=booking["preferred_provider_id"],
+        moving_booking_id=after.booking_id,
     )
 
 
@@ -147,11 +176,23 @@ def _names(step: Step) -> dict[str, Any]:
 
 
 _LOCK = text("""
-SELECT b.version, b.buffer_before_minutes, b.buffer_after_minutes, b.timezone, s.required_skills
-FROM bookings b JOIN services s ON s.id = b.service_id
+SELECT b.version, b.provider_id, b.buffer_before_minutes, b.buffer_after_minutes, b.customer_id,
+       b.preferred_provider_id, b.address ->> 'postal_code' AS postal_code, bs.timezone AS business_timezone,
+       s.required_skills, s.slot_step_minutes, s.min_notice_minutes, s.horizon_days, s.capacity, s.daily_limit
+FROM bookings b JOIN services s ON s.id = b.service_id JOIN businesses bs ON bs.id = b.business_id
 WHERE b.business_id = :business_id AND b.id = :booking_id
 FOR NO KEY UPDATE OF b
 """)
+
+_TERMS = (
+    "buffer_before_minutes",
+    "buffer_after_minutes",
+    "slot_step_minutes",
+    "min_notice_minutes",
+    "horizon_days",
+    "capacity",
+    "daily_limit",
+)
 
 _TRACES = text("""
 SELECT coalesce(bool_or(sequence = :sequence AND step_key = :key), false) AS step_written,
@@ -169,7 +210,7 @@ WITH booking AS (
         attempt = :attempt, next_attempt_at = CAST(:next_attempt_at AS timestamptz),
         refused_provider_ids = CAST(:refused_provider_ids AS uuid[]), accepted_once = :accepted_once,
         absent_party = :absent_party, needs_attention = :needs_attention, planned_from = :planned_from,
-        updated_at = :at
+        choice = coalesce(CAST(:choice AS jsonb), choice), updated_at = :at
     WHERE business_id = :business_id AND id = :booking_id AND version = :sequence - 1
       AND NOT EXISTS (
           SELECT 1 FROM booking_history
@@ -200,13 +241,16 @@ SELECT id FROM booking
 """)
 
 
-async def _write(conn: AsyncConnection, business_id: UUID, step: Step, state: BookingState) -> bool:
+async def _write(
+    conn: AsyncConnection, business_id: UUID, step: Step, state: BookingState, choice: Choice | None
+) -> bool:
     """The compare-and-set itself; False when the version was not the one before this step."""
     parameters = state.model_dump(
         exclude={"booking_id", "business_id", "service_id", "policy", "version", "holds_time"}
     ) | _place(business_id, step)
     parameters |= _names(step) | {
         "refused_provider_ids": list(state.refused_provider_ids),
+        "choice": None if choice is None else choice.model_dump_json(),
         "at": step.at,
         "kind": step.kind,
         "old_status": step.old_status,

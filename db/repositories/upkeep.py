@@ -1,6 +1,6 @@
-"""What the sweeper looks for. It serves all tenants, so these are the only look-ups that name none.
+"""What the sweeper looks for and tidies up. It serves all tenants, so only these statements name none.
 
-They return ids alone, and each id comes with its tenant.
+The look-ups return ids alone, and each id comes with its tenant.
 """
 
 from datetime import datetime
@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories.rows import row, rows
+from db.repositories.rows import execute, row, rows
 from domain.steps import BookingRef
 
 _UNSTARTED = text("""
@@ -58,3 +58,25 @@ async def list_open_after(conn: AsyncConnection, *, after: UUID, limit: int) -> 
 async def list_still_open(conn: AsyncConnection, ids: list[UUID]) -> list[BookingRef]:
     """Those of the bookings that have not ended."""
     return [BookingRef(**row) for row in await rows(conn, _STILL_OPEN, {"ids": ids})]
+
+
+_FORGET_HOLDS = text("""
+WITH over AS (
+    SELECT id FROM reservations WHERE expires_at <= statement_timestamp()
+    ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED
+), freed AS (
+    DELETE FROM reservations WHERE id IN (SELECT id FROM over)
+), old AS (
+    SELECT id FROM holds WHERE expires_at <= CAST(:told_until AS timestamptz)
+    ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED
+)
+DELETE FROM holds WHERE id IN (SELECT id FROM old)
+""")
+
+
+async def forget_holds(conn: AsyncConnection, *, told_until: datetime, limit: int) -> None:
+    """Delete what is left of holds that ran out; those after `told_until` can still be asked about.
+
+    Only tidying: their time has been free since they ran out.
+    """
+    await execute(conn, _FORGET_HOLDS, {"told_until": told_until, "limit": limit})

@@ -144,6 +144,7 @@ def upgrade() -> None:
         sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("held_by", sa.Uuid(), nullable=False),
         sa.Column("booking_id", sa.Uuid(), nullable=True),
+        sa.Column("choice", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("ends_at > starts_at", name=op.f("ck_holds_ends_after_start")),

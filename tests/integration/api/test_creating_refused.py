@@ -37,7 +37,7 @@ async def test_a_time_that_is_taken_is_409_and_leaves_nothing(stage: Stage) -> N
 
 
 async def test_buffers_keep_their_distance_on_both_sides(stage: Stage) -> None:
-    await stage.change(Service, buffer_before_minutes=10, buffer_after_minutes=15)
+    await stage.change(Service, buffer_before_minutes=10, buffer_after_minutes=15, slot_step_minutes=1)
     noon = future(100)
     await stage.book(starts_at=noon)
     for minutes in (60 + 24, -60 - 24):
@@ -47,7 +47,8 @@ async def test_buffers_keep_their_distance_on_both_sides(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("hour", "minute", "status"), [(7, 59, 409), (8, 0, 201), (17, 0, 201), (17, 1, 409), (3, 0, 409)]
+    ("hour", "minute", "status"),
+    [(7, 45, 409), (8, 0, 201), (17, 0, 201), (17, 15, 409), (3, 0, 409), (9, 10, 409)],
 )
 async def test_opening_hours_are_the_wall_clock_s_and_hold_the_whole_appointment(
     stage: Stage, hour: int, minute: int, status: int

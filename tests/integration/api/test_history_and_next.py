@@ -26,6 +26,8 @@ NEXT_MEMBERS = {
     "max_attempts",
     "next_attempt_at",
     "refused_provider_ids",
+    "choice",
+    "cancellation",
     "reminders",
     "needs_attention",
 }
@@ -65,6 +67,8 @@ async def test_an_offer_waits_for_its_answer_and_says_until_when(stage: Stage) -
     offered_at = datetime.fromisoformat((await stage.history(booking))[-1]["occurred_at"])
     assert datetime.fromisoformat(ahead["deadline"]["at"]) == offered_at + timedelta(minutes=30)
     assert ahead["needs_attention"] is False
+    assert ahead["choice"]["because"] == "asked for by name"
+    assert ahead["cancellation"] == {"free_until": None, "fee": {"amount_minor": 0, "currency": "USD"}}
 
 
 async def test_the_reminders_still_to_come_are_listed(stage: Stage) -> None:

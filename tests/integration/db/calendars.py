@@ -2,29 +2,29 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.repositories import bookings
-from db.repositories.calendar import Wanted
 from domain.booking import SYSTEM, BookingState
 from domain.lifecycle import Status
+from domain.search import Search
 from domain.steps import Hold, Step, StepKind
+from domain.zones import epoch
 from runtime.ids import new_id
-from tests.factories import DURATION, Tenant, future
+from tests.factories import DURATION, Tenant, future, wanted
 
 
-def wanted(starts_at: datetime, **changes: Any) -> Wanted:
-    """An hour of somebody who can repair."""
-    values: dict[str, Any] = {
-        "starts_at": starts_at,
-        "ends_at": starts_at + DURATION,
-        "buffer_before_minutes": 0,
-        "buffer_after_minutes": 0,
-        "timezone": "America/New_York",
-        "required_skills": ["repair"],
-    }
-    return Wanted(**values | changes)
+def search(tenant: Tenant, starts_at: datetime, **terms: Any) -> Search:
+    """The question for an hour of somebody who can repair."""
+    at = epoch(starts_at)
+    return Search(
+        terms=wanted(tenant, starts_at, required_skills=("repair",), **terms).terms,
+        zone=ZoneInfo("America/New_York"),
+        window=(at, at + 1),
+        now=datetime.now(UTC),
+    )
 
 
 def booking_state(

@@ -94,8 +94,8 @@ async def test_a_booking_cannot_point_into_another_tenant(
 
 
 _RESERVATION = """
-INSERT INTO reservations (id, business_id, provider_id, booking_id, during)
-VALUES (gen_random_uuid(), :business_id, :provider_id, :booking_id, 'empty'::tstzrange)
+INSERT INTO reservations (id, session_id, business_id, provider_id, booking_id, during)
+VALUES (gen_random_uuid(), gen_random_uuid(), :business_id, :provider_id, :booking_id, 'empty'::tstzrange)
 """
 
 
@@ -124,7 +124,7 @@ async def test_a_reservation_keeps_provider_and_booking_in_one_tenant(engine: As
         ("services", "price_minor = -1", "price_is_positive"),
         ("providers", "rating = 5.1", "rating_is_0_to_5"),
         ("weekly_hours", "weekday = 0", "weekday_is_iso"),
-        ("weekly_hours", "closes_minute = opens_minute", "closes_after_opening"),
+        ("weekly_hours", "closes_minute = opens_minute", "closes_within_a_day"),
         ("memberships", "provider_id = NULL, role = 'provider'", "providers_name_their_provider"),
         ("memberships", "role = 'king', provider_id = NULL", "role_is_known"),
     ],

@@ -10,16 +10,17 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.repositories import bookings, calendar
+from db.repositories import availability, bookings, calendar
 from domain.booking import BookingState
 from tests.factories import Tenant, future, make_booking, new_booking
-from tests.integration.db.calendars import booking_state, wanted
+from tests.integration.db.calendars import booking_state, search
 
 START = future(200)
 
 _RAW = text("""
-INSERT INTO reservations (id, business_id, provider_id, booking_id, during)
-VALUES (gen_random_uuid(), :business_id, :provider_id, :booking_id, tstzrange(:starts_at, :ends_at))
+INSERT INTO reservations (id, session_id, business_id, provider_id, booking_id, during)
+VALUES (gen_random_uuid(), gen_random_uuid(), :business_id, :provider_id, :booking_id,
+        tstzrange(:starts_at, :ends_at))
 """)
 
 
@@ -50,8 +51,8 @@ async def closed_booking(engine: AsyncEngine, tenant: Tenant) -> BookingState:
 async def free(engine: AsyncEngine, tenant: Tenant, starts_at: datetime) -> set[str]:
     """The names of those who could take an hour then."""
     async with engine.connect() as conn:
-        found = await calendar.list_free(conn, tenant.business_id, wanted(starts_at))
-    return {tenant.name_of(candidate.provider_id) for candidate in found}
+        read = await availability.load(conn, tenant.business_id, search(tenant, starts_at))
+    return {tenant.name_of(candidate.provider_id) for candidate in read.free_at(starts_at)}
 
 
 @pytest.mark.parametrize("minutes", [-59, -30, 0, 30, 59])

@@ -18,11 +18,16 @@ WITHOUT_TENANT = {
     "upkeep.count_unstarted": "the sweeper serves all tenants and gets a number only",
     "upkeep.list_open_after": "the sweeper serves all tenants and gets ids only",
     "upkeep.list_still_open": "the sweeper serves all tenants and gets ids only",
+    "upkeep.forget_holds": "the sweeper serves all tenants and gets nothing back",
+    "holds.find_own": "only who holds can name their hold",
+    "holds.release_own": "only who holds can name their hold",
+    "external_sources.list_due": "the rounds serve all tenants and get ids only",
     "users.find_credentials": "users belong to no tenant",
     "users.list_memberships": "users belong to no tenant",
     "idempotency.find": "the scope names the caller",
     "bookings.find_applied": "only who gave a command to the booking can name its key",
     "catalogue.find_business": "it is the tenant that is looked for",
+    "businesses.list_of_user": "it is the tenants of one user that are looked for",
     "catalogue.find_offering": "it names the tenant by id or slug",
 }
 TENANTLESS_TABLES = {"businesses", "users"}

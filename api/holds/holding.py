@@ -1,0 +1,138 @@
+"""Holding time: choose as a booking does, then keep it for this caller until the hold runs out."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import orjson
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api import reserving
+from api.deps import Parts
+from api.holds.schemas import HoldIn
+from api.idempotency import plain_key
+from api.reserving import Ask
+from db.engine import autocommit
+from db.repositories import calendar, choosing, holds, idempotency
+from db.repositories.calendar import Wanted
+from db.repositories.catalogue import Offering
+from db.repositories.holds import NewHold
+from db.repositories.rows import Row
+from domain.access import Principal
+from domain.errors import (
+    HoldfastError,
+    IdempotencyMismatchError,
+    InvalidRequestError,
+    SlotUnavailableError,
+    TooManyHoldsError,
+)
+from runtime.json import to_json
+
+_CUSTOMERS_HOLDS: Final = 5
+_STAFFS_HOLDS: Final = 50
+"""At the desk one person holds time for many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The answer: the hold's JSON as it was first made."""
+
+    hold_id: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    principal: Principal
+    body: HoldIn
+    key: str | None
+
+    @property
+    def scope(self) -> str:
+        return f"{self.principal.user_id}/createHold"
+
+    def digest(self) -> str:
+        canonical = orjson.dumps(self.body.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
+        return hashlib.sha256(canonical).hexdigest()
+
+    def ask(self) -> Ask:
+        body = self.body
+        return Ask(
+            business=body.business_id,
+            service=body.service_id,
+            starts_at=body.starts_at,
+            provider_id=body.provider_id,
+            preferred_provider_id=body.preferred_provider_id,
+            postal_code=body.postal_code,
+        )
+
+
+async def hold_time(parts: Parts, principal: Principal, body: HoldIn, key: str | None) -> Held:
+    """Hold it, or give the answer that this key got before.
+
+    Raises:
+        HoldfastError: what a booking would be refused with, or `too_many_holds`; nothing was stored.
+    """
+    request = _Request(principal, body, plain_key(key))
+    try:
+        return await _hold(parts, request)
+    except HoldfastError:
+        if (answered := await _first_answer(parts, request)) is not None:
+            return answered
+        raise
+
+
+async def _first_answer(parts: Parts, request: _Request) -> Held | None:
+    if request.key is None:
+        return None
+    async with autocommit(parts.engine) as conn:
+        answer = await idempotency.find(conn, request.scope, request.key)
+    if answer is None:
+        return None
+    if answer.request_hash != request.digest():
+        raise IdempotencyMismatchError
+    return Held(orjson.loads(answer.response)["id"], answer.response)
+
+
+async def _hold(parts: Parts, request: _Request) -> Held:
+    now, user_id = parts.now(), request.principal.user_id
+    async with autocommit(parts.engine) as conn:
+        offering = await reserving.find_offering(conn, request.ask(), user_id, now)
+    async with parts.engine.connect() as conn:
+        for _ in range(reserving.TRIES):
+            async with conn.begin():
+                # This turn before those of the choice, as everywhere: in one order nobody waits for each other.
+                await calendar.take_turns(conn, offering.business_id, [holds.turn_of(user_id)])
+                chosen = await reserving.choose(conn, offering, request.ask(), now)
+                if chosen is None:
+                    raise InvalidRequestError("This business finds a provider after the booking: just book.")
+                new = NewHold(user_id, chosen.choice, offering.policy.hold_minutes, _limit(request, offering))
+                placed = await holds.place(
+                    conn, offering.business_id, Wanted(request.body.starts_at, offering.terms), new
+                )
+                if not placed.within_limit:
+                    raise TooManyHoldsError
+                if placed.hold is not None:
+                    await choosing.mark(conn, offering.business_id, chosen.choice, now)
+                    return await _remembered(conn, request, placed.hold)
+    raise SlotUnavailableError
+
+
+def _limit(request: _Request, offering: Offering) -> int:
+    at_desk = any(m.business_id == offering.business_id for m in request.principal.memberships)
+    return _STAFFS_HOLDS if at_desk else _CUSTOMERS_HOLDS
+
+
+async def _remembered(conn: AsyncConnection, request: _Request, hold: Row) -> Held:
+    """The answer, stored under the caller's key in the hold's own transaction."""
+    names = ("id", "business_id", "service_id", "provider_id", "starts_at", "ends_at", "expires_at")
+    body = to_json({name: hold[name] for name in names} | {"status": "held", "booking_id": None}).decode()
+    if request.key is not None:
+        business_id: UUID = hold["business_id"]
+        stored = await idempotency.store(
+            conn, business_id, request.scope, request.key, request_hash=request.digest(), response=body
+        )
+        if not stored:
+            raise IdempotencyMismatchError  # or a replay: whoever asked looks
+    return Held(str(hold["id"]), body)

@@ -1,0 +1,52 @@
+"""`/v1/holds`: keep one provider's time for some minutes, while the customer fills in the form."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from api.deps import AppParts, CurrentPrincipal
+from api.holds.holding import hold_time
+from api.holds.schemas import HoldIn, HoldOut
+from api.idempotency import OptionalKey
+from db.engine import autocommit
+from db.repositories import holds
+from db.repositories.rows import Row
+from domain.errors import NotFoundError
+from runtime.json import to_json
+
+router = APIRouter(prefix="/v1/holds", tags=["holds"])
+
+
+@router.post("", operation_id="createHold", status_code=201, response_model=HoldOut)
+async def create(
+    body: HoldIn, parts: AppParts, principal: CurrentPrincipal, idempotency_key: OptionalKey = None
+) -> Response:
+    """Hold a slot. Book with `hold_id` before `expires_at`, or give it back; else it is free again by itself."""
+    answer = await hold_time(parts, principal, body, idempotency_key)
+    return Response(answer.body, 201, {"Location": f"/v1/holds/{answer.hold_id}"}, "application/json")
+
+
+@router.get("/{hold_id}", operation_id="getHold", response_model=HoldOut)
+async def get(hold_id: UUID, parts: AppParts, principal: CurrentPrincipal) -> Response:
+    """A hold of yours: `held`, `booked` or `expired`."""
+    async with autocommit(parts.engine) as conn:
+        hold = await holds.find_own(conn, principal.user_id, hold_id)
+    if hold is None:
+        raise NotFoundError
+    return Response(to_json(rendered(hold)), media_type="application/json")
+
+
+@router.delete("/{hold_id}", operation_id="releaseHold", status_code=204)
+async def release(hold_id: UUID, parts: AppParts, principal: CurrentPrincipal) -> Response:
+    """Give the time back. A hold that is over, or has become a booking, is left as it is."""
+    async with autocommit(parts.engine) as conn:
+        await holds.release_own(conn, principal.user_id, hold_id)
+    return Response(status_code=204)
+
+
+def rendered(hold: Row) -> dict[str, Any]:
+    """The members of `HoldOut`."""
+    ended = "booked" if hold["booking_id"] else "expired"
+    names = ("id", "business_id", "service_id", "provider_id", "starts_at", "ends_at", "expires_at", "booking_id")
+    return {name: hold[name] for name in names} | {"status": "held" if hold["is_live"] else ended}

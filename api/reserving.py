@@ -1,0 +1,94 @@
+"""Finding the provider for an appointment that somebody asks for: the same for a booking and for a hold."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.repositories import calendar, catalogue, choosing
+from db.repositories.calendar import Wanted
+from db.repositories.catalogue import Offering
+from db.repositories.choosing import Chosen
+from domain.areas import plain_code
+from domain.errors import InvalidRequestError, NotFoundError, ProviderUnfitError, SlotUnavailableError
+from domain.policies import Intake
+from domain.search import Search
+from domain.zones import epoch
+
+TRIES = 100
+"""How often time that looked free may turn out to be taken before we give up: each time somebody else got it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """An appointment as somebody asks for it; business and service by id, or by slug and code."""
+
+    business: str
+    service: str
+    starts_at: datetime
+    provider_id: UUID | None = None
+    preferred_provider_id: UUID | None = None
+    postal_code: str | None = None
+
+
+async def find_offering(conn: AsyncConnection, ask: Ask, user_id: UUID, now: datetime) -> Offering:
+    """What is asked for, if it is there and can be booked at all.
+
+    Raises:
+        NotFoundError: no such service of such a business.
+        InvalidRequestError: the business is not taking bookings, or the time has passed.
+    """
+    offering = await catalogue.find_offering(conn, ask.business, ask.service, user_id=user_id)
+    if offering is None:
+        raise NotFoundError(f"'{ask.business}' offers no service '{ask.service}'.")
+    if offering.business_status != "active":
+        raise InvalidRequestError("This business does not take bookings at the moment.")
+    if ask.starts_at <= now:
+        raise InvalidRequestError("starts_at lies in the past.")
+    return offering
+
+
+async def choose(conn: AsyncConnection, offering: Offering, ask: Ask, now: datetime) -> Chosen | None:
+    """Who takes it, in the transaction that goes on to reserve their time; none: nobody yet, which is fine.
+
+    Raises:
+        HoldfastError: `slot_unavailable`, `provider_unfit`, `outside_service_area` or `day_full`.
+    """
+    search, strategy = _search(offering, ask, now), offering.policy.assignment
+    wanted = Wanted(ask.starts_at, offering.terms)
+    read = await choosing.read_calendar(conn, offering.business_id, search, wanted, strategy)
+    if offering.policy.intake is Intake.DISPATCH:
+        read.admit(ask.starts_at)
+        free = read.free_at(ask.starts_at) if ask.provider_id is not None else []
+    else:
+        free = read.bookable_at(ask.starts_at)
+    if free:
+        return next(choosing.best(free, search, strategy))
+    if ask.provider_id is not None:
+        await _check_fit(conn, offering, ask.provider_id)
+    if offering.policy.intake is Intake.INSTANT:
+        raise SlotUnavailableError
+    return None
+
+
+def _search(offering: Offering, ask: Ask, now: datetime) -> Search:
+    at = epoch(ask.starts_at)
+    return Search(
+        terms=offering.terms,
+        zone=ZoneInfo(offering.timezone),
+        window=(at, at + 1),
+        now=now,
+        provider_id=ask.provider_id,
+        postal_code=plain_code(ask.postal_code) if ask.postal_code else None,
+        at_address=True,
+        customer_id=offering.customer_id,
+        preferred_provider_id=ask.preferred_provider_id,
+    )
+
+
+async def _check_fit(conn: AsyncConnection, offering: Offering, provider_id: UUID) -> None:
+    fit = await calendar.find_provider(conn, offering.business_id, provider_id, offering.terms.required_skills)
+    if fit is None:
+        raise ProviderUnfitError

@@ -1,0 +1,58 @@
+"""Choosing a provider: whoever decides, the create path, a hold or the workflow, does it here.
+
+Inside a transaction that goes on to reserve the time. Where a choice depends on the one before it (whose turn it
+is, which seat is left, whether the day is full), choices are made one after the other until that transaction ends.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.repositories import availability, calendar
+from db.repositories.calendar import Wanted
+from domain.assignment import TAKES_TURNS, AssignmentStrategy, Candidate, Choice, choice_of, named_choice, ranked
+from domain.search import Calendar, Search
+from domain.zones import epoch, local_date
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    candidate: Candidate
+    choice: Choice
+
+
+async def read_calendar(
+    conn: AsyncConnection, business_id: UUID, search: Search, wanted: Wanted, strategy: AssignmentStrategy
+) -> Calendar:
+    """The calendar at a moment at which nobody else is deciding on what this decision depends on."""
+    await calendar.take_turns(conn, business_id, turns(search, wanted, strategy))
+    return await availability.load(conn, business_id, search)
+
+
+def turns(search: Search, wanted: Wanted, strategy: AssignmentStrategy) -> Iterator[str]:
+    """What the decision depends on that others decide on as well."""
+    terms = search.terms
+    if strategy in TAKES_TURNS and search.provider_id is None:
+        yield "assignment"
+    if terms.capacity > 1:
+        yield f"session/{terms.service_id}/{epoch(wanted.starts_at)}"
+    if terms.daily_limit is not None:
+        yield f"day/{terms.service_id}/{local_date(epoch(wanted.starts_at), search.zone)}"
+
+
+def best(candidates: list[Candidate], search: Search, strategy: AssignmentStrategy) -> Iterator[Chosen]:
+    """The candidates in the order in which they are asked, each with why."""
+    for candidate in ranked(strategy, candidates):
+        if search.provider_id is not None:
+            yield Chosen(candidate, named_choice(candidate.provider_id))
+        else:
+            yield Chosen(candidate, choice_of(strategy, candidate, len(candidates)))
+
+
+async def mark(conn: AsyncConnection, business_id: UUID, choice: Choice, at: datetime) -> None:
+    """Remember a turn, under the one strategy that counts them."""
+    if choice.strategy is AssignmentStrategy.ROUND_ROBIN:
+        await calendar.mark_turn(conn, business_id, choice.provider_id, at)
