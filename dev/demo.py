@@ -1,7 +1,6 @@
 """`python -m dev demo`: one booking from request to completion, with a refusal on the way."""
 
 import secrets
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -13,8 +12,6 @@ from dev.errors import DevError
 from dev.timeline import Timeline
 
 _SERVICE = "estimate"  # half an hour, and all three providers do it
-_SUNDAY = 6
-_OPENS, _CLOSES = 8, 18  # wall-clock hours
 _DAYS_AHEAD = 28
 
 
@@ -27,7 +24,7 @@ async def demo(api_url: str, ui_url: str | None) -> None:
     async with demo_http(api_url) as http:
         customer = await DemoClient.log_in(http, CUSTOMER)
         names = {one["id"]: one["name"] for one in await customer.providers(BUSINESS)}
-        booking = await _book(customer, opening_slots(datetime.now(ZoneInfo(TIMEZONE))))
+        booking = await _book(customer)
         print(f"Booked an estimate: {booking['reference']}, {booking['starts_at']}\n")
         await _live(http, Timeline(customer, booking["id"], names), booking["id"], names)
     if ui_url:
@@ -51,29 +48,16 @@ def _is_assigned(booking: Json, other_than: str | None = None) -> bool:
     return bool(booking["status"] == "assigned" and booking["provider_id"] != other_than)
 
 
-async def _book(customer: DemoClient, slots: Iterable[datetime]) -> Json:
-    for starts_at in slots:
-        request = {"business_id": BUSINESS, "service_id": _SERVICE, "starts_at": starts_at.isoformat()}
+async def _book(customer: DemoClient) -> Json:
+    """Book a slot at random, so that run after run finds one; one at which everybody is free, if there is any."""
+    tomorrow = datetime.now(ZoneInfo(TIMEZONE)).date() + timedelta(days=1)
+    slots = await customer.slots(BUSINESS, _SERVICE, tomorrow, _DAYS_AHEAD)
+    secrets.SystemRandom().shuffle(slots)
+    for slot in sorted(slots, key=lambda slot: -len(slot["provider_ids"])):
+        request = {"business_id": BUSINESS, "service_id": _SERVICE, "starts_at": slot["starts_at"]}
         try:
             return await customer.book(request)
-        except ApiError as error:
+        except ApiError as error:  # somebody else was quicker
             if error.code != "slot_unavailable":
                 raise
     raise DevError(f"every time of the next {_DAYS_AHEAD} days is taken: `python -m dev reset` empties the stack")
-
-
-def opening_slots(now: datetime) -> list[datetime]:
-    """Every half hour of the coming four weeks that the business is open, in random order.
-
-    In random order, so that run after run finds a time at which three providers are free.
-    """
-    days = (now + timedelta(days=ahead) for ahead in range(1, _DAYS_AHEAD + 1))
-    slots = [
-        day.replace(hour=hour, minute=minute, second=0, microsecond=0)
-        for day in days
-        if day.weekday() != _SUNDAY
-        for hour in range(_OPENS, _CLOSES)
-        for minute in (0, 30)
-    ]
-    secrets.SystemRandom().shuffle(slots)
-    return slots

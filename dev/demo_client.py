@@ -1,5 +1,6 @@
 """The part of the API that the demo uses."""
 
+from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -36,36 +37,43 @@ class DemoClient:
     @classmethod
     async def log_in(cls, http: httpx.AsyncClient, email: str) -> "DemoClient":
         client = cls(http)
-        answer = await client._call("POST", "/v1/auth/login", {"email": email, "password": PASSWORD})
+        answer = await client.call("POST", "/v1/auth/login", {"email": email, "password": PASSWORD})
         client._headers["Authorization"] = f"Bearer {answer['access_token']}"
         return client
 
     async def providers(self, business: str) -> list[Json]:
-        answer = await self._call("GET", f"/v1/businesses/{business}/providers")
+        answer = await self.call("GET", f"/v1/businesses/{business}/providers")
         items: list[Json] = answer["items"]
         return items
 
+    async def slots(self, business: str, service: str, first: date, days: int) -> list[Json]:
+        """What can be booked in so many days."""
+        query = f"service_id={service}&from={first}&to={first + timedelta(days=days)}"
+        items: list[Json] = (await self.call("GET", f"/v1/businesses/{business}/slots?{query}"))["items"]
+        return items
+
     async def book(self, request: Json) -> Json:
-        return await self._call("POST", "/v1/bookings", request, {"Idempotency-Key": str(uuid4())})
+        return await self.call("POST", "/v1/bookings", request, {"Idempotency-Key": str(uuid4())})
 
     async def booking(self, booking_id: str) -> Json:
-        return await self._call("GET", f"/v1/bookings/{booking_id}")
+        return await self.call("GET", f"/v1/bookings/{booking_id}")
 
     async def history(self, booking_id: str) -> list[Json]:
-        answer = await self._call("GET", f"/v1/bookings/{booking_id}/history")
+        answer = await self.call("GET", f"/v1/bookings/{booking_id}/history")
         items: list[Json] = answer["items"]
         return items
 
     async def next(self, booking_id: str) -> Json:
-        return await self._call("GET", f"/v1/bookings/{booking_id}/next")
+        return await self.call("GET", f"/v1/bookings/{booking_id}/next")
 
     async def command(self, booking_id: str, name: str, body: Json | None = None) -> Json:
         """Send accept, reject, start or complete."""
-        return await self._call("POST", f"/v1/bookings/{booking_id}/{name}", body)
+        return await self.call("POST", f"/v1/bookings/{booking_id}/{name}", body)
 
-    async def _call(
+    async def call(
         self, method: str, path: str, body: Json | None = None, headers: dict[str, str] | None = None
     ) -> Json:
+        """Any other call: the JSON of its answer."""
         try:
             response = await self._http.request(method, path, json=body, headers=self._headers | (headers or {}))
         except httpx.TransportError as error:

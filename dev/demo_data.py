@@ -1,152 +1,83 @@
-"""The demo business: loaded once into the dev stack, never anywhere else."""
+"""Loading the demo business into the dev stack, once, and never anywhere else.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from uuid import UUID
+Its people are written to the database, as accounts have no endpoint yet; all else is set up through the API. A load
+that was interrupted is taken up again at the next start: what is there already stays as it is.
+"""
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from api.auth.passwords import hash_password
 from db.engine import async_url
-from db.models import Business, Membership, Provider, Service, User, WeeklyHours
-from dev.demo_users import BUSINESS, PASSWORD, TIMEZONE, login_email, provider_email
-from domain.policies import Policy
+from db.models import Business, User
+from dev.demo_business import FOUNDED, HOLIDAYS, HOURS, PROVIDERS, SERVICES
+from dev.demo_client import ApiError, DemoClient, Json, demo_http
+from dev.demo_users import BUSINESS, CUSTOMER, PASSWORD, login_email
 from runtime.ids import new_id
 
-_MONDAY_TO_SATURDAY = range(1, 7)
-_OPENS, _CLOSES = 8 * 60, 18 * 60
+_PEOPLE = {
+    login_email("admin"): "Demo Admin",
+    login_email("owner"): "Demo Owner",
+    CUSTOMER: "Demo Customer",
+} | {provider["email"]: provider["name"] for provider in PROVIDERS}
 
 
-@dataclass(frozen=True, slots=True)
-class _Service:
-    code: str
-    name: str
-    minutes: int
-    buffer_after: int
-    price_minor: int
+async def load(api_url: str, database_url: str) -> bool:
+    """Set the demo business up; False when it is there, or when there are real ones.
 
-
-@dataclass(frozen=True, slots=True)
-class _Provider:
-    login: str
-    name: str
-    skills: tuple[str, ...]
-    rating: float
-
-
-_SERVICES = (
-    _Service("repair", "Garage door repair", 60, 15, 129_00),
-    _Service("springs", "Spring replacement", 90, 15, 249_00),
-    _Service("estimate", "Free estimate", 30, 0, 0),
-)
-_PROVIDERS = (
-    _Provider("ana", "Ana Ruiz", ("repair", "springs", "estimate"), 4.9),
-    _Provider("ben", "Ben Cole", ("repair", "estimate"), 4.7),
-    _Provider("cho", "Cho Park", ("springs", "estimate"), 4.5),
-)
-_OTHERS = (("admin", "Demo Admin", "admin"), ("owner", "Demo Owner", "owner"), ("customer", "Demo Customer", None))
-
-
-async def load(database_url: str) -> bool:
-    """Load the demo business, all or nothing; False when there is a business already, the demo's or a real one."""
+    Raises:
+        DevError: the API refuses a part of it.
+    """
     engine = create_async_engine(async_url(database_url))
     try:
         async with engine.begin() as conn:
-            # Never beside real businesses: everybody knows the demo users' password.
-            if (await conn.execute(select(Business.id).limit(1))).first() is not None:
+            if not await _is_wanted(conn):
                 return False
-            await _load(conn)
-            return True
+            people = await _add_people(conn)
     finally:
         await engine.dispose()
+    async with demo_http(api_url) as http:
+        await _set_up(await DemoClient.log_in(http, login_email("owner")), people)
+    return True
 
 
-async def _load(conn: AsyncConnection) -> None:
-    business_id = await _add_business(conn)
-    await _add_services(conn, business_id)
-    password_hash = hash_password(PASSWORD)
-    for provider in _PROVIDERS:
-        provider_id = await _add_provider(conn, business_id, provider)
-        user_id = await _add_user(conn, provider.login, provider.name, password_hash)
-        await _add_membership(conn, user_id, business_id, "provider", provider_id)
-    for login, name, role in _OTHERS:
-        user_id = await _add_user(conn, login, name, password_hash)
-        if role is not None:
-            await _add_membership(conn, user_id, business_id, role, None)
+async def _is_wanted(conn: AsyncConnection) -> bool:
+    """Whether nothing is there but, at most, a demo business whose setting up was interrupted."""
+    # Never beside real businesses: everybody knows the demo users' password.
+    found = (await conn.execute(select(Business.slug, Business.status).limit(2))).all()
+    return all(tuple(row) == (BUSINESS, "setup") for row in found)
 
 
-async def _add_business(conn: AsyncConnection) -> UUID:
-    business_id = new_id()
-    await conn.execute(
-        insert(Business).values(
-            id=business_id,
-            slug=BUSINESS,
-            name="Demo Garage",
-            timezone=TIMEZONE,
-            currency="USD",
-            policy=Policy().model_dump(mode="json"),
-        )
-    )
-    await conn.execute(insert(WeeklyHours), _hours(business_id, _MONDAY_TO_SATURDAY))
-    return business_id
-
-
-def _hours(business_id: UUID, weekdays: Sequence[int]) -> list[dict[str, object]]:
-    return [
-        {
-            "id": new_id(),
-            "business_id": business_id,
-            "weekday": weekday,
-            "opens_minute": _OPENS,
-            "closes_minute": _CLOSES,
-        }
-        for weekday in weekdays
-    ]
-
-
-async def _add_services(conn: AsyncConnection, business_id: UUID) -> None:
+async def _add_people(conn: AsyncConnection) -> dict[str, str]:
+    """The ids of the demo's users by address, made where they are missing."""
+    secret = hash_password(PASSWORD)
     rows = [
-        {
-            "id": new_id(),
-            "business_id": business_id,
-            "code": service.code,
-            "name": service.name,
-            "duration_minutes": service.minutes,
-            "buffer_after_minutes": service.buffer_after,
-            "price_minor": service.price_minor,
-            "currency": "USD",
-            "required_skills": [service.code],
-        }
-        for service in _SERVICES
+        {"id": new_id(), "email": email, "name": name, "password_hash": secret} for email, name in _PEOPLE.items()
     ]
-    await conn.execute(insert(Service), rows)
+    await conn.execute(insert(User).values(rows).on_conflict_do_nothing())
+    found = await conn.execute(select(User.email, User.id).where(User.email.in_(_PEOPLE)))
+    return {email: str(user_id) for email, user_id in found}
 
 
-async def _add_provider(conn: AsyncConnection, business_id: UUID, provider: _Provider) -> UUID:
-    provider_id = new_id()
-    await conn.execute(
-        insert(Provider).values(
-            id=provider_id,
-            business_id=business_id,
-            name=provider.name,
-            email=provider_email(provider.name),
-            skills=list(provider.skills),
-            rating=provider.rating,
-        )
-    )
-    return provider_id
+async def _set_up(owner: DemoClient, people: dict[str, str]) -> None:
+    """Found the business, fill it and open it, in the order in which anybody would."""
+    business = f"/v1/businesses/{BUSINESS}"
+    await _make(owner, "/v1/businesses", FOUNDED)
+    await owner.call("PUT", f"{business}/hours", HOURS)
+    for date, holiday in HOLIDAYS.items():
+        await owner.call("PUT", f"{business}/exceptions/{date}", holiday)
+    for service in SERVICES:
+        await _make(owner, f"{business}/services", service)
+    for provider in PROVIDERS:
+        await _make(owner, f"{business}/providers", provider | {"user_id": people[provider["email"]]})
+    await owner.call("PUT", f"{business}/members/{people[login_email('admin')]}", {"role": "admin"})
+    await owner.call("PATCH", business, {"status": "active"})
 
 
-async def _add_user(conn: AsyncConnection, login: str, name: str, password_hash: str) -> UUID:
-    user_id = new_id()
-    values = {"id": user_id, "email": login_email(login), "name": name, "password_hash": password_hash}
-    await conn.execute(insert(User).values(**values))
-    return user_id
-
-
-async def _add_membership(
-    conn: AsyncConnection, user_id: UUID, business_id: UUID, role: str, provider_id: UUID | None
-) -> None:
-    values = {"user_id": user_id, "business_id": business_id, "role": role, "provider_id": provider_id}
-    await conn.execute(insert(Membership).values(**values))
+async def _make(owner: DemoClient, path: str, body: Json) -> None:
+    try:
+        await owner.call("POST", path, body)
+    except ApiError as error:
+        if error.code != "already_exists":  # then the load before this one got so far
+            raise

@@ -126,6 +126,8 @@ class Stack:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._start_service(self._parts.api, "API"))
             group.create_task(self._start_service(self._parts.worker, "worker"))
+        if self._demo_data:
+            await self._load_demo_data()
 
     def _check_ports(self) -> None:
         require_free(self.settings.api_port, "HOLDFAST_API_PORT")
@@ -165,14 +167,12 @@ class Stack:
             await require_postgres(self.database_url)
         with self._reporter.step("migrations"):
             await migrate(self.home.logs, self._parts.environment, self._journal)
-        if self._demo_data:
-            await self._load_demo_data()
 
     async def _load_demo_data(self) -> None:
         from dev import demo_data  # noqa: PLC0415  # pulls in the whole data layer
 
         with self._reporter.step("demo data"):
-            await demo_data.load(self.database_url)
+            await demo_data.load(self.api_url, self.database_url)
 
 
 def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:

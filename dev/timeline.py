@@ -72,6 +72,8 @@ def next_line(upcoming: Json, names: Mapping[str, str]) -> str:
         parts.append(f"{_words(deadline['kind'])} {_day(deadline['at'])}")
     if upcoming["next_attempt_at"]:
         parts.append(f"attempt {upcoming['attempt'] + 1} of {upcoming['max_attempts']}")
+    if upcoming["phase"] == "awaiting_answer" and (choice := upcoming["choice"]):
+        parts.append(choice["because"])
     if refused := [names.get(one, one) for one in upcoming["refused_provider_ids"]]:
         parts.append(f"refused by {', '.join(refused)}")
     return ", ".join(parts)

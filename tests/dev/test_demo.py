@@ -1,7 +1,6 @@
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from dev.demo import opening_slots
 from dev.timeline import next_line, row_line
 from dev.welcome import booking_command, next_opening
 
@@ -20,12 +19,6 @@ def test_the_booking_command_logs_in_and_books() -> None:
     for part in ("/v1/auth/login", "/v1/bookings", "Idempotency-Key", "2026-11-23T10:00:00-05:00"):
         assert part in command
     assert max(len(line) for line in command.splitlines()) < 120
-
-
-def test_the_demo_tries_every_half_hour_of_four_weeks_that_the_business_is_open() -> None:
-    slots = opening_slots(_SATURDAY_NIGHT)
-    assert len(slots) == len(set(slots)) == 24 * 20
-    assert all(slot > _SATURDAY_NIGHT for slot in slots)
 
 
 def test_a_history_row_in_one_line() -> None:
@@ -53,8 +46,12 @@ def test_what_comes_next_in_one_line() -> None:
         "max_attempts": 4,
         "next_attempt_at": "2026-11-20T10:00:02+00:00",
         "refused_provider_ids": ["p1"],
+        "choice": {"because": "highest rating, 4.70; one of 2 who were free"},
     }
     line = next_line(upcoming, {"p1": "Ana Ruiz"})
     assert "next: assigning, next attempt " in line
     assert ":02, attempt 2 of 4, " in line
     assert line.endswith("refused by Ana Ruiz")
+    assert "highest rating" not in line
+    offered = upcoming | {"phase": "awaiting_answer", "next_attempt_at": None}
+    assert "highest rating, 4.70; one of 2 who were free" in next_line(offered, {"p1": "Ana Ruiz"})

@@ -1,0 +1,49 @@
+"""The demo business, as its owner would set it up through the API."""
+
+from typing import Any, Final
+
+from dev.demo_users import BUSINESS, TIMEZONE, login_email
+
+Json = dict[str, Any]
+
+FOUNDED: Final[Json] = {"name": "Demo Garage", "slug": BUSINESS, "timezone": TIMEZONE, "currency": "USD"}
+
+HOURS: Final[Json] = {
+    "weekly": [{"days": ["mon", "tue", "wed", "thu", "fri", "sat"], "opens": "08:00", "closes": "18:00"}]
+}
+
+HOLIDAYS: Final[dict[str, Json]] = {
+    "2026-12-25": {"kind": "closed", "name": "Christmas Day", "yearly": True},
+    "2027-01-01": {"kind": "closed", "name": "New Year's Day", "yearly": True},
+}
+
+
+def _service(code: str, name: str, minutes: int, price_minor: int, **more: Any) -> Json:
+    return {
+        "code": code,
+        "name": name,
+        "duration_minutes": minutes,
+        "price": {"amount_minor": price_minor},
+        "required_skills": [code],
+        "slot_step_minutes": 30,
+        "horizon_days": None,
+    } | more
+
+
+SERVICES: Final = (
+    _service("repair", "Garage door repair", 60, 129_00, buffer_after_minutes=15),
+    _service("springs", "Spring replacement", 90, 249_00, buffer_after_minutes=15),
+    _service("estimate", "Free estimate", 30, 0),
+)
+
+
+def _provider(login: str, name: str, rating: float, *skills: str) -> Json:
+    return {"code": login, "name": name, "email": login_email(login), "rating": rating, "skills": list(skills)}
+
+
+PROVIDERS: Final = (
+    _provider("ana", "Ana Ruiz", 4.9, "repair", "springs", "estimate"),
+    _provider("ben", "Ben Cole", 4.7, "repair", "estimate"),
+    _provider("cho", "Cho Park", 4.5, "springs", "estimate"),
+)
+"""Each has a login of the same name."""
