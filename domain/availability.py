@@ -8,6 +8,7 @@ provider's month is a sorted list and a few cuts through it. Nothing here reads 
 """
 
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -70,17 +71,19 @@ class Slot:
 
 def find_slots(agendas: Iterable[Agenda], demand: Demand, window: Interval) -> list[Slot]:
     """Every appointment that may be booked with a start in the window, the earliest first."""
-    found: dict[int, Slot] = {}
     offers: dict[int, list[int]] = {}
+    providers: defaultdict[int, list[UUID]] = defaultdict(list)
+    fuller: defaultdict[int, int] = defaultdict(int)
     for agenda in agendas:
         starts, seats = _bookable(agenda, demand, window, offers)
         for start in starts:
-            slot = found.get(start)
-            if slot is None:
-                found[start] = slot = Slot(start, start + demand.duration, [], 0)
-            slot.provider_ids.append(agenda.provider_id)
-        _add_seats(found, starts, seats, demand)
-    return [found[start] for start in sorted(found)]
+            providers[start].append(agenda.provider_id)
+        for start, left in seats.items():
+            fuller[start] += demand.capacity - left
+    return [
+        Slot(start, start + demand.duration, who, len(who) * demand.capacity - fuller.get(start, 0))
+        for start, who in sorted(providers.items())
+    ]
 
 
 def is_bookable(agenda: Agenda, demand: Demand, start: int) -> bool:
@@ -178,11 +181,3 @@ def _joinable(agenda: Agenda, demand: Demand, starts: Sequence[int]) -> dict[int
         if same and session.seats_left > 0 and at < len(starts) and starts[at] == start:
             found[start] = session.seats_left
     return found
-
-
-def _add_seats(found: dict[int, Slot], starts: list[int], seats: dict[int, int], demand: Demand) -> None:
-    for start in starts:
-        slot = found[start]
-        found[start] = Slot(
-            slot.starts_at, slot.ends_at, slot.provider_ids, slot.seats_left + seats.get(start, demand.capacity)
-        )
