@@ -74,6 +74,11 @@ class AlreadyExistsError(HoldfastError):
     title = "There is one with this key already."
 
 
+class LastOwnerError(HoldfastError):
+    code = "last_owner"
+    title = "A business keeps at least one owner. Make somebody else an owner first."
+
+
 class StaleError(HoldfastError):
     code = "stale"
     title = "Somebody changed it since you read it. Read it again, then repeat your change."
@@ -123,6 +128,7 @@ ERRORS_BY_CODE: dict[str, type[HoldfastError]] = {
         HoldExpiredError,
         TooManyHoldsError,
         AlreadyExistsError,
+        LastOwnerError,
         StaleError,
         NotReadyError,
         ImportInvalidError,

@@ -40,6 +40,9 @@ class ApiClient:
     async def post(self, path: str, body: Any = None, **headers: str) -> httpx.Response:
         return await self._http.post(path, json=body, headers=self.headers(**headers))
 
+    async def send(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
+        return await self._http.request(method, path, json=body, headers=self.headers(**headers))
+
     async def book(self, tenant: Tenant, *, key: str | None = None, **body: Any) -> httpx.Response:
         """`POST /v1/bookings` for `repair`; give at least `starts_at`."""
         filled = {"business_id": tenant.slug, "service_id": "repair"} | _jsonable(body)

@@ -1,56 +1,130 @@
-"""`/v1/businesses`: the public catalogue, by id or slug."""
+"""`/v1/businesses`: founding one, looking at it, changing it."""
 
-from typing import Annotated
+from typing import Any
+from uuid import UUID
 
-from fastapi import APIRouter, Path
+import orjson
+from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.businesses.schemas import BusinessOut, ProviderOut, Providers, ServiceOut, Services
-from api.deps import AppParts
-from api.shapes import Money
+from api import caching
+from api.businesses.answers import changed, created, require_any_match
+from api.businesses.keys import key_for
+from api.businesses.paths import IdOrSlug, found_business
+from api.businesses.policies import changed_policy, stored_form
+from api.businesses.schemas import BusinessChange, BusinessIn, BusinessOut, MyBusinesses, MyBusinessOut, RoleOut
+from api.deps import AppParts, AtDesk, CurrentPrincipal
 from db.engine import autocommit
-from db.repositories import catalogue
+from db.repositories import businesses, catalogue, members
 from db.repositories.rows import Row
-from domain.errors import NotFoundError
+from domain.access import Permission
+from domain.errors import AlreadyExistsError, NotReadyError, UnauthenticatedError
+from domain.lifecycle import Role
+from domain.policies import Policy
+from runtime.ids import new_id
+from runtime.json import to_json_text
 
 router = APIRouter(prefix="/v1/businesses", tags=["businesses"])
 
-_NAME = "^[A-Za-z0-9][A-Za-z0-9-]{0,62}$"
-
-IdOrSlug = Annotated[str, Path(pattern=_NAME, description="The business's id or slug.")]
+_NEEDED = {"services": "an active service", "providers": "an available provider", "hours": "opening hours"}
 
 
-@router.get("/{business}", operation_id="getBusiness")
-async def get_business(business: IdOrSlug, parts: AppParts) -> BusinessOut:
-    """One business."""
+@router.post("", operation_id="createBusiness", status_code=201, response_model=BusinessOut)
+async def create(body: BusinessIn, parts: AppParts, principal: CurrentPrincipal) -> Response:
+    """Found a business and own it. It begins in `setup`: everything can be prepared, nothing booked.
+
+    The slug is what tells businesses apart, so the same request again founds no second one: it is answered with
+    409 `already_exists`, which gives its owner the `id`. An Idempotency-Key is not needed, and not looked at.
+    """
+    values = body.model_dump(exclude={"policy"})
+    values["slug"] = slug = key_for("slug", body.slug, body.name)
+    values["policy"] = to_json_text(stored_form(body.policy))
+    async with parts.engine.begin() as conn:
+        row = await businesses.create(conn, new_id(), values)
+        if row is None:
+            raise await _slug_taken(conn, slug, principal.user_id)
+        if await members.add(conn, row["id"], principal.user_id, Role.OWNER) is None:
+            raise UnauthenticatedError("This account is closed.")
+    return created(_shown(row), f"/v1/businesses/{row['id']}")
+
+
+@router.get("", operation_id="listMyBusinesses", response_model=MyBusinesses)
+async def list_mine(request: Request, parts: AppParts, principal: CurrentPrincipal) -> Response:
+    """The businesses in which you have roles, by name."""
     async with autocommit(parts.engine) as conn:
-        return BusinessOut(**await _found(conn, business))
+        rows = await businesses.list_of_user(conn, principal.user_id)
+    mine: dict[UUID, MyBusinessOut] = {}
+    for row in rows:
+        business = mine.setdefault(row["id"], MyBusinessOut.of(row))
+        business.roles.append(RoleOut(role=row["role"], provider_id=row["provider_id"]))
+    shown = MyBusinesses(items=list(mine.values())).model_dump(mode="json")
+    return caching.cached(request, shown, caching.PRIVATE)
 
 
-@router.get("/{business}/services", operation_id="listServices")
-async def list_services(business: IdOrSlug, parts: AppParts) -> Services:
-    """What can be booked."""
+@router.get("/{business}", operation_id="getBusiness", response_model=BusinessOut)
+async def get(business: IdOrSlug, request: Request, parts: AppParts) -> Response:
+    """One business, with what customers need to know of its policy."""
     async with autocommit(parts.engine) as conn:
-        found = await _found(conn, business)
-        return Services(items=[_service(row) for row in await catalogue.list_services(conn, found["id"])])
+        row = await found_business(conn, business)
+    return caching.cached(request, _shown(row), caching.BUSINESS)
 
 
-@router.get("/{business}/providers", operation_id="listProviders")
-async def list_providers(business: IdOrSlug, parts: AppParts) -> Providers:
-    """Who does it, the best rated first."""
+@router.get("/{business}/policy", operation_id="getBusinessPolicy", response_model=Policy)
+async def get_policy(business: IdOrSlug, request: Request, parts: AppParts, desk: AtDesk) -> Response:
+    """The whole policy, defaults filled in."""
     async with autocommit(parts.engine) as conn:
-        found = await _found(conn, business)
-        rows = await catalogue.list_providers(conn, found["id"])
-    return Providers(items=[ProviderOut(**row) for row in rows])
+        row = await found_business(conn, business)
+    desk.require(Permission.MANAGE_BUSINESS, row["id"])
+    return caching.cached(request, _policy(row), caching.PRIVATE)
 
 
-async def _found(conn: AsyncConnection, id_or_slug: str) -> Row:
-    row = await catalogue.find_business(conn, id_or_slug)
-    if row is None:
-        raise NotFoundError(f"There is no business '{id_or_slug}'.")
-    return row
+@router.patch("/{business}", operation_id="changeBusiness", response_model=BusinessOut)
+async def change(
+    business: IdOrSlug, body: BusinessChange, request: Request, parts: AppParts, desk: AtDesk
+) -> Response:
+    """Change what is sent. `If-Match` may name the tag of the business or, for the rest, that of its policy.
+
+    A policy holds for bookings made from now on: those that exist keep the one they were made under. A new
+    currency is that of services added from now on. Under a new slug the old one leads nowhere. `active` needs an
+    active service, an available provider and opening hours, else 409 `not_ready` says what is `missing`.
+    """
+    async with parts.engine.begin() as conn:
+        found = await found_business(conn, business)
+        desk.require(Permission.MANAGE_BUSINESS, found["id"])
+        stored = await businesses.lock(conn, found["id"])
+        require_any_match(request, _shown(stored), _policy(stored))
+        row = await businesses.update(conn, found["id"], {**stored, **_changes(body, stored)})
+        if row["status"] == "active" and stored["status"] != "active":
+            await _require_ready(conn, found["id"])
+    return changed(_shown(row))
 
 
-def _service(row: Row) -> ServiceOut:
-    price = Money(amount_minor=row["price_minor"], currency=row["currency"])
-    return ServiceOut(price=price, **{name: row[name] for name in ServiceOut.model_fields if name != "price"})
+def _changes(body: BusinessChange, stored: Row) -> dict[str, Any]:
+    changes = body.model_dump(exclude_unset=True)
+    if "policy" in changes:
+        changes["policy"] = to_json_text(changed_policy(orjson.loads(stored["policy"]), body.policy))
+    return changes
+
+
+async def _require_ready(conn: AsyncConnection, business_id: UUID) -> None:
+    missing = await businesses.list_missing(conn, business_id)
+    if missing:
+        needed = ", ".join(_NEEDED[name] for name in missing)
+        raise NotReadyError(f"Before it takes bookings, the business needs {needed}.", missing=missing)
+
+
+async def _slug_taken(conn: AsyncConnection, slug: str, user_id: UUID) -> AlreadyExistsError:
+    """Only the owner is told which business it is."""
+    detail = f"There is a business '{slug}' already."
+    row = await catalogue.find_business(conn, slug)
+    if row is None or await members.find(conn, row["id"], user_id, Role.OWNER) is None:
+        return AlreadyExistsError(detail)
+    return AlreadyExistsError(detail, id=str(row["id"]))
+
+
+def _shown(row: Row) -> dict[str, Any]:
+    return BusinessOut.of(row).model_dump(mode="json")
+
+
+def _policy(row: Row) -> dict[str, Any]:
+    return Policy.model_validate_json(row["policy"]).model_dump(mode="json")

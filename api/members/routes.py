@@ -1,0 +1,70 @@
+"""`/v1/businesses/{business}/members`: who runs a business. Providers are made at `providers`."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api import caching
+from api.businesses.answers import changed
+from api.businesses.paths import IdOrSlug, found_business
+from api.deps import AppParts, AtDesk, Desk
+from api.members.schemas import DeskRole, MemberIn, MemberOut, Members
+from db.engine import autocommit
+from db.repositories import members
+from db.repositories.rows import Row
+from domain.access import Permission
+from domain.errors import ForbiddenError, LastOwnerError, NotFoundError
+from domain.lifecycle import Role
+
+router = APIRouter(prefix="/v1/businesses/{business}/members", tags=["members"])
+
+RoleTaken = Annotated[DeskRole, Path(description="`owner` or `admin`.")]
+
+
+@router.get("", operation_id="listMembers", response_model=Members)
+async def list_members(business: IdOrSlug, request: Request, parts: AppParts, desk: AtDesk) -> Response:
+    """Everybody who has a role in the business, providers among them."""
+    async with autocommit(parts.engine) as conn:
+        found = await found_business(conn, business)
+        desk.require(Permission.MANAGE_BUSINESS, found["id"])
+        rows = await members.list_all(conn, found["id"])
+    return caching.cached(request, {"items": [_shown(row) for row in rows]}, caching.PRIVATE)
+
+
+@router.put("/{user_id}", operation_id="putMember", response_model=MemberOut)
+async def put(business: IdOrSlug, user_id: UUID, body: MemberIn, parts: AppParts, desk: AtDesk) -> Response:
+    """Give a user a role beside those they have. Only owners make owners."""
+    async with parts.engine.begin() as conn:
+        found = await found_business(conn, business)
+        desk.require(Permission.MANAGE_BUSINESS, found["id"])
+        if body.role is Role.OWNER:
+            await _owners_locked_by(conn, desk, found["id"])
+        row = await members.add(conn, found["id"], user_id, body.role)
+    if row is None:
+        raise NotFoundError(f"There is no user '{user_id}'.")
+    return changed(_shown(row))
+
+
+@router.delete("/{user_id}/{role}", operation_id="removeMember", status_code=204)
+async def remove(business: IdOrSlug, user_id: UUID, role: RoleTaken, parts: AppParts, desk: AtDesk) -> None:
+    """Take a role away. Only owners unmake owners, and the last one stays (409 `last_owner`)."""
+    async with parts.engine.begin() as conn:
+        found = await found_business(conn, business)
+        desk.require(Permission.MANAGE_BUSINESS, found["id"])
+        if role is Role.OWNER and await _owners_locked_by(conn, desk, found["id"]) == {user_id}:
+            raise LastOwnerError
+        await members.remove(conn, found["id"], user_id, role)
+
+
+async def _owners_locked_by(conn: AsyncConnection, desk: Desk, business_id: UUID) -> set[UUID]:
+    """The owners, of whom the caller must be one now: another may have unmade them since they were let in."""
+    owners = await members.lock_owners(conn, business_id)
+    if desk.user_id not in owners:
+        raise ForbiddenError("Only owners make and unmake owners.")
+    return owners
+
+
+def _shown(row: Row) -> dict[str, Any]:
+    return MemberOut(**row).model_dump(mode="json")

@@ -1,0 +1,73 @@
+"""Shapes of providers on the wire: what anybody may read, and with their contact data."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Self
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from api.businesses.keys import OwnCode
+from api.businesses.schemas import ABSENT
+from api.shapes import Email, In, Line, Phone, Skills, Zone
+from db.repositories.rows import Row
+
+Rating = Annotated[Decimal, Field(ge=0, le=5, decimal_places=2)]
+
+
+class ProviderIn(In):
+    code: OwnCode | None = None
+    """None: made from the name."""
+    name: Line
+    email: Email | None = None
+    phone: Phone | None = None
+    timezone: Zone | None = None
+    """Of their own hours; none: the business's."""
+    skills: Skills = Field(default_factory=list)
+    rating: Rating = Decimal(0)
+    available: bool = True
+    auto_accept: bool | None = None
+    """None: as the business's policy says."""
+    user_id: UUID | None = None
+    """Who acts as this provider."""
+
+
+class ProviderChange(In):
+    code: OwnCode = ABSENT
+    name: Line = ABSENT
+    email: Email | None = ABSENT
+    phone: Phone | None = ABSENT
+    timezone: Zone | None = ABSENT
+    skills: Skills = ABSENT
+    rating: Rating = ABSENT
+    available: bool = ABSENT
+    auto_accept: bool | None = ABSENT
+    user_id: UUID | None = ABSENT
+
+
+class ProviderOut(BaseModel):
+    id: UUID
+    code: str
+    name: str
+    skills: list[str]
+    rating: float
+    available: bool
+    timezone: str | None
+
+    @classmethod
+    def of(cls, row: Row) -> Self:
+        """From a row with at least these columns."""
+        return cls(**{name: row[name] for name in cls.model_fields})
+
+
+class ProviderDetails(ProviderOut):
+    email: str | None
+    phone: str | None
+    auto_accept: bool | None
+    user_id: UUID | None
+    last_assigned_at: datetime | None
+    """Their last turn, where the policy is `round_robin`."""
+
+
+class Providers(BaseModel):
+    items: list[ProviderOut]
