@@ -1,12 +1,28 @@
-"""The people who book with a business."""
+"""The people who book with a business.
 
+Whoever gives a contact is found again, so that one person stays one customer:
+
+- by e-mail where one is given, in lower case;
+- where that is nobody's, by phone, but only somebody of whom no e-mail is known: people who share a phone and have
+  different addresses stay two;
+- where no e-mail is given, by phone: the customer who has had it longest;
+- with neither, nobody is found and a new customer is made.
+
+What is stored already is never overwritten by whoever happens to know an address; what is missing is filled in. A
+customer with an account is found by phone as well, but gets no e-mail from it: the account has its own.
+
+Before anybody is looked for, the contact is locked, each of its e-mail and phone, until the transaction ends: the
+same new person given twenty times at once is made once.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories.rows import row
+from db.repositories.rows import Row, execute, row, row_or_none, rows
 from runtime.ids import new_id
 
 
@@ -20,26 +36,64 @@ class Contact:
     sms_opt_in: bool = False
 
 
-# The no-op update makes the row that was there before come back; names and numbers are not overwritten by
-# whoever happens to know an e-mail address.
-_BY_EMAIL = text("""
-INSERT INTO customers (id, business_id, name, email, phone, sms_opt_in)
-VALUES (:id, :business_id, :name, CAST(:email AS text), :phone, :sms_opt_in)
-ON CONFLICT (business_id, email) DO UPDATE SET email = excluded.email
-RETURNING id
+@dataclass(frozen=True, slots=True)
+class Met:
+    """A customer who was found by their contact, or made for it."""
+
+    id: UUID
+    is_new: bool
+
+
+# The keys in order, so that two who lock the same contacts never wait for each other in a ring.
+_LOCK = text("""
+SELECT pg_advisory_xact_lock(key) FROM (
+    SELECT DISTINCT hashtextextended(CAST(:business_id AS text) || ' ' || contact, 0) AS key
+    FROM unnest(CAST(:contacts AS text[])) AS contact
+    ORDER BY key
+) AS keys
+""")
+_MEET = text("""
+WITH found AS (
+    SELECT id FROM customers
+    WHERE business_id = :business_id
+      AND (email = CAST(:email AS text)
+           OR phone = CAST(:phone AS text) AND (email IS NULL OR CAST(:email AS text) IS NULL))
+    ORDER BY email = CAST(:email AS text) DESC NULLS LAST, created_at, id
+    LIMIT 1
+), filled AS (
+    UPDATE customers SET
+        email = coalesce(email, CAST(:email AS text)), phone = coalesce(phone, CAST(:phone AS text))
+    WHERE id = (SELECT id FROM found)
+      AND (phone IS NULL AND CAST(:phone AS text) IS NOT NULL
+           OR email IS NULL AND user_id IS NULL AND CAST(:email AS text) IS NOT NULL)
+), made AS (
+    INSERT INTO customers (id, business_id, name, email, phone)
+    SELECT :id, :business_id, :name, CAST(:email AS text), CAST(:phone AS text)
+    WHERE NOT EXISTS (SELECT FROM found)
+    RETURNING id
+)
+SELECT id, false AS is_new FROM found UNION ALL SELECT id, true FROM made
 """)
 
 # The account's own address stays with the account; what is given with a booking fills in the rest.
 _FOR_USER = text("""
-INSERT INTO customers (id, business_id, user_id, name, phone, sms_opt_in)
-SELECT :id, :business_id, u.id, coalesce(CAST(:name AS text), u.name), CAST(:phone AS text),
-       coalesce(CAST(:sms_opt_in AS boolean), false)
+INSERT INTO customers (id, business_id, user_id, name, phone)
+SELECT :id, :business_id, u.id, coalesce(CAST(:name AS text), u.name), CAST(:phone AS text)
 FROM users u WHERE u.id = :user_id
 ON CONFLICT (business_id, user_id) DO UPDATE SET
     name = coalesce(CAST(:name AS text), customers.name),
-    phone = coalesce(CAST(:phone AS text), customers.phone),
-    sms_opt_in = coalesce(CAST(:sms_opt_in AS boolean), customers.sms_opt_in)
+    phone = coalesce(CAST(:phone AS text), customers.phone)
 RETURNING id
+""")
+
+_OPT_IN = text("""
+WITH turned AS (
+    UPDATE customers SET sms_opt_in = true
+    WHERE business_id = :business_id AND id = :customer_id AND NOT sms_opt_in
+    RETURNING id
+)
+INSERT INTO consents (id, business_id, customer_id, purpose, granted, source, text, given_at)
+SELECT :id, :business_id, turned.id, 'sms', true, 'booking', '', clock_timestamp() FROM turned
 """)
 
 
@@ -51,19 +105,104 @@ async def of_user(conn: AsyncConnection, business_id: UUID, user_id: UUID, conta
         "user_id": user_id,
         "name": contact.name if contact else None,
         "phone": contact.phone if contact else None,
-        "sms_opt_in": contact.sms_opt_in if contact else None,
     }
-    return UUID(str((await row(conn, _FOR_USER, parameters))["id"]))
+    customer_id = UUID(str((await row(conn, _FOR_USER, parameters))["id"]))
+    if contact is not None and contact.sms_opt_in:
+        await _opt_in(conn, business_id, customer_id)
+    return customer_id
 
 
 async def by_contact(conn: AsyncConnection, business_id: UUID, contact: Contact) -> UUID:
-    """The customer with this e-mail address, made where there is none; without an address always a new one."""
+    """The customer with this contact, found again or made, for a booking. Needs an open transaction."""
+    met = await meet(conn, business_id, contact)
+    if contact.sms_opt_in:
+        await _opt_in(conn, business_id, met.id)
+    return met.id
+
+
+async def meet(conn: AsyncConnection, business_id: UUID, contact: Contact) -> Met:
+    """The customer with this contact, found again or made. Needs an open transaction; notes no consent."""
+    await _lock(conn, business_id, contact.email, contact.phone)
     parameters = {
         "id": new_id(),
         "business_id": business_id,
         "name": contact.name,
         "email": contact.email,
         "phone": contact.phone,
-        "sms_opt_in": contact.sms_opt_in,
     }
-    return UUID(str((await row(conn, _BY_EMAIL, parameters))["id"]))
+    found = await row(conn, _MEET, parameters)
+    return Met(UUID(str(found["id"])), found["is_new"])
+
+
+async def _lock(conn: AsyncConnection, business_id: UUID, *contacts: str | None) -> None:
+    known = [contact for contact in contacts if contact is not None]
+    if known:
+        await rows(conn, _LOCK, {"business_id": str(business_id), "contacts": known})
+
+
+async def _opt_in(conn: AsyncConnection, business_id: UUID, customer_id: UUID) -> None:
+    """Note the consent that comes with a booking, unless it was given before."""
+    parameters = {"id": new_id(), "business_id": business_id, "customer_id": customer_id}
+    await execute(conn, _OPT_IN, parameters)
+
+
+_COLUMNS = "id, name, email, phone, sms_opt_in, user_id IS NOT NULL AS has_account, created_at"
+_FIND = text(f"SELECT {_COLUMNS} FROM customers WHERE business_id = :business_id AND id = :id")  # noqa: S608
+_FIND_TO_CHANGE = text(f"{_FIND.text} FOR NO KEY UPDATE")
+_LIST = text(f"""
+SELECT {_COLUMNS} FROM customers
+WHERE business_id = :business_id AND id < :before
+ORDER BY id DESC LIMIT :limit
+""")  # noqa: S608
+_SEARCH = text(f"""
+SELECT {_COLUMNS} FROM customers
+WHERE business_id = :business_id AND (email = CAST(:email AS text) OR phone = CAST(:phone AS text))
+ORDER BY created_at, id LIMIT :limit
+""")  # noqa: S608
+_CHANGE = text(f"""
+UPDATE customers SET name = :name, email = CAST(:email AS text), phone = CAST(:phone AS text)
+WHERE business_id = :business_id AND id = :id
+  AND NOT EXISTS (SELECT FROM customers other
+                  WHERE other.business_id = :business_id AND other.email = CAST(:email AS text)
+                    AND other.id <> :id)
+RETURNING {_COLUMNS}
+""")  # noqa: S608
+
+_BEHIND_ALL = UUID(int=2**128 - 1)
+
+
+async def find(conn: AsyncConnection, business_id: UUID, customer_id: UUID) -> Row | None:
+    """A customer of this business."""
+    return await row_or_none(conn, _FIND, {"business_id": business_id, "id": customer_id})
+
+
+async def list_page(
+    conn: AsyncConnection, business_id: UUID, *, limit: int, after: UUID | None = None
+) -> Sequence[Row]:
+    """Customers, the newest first, behind the one with the id `after`."""
+    parameters = {"business_id": business_id, "before": after or _BEHIND_ALL, "limit": limit}
+    return await rows(conn, _LIST, parameters)
+
+
+async def search(
+    conn: AsyncConnection, business_id: UUID, *, email: str | None, phone: str | None, limit: int
+) -> Sequence[Row]:
+    """Customers who have this e-mail or this phone, the oldest first."""
+    parameters = {"business_id": business_id, "email": email, "phone": phone, "limit": limit}
+    return await rows(conn, _SEARCH, parameters)
+
+
+async def find_to_change(
+    conn: AsyncConnection, business_id: UUID, customer_id: UUID, *, email: str | None, phone: str | None
+) -> Row | None:
+    """A customer, locked until the transaction ends, as is the contact that they are about to be given."""
+    await _lock(conn, business_id, email, phone)
+    return await row_or_none(conn, _FIND_TO_CHANGE, {"business_id": business_id, "id": customer_id})
+
+
+async def change(
+    conn: AsyncConnection, business_id: UUID, customer_id: UUID, *, name: str, email: str | None, phone: str | None
+) -> Row | None:
+    """The customer with these data from now on; none when another has the address; see `find_to_change`."""
+    parameters = {"business_id": business_id, "id": customer_id, "name": name, "email": email, "phone": phone}
+    return await row_or_none(conn, _CHANGE, parameters)

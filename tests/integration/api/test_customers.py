@@ -41,6 +41,28 @@ async def test_without_an_address_every_booking_has_a_customer_of_its_own(stage:
     assert bookings[0]["customer_id"] != bookings[1]["customer_id"]
 
 
+async def test_a_booking_finds_a_customer_again_by_phone_and_fills_in_the_address(stage: Stage) -> None:
+    first = await book_for(stage, {"name": "Robin Roe", "phone": "+12125550100"})
+    second = await book_for(
+        stage, {"name": "R. Roe", "phone": "+1 212 555 0100", "email": "robin@example.com"}, by="ana"
+    )
+    assert first["customer_id"] == second["customer_id"]
+    stored = await customer(stage, first)
+    assert (stored["name"], stored["email"]) == ("Robin Roe", "robin@example.com")
+
+
+@pytest.mark.parametrize("by", ["owner", "customer"])
+async def test_a_booking_that_opts_in_to_messages_leaves_one_consent(stage: Stage, by: str) -> None:
+    contact = {"name": "Robin Roe", "email": "robin@example.com", "phone": "+12125550100"}
+    for opted in (False, True, True, False):
+        booking = await book_for(stage, contact | {"sms_opt_in": opted}, by=by)
+    assert (await customer(stage, booking))["sms_opt_in"], "what is not said takes nothing back"
+    query = text("SELECT purpose, granted, source, text FROM consents WHERE customer_id = :id")
+    async with stage.engine.connect() as conn:
+        found = (await conn.execute(query, {"id": booking["customer_id"]})).all()
+    assert found == [("sms", True, "booking", "")]
+
+
 async def test_the_same_person_with_another_business_is_another_customer(stage: Stage) -> None:
     contact = {"name": "Robin Roe", "email": "robin@example.com"}
     other = Stage(stage.api, stage.engine, await make_tenant(stage.engine))

@@ -1,0 +1,62 @@
+"""`…/areas`: the postal codes that a business serves, and a provider who serves only some of them."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api import caching
+from api.areas.schemas import AreaIn, AreasIn, BusinessAreas, ProviderAreas
+from api.businesses.answers import changed
+from api.deps import AppParts, Parts
+from api.schedule.calendars import Calendar, ManagedBusiness, ManagedProvider, OfBusiness, OfProvider
+from db.engine import autocommit
+from db.repositories import areas, schedule
+
+router = APIRouter(prefix="/v1/businesses/{business}", tags=["areas"])
+
+
+@router.get("/areas", operation_id="getBusinessAreas", response_model=BusinessAreas)
+async def get_of_business(calendar: OfBusiness, request: Request, parts: AppParts) -> Response:
+    """The postal codes that the business serves; none is everywhere."""
+    return await _get(parts, request, calendar)
+
+
+@router.put("/areas", operation_id="putBusinessAreas", response_model=BusinessAreas)
+async def put_of_business(calendar: ManagedBusiness, body: AreasIn, request: Request, parts: AppParts) -> Response:
+    """Replace all areas of the business."""
+    return await _put(parts, request, calendar, body)
+
+
+@router.get("/providers/{provider}/areas", operation_id="getProviderAreas", response_model=ProviderAreas)
+async def get_of_provider(calendar: OfProvider, request: Request, parts: AppParts) -> Response:
+    """The postal codes that the provider serves: their own, or the business's."""
+    return await _get(parts, request, calendar)
+
+
+@router.put("/providers/{provider}/areas", operation_id="putProviderAreas", response_model=ProviderAreas)
+async def put_of_provider(calendar: ManagedProvider, body: AreasIn, request: Request, parts: AppParts) -> Response:
+    """Replace all areas of the provider; with none they go wherever the business does. For the desk."""
+    return await _put(parts, request, calendar, body)
+
+
+async def _get(parts: Parts, request: Request, calendar: Calendar) -> Response:
+    async with autocommit(parts.engine) as conn:
+        return caching.cached(request, await _shown(conn, calendar), caching.CATALOGUE)
+
+
+async def _put(parts: Parts, request: Request, calendar: Calendar, body: AreasIn) -> Response:
+    async with parts.engine.begin() as conn:
+        await schedule.take_turn(conn, calendar.business_id)
+        caching.require_match(request, await _shown(conn, calendar))
+        await areas.replace_areas(conn, calendar.business_id, calendar.provider_id, body.plain())
+        content = await _shown(conn, calendar)
+    return changed(content)
+
+
+async def _shown(conn: AsyncConnection, calendar: Calendar) -> dict[str, Any]:
+    found = await areas.list_areas(conn, calendar.business_id, calendar.provider_id)
+    shown: dict[str, Any] = {
+        "areas": [AreaIn.of_area(a).model_dump(mode="json", by_alias=True, exclude_none=True) for a in found.areas]
+    }
+    return shown if calendar.provider_id is None else shown | {"own": found.own}

@@ -1,0 +1,73 @@
+"""`…/customers/{customer}/consents`: what a customer agreed to, and took back. Nothing in it is ever changed."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from api.bookings import cursors
+from api.customers.desk import ManagesCustomers, ReadsCustomers
+from api.customers.schemas import ConsentOut, ConsentPage, DatedConsentIn
+from api.deps import AppParts
+from db.engine import autocommit
+from db.repositories import consents, customers
+from db.repositories.consents import Consent
+from db.repositories.rows import Row
+from domain.errors import InvalidRequestError, NotFoundError
+from runtime.json import to_json
+
+router = APIRouter(prefix="/v1/businesses/{business}/customers/{customer_id}/consents", tags=["customers"])
+
+
+@router.post("", operation_id="addConsent", status_code=201, response_model=ConsentOut)
+async def add(business_id: ManagesCustomers, customer_id: UUID, body: DatedConsentIn, parts: AppParts) -> Response:
+    """Note a consent, or that it was taken back; one for `sms` also sets the customer's `sms_opt_in`.
+
+    What is known already is not noted twice: without `given_at` that which only repeats the latest word on the
+    purpose, with `given_at` that which was said at this very time. The answer is 200 then.
+    """
+    if body.given_at is not None and body.given_at > parts.now():
+        raise InvalidRequestError("given_at lies in the future.")
+    consent = Consent(body.purpose, body.granted, body.source, body.text, body.given_at)
+    async with parts.engine.begin() as conn:
+        if not await consents.lock_customer(conn, business_id, customer_id):
+            raise _missing()
+        recorded = await consents.record(conn, business_id, customer_id, consent)
+    return _json(_shown(recorded.row), 201 if recorded.is_new else 200)
+
+
+@router.get("", operation_id="listConsents", response_model=ConsentPage)
+async def list_consents(
+    business_id: ReadsCustomers,
+    customer_id: UUID,
+    parts: AppParts,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+) -> Response:
+    """The consents, the newest first, and which of them count now."""
+    after = cursors.decode(cursor) if cursor else None
+    async with autocommit(parts.engine) as conn:
+        if await customers.find(conn, business_id, customer_id) is None:
+            raise _missing()
+        rows = await consents.list_page(conn, business_id, customer_id, limit=limit + 1, after=after)
+        current = await consents.list_current(conn, business_id, customer_id)
+    shown = rows[:limit]
+    more = cursors.encode(shown[-1]["given_at"], shown[-1]["id"]) if len(rows) > limit else None
+    content = {
+        "current": {row["purpose"]: _shown(row) for row in current},
+        "items": [_shown(row) for row in shown],
+        "next_cursor": more,
+    }
+    return _json(content)
+
+
+def _missing() -> NotFoundError:
+    return NotFoundError("There is no such customer.")
+
+
+def _shown(row: Row) -> dict[str, Any]:
+    return {name: row[name] for name in ConsentOut.model_fields}
+
+
+def _json(content: Any, status: int = 200) -> Response:
+    return Response(to_json(content), status, media_type="application/json")

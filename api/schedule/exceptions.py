@@ -1,0 +1,122 @@
+"""`…/exceptions`: dates with other hours, holidays among them."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from api import caching
+from api.deps import AppParts, Parts
+from api.schedule.calendars import Calendar, KeptByProvider, ManagedBusiness, OfBusiness
+from api.schedule.schemas import Day, ExceptionIn, ExceptionOut, Exceptions, open_hours
+from db.engine import autocommit
+from db.repositories import schedule
+from db.repositories.schedule import ExceptionalDay
+from domain.errors import InvalidRequestError
+from domain.zones import epoch, local_date
+from runtime.json import to_json
+
+router = APIRouter(prefix="/v1/businesses/{business}", tags=["schedule"])
+
+_USUAL_SPAN: Final = timedelta(days=366)
+_LONGEST_SPAN: Final = timedelta(days=3 * 366)
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    first: date | None
+    last: date | None
+
+    def bounds(self, today: date) -> tuple[date, date]:
+        """From today on, for about a year, where nothing else is asked.
+
+        Raises:
+            InvalidRequestError: it ends before it begins, or is too long.
+        """
+        first = self.first or (min(today, self.last) if self.last else today)
+        last = self.last or first + _USUAL_SPAN
+        if last < first:
+            raise InvalidRequestError("`to` lies before `from`.")
+        if last - first > _LONGEST_SPAN:
+            raise InvalidRequestError("From `from` to `to` there may be three years at most.")
+        return first, last
+
+
+async def _span(
+    from_: Annotated[Day | None, Query(alias="from", description="The first date; else today.")] = None,
+    to: Annotated[Day | None, Query(description="The last date; else about a year on.")] = None,
+) -> _Span:
+    return _Span(from_, to)
+
+
+Span = Annotated[_Span, Depends(_span)]
+
+
+@router.get("/exceptions", operation_id="listBusinessExceptions", response_model=Exceptions)
+async def list_of_business(calendar: OfBusiness, span: Span, request: Request, parts: AppParts) -> Response:
+    """The business's dates with other hours; those of every year always, as they were first told."""
+    return caching.cached(request, await _listed(parts, calendar, span), caching.CATALOGUE)
+
+
+@router.put("/exceptions/{date}", operation_id="putBusinessException", response_model=ExceptionOut)
+async def put_of_business(calendar: ManagedBusiness, date: Day, body: ExceptionIn, parts: AppParts) -> Response:
+    """Say what a date has instead; whatever exception it had is replaced."""
+    return await _put(parts, calendar, date, body)
+
+
+@router.delete("/exceptions/{date}", operation_id="deleteBusinessException", status_code=204)
+async def delete_of_business(calendar: ManagedBusiness, date: Day, parts: AppParts) -> None:
+    """Keep the weekly hours on this date again."""
+    await _delete(parts, calendar, date)
+
+
+@router.get("/providers/{provider}/exceptions", operation_id="listProviderExceptions", response_model=Exceptions)
+async def list_of_provider(calendar: KeptByProvider, span: Span, request: Request, parts: AppParts) -> Response:
+    """The provider's own dates with other hours: for owner and admin, and for that provider."""
+    return caching.cached(request, await _listed(parts, calendar, span), caching.PRIVATE)
+
+
+@router.put(
+    "/providers/{provider}/exceptions/{date}", operation_id="putProviderException", response_model=ExceptionOut
+)
+async def put_of_provider(calendar: KeptByProvider, date: Day, body: ExceptionIn, parts: AppParts) -> Response:
+    """Say what a date has instead, for this provider; it counts before what the business says of the date."""
+    return await _put(parts, calendar, date, body)
+
+
+@router.delete("/providers/{provider}/exceptions/{date}", operation_id="deleteProviderException", status_code=204)
+async def delete_of_provider(calendar: KeptByProvider, date: Day, parts: AppParts) -> None:
+    """Let the provider do on this date what the business does."""
+    await _delete(parts, calendar, date)
+
+
+async def _listed(parts: Parts, calendar: Calendar, span: _Span) -> dict[str, Any]:
+    first, last = span.bounds(local_date(epoch(parts.now()), calendar.zone))
+    async with autocommit(parts.engine) as conn:
+        found = await schedule.list_exceptions(
+            conn, calendar.business_id, calendar.provider_id, first=first, last=last
+        )
+    return {"items": [_shown(exception) for exception in found]}
+
+
+async def _put(parts: Parts, calendar: Calendar, day: date, body: ExceptionIn) -> Response:
+    exception = ExceptionalDay(day, body.kind, tuple(body.minutes()), body.name, body.yearly)
+    async with parts.engine.begin() as conn:
+        await schedule.replace_exception(conn, calendar.business_id, calendar.provider_id, exception)
+    return Response(to_json(_shown(exception)), media_type="application/json")
+
+
+async def _delete(parts: Parts, calendar: Calendar, day: date) -> None:
+    async with autocommit(parts.engine) as conn:
+        await schedule.remove_exception(conn, calendar.business_id, calendar.provider_id, day)
+
+
+def _shown(exception: ExceptionalDay) -> dict[str, Any]:
+    return ExceptionOut(
+        date=exception.day,
+        kind=exception.kind,
+        intervals=open_hours(exception.intervals),
+        name=exception.name,
+        yearly=exception.yearly,
+    ).model_dump(mode="json")

@@ -1,0 +1,63 @@
+"""`…/hours`: the weekly hours of a business, and of a provider who has other ones."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api import caching
+from api.businesses.answers import changed
+from api.deps import AppParts, Parts
+from api.schedule.calendars import Calendar, KeptByProvider, ManagedBusiness, OfBusiness, OfProvider
+from api.schedule.schemas import BusinessHours, HoursIn, ProviderHours, WeeklyOut
+from db.engine import autocommit
+from db.repositories import schedule
+
+router = APIRouter(prefix="/v1/businesses/{business}", tags=["schedule"])
+
+
+@router.get("/hours", operation_id="getBusinessHours", response_model=BusinessHours)
+async def get_of_business(calendar: OfBusiness, request: Request, parts: AppParts) -> Response:
+    """The weekly hours of every provider who has none of their own."""
+    return await _get(parts, request, calendar)
+
+
+@router.put("/hours", operation_id="putBusinessHours", response_model=BusinessHours)
+async def put_of_business(calendar: ManagedBusiness, body: HoursIn, request: Request, parts: AppParts) -> Response:
+    """Replace all weekly hours of the business."""
+    return await _put(parts, request, calendar, body)
+
+
+@router.get("/providers/{provider}/hours", operation_id="getProviderHours", response_model=ProviderHours)
+async def get_of_provider(calendar: OfProvider, request: Request, parts: AppParts) -> Response:
+    """The weekly hours that the provider keeps: their own, or the business's."""
+    return await _get(parts, request, calendar)
+
+
+@router.put("/providers/{provider}/hours", operation_id="putProviderHours", response_model=ProviderHours)
+async def put_of_provider(calendar: KeptByProvider, body: HoursIn, request: Request, parts: AppParts) -> Response:
+    """Replace all weekly hours of the provider; with none they keep the business's again."""
+    return await _put(parts, request, calendar, body)
+
+
+async def _get(parts: Parts, request: Request, calendar: Calendar) -> Response:
+    async with autocommit(parts.engine) as conn:
+        return caching.cached(request, await _shown(conn, calendar), caching.CATALOGUE)
+
+
+async def _put(parts: Parts, request: Request, calendar: Calendar, body: HoursIn) -> Response:
+    async with parts.engine.begin() as conn:
+        await schedule.take_turn(conn, calendar.business_id)
+        caching.require_match(request, await _shown(conn, calendar))
+        await schedule.replace_hours(conn, calendar.business_id, calendar.provider_id, body.rules())
+        content = await _shown(conn, calendar)
+    return changed(content)
+
+
+async def _shown(conn: AsyncConnection, calendar: Calendar) -> dict[str, Any]:
+    hours = await schedule.list_hours(conn, calendar.business_id, calendar.provider_id)
+    weekly = [WeeklyOut.of_rule(rule) for rule in hours.rules]
+    if calendar.provider_id is None:
+        return BusinessHours(timezone=calendar.business_zone, weekly=weekly).model_dump(mode="json")
+    zone = calendar.zone_name if hours.own else calendar.business_zone
+    return ProviderHours(timezone=zone, weekly=weekly, own=hours.own).model_dump(mode="json")
