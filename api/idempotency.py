@@ -1,8 +1,11 @@
 """The caller's key, by which a request that is sent again is known."""
 
+import hashlib
 from typing import Annotated
 
+import orjson
 from fastapi import Header
+from pydantic import BaseModel
 
 _DESCRIPTION = "A fresh unique value for each request; the same value again gets the same answer."
 
@@ -12,3 +15,12 @@ OptionalKey = Annotated[str | None, Header(alias="Idempotency-Key", max_length=2
 def plain_key(header: str | None) -> str | None:
     """The key without the quotes that a structured header has; none when it is missing or empty."""
     return (header or "").strip().strip('"').strip() or None
+
+
+def digest(body: BaseModel) -> str:
+    """A hash of what is asked, the same for every spelling of the same JSON.
+
+    Members that are not set do not count, so that one that is added to the shape later changes no hash.
+    """
+    plain = body.model_dump(mode="json", exclude_none=True)
+    return hashlib.sha256(orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -4,7 +4,6 @@ The engine is not on this path. What is refused leaves nothing behind, and the s
 answer however often it is sent.
 """
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,6 +17,7 @@ from api.bookings import rendering
 from api.bookings.schemas import BookingIn
 from api.deps import Parts
 from api.holds import redeeming
+from api.idempotency import digest
 from api.reserving import Ask
 from db.engine import autocommit
 from db.repositories import bookings, choosing, customers, idempotency
@@ -57,9 +57,8 @@ class CreateRequest:
         return f"{self.principal.user_id}/createBooking"
 
     def digest(self) -> str:
-        """A hash of what is asked, the same for every spelling of the same JSON."""
-        canonical = orjson.dumps(self.body.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
-        return hashlib.sha256(canonical).hexdigest()
+        """A hash of what is asked."""
+        return digest(self.body)
 
     def ask(self) -> Ask:
         """What is asked of the calendar."""

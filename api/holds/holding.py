@@ -1,6 +1,5 @@
 """Holding time: choose as a booking does, then keep it for this caller until the hold runs out."""
 
-import hashlib
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -11,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api import reserving
 from api.deps import Parts
 from api.holds.schemas import HoldIn
-from api.idempotency import plain_key
+from api.idempotency import digest, plain_key
 from api.reserving import Ask
 from db.engine import autocommit
 from db.repositories import calendar, choosing, holds, idempotency
@@ -53,8 +52,7 @@ class _Request:
         return f"{self.principal.user_id}/createHold"
 
     def digest(self) -> str:
-        canonical = orjson.dumps(self.body.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
-        return hashlib.sha256(canonical).hexdigest()
+        return digest(self.body)
 
     def ask(self) -> Ask:
         body = self.body

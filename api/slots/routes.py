@@ -5,8 +5,9 @@ from typing import Annotated, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
+from api.businesses.paths import IdOrSlug
 from api.caching import SLOTS, cached
 from api.deps import AppParts
 from api.shapes import Text, Zone
@@ -22,12 +23,10 @@ from domain.search import Calendar, Search
 
 router = APIRouter(prefix="/v1/businesses", tags=["slots"])
 
-Name = Annotated[str, Path(pattern="^[A-Za-z0-9][A-Za-z0-9-]{0,62}$", description="The business's id or slug.")]
-
 
 @router.get("/{business}/slots", operation_id="listSlots", response_model=SlotsOut)
 async def list_slots(
-    business: Name,
+    business: IdOrSlug,
     request: Request,
     parts: AppParts,
     service_id: Annotated[Text, Query(min_length=1, max_length=63, description="The service's id or code.")],

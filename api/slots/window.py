@@ -1,10 +1,11 @@
 """The stretch of time that slots are asked for."""
 
+import re
 from datetime import date, datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from domain.availability import Interval
 from domain.errors import InvalidRequestError
@@ -13,8 +14,18 @@ from domain.zones import begins, epoch
 
 MAX_DAYS: Final = 62
 
+_DAY: Final = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def _bare_date(value: Any) -> Any:
+    # Left to itself, the shape takes a moment at midnight, of whatever zone, for the date alone.
+    if not _DAY.fullmatch(str(value)):
+        raise ValueError("a date is written as 2027-03-31")
+    return value
+
+
 DayOrMoment = Annotated[
-    date | Moment,
+    Annotated[date, BeforeValidator(_bare_date)] | Moment,
     Field(union_mode="left_to_right", description="A date, or a moment with an offset."),
 ]
 _YEARS: Final = range(1970, 2200)
