@@ -8,18 +8,28 @@ from typing import Any
 from fastapi import FastAPI
 
 from api import errors
+from api.areas.routes import router as areas
 from api.auth.routes import router as auth
 from api.auth.tokens import load_tokens
 from api.bookings.command_routes import router as commands
 from api.bookings.routes import router as bookings
 from api.businesses.routes import router as businesses
+from api.customers.consent_routes import router as consents
+from api.customers.routes import router as customers
 from api.deps import Parts
 from api.engine.gateway import EngineGateway
 from api.engine.starter import Starter
 from api.errors import PROBLEM_JSON, Problem
+from api.external_source.routes import router as external_source
 from api.health.routes import app_version
 from api.health.routes import router as health
+from api.holds.routes import router as holds
+from api.members.routes import router as members
 from api.middleware import RequestContext
+from api.providers.routes import router as providers
+from api.schedule.routes import router as schedule
+from api.services.routes import router as services
+from api.slots.routes import router as slots
 from db.engine import create_engine, warm
 from runtime import temporal
 from runtime.settings import Settings
@@ -49,7 +59,23 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         responses=_ERRORS,
     )
-    for router in (auth, businesses, bookings, commands, health):
+    for router in (
+        auth,
+        businesses,
+        services,
+        providers,
+        members,
+        schedule,
+        areas,
+        customers,
+        consents,
+        bookings,
+        commands,
+        holds,
+        slots,
+        external_source,
+        health,
+    ):
         app.include_router(router)
     errors.install(app)
     app.add_middleware(RequestContext)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from dev.environment import child_environment
 from dev.home import Home
+from dev.keys import ensure_secrets_key
 from dev.postgres import EmbeddedPostgres
 from dev.process import Journal
 from dev.programs import Api, Worker
@@ -44,7 +45,11 @@ def assemble(
     database_url = postgres.url if postgres else str(settings.database_url)
     temporal_address = temporal.address if temporal else str(settings.temporal_address)
     environment = child_environment(
-        settings, database_url=database_url, temporal_address=temporal_address, jwt_key=home.jwt_key
+        settings,
+        database_url=database_url,
+        temporal_address=temporal_address,
+        jwt_key=home.jwt_key,
+        secrets_key=ensure_secrets_key(home.secrets_key),
     )
     return Assembly(
         database_url=database_url,

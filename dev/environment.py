@@ -10,7 +10,7 @@ _WORKER_GRACE_SECONDS = "8"  # less than a process of the stack is given to end
 
 
 def child_environment(
-    settings: DevSettings, *, database_url: str, temporal_address: str, jwt_key: Path
+    settings: DevSettings, *, database_url: str, temporal_address: str, jwt_key: Path, secrets_key: str
 ) -> dict[str, str]:
     """The caller's environment plus where the servers are."""
     environment = _without(os.environ, "TEMPORAL_") if not settings.temporal_address else dict(os.environ)
@@ -18,6 +18,8 @@ def child_environment(
         # A profile in the user's own configuration (TLS, namespace) is not meant for the embedded server.
         environment["TEMPORAL_CONFIG_FILE"] = os.devnull
     environment.setdefault("HOLDFAST_WORKER_GRACEFUL_SECONDS", _WORKER_GRACE_SECONDS)
+    environment.setdefault("HOLDFAST_SECRETS_KEY", secrets_key)
+    environment.setdefault("HOLDFAST_OUTBOUND_ALLOW_LOOPBACK", "true")  # to the simulators of other systems
     return environment | {
         "HOLDFAST_DATABASE_URL": database_url,
         "TEMPORAL_ADDRESS": temporal_address,

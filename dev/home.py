@@ -20,6 +20,7 @@ class Home:
         self.path = path.absolute()
         self.logs = self.path / "logs"
         self.jwt_key = self.path / "keys" / "jwt.pem"
+        self.secrets_key = self.path / "keys" / "secrets.key"
         self.run_state = self.path / "run.json"
 
     def make(self) -> None:

@@ -1,4 +1,4 @@
-"""The key that signs access tokens in the dev stack."""
+"""The keys of the dev stack: one signs access tokens, one encrypts the tokens of other systems."""
 
 import os
 from pathlib import Path
@@ -6,15 +6,27 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from runtime.secrets import new_key
+
 
 def ensure_signing_key(path: Path) -> None:
     """Make an Ed25519 private key (PKCS #8 PEM, mode 0600) unless there is one; tokens outlive a restart."""
-    if path.exists():
-        return
+    if not path.exists():
+        key = Ed25519PrivateKey.generate()
+        _write(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def ensure_secrets_key(path: Path) -> str:
+    """The key for secrets, made (mode 0600) unless there is one; what it encrypted outlives a restart."""
+    if not path.exists():
+        _write(path, new_key().encode())
+    return path.read_text()
+
+
+def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     unfinished = path.with_suffix(".new")
     unfinished.unlink(missing_ok=True)
     with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(pem)
+        file.write(content)
     unfinished.replace(path)

@@ -3,6 +3,8 @@
 from uuid import UUID
 
 BOOKINGS_TASK_QUEUE = "holdfast-bookings"
+SYNC_TASK_QUEUE = "holdfast-sync"
+"""Calls to systems that businesses name: one that hangs holds up no booking."""
 
 BOOKING_WORKFLOW = "BookingWorkflow"
 BOOKING_ID_PREFIX = "booking/"
@@ -16,6 +18,11 @@ def booking_workflow_id(booking_id: UUID) -> str:
 LOAD_BOOKING = "load_booking"
 RECORD_STEP = "record_step"
 SEND_REMINDER = "send_reminder"
+
+EXTERNAL_CALENDARS_WORKFLOW = "RefreshExternalCalendars"
+EXTERNAL_CALENDARS_SCHEDULE = "external-calendars"
+LIST_DUE_SOURCES = "list_due_sources"
+REFRESH_EXTERNAL_CALENDAR = "refresh_external_calendar"
 
 TENANT_ID = "TenantId"
 BOOKING_STATUS = "BookingStatus"

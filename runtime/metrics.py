@@ -18,3 +18,6 @@ SWEEPS = Counter("holdfast_sweeps_total", "Rounds of the sweeper, by how they en
 MESSAGES = Counter(
     "holdfast_messages_total", "Messages, by channel and what became of them.", ("channel", "state")
 )
+EXTERNAL_CHECKS = Counter(
+    "holdfast_external_checks_total", "Checks of outside calendars, by how they ended.", ("outcome",)
+)

@@ -4,17 +4,21 @@ Temporal's connection is not here: it comes from `temporalio.envconfig` (TOML pr
 so that a self-hosted cluster or Temporal Cloud is configuration only.
 """
 
+from base64 import urlsafe_b64decode
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_KEY_BYTES = 32
 
 
 class Settings(BaseSettings):
     """Settings with their defaults; the environment variable is `HOLDFAST_` plus the upper-case name."""
 
-    model_config = SettingsConfigDict(env_prefix="HOLDFAST_", extra="ignore")
+    # What is wrong with a setting is said without its value: some of them are secrets.
+    model_config = SettingsConfigDict(env_prefix="HOLDFAST_", extra="ignore", hide_input_in_errors=True)
 
     database_url: str = "postgresql://localhost/holdfast"
     database_pool_min: int = Field(default=5, ge=1)
@@ -28,6 +32,13 @@ class Settings(BaseSettings):
     jwt_issuer: str = "https://holdfast.example"
     jwt_audience: str = "holdfast-api"
     access_token_minutes: int = Field(default=15, ge=1)
+
+    secrets_key: SecretStr | None = None
+    """Keys that encrypt other systems' tokens, comma-separated; without one none can be stored."""
+    outbound_allow_loopback: bool = False
+    """Addresses that businesses give may lie on this machine, and be plain HTTP there: to develop and test."""
+    external_check_seconds: float = Field(default=30.0, ge=1)
+    """How often it is looked which outside calendars are due."""
 
     start_concurrency: int = Field(default=8, ge=1)
     """How many workflow starts one API process has under way at once."""
@@ -53,6 +64,22 @@ class Settings(BaseSettings):
 
     log_level: str = "INFO"
     log_format: str = "json"
+
+    @field_validator("secrets_key")
+    @classmethod
+    def _is_made_of_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value():
+            return None
+        if not all(_is_key(key.strip()) for key in value.get_secret_value().split(",")):
+            raise ValueError("each key must be 32 bytes in URL-safe Base64")
+        return value
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return len(urlsafe_b64decode(text)) == _KEY_BYTES
+    except ValueError:
+        return False
 
 
 @lru_cache

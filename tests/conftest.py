@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
@@ -23,11 +24,15 @@ from dev.ports import free_port
 from dev.postgres import EmbeddedPostgres
 from dev.temporal import TIME_SKIPPING, DevTemporal
 from runtime import temporal as temporal_client
+from runtime.secrets import new_key
 from runtime.settings import Settings
 from tests.api_client import ApiClient
 from tests.factories import Tenant, make_tenant
 from tests.serving import served
 from worker.main import running_worker
+
+ONE_YEAR = 365 * 86_400
+"""Rounds over outside calendars are started by the tests that want one."""
 
 
 @pytest.fixture(scope="session")
@@ -73,6 +78,9 @@ async def settings(servers_home: Path, postgres: EmbeddedPostgres) -> Settings:
         jwt_key_file=key,
         sweep_interval_seconds=0.5,
         worker_graceful_seconds=1,
+        secrets_key=SecretStr(new_key()),
+        outbound_allow_loopback=True,
+        external_check_seconds=ONE_YEAR,
         log_level="WARNING",
     )
 

@@ -12,6 +12,7 @@ from domain import names
 from runtime.settings import Settings
 from worker.registry import booking_activities
 from workflows.booking import BookingWorkflow
+from workflows.external_calendars import RefreshExternalCalendars
 
 # Loaded once for all workflows instead of once for each: a fraction of the CPU. The linter keeps clocks, chance
 # and I/O out of these packages in the sandbox's place.
@@ -31,7 +32,7 @@ def build_worker(client: Client, engine: AsyncEngine, settings: Settings) -> Wor
     return Worker(
         client,
         task_queue=names.BOOKINGS_TASK_QUEUE,
-        workflows=[BookingWorkflow],
+        workflows=[BookingWorkflow, RefreshExternalCalendars],
         activities=booking_activities(engine),
         no_remote_activities=True,
         workflow_runner=sandbox(),
@@ -44,12 +45,15 @@ def build_worker(client: Client, engine: AsyncEngine, settings: Settings) -> Wor
             minimum=2, initial=settings.worker_pollers, maximum=settings.worker_pollers
         ),
         graceful_shutdown_timeout=timedelta(seconds=settings.worker_graceful_seconds),
-        deployment_config=_deployment(settings),
+        deployment_config=deployment(settings),
     )
 
 
-def _deployment(settings: Settings) -> WorkerDeploymentConfig | None:
-    """Bookings live for months: versioned, they move on to the current version; `patched` guards changes."""
+def deployment(settings: Settings) -> WorkerDeploymentConfig | None:
+    """The version that this worker is, where it is one.
+
+    Bookings live for months: versioned, they move on to the current version; `patched` guards changes.
+    """
     if not settings.worker_build_id:
         return None
     return WorkerDeploymentConfig(

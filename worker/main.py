@@ -15,8 +15,10 @@ from runtime import temporal
 from runtime.settings import Settings
 from worker.booking_worker import build_worker
 from worker.health import health_server
+from worker.schedules import keep_schedules
 from worker.search_attributes import ensure_search_attributes
 from worker.sweeper import Sweeper
+from worker.sync_worker import build_sync_worker
 
 _log = structlog.get_logger()
 
@@ -47,6 +49,8 @@ async def running_worker(client: Client, settings: Settings) -> AsyncIterator[As
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(health_server(client, engine, settings))
             await stack.enter_async_context(build_worker(client, engine, settings))
+            await stack.enter_async_context(build_sync_worker(client, engine, settings))
+            await stack.enter_async_context(_in_background(keep_schedules(client, settings)))
             await stack.enter_async_context(_in_background(Sweeper(client, engine, settings).run()))
             yield engine
     finally:

@@ -6,12 +6,24 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities.adapters.console import ConsoleMessages
+from activities.adapters.http_slots import HttpSlots
 from activities.booking import BookingActivities
+from activities.external_calendars import DueSources, ExternalCalendars
+from runtime.secrets import Secrets
+from runtime.settings import Settings
 
 Activity = Callable[..., Any]
 
 
 def booking_activities(engine: AsyncEngine) -> list[Activity]:
-    """The lifecycle's own activities: local ones, run by the worker that runs the workflow."""
+    """Short transactions of our own: local activities, run by the worker that runs the workflow."""
     booking = BookingActivities(engine, ConsoleMessages())
-    return [booking.load_booking, booking.record_step, booking.send_reminder]
+    due = DueSources(engine)
+    return [booking.load_booking, booking.record_step, booking.send_reminder, due.list_due_sources]
+
+
+def sync_activities(engine: AsyncEngine, settings: Settings) -> list[Activity]:
+    """Calls to systems that businesses name."""
+    source = HttpSlots(allow_loopback=settings.outbound_allow_loopback)
+    calendars = ExternalCalendars(engine, source, Secrets(settings.secrets_key))
+    return [calendars.refresh_external_calendar]

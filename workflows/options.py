@@ -18,9 +18,27 @@ STEP_LOCAL_RETRY = timedelta(seconds=2)
 """Back-off beyond this leaves the worker and becomes a timer in the history: a worker that is told to stop while
 the database is away does not wait for it to come back."""
 
+CHECK_TIMEOUT = timedelta(seconds=20)
+"""One look at somebody else's system; longer than the adapter's own timeout and a transaction."""
+
+CHECK_PATIENCE = timedelta(seconds=60)
+"""A check that finds no free worker for so long is left to the next round."""
+
+CHECK_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=2)
+"""The next round is the retry."""
+
+ROUND_TIMEOUT = timedelta(minutes=2)
+"""What a round over all sources may take, with time to spare: its checks have one minute."""
+
 LIFECYCLE = 1
+BACKGROUND = 5
 
 
 def priority(business_id: object) -> Priority:
     """The lifecycle goes first (1 of 5), and tenants take turns."""
     return Priority(priority_key=LIFECYCLE, fairness_key=str(business_id))
+
+
+def in_turn(business_id: object) -> Priority:
+    """No booking waits for this (5 of 5), and tenants take turns."""
+    return Priority(priority_key=BACKGROUND, fairness_key=str(business_id))

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.repositories.rows import Row, rows
 from domain.areas import Area, AreaKind
 from domain.availability import Agenda, Interval, Session
+from domain.external import is_closed, state_of
 from domain.hours import DateException, ExceptionKind, Opening, Weekly
 from domain.search import Calendar, ProviderCalendar, Search
 from domain.zones import local_date, moment
@@ -183,10 +184,10 @@ class _House:
 
     def is_closed(self) -> bool:
         """Whether the outside calendar is too old for a business that offers nothing then."""
-        if self._source is None or self._source[0] == "open":
+        if self._source is None:
             return False
-        age = None if self.as_of is None else (self._search.now - self.as_of).total_seconds()
-        return age is None or age > self._source[1]
+        on_stale, max_age_seconds, _ = self._source
+        return is_closed(on_stale, state_of(self.as_of, max_age_seconds, self._search.now))
 
     def _opening(self, provider_id: UUID, timezone: str | None) -> Opening:
         weekly, exceptions = self._weekly[provider_id], self._exceptions[provider_id]

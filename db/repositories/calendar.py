@@ -71,12 +71,12 @@ expired AS (
     SELECT :reservation_id, :business_id, CAST(:provider_id AS uuid), CAST(:reserved_for AS uuid),
            tstzrange(:taken_from, :taken_until), :session_id, CAST(:session_service_id AS uuid), seat, :capacity,
            CAST(:reserved_until AS timestamptz)
-    FROM {after}, generate_series(1, :capacity) AS seat
+    FROM {after}, generate_series(1, :capacity) AS seats(seat)
     WHERE CAST(:provider_id AS uuid) IS NOT NULL
       AND (SELECT count(*) FROM expired) >= 0
       AND NOT EXISTS (
           SELECT 1 FROM reservations r
-          WHERE r.session_id = :session_id AND r.seat = seat
+          WHERE r.session_id = :session_id AND r.seat = seats.seat
             AND (r.expires_at IS NULL OR r.expires_at > statement_timestamp()))
     ORDER BY seat LIMIT 1
     ON CONFLICT DO NOTHING RETURNING 1

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -39,8 +40,13 @@ def turns(search: Search, wanted: Wanted, strategy: AssignmentStrategy) -> Itera
         yield "assignment"
     if terms.capacity > 1:
         yield f"session/{terms.service_id}/{epoch(wanted.starts_at)}"
-    if terms.daily_limit is not None:
-        yield f"day/{terms.service_id}/{local_date(epoch(wanted.starts_at), search.zone)}"
+    yield from day_turns(wanted, search.zone)
+
+
+def day_turns(wanted: Wanted, zone: ZoneInfo) -> Iterator[str]:
+    """The turn in which a day's bookings and holds are counted, if the service has a limit."""
+    if wanted.terms.daily_limit is not None:
+        yield f"day/{wanted.terms.service_id}/{local_date(epoch(wanted.starts_at), zone)}"
 
 
 def best(candidates: list[Candidate], search: Search, strategy: AssignmentStrategy) -> Iterator[Chosen]:

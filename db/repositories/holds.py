@@ -90,11 +90,16 @@ async def find_own(conn: AsyncConnection, user_id: UUID, hold_id: UUID) -> Row |
     return await row_or_none(conn, _FIND, {"id": hold_id, "held_by": user_id})
 
 
+# The reservation first, then the hold, as whoever redeems it does: in one order nobody waits for each other.
 _RELEASE = text("""
-WITH hold AS (
-    DELETE FROM holds WHERE id = :id AND held_by = :held_by AND booking_id IS NULL RETURNING id
+WITH freed AS (
+    DELETE FROM reservations
+    WHERE booking_id IS NULL
+      AND id IN (SELECT id FROM holds WHERE id = :id AND held_by = :held_by AND booking_id IS NULL)
+    RETURNING 1
 )
-DELETE FROM reservations WHERE id IN (SELECT id FROM hold) AND booking_id IS NULL
+DELETE FROM holds
+WHERE id = :id AND held_by = :held_by AND booking_id IS NULL AND (SELECT count(*) FROM freed) >= 0
 """)
 
 

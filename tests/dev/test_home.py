@@ -3,11 +3,13 @@ import stat
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from dev.errors import DevError
 from dev.home import Home
-from dev.keys import ensure_signing_key
+from dev.keys import ensure_secrets_key, ensure_signing_key
 from dev.run_state import RunJournal
+from runtime.settings import Settings
 
 
 def test_a_second_stack_in_the_same_home_is_refused_with_the_pid_of_the_first(home: Path) -> None:
@@ -56,4 +58,12 @@ def test_the_signing_key_is_private_and_made_once(home: Path) -> None:
     ensure_signing_key(path)
     assert path.read_bytes() == first
     assert first.startswith(b"-----BEGIN PRIVATE KEY-----")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_the_key_for_secrets_is_private_and_made_once(home: Path) -> None:
+    path = Home(home).secrets_key
+    first = ensure_secrets_key(path)
+    assert ensure_secrets_key(path) == first
+    assert Settings(secrets_key=SecretStr(first)).secrets_key is not None
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -1,4 +1,4 @@
-"""Replays histories with today's workflow code, as a worker that takes over a running booking does."""
+"""Replays histories with today's workflow code, as a worker that takes over a running workflow does."""
 
 from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -6,6 +6,7 @@ from temporalio.worker import Replayer
 
 from worker.booking_worker import sandbox
 from workflows.booking import BookingWorkflow
+from workflows.external_calendars import RefreshExternalCalendars
 
 
 async def replay(history: WorkflowHistory) -> None:
@@ -15,7 +16,7 @@ async def replay(history: WorkflowHistory) -> None:
         NondeterminismError: today's code would have done something else.
     """
     replayer = Replayer(
-        workflows=[BookingWorkflow],
+        workflows=[BookingWorkflow, RefreshExternalCalendars],
         workflow_runner=sandbox(),
         data_converter=pydantic_data_converter,
     )

@@ -24,7 +24,7 @@ def loaded_by(*modules: str) -> set[str]:
 
 
 def test_workflows_load_no_driver_and_no_room_above_them() -> None:
-    loaded = loaded_by("workflows.booking", "workflows.launch")
+    loaded = loaded_by("workflows.booking", "workflows.external_calendars", "workflows.launch")
     assert "temporalio" in loaded
     assert loaded.isdisjoint(DRIVERS)
     assert loaded.isdisjoint({"db", "activities", "runtime", "api", "worker", "dev"})
@@ -32,7 +32,7 @@ def test_workflows_load_no_driver_and_no_room_above_them() -> None:
 
 def test_the_domain_loads_nothing_but_pydantic() -> None:
     modules = ("access", "assignment", "booking", "commands", "decisions", "errors", "events", "lifecycle")
-    more = ("names", "notices", "plan", "policies", "steps")
+    more = ("external", "names", "notices", "plan", "policies", "steps")
     loaded = loaded_by(*(f"domain.{module}" for module in modules + more))
     assert "pydantic" in loaded
     assert loaded.isdisjoint({*DRIVERS, "temporalio", "workflows", "db", "runtime", "httpx"})

@@ -1,0 +1,216 @@
+"""A business's catalogue and calendar by the thousand: read whole, written in few statements.
+
+Rows go in by the names of their columns. Nothing is checked but by the schema.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal, TypeVar
+from uuid import UUID
+
+from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.repositories.rows import Row, execute, rows
+from runtime.ids import new_id
+from runtime.json import to_json_text
+
+CHUNK: Final = 2000
+"""Rows of one statement: none comes near the time that a statement may take."""
+
+Calendar = Literal["weekly_hours", "date_exceptions", "time_off", "service_areas"]
+Columns = Mapping[str, Any]
+T = TypeVar("T")
+
+_SERVICES = text("""
+INSERT INTO services AS known (
+    id, business_id, code, name, description, duration_minutes, buffer_before_minutes, buffer_after_minutes,
+    price_minor, currency, capacity, slot_step_minutes, min_notice_minutes, horizon_days, daily_limit,
+    required_skills, active
+)
+SELECT r.id, CAST(:business_id AS uuid), r.code, r.name, r.description, r.duration_minutes, r.buffer_before_minutes,
+       r.buffer_after_minutes, r.price_minor, coalesce(r.currency, s.currency, b.currency), r.capacity,
+       r.slot_step_minutes, r.min_notice_minutes, r.horizon_days, r.daily_limit, r.required_skills, r.active
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(
+    id uuid, code text, name text, description text, duration_minutes int, buffer_before_minutes int,
+    buffer_after_minutes int, price_minor int, currency text, capacity int, slot_step_minutes int,
+    min_notice_minutes int, horizon_days int, daily_limit int, required_skills text[], active boolean
+)
+JOIN businesses b ON b.id = :business_id
+LEFT JOIN services s ON s.business_id = b.id AND s.code = r.code
+ON CONFLICT (business_id, code) DO UPDATE SET
+    name = excluded.name, description = excluded.description, duration_minutes = excluded.duration_minutes,
+    buffer_before_minutes = excluded.buffer_before_minutes, buffer_after_minutes = excluded.buffer_after_minutes,
+    price_minor = excluded.price_minor, currency = excluded.currency, capacity = excluded.capacity,
+    slot_step_minutes = excluded.slot_step_minutes, min_notice_minutes = excluded.min_notice_minutes,
+    horizon_days = excluded.horizon_days, daily_limit = excluded.daily_limit,
+    required_skills = excluded.required_skills, active = excluded.active
+WHERE (known.name, known.description, known.duration_minutes, known.buffer_before_minutes,
+       known.buffer_after_minutes, known.price_minor, known.currency, known.capacity, known.slot_step_minutes,
+       known.min_notice_minutes, known.horizon_days, known.daily_limit, known.required_skills, known.active)
+    IS DISTINCT FROM
+      (excluded.name, excluded.description, excluded.duration_minutes, excluded.buffer_before_minutes,
+       excluded.buffer_after_minutes, excluded.price_minor, excluded.currency, excluded.capacity,
+       excluded.slot_step_minutes, excluded.min_notice_minutes, excluded.horizon_days, excluded.daily_limit,
+       excluded.required_skills, excluded.active)
+RETURNING id
+""")
+
+_PROVIDERS = text("""
+INSERT INTO providers AS known (
+    id, business_id, code, name, email, phone, timezone, skills, rating, available, auto_accept
+)
+SELECT r.id, CAST(:business_id AS uuid), r.code, r.name, r.email, r.phone, r.timezone, r.skills, r.rating, r.available,
+       r.auto_accept
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(
+    id uuid, code text, name text, email text, phone text, timezone text, skills text[], rating numeric(3, 2),
+    available boolean, auto_accept boolean
+)
+ON CONFLICT (business_id, code) DO UPDATE SET
+    name = excluded.name, email = excluded.email, phone = excluded.phone, timezone = excluded.timezone,
+    skills = excluded.skills, rating = excluded.rating, available = excluded.available,
+    auto_accept = excluded.auto_accept
+WHERE (known.name, known.email, known.phone, known.timezone, known.skills, known.rating, known.available,
+       known.auto_accept)
+    IS DISTINCT FROM
+      (excluded.name, excluded.email, excluded.phone, excluded.timezone, excluded.skills, excluded.rating,
+       excluded.available, excluded.auto_accept)
+RETURNING id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How many rows are new, and how many were there and are others now."""
+
+    created: int
+    updated: int
+
+
+async def upsert_services(conn: AsyncConnection, business_id: UUID, services: Sequence[Columns]) -> Written:
+    """Add services, or change those that have their codes; a currency of None is the one before, or the business's."""
+    return await _upsert(conn, business_id, _SERVICES, services)
+
+
+async def upsert_providers(conn: AsyncConnection, business_id: UUID, providers: Sequence[Columns]) -> Written:
+    """Add providers, or change those who have their codes."""
+    return await _upsert(conn, business_id, _PROVIDERS, providers)
+
+
+async def _upsert(
+    conn: AsyncConnection, business_id: UUID, statement: TextClause, wanted: Sequence[Columns]
+) -> Written:
+    created = updated = 0
+    for part in chunks(wanted):
+        new = {new_id(): row for row in part}
+        parameters = {"business_id": business_id, "rows": _with_ids(new)}
+        written = {row["id"] for row in await rows(conn, statement, parameters)}
+        created += len(written & new.keys())
+        updated += len(written - new.keys())
+    return Written(created, updated)
+
+
+_LOCK_PROVIDERS = text("""
+SELECT id, code FROM providers WHERE business_id = :business_id ORDER BY id FOR NO KEY UPDATE
+""")
+_PROVIDER_ROWS = text("""
+SELECT code, name, email, phone, timezone, skills, rating, available, auto_accept FROM providers
+WHERE business_id = :business_id ORDER BY code
+""")
+
+
+async def lock_providers(conn: AsyncConnection, business_id: UUID) -> dict[str, UUID]:
+    """The ids of all providers by code; nobody else changes them until the transaction ends."""
+    return {row["code"]: row["id"] for row in await rows(conn, _LOCK_PROVIDERS, {"business_id": business_id})}
+
+
+async def list_providers(conn: AsyncConnection, business_id: UUID) -> Sequence[Row]:
+    """All providers with their contact data, by code."""
+    return await rows(conn, _PROVIDER_ROWS, {"business_id": business_id})
+
+
+def _list(table: Calendar, columns: str, order: str, condition: str = "true") -> TextClause:
+    return text(f"""
+SELECT t.id, t.provider_id, p.code AS provider, {columns}
+FROM {table} t LEFT JOIN providers p ON p.business_id = t.business_id AND p.id = t.provider_id
+WHERE t.business_id = :business_id AND {condition}
+ORDER BY p.code NULLS FIRST, {order}, t.id
+""")  # noqa: S608 - made of the constants below
+
+
+_HOURS = _list("weekly_hours", "weekday, opens_minute, closes_minute", "weekday, opens_minute")
+_EXCEPTIONS = _list(
+    "date_exceptions", "date, yearly, kind, opens_minute, closes_minute, t.name", "date, opens_minute"
+)
+_TIME_OFF = _list("time_off", "kind, starts_at, ends_at, note", "starts_at, ends_at, kind", "ends_at > :since")
+_AREAS = _list("service_areas", "kind, first, last", 'first COLLATE "C", kind, last COLLATE "C"')
+
+
+async def list_hours(conn: AsyncConnection, business_id: UUID) -> Sequence[Row]:
+    """Everybody's weekly hours, the business's first, then by provider; so are the lists below."""
+    return await rows(conn, _HOURS, {"business_id": business_id})
+
+
+async def list_exceptions(conn: AsyncConnection, business_id: UUID) -> Sequence[Row]:
+    """Everybody's dates with other hours."""
+    return await rows(conn, _EXCEPTIONS, {"business_id": business_id})
+
+
+async def list_time_off(conn: AsyncConnection, business_id: UUID, *, since: datetime) -> Sequence[Row]:
+    """Everybody's time off that ends after `since`."""
+    return await rows(conn, _TIME_OFF, {"business_id": business_id, "since": since})
+
+
+async def list_areas(conn: AsyncConnection, business_id: UUID) -> Sequence[Row]:
+    """Everybody's areas."""
+    return await rows(conn, _AREAS, {"business_id": business_id})
+
+
+def _add(table: Calendar, columns: Mapping[str, str]) -> TextClause:
+    names = ", ".join(columns)
+    typed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+    return text(f"""
+INSERT INTO {table} (id, business_id, provider_id, {names})
+SELECT id, CAST(:business_id AS uuid), provider_id, {names}
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, provider_id uuid, {typed})
+""")  # noqa: S608 - made of the constants below
+
+
+_MINUTES: Final = {"opens_minute": "int", "closes_minute": "int"}
+_ADD: Final[dict[Calendar, TextClause]] = {
+    "weekly_hours": _add("weekly_hours", {"weekday": "int"} | _MINUTES),
+    "date_exceptions": _add(
+        "date_exceptions", {"date": "date", "yearly": "boolean", "kind": "text", "name": "text"} | _MINUTES
+    ),
+    "time_off": _add(
+        "time_off", {"kind": "text", "starts_at": "timestamptz", "ends_at": "timestamptz", "note": "text"}
+    ),
+    "service_areas": _add("service_areas", {"kind": "text", "first": "text", "last": "text"}),
+}
+_REMOVE: Final[dict[str, TextClause]] = {
+    table: text(f"DELETE FROM {table} WHERE business_id = :business_id AND id = ANY(CAST(:ids AS uuid[]))")  # noqa: S608
+    for table in _ADD
+}
+
+
+async def add(conn: AsyncConnection, business_id: UUID, table: Calendar, wanted: Sequence[Columns]) -> None:
+    """Add rows to a calendar, of the columns that its list above gives."""
+    for part in chunks(wanted):
+        parameters = {"business_id": business_id, "rows": _with_ids({new_id(): row for row in part})}
+        await execute(conn, _ADD[table], parameters)
+
+
+async def remove(conn: AsyncConnection, business_id: UUID, table: Calendar, ids: Sequence[UUID]) -> None:
+    """Take rows out of a calendar."""
+    for part in chunks(ids):
+        await execute(conn, _REMOVE[table], {"business_id": business_id, "ids": part})
+
+
+def chunks(wanted: Sequence[T]) -> Iterator[Sequence[T]]:
+    """As much at a time as one statement takes."""
+    return (wanted[start : start + CHUNK] for start in range(0, len(wanted), CHUNK))
+
+
+def _with_ids(wanted: Mapping[UUID, Columns]) -> str:
+    return to_json_text([{**row, "id": id_} for id_, row in wanted.items()])

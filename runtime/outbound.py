@@ -1,0 +1,233 @@
+"""Calls to addresses that somebody else gave us: over HTTPS, and never into our own network.
+
+The host is resolved here, every address that it stands for is checked, and the connection goes to just such an
+address: a name that means something else a moment later gains nothing. TLS still checks the name. Redirects are
+not followed, and no proxy of the environment stands in between.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Any, Final
+
+import httpcore
+import httpx
+
+Address = IPv4Address | IPv6Address
+Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
+"""Host and port to the addresses that the host stands for.
+
+Raises OSError or UnicodeError when there are none.
+"""
+
+# What IANA's registry of special-purpose addresses has that is not public, multicast, and what is reserved.
+_SPECIAL_V4: Final = tuple(
+    IPv4Network(network)
+    for network in (
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.88.99.0/24",
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/3",
+        "168.63.129.16/32",  # public by its number, yet the metadata service of a cloud
+    )
+)
+_PUBLIC_V6: Final = IPv6Network("2000::/3")
+_SPECIAL_V6: Final = tuple(
+    IPv6Network(network) for network in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
+)
+_NAT64: Final = IPv6Network("64:ff9b::/96")
+
+_RESOLVING_AT_ONCE: Final = 20
+
+
+class OutboundRefusedError(Exception):
+    """The address is one that we do not call; the text says why, for whoever gave it."""
+
+
+class TooLargeError(Exception):
+    """There is more of the answer than we take."""
+
+
+def is_public(address: Address) -> bool:
+    """Whether it is an address of the public Internet."""
+    if isinstance(address, IPv4Address):
+        return not any(address in network for network in _SPECIAL_V4)
+    if address in _NAT64:
+        return is_public(IPv4Address(int(address) & 0xFFFF_FFFF))
+    return address in _PUBLIC_V6 and not any(address in network for network in _SPECIAL_V6)
+
+
+def may_call(address: Address, *, allow_loopback: bool) -> bool:
+    """Whether we connect to it."""
+    return is_public(address) or (allow_loopback and address.is_loopback)
+
+
+def check_url(url: str, *, allow_loopback: bool) -> None:
+    """Refuse what can be told from the URL alone; names are resolved when they are called.
+
+    Raises:
+        OutboundRefusedError: it is not an HTTPS URL, holds a login, or names an address that we do not call. Plain
+            HTTP is let through to the loopback, where that is allowed.
+    """
+    try:
+        parsed = httpx.URL(url)
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise OutboundRefusedError("this is not a URL") from error
+    _check(parsed, allow_loopback=allow_loopback)
+
+
+def _check(url: httpx.URL, *, allow_loopback: bool) -> None:
+    address = _literal(url.host)
+    local = url.host == "localhost" or (address is not None and address.is_loopback)
+    if url.scheme != "https" and not (url.scheme == "http" and allow_loopback and local):
+        raise OutboundRefusedError("the URL must begin with https://")
+    if not url.host:
+        raise OutboundRefusedError("the URL names no host")
+    if url.userinfo:
+        raise OutboundRefusedError("the URL must not hold a user name or a password")
+    if address is not None:
+        _require_callable([address], allow_loopback=allow_loopback)
+
+
+def _literal(host: str) -> Address | None:
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
+
+
+def _require_callable(addresses: Iterable[Address], *, allow_loopback: bool) -> None:
+    if not all(may_call(address, allow_loopback=allow_loopback) for address in addresses):
+        raise OutboundRefusedError("the host is not on the public Internet")
+
+
+# --- resolving ------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def _resolving_threads() -> ThreadPoolExecutor:
+    # Of its own: names that take long must not use up the threads in which the database's host is resolved.
+    return ThreadPoolExecutor(_RESOLVING_AT_ONCE, thread_name_prefix="outbound-resolver")
+
+
+async def resolve(host: str, port: int) -> Sequence[str]:
+    """The addresses of a host, by the system's own resolver."""
+
+    def look_up() -> list[str]:
+        return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+
+    return await asyncio.get_running_loop().run_in_executor(_resolving_threads(), look_up)
+
+
+class _GuardedBackend(httpcore.AsyncNetworkBackend):
+    """Connects to addresses that have been checked, and to nothing else."""
+
+    def __init__(self, resolver: Resolver, *, allow_loopback: bool) -> None:
+        self._inner = httpcore.AnyIOBackend()
+        self._resolve = resolver
+        self._allow_loopback = allow_loopback
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109  # httpcore's signature
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        failure: Exception = httpcore.ConnectError("the host has no address")
+        for address in await self._addresses(host, port):
+            try:
+                return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure
+
+    async def _addresses(self, host: str, port: int) -> list[str]:
+        try:
+            found = list(dict.fromkeys(await self._resolve(host, port)))
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError("the host cannot be resolved") from error
+        _require_callable((ip_address(one) for one in found), allow_loopback=self._allow_loopback)
+        return found
+
+    async def connect_unix_socket(self, *_: Any, **__: Any) -> httpcore.AsyncNetworkStream:
+        raise OutboundRefusedError("sockets of this machine are not called")
+
+    async def sleep(self, seconds: float) -> None:
+        await self._inner.sleep(seconds)
+
+
+class GuardedTransport(httpx.AsyncHTTPTransport):
+    """httpx's transport, held to `check_url` and to checked addresses."""
+
+    def __init__(
+        self,
+        *,
+        allow_loopback: bool = False,
+        resolver: Resolver = resolve,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        context = ssl_context or _ssl_context()
+        super().__init__(verify=context, trust_env=False)
+        if not isinstance(self._pool, httpcore.AsyncConnectionPool):
+            raise TypeError("httpx keeps its connections elsewhere: they would go unguarded")
+        self._allow_loopback = allow_loopback
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=context, network_backend=_GuardedBackend(resolver, allow_loopback=allow_loopback)
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one request.
+
+        Raises:
+            OutboundRefusedError: to an address that we do not call.
+        """
+        _check(request.url, allow_loopback=self._allow_loopback)
+        return await super().handle_async_request(request)
+
+
+@lru_cache(maxsize=1)
+def _ssl_context() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
+def client(*, allow_loopback: bool, timeout_seconds: float) -> httpx.AsyncClient:
+    """A client for such calls.
+
+    The timeout is that of each connect, read and write: bound the whole with `asyncio.timeout`.
+    """
+    return httpx.AsyncClient(
+        transport=GuardedTransport(allow_loopback=allow_loopback),
+        timeout=timeout_seconds,
+        follow_redirects=False,
+        trust_env=False,
+    )
+
+
+async def read_limited(response: httpx.Response, limit: int) -> bytes:
+    """The body of a streamed answer as it came, of `limit` bytes at most. Ask for it with `identity` encoding.
+
+    Raises:
+        TooLargeError: there is more.
+    """
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > limit:
+            raise TooLargeError
+    return bytes(body)

@@ -1,0 +1,105 @@
+"""Which addresses are called, and which never are, told without a network."""
+
+from ipaddress import ip_address
+
+import pytest
+
+from runtime.outbound import OutboundRefusedError, check_url, may_call
+
+REFUSED = (
+    "0.0.0.0",
+    "10.1.2.3",
+    "100.64.0.1",
+    "100.100.100.200",
+    "127.0.0.1",
+    "127.255.255.254",
+    "168.63.129.16",
+    "169.254.169.254",
+    "172.16.0.1",
+    "172.31.255.255",
+    "192.0.0.192",
+    "192.168.1.1",
+    "198.18.0.1",
+    "224.0.0.1",
+    "240.0.0.1",
+    "255.255.255.255",
+    "::",
+    "::1",
+    "::ffff:127.0.0.1",
+    "::ffff:8.8.8.8",
+    "::127.0.0.1",
+    "64:ff9b::10.0.0.1",
+    "64:ff9b::169.254.169.254",
+    "64:ff9b:1::8.8.8.8",
+    "100::1",
+    "2001::1",
+    "2001:db8::1",
+    "2002:7f00:1::1",
+    "fc00::1",
+    "fd00:ec2::254",
+    "fe80::1",
+    "fe80::1%eth0",
+    "fec0::1",
+    "ff02::1",
+)
+CALLED = ("1.1.1.1", "8.8.8.8", "172.32.0.1", "192.0.1.1", "2606:4700:4700::1111", "64:ff9b::8.8.8.8")
+LOOPBACK = ("127.0.0.1", "127.255.255.254", "::1")
+
+
+@pytest.mark.parametrize("address", REFUSED)
+def test_addresses_that_are_not_public_are_refused(address: str) -> None:
+    assert not may_call(ip_address(address), allow_loopback=False)
+    assert may_call(ip_address(address), allow_loopback=True) is (address in LOOPBACK)
+
+
+@pytest.mark.parametrize("address", CALLED)
+def test_public_addresses_are_called(address: str) -> None:
+    assert may_call(ip_address(address), allow_loopback=False)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://calendar.example/slots?tenant=7",
+        "https://calendar.example:8443/",
+        "https://1.1.1.1/",
+        "https://[2606:4700:4700::1111]/",
+    ],
+)
+def test_public_urls_pass(url: str) -> None:
+    check_url(url, allow_loopback=False)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://calendar.example/",
+        "http://localhost/",
+        "ftp://calendar.example/",
+        "file:///etc/passwd",
+        "calendar.example",
+        "https://",
+        "https:///path",
+        "https://user:secret@calendar.example/",
+        "https://user@calendar.example/",
+        "https://127.0.0.1/",
+        "https://[::1]/",
+        "https://[::ffff:10.0.0.1]/",
+        "https://169.254.169.254/latest/meta-data",
+        "https://calendar.example:port/",
+        "https://[::1",
+        "https://a\nb/",
+    ],
+)
+def test_urls_that_could_lead_elsewhere_are_refused(url: str) -> None:
+    with pytest.raises(OutboundRefusedError) as refusal:
+        check_url(url, allow_loopback=False)
+    assert "secret" not in str(refusal.value)
+
+
+def test_plain_http_is_for_the_loopback_alone_and_only_where_it_is_allowed() -> None:
+    for url in ("http://127.0.0.1:8090/", "http://localhost:8090/", "http://[::1]/", "https://127.0.0.1/"):
+        check_url(url, allow_loopback=True)
+    for url in ("http://calendar.example/", "http://10.0.0.1/", "http://localhost.example/"):
+        with pytest.raises(OutboundRefusedError):
+            check_url(url, allow_loopback=True)

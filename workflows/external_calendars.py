@@ -1,0 +1,54 @@
+"""One round over the outside calendars: those that are due are asked, side by side. A schedule starts it.
+
+The next round is the retry: a source that fails is due again after its interval, and a round that fails leaves
+everything due.
+"""
+
+import asyncio
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+with workflow.unsafe.imports_passed_through():
+    from uuid import UUID
+
+    from domain import names
+    from domain.external import Round, SourceRef
+    from workflows import options
+
+
+@workflow.defn(name=names.EXTERNAL_CALENDARS_WORKFLOW)
+class RefreshExternalCalendars:
+    @workflow.run
+    async def run(self) -> Round:
+        """See to every source that is due."""
+        due = await _list_due()
+        went_well = await asyncio.gather(*(_refresh(business_id) for business_id in due))
+        return Round(due=len(due), broken=went_well.count(False))
+
+
+async def _list_due() -> list[UUID]:
+    result: list[UUID] = await workflow.execute_local_activity(
+        names.LIST_DUE_SOURCES,
+        result_type=list[UUID],
+        start_to_close_timeout=options.STEP_TIMEOUT,
+        retry_policy=options.CHECK_RETRY,
+    )
+    return result
+
+
+async def _refresh(business_id: UUID) -> bool:
+    """Ask one source; False when our side could not. One that fails holds up no other."""
+    try:
+        await workflow.execute_activity(
+            names.REFRESH_EXTERNAL_CALENDAR,
+            SourceRef(business_id=business_id),
+            task_queue=names.SYNC_TASK_QUEUE,
+            start_to_close_timeout=options.CHECK_TIMEOUT,
+            schedule_to_close_timeout=options.CHECK_PATIENCE,
+            retry_policy=options.CHECK_RETRY,
+            priority=options.in_turn(business_id),
+        )
+    except ActivityError:
+        return False
+    return True
