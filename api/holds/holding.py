@@ -112,7 +112,7 @@ async def _hold(parts: Parts, request: _Request) -> Held:
                 if not placed.within_limit:
                     raise TooManyHoldsError
                 if placed.hold is not None:
-                    await choosing.mark(conn, offering.business_id, chosen.choice, now)
+                    await choosing.mark(conn, offering.business_id, chosen.choice)
                     return await _remembered(conn, request, placed.hold)
     raise SlotUnavailableError
 

@@ -1,11 +1,13 @@
 """Turning a hold into a booking: whose time it is was decided when it was held."""
 
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.reserving import Ask
-from db.repositories import calendar, holds
+from db.repositories import calendar, choosing, holds
+from db.repositories.calendar import Wanted
 from db.repositories.catalogue import Offering
 from db.repositories.choosing import Chosen
 from domain.errors import HoldExpiredError, InvalidRequestError, NotFoundError
@@ -18,7 +20,7 @@ async def chosen_by_hold(
 
     Raises:
         NotFoundError: the caller holds nothing of this id.
-        HoldExpiredError: not any more.
+        HoldExpiredError: not any more, or not for as long as the service takes by now.
         InvalidRequestError: the hold is for something else than what is booked.
     """
     hold = await holds.find_own(conn, user_id, hold_id)
@@ -33,6 +35,13 @@ async def chosen_by_hold(
     )
     if not same or ask.provider_id not in (None, hold["provider_id"]):
         raise InvalidRequestError("The hold is for another service, time or provider than this booking.")
+    wanted = Wanted(ask.starts_at, offering.terms)
+    if hold["ends_at"] != wanted.ends_at:
+        raise HoldExpiredError(
+            "The service does not take as long as it did when this time was held. Hold it again."
+        )
+    # It counts towards its day as a hold, then as a booking: nobody may count while it is neither.
+    await calendar.take_turns(conn, offering.business_id, choosing.day_turns(wanted, ZoneInfo(offering.timezone)))
     candidate = await calendar.find_provider(conn, offering.business_id, hold["provider_id"], ())
     assert candidate is not None  # a foreign key keeps the provider
     return Chosen(candidate, holds.choice_of(hold))

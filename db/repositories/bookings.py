@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, or_, select, text, tuple_, union
+from sqlalchemy import ColumnElement, exists, literal_column, or_, select, text, tuple_, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.models import Booking, BookingHistory, Customer, Reservation
@@ -301,11 +301,11 @@ async def list_page(conn: AsyncConnection, reach: Reach, filters: Filters, page:
     if page.after is not None:
         conditions.append(tuple_(Booking.starts_at, Booking.id) > page.after)
     order = (Booking.starts_at, Booking.id)
-    ways = [
-        select(*VIEW_COLUMNS).where(way, *conditions).order_by(*order).limit(page.limit) for way in _ways(reach)
-    ]
+    # Written out: a plan that does not know how short the page is sorts everything there is.
+    limit: ColumnElement[int] = literal_column(str(page.limit))
+    ways = [select(*VIEW_COLUMNS).where(way, *conditions).order_by(*order).limit(limit) for way in _ways(reach)]
     merged = union(*(way.subquery().select() for way in ways)).subquery()
-    query = select(merged).order_by(merged.c.starts_at, merged.c.id).limit(page.limit)
+    query = select(merged).order_by(merged.c.starts_at, merged.c.id).limit(limit)
     return await rows(conn, query)
 
 
