@@ -30,6 +30,7 @@ from api.providers.routes import router as providers
 from api.schedule.routes import router as schedule
 from api.services.routes import router as services
 from api.slots.routes import router as slots
+from api.transfer.routes import router as transfer
 from db.engine import create_engine, warm
 from runtime import temporal
 from runtime.settings import Settings
@@ -73,6 +74,7 @@ def create_app(settings: Settings) -> FastAPI:
         commands,
         holds,
         slots,
+        transfer,
         external_source,
         health,
     ):

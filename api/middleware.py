@@ -36,7 +36,7 @@ class RequestContext:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             started = time.perf_counter()
             try:
-                await self._app(scope, _bounded(receive), exchange.send)
+                await self._app(scope, _bounded(scope, receive), exchange.send)
             except Exception as error:
                 if exchange.status is not None:
                     raise  # the answer has begun: closing the connection is all that is left
@@ -65,7 +65,12 @@ class _Exchange:
         await self._send(message)
 
 
-def _bounded(receive: Receive) -> Receive:
+def allow_body(request: Request, most_bytes: int) -> None:
+    """Let this request be larger than others: for a route to call before it reads, once it knows who is asking."""
+    request.state.most_bytes = most_bytes
+
+
+def _bounded(scope: Scope, receive: Receive) -> Receive:
     """The same, up to the size that a request may have, however it is sent."""
     received = 0
 
@@ -73,8 +78,9 @@ def _bounded(receive: Receive) -> Receive:
         nonlocal received
         message = await receive()
         received += len(message.get("body", b""))
-        if received > _MAX_BODY_BYTES:
-            raise HTTPException(413, f"A request may have {_MAX_BODY_BYTES} bytes at most.")
+        most: int = scope["state"].get("most_bytes", _MAX_BODY_BYTES)
+        if received > most:
+            raise HTTPException(413, f"A request may have {most} bytes at most.")
         return message
 
     return bounded

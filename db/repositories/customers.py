@@ -12,7 +12,8 @@ What is stored already is never overwritten by whoever happens to know an addres
 customer with an account is found by phone as well, but gets no e-mail from it: the account has its own.
 
 Before anybody is looked for, the contact is locked, each of its e-mail and phone, until the transaction ends: the
-same new person given twenty times at once is made once.
+same new person given twenty times at once is made once. An import has thousands of them and locks all contacts at
+once, with a lock that everybody else shares.
 """
 
 from collections.abc import Sequence
@@ -46,12 +47,16 @@ class Met:
 
 # The keys in order, so that two who lock the same contacts never wait for each other in a ring.
 _LOCK = text("""
-SELECT pg_advisory_xact_lock(key) FROM (
+WITH shared AS MATERIALIZED (
+    SELECT pg_advisory_xact_lock_shared(hashtextextended(CAST(:business_id AS text) || ' customers', 0))
+)
+SELECT pg_advisory_xact_lock(key) FROM shared, (
     SELECT DISTINCT hashtextextended(CAST(:business_id AS text) || ' ' || contact, 0) AS key
     FROM unnest(CAST(:contacts AS text[])) AS contact
     ORDER BY key
 ) AS keys
 """)
+_LOCK_ALL = text("SELECT pg_advisory_xact_lock(hashtextextended(CAST(:business_id AS text) || ' customers', 0))")
 _MEET = text("""
 WITH found AS (
     SELECT id FROM customers
@@ -132,6 +137,11 @@ async def meet(conn: AsyncConnection, business_id: UUID, contact: Contact) -> Me
     }
     found = await row(conn, _MEET, parameters)
     return Met(UUID(str(found["id"])), found["is_new"])
+
+
+async def lock_all(conn: AsyncConnection, business_id: UUID) -> None:
+    """Wait until nobody else meets a customer of this business, and keep it so until the transaction ends."""
+    await execute(conn, _LOCK_ALL, {"business_id": str(business_id)})
 
 
 async def _lock(conn: AsyncConnection, business_id: UUID, *contacts: str | None) -> None:

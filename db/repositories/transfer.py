@@ -29,7 +29,7 @@ INSERT INTO services AS known (
     price_minor, currency, capacity, slot_step_minutes, min_notice_minutes, horizon_days, daily_limit,
     required_skills, active
 )
-SELECT r.id, CAST(:business_id AS uuid), r.code, r.name, r.description, r.duration_minutes, r.buffer_before_minutes,
+SELECT r.id, b.id, r.code, r.name, r.description, r.duration_minutes, r.buffer_before_minutes,
        r.buffer_after_minutes, r.price_minor, coalesce(r.currency, s.currency, b.currency), r.capacity,
        r.slot_step_minutes, r.min_notice_minutes, r.horizon_days, r.daily_limit, r.required_skills, r.active
 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(
@@ -61,8 +61,8 @@ _PROVIDERS = text("""
 INSERT INTO providers AS known (
     id, business_id, code, name, email, phone, timezone, skills, rating, available, auto_accept
 )
-SELECT r.id, CAST(:business_id AS uuid), r.code, r.name, r.email, r.phone, r.timezone, r.skills, r.rating, r.available,
-       r.auto_accept
+SELECT r.id, CAST(:business_id AS uuid), r.code, r.name, r.email, r.phone, r.timezone, r.skills, r.rating,
+       r.available, r.auto_accept
 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(
     id uuid, code text, name text, email text, phone text, timezone text, skills text[], rating numeric(3, 2),
     available boolean, auto_accept boolean
@@ -89,7 +89,10 @@ class Written:
 
 
 async def upsert_services(conn: AsyncConnection, business_id: UUID, services: Sequence[Columns]) -> Written:
-    """Add services, or change those that have their codes; a currency of None is the one before, or the business's."""
+    """Add services, or change those that have their codes.
+
+    A currency of None is the one before, or for a new service the business's.
+    """
     return await _upsert(conn, business_id, _SERVICES, services)
 
 

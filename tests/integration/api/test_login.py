@@ -24,7 +24,15 @@ PUBLIC = {
     ("POST", "/v1/auth/login"),
     ("GET", "/v1/businesses/{business}"),
     ("GET", "/v1/businesses/{business}/services"),
+    ("GET", "/v1/businesses/{business}/services/{service}"),
     ("GET", "/v1/businesses/{business}/providers"),
+    ("GET", "/v1/businesses/{business}/providers/{provider}"),
+    ("GET", "/v1/businesses/{business}/providers/{provider}/areas"),
+    ("GET", "/v1/businesses/{business}/providers/{provider}/hours"),
+    ("GET", "/v1/businesses/{business}/areas"),
+    ("GET", "/v1/businesses/{business}/exceptions"),
+    ("GET", "/v1/businesses/{business}/hours"),
+    ("GET", "/v1/businesses/{business}/slots"),
 }
 
 

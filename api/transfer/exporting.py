@@ -1,0 +1,114 @@
+"""A business as the document that an import takes, or one section of it as CSV.
+
+Everything but the customers is read at one moment, before the answer begins. Customers may be many: they follow
+page by page, and no connection waits for whoever reads them slowly.
+"""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from api.businesses.policies import stored_form
+from api.transfer import showing
+from api.transfer.csv_text import written
+from api.transfer.shapes import COLUMNS, VERSION, Section
+from api.transfer.showing import Shown
+from db.engine import autocommit
+from db.repositories import catalogue, transfer, transfer_customers
+from db.repositories.rows import Row
+from domain.policies import Policy
+from runtime.json import to_json
+
+_PAGE: Final = 1000
+_SETTINGS: Final = ("name", "timezone", "currency", "locale")
+
+Sections = Mapping[Section, Sequence[Shown]]
+"""Rows by section, without those of customers."""
+
+
+async def read_sections(
+    engine: AsyncEngine, business_id: UUID, sections: Sequence[Section], now: datetime
+) -> Sections:
+    """The rows of these sections at one moment; of time off, what is not over."""
+    async with engine.connect() as conn:
+        await conn.execution_options(isolation_level="REPEATABLE READ")
+        async with conn.begin():
+            return {
+                section: [_SHOW[section](row) for row in await _stored(conn, business_id, section, now)]
+                for section in sections
+                if section is not Section.CUSTOMERS
+            }
+
+
+async def json_document(engine: AsyncEngine, business: Row, sections: Sections) -> AsyncIterator[bytes]:
+    """The whole document, with the customers at its end."""
+    rows = {str(section): shown for section, shown in sections.items()}
+    head = to_json({"version": VERSION, "business": _settings(business), **rows})
+    yield head.removesuffix(b"}") + b',"customers":['
+    between = b""
+    async for page in _customer_pages(engine, business["id"]):
+        yield between + to_json(page).removeprefix(b"[").removesuffix(b"]")
+        between = b","
+    yield b"]}"
+
+
+async def csv_text(
+    engine: AsyncEngine, business_id: UUID, section: Section, sections: Sections
+) -> AsyncIterator[str]:
+    """One section as CSV."""
+    columns = COLUMNS[section]
+    yield written(columns, map(showing.flat, sections.get(section, [])), head=True)
+    if section is Section.CUSTOMERS:
+        async for page in _customer_pages(engine, business_id):
+            yield written(columns, page, head=False)
+
+
+def _settings(business: Row) -> Shown:
+    policy = stored_form(Policy.model_validate_json(business["policy"]))
+    return {name: business[name] for name in _SETTINGS} | {"policy": policy}
+
+
+async def _stored(conn: AsyncConnection, business_id: UUID, section: Section, now: datetime) -> Sequence[Row]:
+    if section is Section.SERVICES:
+        return await catalogue.list_services(conn, business_id, inactive=True)
+    if section is Section.TIME_OFF:
+        return await transfer.list_time_off(conn, business_id, since=now)
+    return await _LIST[section](conn, business_id)
+
+
+_LIST: Final[Mapping[Section, Callable[[AsyncConnection, UUID], Awaitable[Sequence[Row]]]]] = {
+    Section.PROVIDERS: transfer.list_providers,
+    Section.HOURS: transfer.list_hours,
+    Section.EXCEPTIONS: transfer.list_exceptions,
+    Section.AREAS: transfer.list_areas,
+}
+_SHOW: Final[Mapping[Section, Callable[[Row], Shown]]] = {
+    Section.SERVICES: showing.service,
+    Section.PROVIDERS: showing.provider,
+    Section.HOURS: showing.hours,
+    Section.EXCEPTIONS: showing.exception,
+    Section.TIME_OFF: showing.time_off,
+    Section.AREAS: showing.area,
+}
+
+
+async def _customer_pages(engine: AsyncEngine, business_id: UUID) -> AsyncIterator[list[Shown]]:
+    """All customers by pages, in the order in which they were made; no page is empty."""
+    after: UUID | None = None
+    while page := await _customer_page(engine, business_id, after):
+        after = page[-1][0]
+        yield [shown for _, shown in page]
+
+
+async def _customer_page(engine: AsyncEngine, business_id: UUID, after: UUID | None) -> list[tuple[UUID, Shown]]:
+    async with autocommit(engine) as conn:
+        people = await transfer_customers.list_page(conn, business_id, after=after, limit=_PAGE)
+        said = await transfer_customers.list_consents(conn, business_id, [person["id"] for person in people])
+    consents: defaultdict[UUID, list[Row]] = defaultdict(list)
+    for consent in said:
+        consents[consent["customer_id"]].append(consent)
+    return [(person["id"], showing.customer(person, consents[person["id"]])) for person in people]

@@ -1,0 +1,113 @@
+"""`…/export` and `…/import`: a business as one document, out of here and in."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.requests import ClientDisconnect
+
+from api.businesses.paths import IdOrSlug, found_business
+from api.deps import AppParts, AtDesk
+from api.middleware import allow_body
+from api.transfer.applying import store_import
+from api.transfer.checking import Plan, plan_import
+from api.transfer.exporting import csv_text, json_document, read_sections
+from api.transfer.problems import Problems
+from api.transfer.reading import MOST_BYTES
+from api.transfer.shapes import Report, Section
+from db.engine import autocommit
+from db.repositories.rows import Row
+from domain.access import Permission
+from domain.errors import InvalidRequestError
+
+router = APIRouter(prefix="/v1/businesses/{business}", tags=["transfer"])
+
+_JSON: Final = "application/json"
+_CSV: Final = "text/csv"
+# Reading a large import keeps a processor and much memory busy: one at a time, and not in the event loop.
+_READER: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="import")
+
+_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            _JSON: {"schema": {"type": "object", "description": "As exported; sections are optional."}},
+            _CSV: {"schema": {"type": "string", "description": "The section that `section` names."}},
+        },
+    }
+}
+
+
+async def _managed(desk: AtDesk, business: IdOrSlug, parts: AppParts) -> Row:
+    async with autocommit(parts.engine) as conn:
+        found = await found_business(conn, business)
+    desk.require(Permission.MANAGE_BUSINESS, found["id"])
+    return found
+
+
+Managed = Annotated[Row, Depends(_managed)]
+OneSection = Annotated[Section | None, Query(description="For CSV, which holds one section.")]
+Format = Annotated[Literal["json", "csv"], Query(alias="format")]
+
+
+@router.get("/export", operation_id="exportBusiness", response_class=Response)
+async def export(
+    business: Managed, parts: AppParts, format_: Format = "json", section: OneSection = None
+) -> Response:
+    """Everything of the business that can be moved: what an import takes. Bookings, users and roles stay."""
+    if (format_ == "csv") != (section is not None):
+        raise InvalidRequestError("CSV holds one section, named by `section`; JSON holds them all.")
+    wanted = [section] if section else [*Section]
+    sections = await read_sections(parts.engine, business["id"], wanted, parts.now())
+    name = f"{business['slug']}-{section}.csv" if section else f"{business['slug']}.json"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
+    if section is None:
+        return StreamingResponse(json_document(parts.engine, business, sections), 200, headers, _JSON)
+    return StreamingResponse(csv_text(parts.engine, business["id"], section, sections), 200, headers, _CSV)
+
+
+@router.post("/import", operation_id="importBusiness", response_model=Report, openapi_extra=_BODY)
+async def import_(
+    business: Managed,
+    request: Request,
+    parts: AppParts,
+    *,
+    section: OneSection = None,
+    dry_run: Annotated[bool, Query(description="Do everything, and take it back.")] = False,
+) -> Report:
+    """Store all rows of a document or, when one of them is bad, nothing: 422 `import_invalid` lists what is wrong.
+
+    Services and providers are known by code, customers by e-mail and phone. Owners that are named get the hours
+    and areas of the import in place of theirs, dates that are named its exceptions. The same import again changes
+    nothing, so no Idempotency-Key is needed.
+    """
+    _check_kind(request, section)
+    allow_body(request, MOST_BYTES)
+    plan, problems = await _planned(await _body(request), section, parts.now())
+    async with parts.engine.connect() as conn, conn.begin() as transaction:
+        counts = await store_import(conn, business["id"], plan, problems)
+        if dry_run:
+            await transaction.rollback()
+    return Report(dry_run=dry_run, counts=counts)
+
+
+def _check_kind(request: Request, section: Section | None) -> None:
+    kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind not in {_JSON, _CSV}:
+        raise InvalidRequestError(f"Send {_JSON} or {_CSV}.")
+    if (kind == _CSV) != (section is not None):
+        raise InvalidRequestError("CSV holds one section, named by `section`; JSON holds what it names itself.")
+
+
+async def _body(request: Request) -> bytes:
+    try:
+        return await request.body()
+    except ClientDisconnect as error:
+        raise InvalidRequestError("The body ended early.") from error
+
+
+async def _planned(body: bytes, section: Section | None, now: datetime) -> tuple[Plan, Problems]:
+    return await asyncio.get_running_loop().run_in_executor(_READER, plan_import, body, section, now)
