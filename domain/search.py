@@ -206,6 +206,11 @@ class Calendar:
         )
 
     def _booked_minutes(self, agenda: Agenda, at: int) -> int:
-        first, end = next(bounds for _, bounds in self.search.days() if bounds[0] <= at < bounds[1])
-        seconds = sum(max(0, min(end, until) - max(first, from_)) for from_, until in agenda.busy)
+        since, end = next(bounds for _, bounds in self.search.days() if bounds[0] <= at < bounds[1])
+        seconds = 0
+        for first, until in sorted(
+            agenda.busy
+        ):  # the seats of a session, and what an outside calendar repeats, overlap
+            seconds += max(0, min(end, until) - max(since, first))
+            since = max(since, until)
         return seconds // _MINUTE

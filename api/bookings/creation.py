@@ -186,7 +186,7 @@ async def _try(
         found = await reserving.choose(conn, offering, request.ask(), now)
         inserted = await _insert(conn, _Draft(request, offering, found, now))
         if found is not None:
-            await choosing.mark(conn, offering.business_id, found.choice, now)
+            await choosing.mark(conn, offering.business_id, found.choice)
         return inserted
 
 

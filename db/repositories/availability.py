@@ -32,6 +32,10 @@ WITH fitting AS (
       AND p.skills @> CAST(:required_skills AS varchar[])
       AND (CAST(:provider_id AS uuid) IS NULL OR p.id = :provider_id)
       AND p.id <> ALL (CAST(:refused AS uuid[]))
+), live AS MATERIALIZED (  -- looked for once, not once a day
+    SELECT starts_at FROM holds
+    WHERE business_id = :business_id AND service_id = :service_id AND booking_id IS NULL
+      AND expires_at > statement_timestamp()
 )
 SELECT p.id AS provider_id, p.rating, p.auto_accept, p.last_assigned_at, p.timezone,
        taken.from_, taken.until, taken.session_from, taken.session_until,
@@ -62,10 +66,8 @@ SELECT p.id AS provider_id, p.rating, p.auto_accept, p.last_assigned_at, p.timez
                     WHERE b.business_id = :business_id AND b.service_id = :service_id AND b.status <> 'cancelled'
                       AND b.id IS DISTINCT FROM CAST(:moving_booking_id AS uuid)
                       AND b.starts_at >= day.first AND b.starts_at < day.last)
-                   + (SELECT count(*) FROM holds h
-                      WHERE h.business_id = :business_id AND h.service_id = :service_id AND h.booking_id IS NULL
-                        AND h.expires_at > statement_timestamp()
-                        AND h.starts_at >= day.first AND h.starts_at < day.last) ORDER BY day.first)
+                   + (SELECT count(*) FROM live h
+                      WHERE h.starts_at >= day.first AND h.starts_at < day.last) ORDER BY day.first)
                FROM unnest(CAST(:day_starts AS timestamptz[]), CAST(:day_ends AS timestamptz[]))
                    AS day(first, last)),
            'served_last', (

@@ -55,7 +55,7 @@ class Wanted:
 
 # The seat is the lowest that nobody has; for an appointment alone it is the only one. Whoever asks for seats must
 # have queued for the session (`take_turns`), or two would pick the same one. Holds that have run out are swept out
-# of the way first; those that somebody else is sweeping are left to them, and the insert waits for their commit.
+# of the way first, in one order for all: of two who had swept one each, either insert would wait for the other.
 # DO NOTHING instead of an error: a bare INSERT deadlocks under contention on one provider's time.
 TAKE_TIME: Final = """
 expired AS (
@@ -63,7 +63,7 @@ expired AS (
         SELECT id FROM reservations
         WHERE provider_id = CAST(:provider_id AS uuid) AND during && tstzrange(:taken_from, :taken_until)
           AND expires_at <= statement_timestamp()
-        FOR UPDATE SKIP LOCKED)
+        ORDER BY id FOR UPDATE)
     RETURNING 1
 ), slot AS (
     INSERT INTO reservations (
@@ -134,11 +134,12 @@ async def find_provider(
     return None if row is None else Candidate(**row)
 
 
+# The moment at which the turn is taken, not at which somebody asked: who asked first may come second in the queue.
 _MARK_TURN = text("""
-UPDATE providers SET last_assigned_at = :at WHERE business_id = :business_id AND id = :provider_id
+UPDATE providers SET last_assigned_at = clock_timestamp() WHERE business_id = :business_id AND id = :provider_id
 """)
 
 
-async def mark_turn(conn: AsyncConnection, business_id: UUID, provider_id: UUID, at: datetime) -> None:
+async def mark_turn(conn: AsyncConnection, business_id: UUID, provider_id: UUID) -> None:
     """Remember that it was this provider's turn."""
-    await execute(conn, _MARK_TURN, {"business_id": business_id, "provider_id": provider_id, "at": at})
+    await execute(conn, _MARK_TURN, {"business_id": business_id, "provider_id": provider_id})

@@ -6,7 +6,6 @@ is, which seat is left, whether the day is full), choices are made one after the
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -58,7 +57,7 @@ def best(candidates: list[Candidate], search: Search, strategy: AssignmentStrate
             yield Chosen(candidate, choice_of(strategy, candidate, len(candidates)))
 
 
-async def mark(conn: AsyncConnection, business_id: UUID, choice: Choice, at: datetime) -> None:
+async def mark(conn: AsyncConnection, business_id: UUID, choice: Choice) -> None:
     """Remember a turn, under the one strategy that counts them."""
     if choice.strategy is AssignmentStrategy.ROUND_ROBIN:
-        await calendar.mark_turn(conn, business_id, choice.provider_id, at)
+        await calendar.mark_turn(conn, business_id, choice.provider_id)

@@ -100,7 +100,7 @@ async def _reserve(conn: AsyncConnection, business_id: UUID, step: Step) -> tupl
         if await calendar.reserve(
             conn, business_id, provider_id=provider_id, booking_id=after.booking_id, wanted=wanted
         ):
-            await choosing.mark(conn, business_id, chosen.choice, step.at)
+            await choosing.mark(conn, business_id, chosen.choice)
             is_new = provider_id != booking["provider_id"]
             return _with_provider(after, chosen.candidate), chosen.choice if is_new else None
     raise _NotFreeError(Outcome.UNAVAILABLE)

@@ -24,8 +24,10 @@ Offer = tuple[datetime, str]
 
 
 def a_day(days: int = 10) -> date:
-    """A day in New York, some days ahead."""
-    return (datetime.now(NEW_YORK) + timedelta(days=days)).date()
+    """A day in New York, some days ahead, around which no clock is changed."""
+    first = datetime.now(NEW_YORK).date() + days * ONE_DAY
+    ahead = (first + n * ONE_DAY for n in range(30))
+    return next(day for day in ahead if all(hours_of(day + n * ONE_DAY) == 24 for n in range(-2, 9)))
 
 
 def at(day: date, hour: int, minute: int = 0, zone: ZoneInfo = NEW_YORK, fold: int = 0) -> datetime:
@@ -170,3 +172,19 @@ async def run_out(stage: Stage, held_: Json, *, in_seconds: float = -1) -> None:
             id=UUID(held_["id"]),
             seconds=in_seconds,
         )
+
+
+async def redeem(stage: Stage, kept: Json, *, key: str | None = None, **body: Any) -> httpx.Response:
+    """The customer's request for the booking that the hold is for."""
+    asked = {"starts_at": kept["starts_at"], "hold_id": kept["id"]} | body
+    return await stage.as_("customer").book(stage.tenant, key=key, **asked)
+
+
+async def state_of(stage: Stage, kept: Json) -> tuple[str, str | None]:
+    """What the API says of the customer's hold: its status and booking."""
+    seen = ok(await stage.as_("customer").get(f"/v1/holds/{kept['id']}"))
+    return seen["status"], seen["booking_id"]
+
+
+async def give_back(stage: Stage, kept: Json) -> httpx.Response:
+    return await stage.as_("customer").send("DELETE", f"/v1/holds/{kept['id']}")
