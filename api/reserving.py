@@ -50,13 +50,17 @@ async def find_offering(conn: AsyncConnection, ask: Ask, user_id: UUID, now: dat
     return offering
 
 
-async def choose(conn: AsyncConnection, offering: Offering, ask: Ask, now: datetime) -> Chosen | None:
+async def choose(
+    conn: AsyncConnection, offering: Offering, ask: Ask, now: datetime, customer_id: UUID | None = None
+) -> Chosen | None:
     """Who takes it, in the transaction that goes on to reserve their time; none: nobody yet, which is fine.
+
+    The customer, where they are known, is whom `preferred_first` looks at.
 
     Raises:
         HoldfastError: `slot_unavailable`, `provider_unfit`, `outside_service_area` or `day_full`.
     """
-    search, strategy = _search(offering, ask, now), offering.policy.assignment
+    search, strategy = _search(offering, ask, now, customer_id), offering.policy.assignment
     wanted = Wanted(ask.starts_at, offering.terms)
     read = await choosing.read_calendar(conn, offering.business_id, search, wanted, strategy)
     if offering.policy.intake is Intake.DISPATCH:
@@ -73,7 +77,7 @@ async def choose(conn: AsyncConnection, offering: Offering, ask: Ask, now: datet
     return None
 
 
-def _search(offering: Offering, ask: Ask, now: datetime) -> Search:
+def _search(offering: Offering, ask: Ask, now: datetime, customer_id: UUID | None) -> Search:
     at = epoch(ask.starts_at)
     return Search(
         terms=offering.terms,
@@ -83,7 +87,7 @@ def _search(offering: Offering, ask: Ask, now: datetime) -> Search:
         provider_id=ask.provider_id,
         postal_code=plain_code(ask.postal_code) if ask.postal_code else None,
         at_address=True,
-        customer_id=offering.customer_id,
+        customer_id=customer_id,
         preferred_provider_id=ask.preferred_provider_id,
     )
 

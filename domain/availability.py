@@ -71,7 +71,7 @@ class Slot:
 
 def find_slots(agendas: Iterable[Agenda], demand: Demand, window: Interval) -> list[Slot]:
     """Every appointment that may be booked with a start in the window, the earliest first."""
-    offers: dict[int, list[int]] = {}
+    offers: dict[Opening, list[int]] = {}
     providers: defaultdict[int, list[UUID]] = defaultdict(list)
     fuller: defaultdict[int, int] = defaultdict(int)
     for agenda in agendas:
@@ -101,14 +101,14 @@ def has_time(agenda: Agenda, demand: Demand, start: int) -> bool:
 
 
 def _bookable(
-    agenda: Agenda, demand: Demand, window: Interval, offers: dict[int, list[int]]
+    agenda: Agenda, demand: Demand, window: Interval, offers: dict[Opening, list[int]]
 ) -> tuple[list[int], dict[int, int]]:
     """The starts that are left, and the seats of those that join a session. `offers` remembers shared rules."""
-    offered = offers.get(id(agenda.opening)) if agenda.open_elsewhere is None else None
+    offered = offers.get(agenda.opening) if agenda.open_elsewhere is None else None
     if offered is None:
         offered = _offered(agenda, demand, window)
         if agenda.open_elsewhere is None:
-            offers[id(agenda.opening)] = offered
+            offers[agenda.opening] = offered
     present = _cut(offered, _ruled_out(agenda.away, demand.duration))
     alone = _cut(present, _taken(agenda, demand))
     seats = _joinable(agenda, demand, present)

@@ -126,6 +126,11 @@ class Calendar:
         """
         return find_slots([provider.agenda for provider in self._serving], self._demand, self.search.window)
 
+    def most_offers(self) -> int:
+        """How many starts of how many providers the slot list can name at most."""
+        first, last = self.search.window
+        return len(self.providers) * (last - first) // (self.search.terms.slot_step_minutes * _MINUTE)
+
     def bookable_at(self, starts_at: datetime) -> list[Candidate]:
         """Who may be booked for this appointment: those whom the slot list names.
 
@@ -157,8 +162,7 @@ class Calendar:
             SlotUnavailableError: too soon, or too far ahead.
         """
         at, demand = epoch(starts_at), self._demand
-        if not self._is_served:
-            raise self._outside()
+        self._require_served()
         if at < demand.earliest:
             notice = self.search.terms.min_notice_minutes
             raise SlotUnavailableError(f"This service is booked at least {notice} minutes ahead.")
@@ -176,22 +180,21 @@ class Calendar:
     @cached_property
     def _serving(self) -> list[ProviderCalendar]:
         """Those who go there."""
-        if not self._is_served:
-            raise self._outside()
-        if self.is_closed:
-            return []
-        code = self.search.postal_code
-        anywhere = code is None and not self.search.at_address
-        return [p for p in self.providers if anywhere or is_served(p.areas, code)]
+        self._require_served()
+        return [] if self.is_closed else [p for p in self.providers if self._goes_there(p)]
 
-    @property
-    def _is_served(self) -> bool:
+    def _goes_there(self, provider: ProviderCalendar) -> bool:
         code = self.search.postal_code
-        return (code is None and not self.search.at_address) or is_served(self.areas, code)
+        return (code is None and not self.search.at_address) or is_served(provider.areas, code)
 
-    def _outside(self) -> OutsideServiceAreaError:
+    def _require_served(self) -> None:
+        code = self.search.postal_code
+        if code is None and not self.search.at_address:
+            return
+        if is_served(self.areas, code) and (not self.providers or any(map(self._goes_there, self.providers))):
+            return
         where_missing = "This business serves certain areas only: say where, with address.postal_code."
-        return OutsideServiceAreaError(where_missing if self.search.postal_code is None else None)
+        raise OutsideServiceAreaError(where_missing if code is None else None)
 
     def _candidate(self, provider: ProviderCalendar, at: int) -> Candidate:
         provider_id = provider.agenda.provider_id
@@ -208,9 +211,8 @@ class Calendar:
     def _booked_minutes(self, agenda: Agenda, at: int) -> int:
         since, end = next(bounds for _, bounds in self.search.days() if bounds[0] <= at < bounds[1])
         seconds = 0
-        for first, until in sorted(
-            agenda.busy
-        ):  # the seats of a session, and what an outside calendar repeats, overlap
+        # The seats of a session, and what an outside calendar repeats, overlap.
+        for first, until in sorted(agenda.busy):
             seconds += max(0, min(end, until) - max(since, first))
             since = max(since, until)
         return seconds // _MINUTE

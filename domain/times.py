@@ -1,12 +1,14 @@
 """Moments: always with an offset, always in UTC, always within what every part of the system can hold."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, AwareDatetime
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 _FIRST_YEAR: Final = 1970
 _LAST_YEAR: Final = 2200
+_NUMBER: Final = re.compile(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", re.IGNORECASE)
 
 
 def _in_range(value: datetime) -> datetime:
@@ -15,5 +17,12 @@ def _in_range(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_in_range)]
+def _spelled_out(value: object) -> object:
+    # Left to itself, the shape takes a bare number for seconds since 1970: 20261130 would be a day in August 1970.
+    if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value.strip())):
+        raise ValueError("a moment is written with its offset, as 2027-03-31T09:00:00+02:00")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_spelled_out), AfterValidator(_in_range)]
 """A moment as people give it: converted to UTC, and far from where arithmetic on it would overflow."""

@@ -140,7 +140,7 @@ class Sweeper:
     async def _forget_holds(self) -> None:
         """Delete what is left of holds that ran out."""
         async with autocommit(self._engine) as conn:
-            await upkeep.forget_holds(conn, told_until=datetime.now(UTC) - _HOLDS_ARE_TOLD, limit=_BATCH * 5)
+            await upkeep.forget_holds(conn, told_until=datetime.now(UTC) - _HOLDS_ARE_TOLD)
 
     async def _start_all(self, refs: Sequence[BookingRef], *, alarm: str | None) -> list[Exception]:
         """Start them all, as far as they can be; what kept the others from it."""

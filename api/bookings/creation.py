@@ -96,6 +96,8 @@ class _Draft:
     offering: Offering
     chosen: Chosen | None
     now: datetime
+    actor: Actor
+    customer_id: UUID
 
     @property
     def wanted(self) -> Wanted:
@@ -178,13 +180,15 @@ async def _try(
     conn: AsyncConnection, request: CreateRequest, offering: Offering, now: datetime
 ) -> tuple[BookingState, Created]:
     """Choose and store in one transaction; leaving it by an error rolls everything back."""
+    actor = actor_creating(request.principal, offering.business_id)
     async with conn.begin():
+        customer_id = await _customer(conn, request, offering, actor)
         if request.body.hold_id is not None:
             user_id = request.principal.user_id
             chosen = await redeeming.chosen_by_hold(conn, user_id, request.body.hold_id, offering, request.ask())
-            return await _insert(conn, _Draft(request, offering, chosen, now))
-        found = await reserving.choose(conn, offering, request.ask(), now)
-        inserted = await _insert(conn, _Draft(request, offering, found, now))
+            return await _insert(conn, _Draft(request, offering, chosen, now, actor, customer_id))
+        found = await reserving.choose(conn, offering, request.ask(), now, customer_id)
+        inserted = await _insert(conn, _Draft(request, offering, found, now, actor, customer_id))
         if found is not None:
             await choosing.mark(conn, offering.business_id, found.choice)
         return inserted
@@ -192,35 +196,33 @@ async def _try(
 
 async def _insert(conn: AsyncConnection, draft: _Draft) -> tuple[BookingState, Created]:
     state, reference = draft.state(), new_reference()
-    actor = actor_creating(draft.request.principal, state.business_id)
-    customer_id = await _customer(conn, draft, actor)
-    body = to_json(rendering.booking(_row(draft, state, reference, customer_id)))
-    new = _new_booking(draft, state, reference, customer_id, actor, body)
+    body = to_json(rendering.booking(_row(draft, state, reference)))
+    new = _new_booking(draft, state, reference, body)
     inserted = await bookings.insert(conn, state.business_id, new)
     if not inserted.booked:
         raise _NotInsertedError(inserted)
     return state, Created(booking_id=str(state.booking_id), body=body)
 
 
-async def _customer(conn: AsyncConnection, draft: _Draft, actor: Actor) -> UUID:
+async def _customer(conn: AsyncConnection, request: CreateRequest, offering: Offering, actor: Actor) -> UUID:
     """The id of whom it is for. Staff book for somebody they name; everybody else books for themselves."""
-    business_id, given = draft.offering.business_id, draft.request.body.customer
+    business_id, given = offering.business_id, request.body.customer
     contact = Contact(**given.model_dump()) if given else None
     if actor.role is Role.CUSTOMER:
-        if contact is None and draft.offering.customer_id is not None:
-            return draft.offering.customer_id
-        return await customers.of_user(conn, business_id, draft.request.principal.user_id, contact)
+        if contact is None and offering.customer_id is not None:
+            return offering.customer_id
+        return await customers.of_user(conn, business_id, request.principal.user_id, contact)
     if contact is None:
         raise InvalidRequestError("Say for whom you book: `customer` with at least a name.")
     return await customers.by_contact(conn, business_id, contact)
 
 
-def _row(draft: _Draft, state: BookingState, reference: str, customer_id: UUID) -> dict[str, Any]:
+def _row(draft: _Draft, state: BookingState, reference: str) -> dict[str, Any]:
     """The booking as its row will read."""
     return state.model_dump() | {
         "id": state.booking_id,
         "reference": reference,
-        "customer_id": customer_id,
+        "customer_id": draft.customer_id,
         "timezone": draft.offering.timezone,
         "price_minor": draft.offering.price_minor,
         "currency": draft.offering.currency,
@@ -229,15 +231,13 @@ def _row(draft: _Draft, state: BookingState, reference: str, customer_id: UUID) 
     }
 
 
-def _new_booking(
-    draft: _Draft, state: BookingState, reference: str, customer_id: UUID, actor: Actor, body: bytes
-) -> NewBooking:
+def _new_booking(draft: _Draft, state: BookingState, reference: str, body: bytes) -> NewBooking:
     request, offering, asked = draft.request, draft.offering, draft.request.body
     return NewBooking(
         state=state,
         reference=reference,
-        customer_id=customer_id,
-        actor=actor,
+        customer_id=draft.customer_id,
+        actor=draft.actor,
         correlation_id=request.request_id,
         buffer_before_minutes=offering.terms.buffer_before_minutes,
         buffer_after_minutes=offering.terms.buffer_after_minutes,

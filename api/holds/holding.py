@@ -102,7 +102,7 @@ async def _hold(parts: Parts, request: _Request) -> Held:
             async with conn.begin():
                 # This turn before those of the choice, as everywhere: in one order nobody waits for each other.
                 await calendar.take_turns(conn, offering.business_id, [holds.turn_of(user_id)])
-                chosen = await reserving.choose(conn, offering, request.ask(), now)
+                chosen = await reserving.choose(conn, offering, request.ask(), now, offering.customer_id)
                 if chosen is None:
                     raise InvalidRequestError("This business finds a provider after the booking: just book.")
                 new = NewHold(user_id, chosen.choice, offering.policy.hold_minutes, _limit(request, offering))

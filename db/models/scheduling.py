@@ -82,6 +82,7 @@ class Hold(Base):
         CheckConstraint("ends_at > starts_at", name="ends_after_start"),
         Index("ix_holds_expires_at", "expires_at"),
         Index("ix_holds_held_by", "held_by", "business_id"),
+        Index("ix_holds_business_id_expires_at", "business_id", "expires_at"),
     )
 
     id: Mapped[Key]

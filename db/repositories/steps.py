@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories import bookings, calendar, choosing
+from db.repositories import availability, bookings, calendar, choosing
 from db.repositories.calendar import Wanted
 from db.repositories.choosing import Chosen
 from db.repositories.rows import Row, row, row_or_none
@@ -94,8 +94,11 @@ async def _reserve(conn: AsyncConnection, business_id: UUID, step: Step) -> tupl
     if booking is None or booking["version"] != after.version - 1:
         raise _NotFreeError(Outcome.STALE)
     wanted = Wanted(after.starts_at, _terms(booking, after))
+    search = _search(step, booking, wanted)
+    # The turns first, then what others may wait for: in one order nobody waits for each other.
+    await calendar.take_turns(conn, business_id, choosing.turns(search, wanted, after.policy.assignment))
     await calendar.release(conn, business_id, after.booking_id)
-    for chosen in await _candidates(conn, business_id, step, booking, wanted):
+    for chosen in await _candidates(conn, business_id, step, search):
         provider_id = chosen.candidate.provider_id
         if await calendar.reserve(
             conn, business_id, provider_id=provider_id, booking_id=after.booking_id, wanted=wanted
@@ -106,21 +109,16 @@ async def _reserve(conn: AsyncConnection, business_id: UUID, step: Step) -> tupl
     raise _NotFreeError(Outcome.UNAVAILABLE)
 
 
-async def _candidates(
-    conn: AsyncConnection, business_id: UUID, step: Step, booking: Row, wanted: Wanted
-) -> list[Chosen]:
+async def _candidates(conn: AsyncConnection, business_id: UUID, step: Step, search: Search) -> list[Chosen]:
     """Who may be asked, in order."""
     after, strategy = step.after, step.after.policy.assignment
-    named = after.provider_id if step.hold is not Hold.CHOOSE else None
-    search = _search(step, booking, wanted, named)
     if step.hold is not Hold.CHOOSE:
-        fit = await calendar.find_provider(conn, business_id, after.provider_id, wanted.terms.required_skills)
+        fit = await calendar.find_provider(conn, business_id, after.provider_id, search.terms.required_skills)
         if fit is None:
             raise _NotFreeError(Outcome.UNFIT)
         if step.hold is Hold.FORCE:
-            await calendar.take_turns(conn, business_id, choosing.turns(search, wanted, strategy))
             return [Chosen(fit, named_choice(fit.provider_id))]
-    read = await choosing.read_calendar(conn, business_id, search, wanted, strategy)
+    read = await availability.load(conn, business_id, search)
     try:
         moving = step.kind is StepKind.RESCHEDULED
         free = read.bookable_at(after.starts_at) if moving else read.free_at(after.starts_at)
@@ -146,8 +144,9 @@ def _terms(booking: Row, after: BookingState) -> Terms:
     )
 
 
-def _search(step: Step, booking: Row, wanted: Wanted, named: UUID | None) -> Search:
+def _search(step: Step, booking: Row, wanted: Wanted) -> Search:
     after, postal_code = step.after, booking["postal_code"]
+    named = None if step.hold is Hold.CHOOSE else after.provider_id
     at = epoch(wanted.starts_at)
     return Search(
         terms=wanted.terms,

@@ -163,6 +163,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_holds_expires_at", "holds", ["expires_at"], unique=False)
     op.create_index("ix_holds_held_by", "holds", ["held_by", "business_id"], unique=False)
+    op.create_index("ix_holds_business_id_expires_at", "holds", ["business_id", "expires_at"], unique=False)
     op.create_table(
         "service_areas",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -298,6 +299,7 @@ def downgrade() -> None:
     op.drop_index("ix_service_areas_business_id", table_name="service_areas")
     op.drop_table("service_areas")
     op.drop_index("ix_holds_held_by", table_name="holds")
+    op.drop_index("ix_holds_business_id_expires_at", table_name="holds")
     op.drop_index("ix_holds_expires_at", table_name="holds")
     op.drop_table("holds")
     op.drop_table("external_times")

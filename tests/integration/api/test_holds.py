@@ -186,7 +186,7 @@ async def test_the_sweeper_tidies_what_ran_out_and_nothing_else(stage: Stage) ->
 
     async def tidy() -> None:
         async with autocommit(stage.engine) as conn:
-            await upkeep.forget_holds(conn, told_until=datetime.now(UTC) - timedelta(minutes=30), limit=1000)
+            await upkeep.forget_holds(conn, told_until=datetime.now(UTC) - timedelta(minutes=30))
 
     await tidy()
     await tidy()
