@@ -1,7 +1,8 @@
 """Opening hours: weekly rules, and the dates on which other hours are kept. Wall time in one zone.
 
-For one provider and one date, the narrower word counts: the provider's own exceptions before the business's, and
-exceptions before the weekly rules. `closed` and `hours` stand in place of the weekly rules, `extra` beside them.
+For one provider and one date, the narrower word counts: the provider's own exceptions before the business's, a
+date of one year before one of every year, and exceptions before the weekly rules. `closed` and `hours` stand in
+place of the weekly rules, `extra` beside them.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -109,11 +110,17 @@ class Opening:
 
     def on(self, day: date) -> list[tuple[int, int]]:
         """The hours of a date, in minutes after its midnight."""
-        told = [e for e in self.own_exceptions if e.is_on(day)] or [e for e in self.exceptions if e.is_on(day)]
+        told = _told_of(day, self.own_exceptions) or _told_of(day, self.exceptions)
         usual = all(exception.kind is ExceptionKind.EXTRA for exception in told)
         hours = [(w.opens, w.closes) for w in self.weekly if usual and w.weekday == day.isoweekday()]
         hours += [(e.opens, e.closes) for e in told if e.opens is not None and e.closes is not None]
         return sorted(hours)
+
+
+def _told_of(day: date, exceptions: Iterable[DateException]) -> list[DateException]:
+    """What is said of the date: of this one alone, else of the day in every year."""
+    found = [exception for exception in exceptions if exception.is_on(day)]
+    return [exception for exception in found if not exception.yearly] or found
 
 
 def first_overlap(intervals: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], tuple[int, int]] | None:

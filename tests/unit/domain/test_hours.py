@@ -103,6 +103,13 @@ def test_what_a_provider_says_of_a_date_counts_before_what_the_business_says() -
     assert on(MONDAY + timedelta(days=1), [told(CLOSED)], [told(HOURS, 600, 720)]) == [(480, 1080)]
 
 
+def test_what_is_said_of_one_year_counts_before_what_is_said_of_every_year() -> None:
+    every_year = told(HOURS, 600, 720, yearly=True)
+    assert on(MONDAY, [every_year, told(CLOSED)]) == []
+    assert on(MONDAY, [told(CLOSED, yearly=True), told(HOURS, 600, 720)]) == [(600, 720)]
+    assert on(MONDAY, [told(CLOSED)], [every_year]) == [(600, 720)]
+
+
 def test_a_holiday_of_every_year_closes_that_day_in_every_year() -> None:
     for year in (2020, 2026, 2031):
         holiday = told(CLOSED, yearly=True)
