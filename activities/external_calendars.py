@@ -57,6 +57,10 @@ class ExternalCalendars:
         except SourceFailedError as error:
             await self._tell_failure(ref.business_id, claimed, error.code)
             return error.code
+        except Exception:
+            # A mistake of ours, which the owner must see no less than one of the source's.
+            await self._tell_failure(ref.business_id, claimed, "internal_error")
+            raise
         _tell(ref.business_id, stored)
         return stored.outcome
 

@@ -24,7 +24,9 @@ def cached(request: Request, content: Any, cache_control: str) -> Response:
     """200 with the content as JSON and its tag, or 304 when the caller has just that."""
     body = to_json(content)
     tag = etag(body)
-    headers = {"ETag": tag, "Cache-Control": cache_control}
+    # Whoever is logged in may be about to change it, and must not be shown what a cache remembers.
+    shared = "Authorization" not in request.headers
+    headers = {"ETag": tag, "Cache-Control": cache_control if shared else PRIVATE, "Vary": "Authorization"}
     if _names(request.headers.get("If-None-Match", ""), tag):
         return Response(status_code=304, headers=headers)
     return Response(body, 200, headers, "application/json")

@@ -60,7 +60,7 @@ async def choose(
     Raises:
         HoldfastError: `slot_unavailable`, `provider_unfit`, `outside_service_area` or `day_full`.
     """
-    search, strategy = _search(offering, ask, now, customer_id), offering.policy.assignment
+    search, strategy = search_for(offering, ask, now, customer_id), offering.policy.assignment
     wanted = Wanted(ask.starts_at, offering.terms)
     read = await choosing.read_calendar(conn, offering.business_id, search, wanted, strategy)
     if offering.policy.intake is Intake.DISPATCH:
@@ -77,7 +77,8 @@ async def choose(
     return None
 
 
-def _search(offering: Offering, ask: Ask, now: datetime, customer_id: UUID | None) -> Search:
+def search_for(offering: Offering, ask: Ask, now: datetime, customer_id: UUID | None) -> Search:
+    """What is asked, as a question to the calendar."""
     at = epoch(ask.starts_at)
     return Search(
         terms=offering.terms,

@@ -112,8 +112,9 @@ def is_outage(error: BaseException) -> bool:
 
 
 def _is_outage_state(error: BaseException | None) -> bool:
-    # 57P0x: shutting down or starting up; 08xxx: the connection broke; 53300: no connection slot left.
-    return _sqlstate(error).startswith(("57P", "08", "53300"))
+    # 57P0x: shutting down or starting up; 08xxx: the connection broke; 53300: no connection slot left;
+    # 40xxx: rolled back for another's sake (a deadlock), and worth asking again.
+    return _sqlstate(error).startswith(("57P", "08", "53300", "40"))
 
 
 def _sqlstate(error: BaseException | None) -> str:

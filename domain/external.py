@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from domain.times import Moment
+from domain.times import StrictMoment
 
 MAX_PROVIDERS: Final = 5_000
 MAX_SPANS: Final = 50_000
@@ -84,8 +84,8 @@ class _Said(BaseModel):
 class Span(_Said):
     """A stretch of time that excludes its end."""
 
-    starts_at: Annotated[Moment, Field(alias="from")]
-    ends_at: Annotated[Moment, Field(alias="until")]
+    starts_at: Annotated[StrictMoment, Field(alias="from")]
+    ends_at: Annotated[StrictMoment, Field(alias="until")]
 
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> Self:
@@ -103,7 +103,7 @@ class ProviderTimes(_Said):
 
 
 class SourceAnswer(_Said):
-    as_of: Moment
+    as_of: StrictMoment
     """The moment that it speaks of."""
     providers: Annotated[list[ProviderTimes], Field(max_length=MAX_PROVIDERS)]
 

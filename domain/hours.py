@@ -2,7 +2,7 @@
 
 For one provider and one date, the narrower word counts: the provider's own exceptions before the business's, a
 date of one year before one of every year, and exceptions before the weekly rules. `closed` and `hours` stand in
-place of the weekly rules, `extra` beside them.
+place of every broader word, `extra` beside it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -110,17 +110,18 @@ class Opening:
 
     def on(self, day: date) -> list[tuple[int, int]]:
         """The hours of a date, in minutes after its midnight."""
-        told = _told_of(day, self.own_exceptions) or _told_of(day, self.exceptions)
-        usual = all(exception.kind is ExceptionKind.EXTRA for exception in told)
-        hours = [(w.opens, w.closes) for w in self.weekly if usual and w.weekday == day.isoweekday()]
-        hours += [(e.opens, e.closes) for e in told if e.opens is not None and e.closes is not None]
-        return sorted(hours)
+        hours: list[tuple[int, int]] = []
+        for told in self._words_on(day):
+            hours += [(e.opens, e.closes) for e in told if e.opens is not None and e.closes is not None]
+            if any(exception.kind is not ExceptionKind.EXTRA for exception in told):
+                return sorted(hours)
+        return sorted([*hours, *((w.opens, w.closes) for w in self.weekly if w.weekday == day.isoweekday())])
 
-
-def _told_of(day: date, exceptions: Iterable[DateException]) -> list[DateException]:
-    """What is said of the date: of this one alone, else of the day in every year."""
-    found = [exception for exception in exceptions if exception.is_on(day)]
-    return [exception for exception in found if not exception.yearly] or found
+    def _words_on(self, day: date) -> Iterator[list[DateException]]:
+        """What is said of a date, the narrowest word first."""
+        for exceptions in (self.own_exceptions, self.exceptions):
+            for yearly in (False, True):
+                yield [e for e in exceptions if e.yearly is yearly and e.is_on(day)]
 
 
 def first_overlap(intervals: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], tuple[int, int]] | None:

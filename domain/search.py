@@ -162,7 +162,7 @@ class Calendar:
             SlotUnavailableError: too soon, or too far ahead.
         """
         at, demand = epoch(starts_at), self._demand
-        self._require_served()
+        self.require_served()
         if at < demand.earliest:
             notice = self.search.terms.min_notice_minutes
             raise SlotUnavailableError(f"This service is booked at least {notice} minutes ahead.")
@@ -180,14 +180,19 @@ class Calendar:
     @cached_property
     def _serving(self) -> list[ProviderCalendar]:
         """Those who go there."""
-        self._require_served()
+        self.require_served()
         return [] if self.is_closed else [p for p in self.providers if self._goes_there(p)]
 
     def _goes_there(self, provider: ProviderCalendar) -> bool:
         code = self.search.postal_code
         return (code is None and not self.search.at_address) or is_served(provider.areas, code)
 
-    def _require_served(self) -> None:
+    def require_served(self) -> None:
+        """Refuse a place where nobody goes.
+
+        Raises:
+            OutsideServiceAreaError: neither the business nor anybody in it.
+        """
         code = self.search.postal_code
         if code is None and not self.search.at_address:
             return

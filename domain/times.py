@@ -24,5 +24,8 @@ def _spelled_out(value: object) -> object:
     return value
 
 
+StrictMoment = Annotated[AwareDatetime, AfterValidator(_in_range)]
+"""The same for shapes that are strict, and take no bare number for a moment anyhow."""
+
 Moment = Annotated[AwareDatetime, BeforeValidator(_spelled_out), AfterValidator(_in_range)]
 """A moment as people give it: converted to UTC, and far from where arithmetic on it would overflow."""

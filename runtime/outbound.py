@@ -51,6 +51,7 @@ _SPECIAL_V6: Final = tuple(
 )
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 
+_LAST_PORT: Final = 65_535
 _RESOLVING_AT_ONCE: Final = 20
 
 
@@ -84,10 +85,9 @@ def check_url(url: str, *, allow_loopback: bool) -> None:
             HTTP is let through to the loopback, where that is allowed.
     """
     try:
-        parsed = httpx.URL(url)
-    except (httpx.InvalidURL, UnicodeError) as error:
+        _check(httpx.URL(url), allow_loopback=allow_loopback)
+    except (httpx.InvalidURL, UnicodeError) as error:  # the latter of a host that is no name
         raise OutboundRefusedError("this is not a URL") from error
-    _check(parsed, allow_loopback=allow_loopback)
 
 
 def _check(url: httpx.URL, *, allow_loopback: bool) -> None:
@@ -97,6 +97,8 @@ def _check(url: httpx.URL, *, allow_loopback: bool) -> None:
         raise OutboundRefusedError("the URL must begin with https://")
     if not url.host:
         raise OutboundRefusedError("the URL names no host")
+    if url.port is not None and not 0 < url.port <= _LAST_PORT:
+        raise OutboundRefusedError("the URL names no port that there is")
     if url.userinfo:
         raise OutboundRefusedError("the URL must not hold a user name or a password")
     if address is not None:

@@ -13,7 +13,7 @@ _LONGEST: Final = 20
 
 def _plain(value: str) -> str:
     code = plain_code(value)
-    if not (code.isascii() and code.isalnum()):
+    if not (code.isascii() and code.isalnum() and len(code) <= _LONGEST):
         raise ValueError("a postal code is made of the letters A to Z and digits")
     return code
 

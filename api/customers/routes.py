@@ -36,8 +36,8 @@ _MOST_FOUND = 100
 async def create(business_id: ManagesCustomers, body: CustomerIn, parts: AppParts) -> Response:
     """Add a customer, or find them again by e-mail or phone: then the answer is 200.
 
-    Of somebody who is found, what is missing is filled in and nothing is overwritten. The same request again finds
-    whom it made, so no Idempotency-Key is needed.
+    Of somebody who is found, what is missing is filled in and nothing is overwritten. With an e-mail or a
+    phone the same request again finds whom it made, so no Idempotency-Key is needed; a name alone is nobody's.
     """
     async with parts.engine.begin() as conn:
         met = await customers.meet(conn, business_id, Contact(body.name, body.email, body.phone))

@@ -51,4 +51,4 @@ class ExternalSourceOut(BaseModel):
     age_seconds: int | None
     checked_at: datetime | None
     error: str | None
-    """Why the last check brought nothing."""
+    """Why the last check brought nothing, or not all."""

@@ -102,6 +102,8 @@ async def _hold(parts: Parts, request: _Request) -> Held:
             async with conn.begin():
                 # This turn before those of the choice, as everywhere: in one order nobody waits for each other.
                 await calendar.take_turns(conn, offering.business_id, [holds.turn_of(user_id)])
+                if (same := await _same(conn, request, offering)) is not None:
+                    return await _remembered(conn, request, same)
                 chosen = await reserving.choose(conn, offering, request.ask(), now, offering.customer_id)
                 if chosen is None:
                     raise InvalidRequestError("This business finds a provider after the booking: just book.")
@@ -117,9 +119,28 @@ async def _hold(parts: Parts, request: _Request) -> Held:
     raise SlotUnavailableError
 
 
+def _is_at_desk(request: _Request, offering: Offering) -> bool:
+    return any(m.business_id == offering.business_id for m in request.principal.memberships)
+
+
 def _limit(request: _Request, offering: Offering) -> int:
-    at_desk = any(m.business_id == offering.business_id for m in request.principal.memberships)
-    return _STAFFS_HOLDS if at_desk else _CUSTOMERS_HOLDS
+    return _STAFFS_HOLDS if _is_at_desk(request, offering) else _CUSTOMERS_HOLDS
+
+
+async def _same(conn: AsyncConnection, request: _Request, offering: Offering) -> Row | None:
+    """What a customer holds already: a page that is loaded again must not hold one provider after the other.
+
+    Raises:
+        TooManyHoldsError: they hold it with another provider than they ask for now.
+    """
+    # At the desk one person holds time for many, and in a group session somebody may want seats for two.
+    if _is_at_desk(request, offering) or offering.terms.capacity > 1:
+        return None
+    user_id, body = request.principal.user_id, request.body
+    hold = await holds.find_same(conn, offering.business_id, user_id, offering.terms.service_id, body.starts_at)
+    if hold is not None and body.provider_id not in (None, hold["provider_id"]):
+        raise TooManyHoldsError("You hold this appointment with another provider. Give that one back first.")
+    return hold
 
 
 async def _remembered(conn: AsyncConnection, request: _Request, hold: Row) -> Held:

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.bookings import cursors
 from api.deps import AppParts, AtDesk, Parts
@@ -13,7 +15,7 @@ from api.idempotency import OptionalKey, plain_key
 from api.schedule.calendars import Calendar, KeptByProvider, ManagedBusiness
 from api.schedule.time_off_schemas import TimeOffCreated, TimeOffIn, TimeOffOut, TimeOffPage
 from db.engine import autocommit
-from db.repositories import time_off
+from db.repositories import schedule, time_off
 from db.repositories.time_off import Window
 from domain.errors import IdempotencyMismatchError, InvalidRequestError
 from domain.times import Moment
@@ -105,7 +107,9 @@ def _id(calendar: Calendar, user_id: UUID, header: str | None) -> UUID:
 
 
 async def _create(parts: Parts, calendar: Calendar, body: TimeOffIn, id_: UUID) -> Response:
-    starts_at, ends_at = _checked(body, calendar, parts.now())
+    async with autocommit(parts.engine) as conn:
+        zone = await _zone(conn, calendar)
+    starts_at, ends_at = _checked(body, zone, parts.now())
     asked = {"kind": body.kind, "starts_at": starts_at, "ends_at": ends_at, "note": body.note}
     whose = (calendar.business_id, calendar.provider_id)
     async with autocommit(parts.engine) as conn:
@@ -119,8 +123,14 @@ async def _create(parts: Parts, calendar: Calendar, body: TimeOffIn, id_: UUID) 
     return _json(shown, 201)
 
 
-def _checked(body: TimeOffIn, calendar: Calendar, now: datetime) -> tuple[datetime, datetime]:
-    starts_at, ends_at = body.bounds(calendar.zone)
+async def _zone(conn: AsyncConnection, calendar: Calendar) -> ZoneInfo:
+    """The zone of whole days: a provider without hours of their own works by the business's clock."""
+    hours = await schedule.list_hours(conn, calendar.business_id, calendar.provider_id)
+    return calendar.zone if hours.own else ZoneInfo(calendar.business_zone)
+
+
+def _checked(body: TimeOffIn, zone: ZoneInfo, now: datetime) -> tuple[datetime, datetime]:
+    starts_at, ends_at = body.bounds(zone)
     if ends_at - starts_at > LONGEST:
         raise InvalidRequestError("A time off may last two years at most.")
     if starts_at < now - _EARLIEST:

@@ -18,7 +18,7 @@ from api.transfer.people import store_customers
 from api.transfer.problems import Problems
 from api.transfer.sets import check_owners
 from api.transfer.shapes import BusinessRow, Section, Tally
-from db.repositories import businesses, transfer
+from db.repositories import businesses, customers, transfer
 from db.repositories.rows import Row
 from db.repositories.transfer import Columns, Written
 from runtime.json import to_json_text
@@ -33,6 +33,9 @@ async def store_import(
         ImportInvalidError: there are problems, of before or with providers that are named; nothing is written.
     """
     stored = await businesses.lock(conn, business_id)
+    if plan.customers:
+        # Before any provider's row, as in the making of a booking: in one order nobody waits for each other.
+        await customers.lock_all(conn, business_id)
     _check_providers(plan, await transfer.lock_providers(conn, business_id), problems)
     problems.refuse()
     tallies = {}

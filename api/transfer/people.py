@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.transfer.matching import each_once, matches
 from api.transfer.shapes import CustomerRow, Tally
-from db.repositories import customers, transfer_customers
+from db.repositories import transfer_customers
 from db.repositories.rows import Row
 from domain.customers import Purpose
 from runtime.ids import new_id
@@ -25,11 +25,10 @@ _OPT_IN: Final = {
 
 
 async def store_customers(conn: AsyncConnection, business_id: UUID, rows: Sequence[CustomerRow]) -> Tally:
-    """Store the people of an import; from here to the end of the transaction nobody else meets a customer."""
+    """Store the people of an import, in a transaction that has taken `customers.lock_all`."""
     if not rows:
         return Tally()
     wanted = await asyncio.to_thread(each_once, rows)
-    await customers.lock_all(conn, business_id)
     stored = await _candidates(conn, business_id, wanted)
     found = await asyncio.to_thread(matches, wanted, stored)  # of thousands, longer than others like to wait
     ids = [new_id() if known is None else known["id"] for known in found]

@@ -105,6 +105,7 @@ _REDEEM = """
 slot AS (
     UPDATE reservations SET booking_id = CAST(:reserved_for AS uuid), expires_at = NULL
     WHERE business_id = :business_id AND id = CAST(:hold_id AS uuid) AND provider_id = CAST(:provider_id AS uuid)
+      AND during = tstzrange(:taken_from, :taken_until)
       AND expires_at > statement_timestamp() AND EXISTS (SELECT 1 FROM key)
     RETURNING id
 ), redeemed AS (

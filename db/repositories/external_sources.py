@@ -72,8 +72,12 @@ UPDATE external_sources SET checked_at = now(), error = :error WHERE business_id
 """)
 
 _ANSWERED = text("""
-UPDATE external_sources SET checked_at = now(), error = NULL, as_of = :as_of WHERE business_id = :business_id
+UPDATE external_sources SET checked_at = now(), error = CAST(:error AS text), as_of = :as_of
+WHERE business_id = :business_id
 """)
+
+UNKNOWN_PROVIDERS = "unknown_providers"
+"""What is wrong with an answer of which only a part could be used."""
 
 _PROVIDERS = text("SELECT code, id FROM providers WHERE business_id = :business_id")
 
@@ -187,14 +191,15 @@ async def store_answer(
     source = await row_or_none(conn, _LOCK, {"business_id": business_id})
     if source is None or source["url"] != url:
         return Stored(CheckOutcome.SUPERSEDED)
+    known = {found["code"]: found["id"] for found in await rows(conn, _PROVIDERS, {"business_id": business_id})}
+    unknown = {time.provider_ref for time in times} - known.keys()
     as_of = adopted_as_of(said_as_of, source["as_of"], now)
-    await execute(conn, _ANSWERED, {"business_id": business_id, "as_of": as_of or source["as_of"]})
+    told = {"as_of": as_of or source["as_of"], "error": UNKNOWN_PROVIDERS if unknown else None}
+    await execute(conn, _ANSWERED, {"business_id": business_id} | told)
     if as_of is None:
         return Stored(CheckOutcome.UNCHANGED)
-    known = {found["code"]: found["id"] for found in await rows(conn, _PROVIDERS, {"business_id": business_id})}
     ours = [time for time in times if time.provider_ref in known]
     await _replace_times(conn, business_id, ours, known)
-    unknown = {time.provider_ref for time in times} - known.keys()
     return Stored(CheckOutcome.REFRESHED, len(ours), len(unknown))
 
 

@@ -1,6 +1,7 @@
 """Holds: one provider's time, kept for one caller for some minutes. PostgreSQL says when they have run out."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -78,11 +79,28 @@ def turn_of(user_id: UUID) -> str:
     return f"holds/{user_id}"
 
 
-_FIND = text("""
-SELECT id, business_id, service_id, provider_id, starts_at, ends_at, expires_at, booking_id, choice::text,
-       expires_at > statement_timestamp() AND booking_id IS NULL AS is_live
-FROM holds WHERE id = :id AND held_by = :held_by
-""")
+_COLUMNS = """id, business_id, service_id, provider_id, starts_at, ends_at, expires_at, booking_id, choice::text,
+       expires_at > statement_timestamp() AND booking_id IS NULL AS is_live"""
+_FIND = text(f"SELECT {_COLUMNS} FROM holds WHERE id = :id AND held_by = :held_by")  # noqa: S608 - our own text
+_FIND_SAME = text(f"""
+SELECT {_COLUMNS} FROM holds
+WHERE held_by = :held_by AND business_id = :business_id AND service_id = :service_id AND starts_at = :starts_at
+  AND booking_id IS NULL AND expires_at > statement_timestamp()
+ORDER BY expires_at DESC LIMIT 1
+""")  # noqa: S608 - our own text
+
+
+async def find_same(
+    conn: AsyncConnection, business_id: UUID, user_id: UUID, service_id: UUID, starts_at: datetime
+) -> Row | None:
+    """The live hold that the caller has of this very appointment already."""
+    parameters = {
+        "business_id": business_id,
+        "held_by": user_id,
+        "service_id": service_id,
+        "starts_at": starts_at,
+    }
+    return await row_or_none(conn, _FIND_SAME, parameters)
 
 
 async def find_own(conn: AsyncConnection, user_id: UUID, hold_id: UUID) -> Row | None:

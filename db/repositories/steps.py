@@ -22,6 +22,7 @@ from domain.assignment import Candidate, Choice, named_choice
 from domain.booking import BookingState
 from domain.errors import HoldfastError, NotFoundError
 from domain.events import SCHEMA_VERSION, SOURCE, event_type
+from domain.lifecycle import Role
 from domain.search import Search, Terms
 from domain.steps import Hold, Outcome, Step, StepKind, StepResult
 from domain.zones import epoch
@@ -76,6 +77,8 @@ async def _after(conn: AsyncConnection, business_id: UUID, step: Step) -> tuple[
     """The state to store once the provider's time has been seen to, and why this provider if that is new."""
     match step.hold:
         case Hold.KEEP:
+            if step.kind is StepKind.RESCHEDULED and step.actor.role is Role.CUSTOMER:
+                await _admit(conn, business_id, step)
             return step.after, None
         case Hold.RELEASE:
             await calendar.release(conn, business_id, step.after.booking_id)
@@ -84,15 +87,33 @@ async def _after(conn: AsyncConnection, business_id: UUID, step: Step) -> tuple[
             return await _reserve(conn, business_id, step)
 
 
+async def _admit(conn: AsyncConnection, business_id: UUID, step: Step) -> None:
+    """Hold a customer who moves a booking without a provider to what creating it there would be held to."""
+    booking = await _locked(conn, business_id, step)
+    wanted = Wanted(step.after.starts_at, _terms(booking, step.after))
+    search = _search(step, booking, wanted)
+    await calendar.take_turns(conn, business_id, choosing.turns(search, wanted, step.after.policy.assignment))
+    try:
+        (await availability.load(conn, business_id, search)).admit(step.after.starts_at)
+    except HoldfastError as refused:
+        raise _NotFreeError(Outcome.UNAVAILABLE) from refused
+
+
+async def _locked(conn: AsyncConnection, business_id: UUID, step: Step) -> Row:
+    """The booking, which nobody else writes until the transaction ends, as it was before this step."""
+    booking = await row_or_none(conn, _LOCK, _place(business_id, step))
+    if booking is None or booking["version"] != step.after.version - 1:
+        raise _NotFreeError(Outcome.STALE)
+    return booking
+
+
 async def _reserve(conn: AsyncConnection, business_id: UUID, step: Step) -> tuple[BookingState, Choice | None]:
     """Reserve for the named provider, or for the best of those who are free.
 
     What the booking held before is given back first, in the same transaction: moving it is a swap.
     """
     after = step.after
-    booking = await row_or_none(conn, _LOCK, _place(business_id, step))
-    if booking is None or booking["version"] != after.version - 1:
-        raise _NotFreeError(Outcome.STALE)
+    booking = await _locked(conn, business_id, step)
     wanted = Wanted(after.starts_at, _terms(booking, after))
     search = _search(step, booking, wanted)
     # The turns first, then what others may wait for: in one order nobody waits for each other.
@@ -104,7 +125,7 @@ async def _reserve(conn: AsyncConnection, business_id: UUID, step: Step) -> tupl
             conn, business_id, provider_id=provider_id, booking_id=after.booking_id, wanted=wanted
         ):
             await choosing.mark(conn, business_id, chosen.choice)
-            is_new = provider_id != booking["provider_id"]
+            is_new = provider_id != booking["provider_id"] or step.kind is StepKind.TRANSITION
             return _with_provider(after, chosen.candidate), chosen.choice if is_new else None
     raise _NotFreeError(Outcome.UNAVAILABLE)
 
@@ -209,7 +230,9 @@ WITH booking AS (
         attempt = :attempt, next_attempt_at = CAST(:next_attempt_at AS timestamptz),
         refused_provider_ids = CAST(:refused_provider_ids AS uuid[]), accepted_once = :accepted_once,
         absent_party = :absent_party, needs_attention = :needs_attention, planned_from = :planned_from,
-        choice = coalesce(CAST(:choice AS jsonb), choice), updated_at = :at
+        choice = CASE WHEN CAST(:provider_id AS uuid) IS NOT NULL
+                      THEN coalesce(CAST(:choice AS jsonb), choice) END,
+        updated_at = :at
     WHERE business_id = :business_id AND id = :booking_id AND version = :sequence - 1
       AND NOT EXISTS (
           SELECT 1 FROM booking_history

@@ -115,7 +115,7 @@ async def _upsert(
 
 
 _LOCK_PROVIDERS = text("""
-SELECT id, code FROM providers WHERE business_id = :business_id ORDER BY id FOR NO KEY UPDATE
+SELECT id, code FROM providers WHERE business_id = :business_id ORDER BY id FOR KEY SHARE
 """)
 _PROVIDER_ROWS = text("""
 SELECT code, name, email, phone, timezone, skills, rating, available, auto_accept FROM providers
@@ -124,7 +124,7 @@ WHERE business_id = :business_id ORDER BY code
 
 
 async def lock_providers(conn: AsyncConnection, business_id: UUID) -> dict[str, UUID]:
-    """The ids of all providers by code; nobody else changes them until the transaction ends."""
+    """The ids of all providers by code; no code changes until the transaction ends, though bookings go on."""
     return {row["code"]: row["id"] for row in await rows(conn, _LOCK_PROVIDERS, {"business_id": business_id})}
 
 

@@ -64,12 +64,12 @@ async def list_still_open(conn: AsyncConnection, ids: list[UUID]) -> list[Bookin
 _FORGET_HOLDS = text("""
 WITH over AS (
     SELECT id FROM reservations WHERE expires_at <= statement_timestamp()
-    ORDER BY expires_at LIMIT 1000 FOR UPDATE SKIP LOCKED
+    ORDER BY expires_at LIMIT 10000 FOR UPDATE SKIP LOCKED
 ), freed AS (
     DELETE FROM reservations WHERE id IN (SELECT id FROM over)
 ), old AS (
     SELECT id FROM holds WHERE expires_at <= CAST(:told_until AS timestamptz)
-    ORDER BY expires_at LIMIT 1000 FOR UPDATE SKIP LOCKED
+    ORDER BY expires_at LIMIT 10000 FOR UPDATE SKIP LOCKED
 )
 DELETE FROM holds WHERE id IN (SELECT id FROM old)
 """)

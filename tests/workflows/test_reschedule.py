@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.commands import Accept, Reject, Reschedule
@@ -86,6 +87,23 @@ async def test_a_booking_without_a_provider_is_looked_after_anew_at_its_new_time
     assert await booking.reservation() == (tenant.providers["ana"], free)
     assert offered.attempt == 1
     await check_invariants(booking)
+
+
+async def test_a_booking_without_a_provider_is_moved_no_further_than_it_could_be_made(
+    live: Live, engine: AsyncEngine
+) -> None:
+    tenant = await make_tenant(engine, policy=Policy(intake=Intake.DISPATCH), providers={})
+    async with engine.begin() as conn:
+        limit = text("UPDATE services SET daily_limit = 1, horizon_days = 30 WHERE business_id = :id")
+        await conn.execute(limit, {"id": tenant.business_id})
+    full, later = future(96), future(24 * 40)
+    await make_booking(engine, tenant, provider=None, starts_at=full)
+    booking = await live(tenant, provider=None, starts_at=future(24 * 8))
+    for starts_at in (full, later):
+        refusal = await booking.refusal_of(Reschedule(actor=CUSTOMER, starts_at=starts_at))
+        assert refusal.type == "slot_unavailable"
+    moved = await booking.give(Reschedule(actor=ADMIN, starts_at=later))
+    assert moved.starts_at == later
 
 
 async def test_providers_who_refused_are_not_asked_at_the_new_time_either(live: Live, tenant: Tenant) -> None:

@@ -54,6 +54,7 @@ IMPOSSIBLE = [
     ({"kind": "exact", "code": "100%"}, "postal code"),
     ({"kind": "exact", "code": "\N{FULLWIDTH DIGIT ONE}0001"}, "postal code"),
     ({"kind": "exact", "code": "1" * 21}, "code"),
+    ({"kind": "exact", "code": "\N{LATIN SMALL LETTER SHARP S}" * 20}, "postal code"),
 ]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from domain.access import Principal
 from tests.factories import make_tenant
 from tests.integration.api.stage import Json, Stage, ok
 
@@ -27,6 +28,13 @@ async def test_staff_book_for_somebody_they_name(stage: Stage, by: str) -> None:
     contact = {"name": "Robin Roe", "email": "robin@example.com", "phone": "+12125550100", "sms_opt_in": True}
     booking = await book_for(stage, contact, by=by)
     assert await customer(stage, booking) == contact | {"user_id": None}
+
+
+async def test_an_owner_whose_token_is_older_than_the_role_books_for_the_customer_too(stage: Stage) -> None:
+    before = stage.api.as_(Principal(user_id=stage.tenant.principals["owner"].user_id))
+    contact = {"name": "Robin Roe", "email": "robin@example.com"}
+    made = ok(await before.book(stage.tenant, starts_at=stage.next_start(), customer=contact), 201)
+    assert await customer(stage, made) == contact | {"phone": None, "sms_opt_in": False, "user_id": None}
 
 
 async def test_one_address_is_one_customer_however_it_is_spelt(stage: Stage) -> None:

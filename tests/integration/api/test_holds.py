@@ -25,6 +25,7 @@ from tests.integration.api.planning import (
     newcomer,
     redeem,
     run_out,
+    serve,
     state_of,
 )
 from tests.integration.api.stage import PATIENT, Stage, make_stage, ok, problem
@@ -220,3 +221,27 @@ async def test_what_cannot_be_booked_cannot_be_held(stage: Stage) -> None:
     patient = await make_stage(stage.api, stage.engine, PATIENT)
     problem(await hold(patient.as_("customer"), patient, NOON), 422, "invalid_request")
     assert await stage.count("holds") == 0
+
+
+async def test_a_page_that_is_loaded_again_holds_no_second_provider(stage: Stage) -> None:
+    first = await held(stage, NOON)
+    again = await held(stage, NOON)
+    assert again["id"] == first["id"]
+    other = next(id_ for id_ in stage.tenant.providers.values() if str(id_) != first["provider_id"])
+    problem(await hold(stage.as_("customer"), stage, NOON, provider_id=other), 409, "too_many_holds")
+    assert await stage.count("holds") == 1
+
+
+async def test_a_hold_does_not_get_round_the_service_area(stage: Stage) -> None:
+    await serve(stage, ("exact", "10001", None))
+    kept = await held(stage, NOON, postal_code="10001")
+    for code in ("90210", None):
+        address = {"line1": "1 Road", "city": "Town", "country": "US"} | ({"postal_code": code} if code else {})
+        answer = await redeem(stage, kept, address=address)
+        problem(answer, 422, "outside_service_area")
+
+
+async def test_a_hold_lasts_as_the_service_was_when_it_was_made(stage: Stage) -> None:
+    kept = await held(stage, NOON)
+    await stage.change(Service, buffer_after_minutes=60)
+    problem(await redeem(stage, kept), 409, "hold_expired")

@@ -69,6 +69,13 @@ async def test_whole_days_are_those_of_the_wall_s_calendar(stage: Stage) -> None
     whole = ok(await stage.as_("owner").post(path(stage), days), 201)
     assert (whole["starts_at"], whole["ends_at"]) == ("2027-03-13T05:00:00Z", "2027-03-15T04:00:00Z")
     await stage.change(Provider, timezone="Asia/Tokyo")
+    followed = ok(await stage.as_("ana").post(path(stage, "ana"), days), 201)
+    assert followed["starts_at"] == "2027-03-13T05:00:00Z", (
+        "without hours of her own she works by the business's clock"
+    )
+    own_hours = {"weekly": [{"day": "mon", "opens": "09:00", "closes": "17:00"}]}
+    hours = f"/v1/businesses/{stage.tenant.slug}/providers/{stage.tenant.providers['ana']}/hours"
+    ok(await stage.as_("ana").send("PUT", hours, own_hours))
     own = ok(await stage.as_("ana").post(path(stage, "ana"), days), 201)
     assert (own["starts_at"], own["ends_at"]) == ("2027-03-12T15:00:00Z", "2027-03-14T15:00:00Z")
 

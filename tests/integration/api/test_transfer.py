@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from db.models import Business
 from db.repositories import customers
 from db.repositories.customers import Contact
 from db.repositories.transfer import CHUNK
@@ -210,6 +211,18 @@ async def test_importing_and_adding_the_same_customers_at_once_makes_nobody_twic
     )
     assert {answer.status_code for answer in answers} <= {200, 201}
     assert await stage.count("customers") == len(people) + 1
+
+
+async def test_an_import_and_bookings_that_take_turns_do_not_wait_for_each_other_in_a_ring(stage: Stage) -> None:
+    await stage.change(Business, policy={"assignment": "round_robin"})
+    people = [{"name": f"P{n}", "email": f"p{n}@example.com"} for n in range(400)]
+    providers = [{"code": name, "name": name, "skills": ["repair"]} for name in ("ana", "ben")]
+    owner, starts = stage.as_("owner"), [stage.next_start() for _ in range(20)]
+    answers = await asyncio.gather(
+        *(send(stage, home(stage), {"providers": providers, "customers": people}) for _ in range(3)),
+        *(owner.book(stage.tenant, starts_at=at, customer=people[n]) for n, at in enumerate(starts)),
+    )
+    assert {answer.status_code for answer in answers} == {200, 201}
 
 
 async def test_more_customers_than_a_statement_or_a_page_takes(stage: Stage) -> None:

@@ -31,7 +31,7 @@ async def test_busy_and_open_time_is_kept_by_the_provider_s_code(source: Source)
         assert await source.check() == "refreshed"
     assert await source.times() == [*KEPT, ("ben", "busy", 4, 5)]
     row = await source.row()
-    assert row["error"] is None
+    assert row["error"] == "unknown_providers"
     assert datetime.now(UTC) - row["as_of"] < timedelta(seconds=5)
     assert datetime.now(UTC) - row["checked_at"] < timedelta(seconds=5)
     assert [(log["event"], log["count"]) for log in logs] == [("external_calendar_names_unknown_providers", 1)]

@@ -160,15 +160,12 @@ class Oracle:
         general = [exception for exception in rules.exceptions if _speaks_of(exception, day)]
         hours = []
         replaced = False
-        told = own or general
-        this_year = [exception for exception in told if not exception.yearly]
-        for exception in this_year or told:
-            if exception.kind in {ExceptionKind.CLOSED, ExceptionKind.HOURS}:
+        levels = [[e for e in said if e.yearly is yearly] for said in (own, general) for yearly in (False, True)]
+        for level in levels:
+            hours += [(e.opens, e.closes) for e in level if e.opens is not None and e.closes is not None]
+            if {e.kind for e in level} & {ExceptionKind.CLOSED, ExceptionKind.HOURS}:
                 replaced = True
-            if exception.kind in {ExceptionKind.HOURS, ExceptionKind.EXTRA}:
-                assert exception.opens is not None
-                assert exception.closes is not None
-                hours.append((exception.opens, exception.closes))
+                break
         if not replaced:
             hours += [(rule.opens, rule.closes) for rule in rules.weekly if rule.weekday == day.weekday() + 1]
         return hours

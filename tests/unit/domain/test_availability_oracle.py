@@ -110,7 +110,7 @@ drafts = st.builds(
     horizon=st.none() | st.none() | st.integers(0, 2 * A_DAY),
     full=st.lists(long_spans, max_size=1),
     window=st.tuples(st.integers(-2 * A_DAY, -A_DAY // 2), st.integers(2 * A_DAY, 4 * A_DAY)),
-    look=st.integers(0, 100),
+    look=st.integers(0, 60),
 )
 
 
@@ -219,12 +219,12 @@ def quick_slots(asked: Question) -> Slots:
 
 
 def minutes_to_look_at(time: Clock, slots: Slots, look: int) -> range:
-    """Two hours: around one of the slots, or else around a change of the clock."""
+    """An hour: around one of the slots, or else around a change of the clock."""
     if slots and look % 2:
         first = slots[look % len(slots)][0]
     else:
         first = time.instant((time.changes or [time.first_of(time.middle)])[0])
-    return range(first - look * MINUTE, first + (120 - look) * MINUTE, MINUTE)
+    return range(first - look * MINUTE, first + (60 - look) * MINUTE, MINUTE)
 
 
 def check_each_minute(oracle: Oracle, minutes: range) -> None:

@@ -98,7 +98,9 @@ def test_closed_and_other_hours_stand_in_place_of_the_weekly_ones_and_extra_besi
 
 def test_what_a_provider_says_of_a_date_counts_before_what_the_business_says() -> None:
     assert on(MONDAY, [told(CLOSED)], [told(HOURS, 600, 720)]) == [(600, 720)]
-    assert on(MONDAY, [told(CLOSED)], [told(EXTRA, 1200, 1260)]) == [(480, 1080), (1200, 1260)]
+    assert on(MONDAY, [told(CLOSED)], [told(EXTRA, 1200, 1260)]) == [(1200, 1260)]
+    assert on(MONDAY, [], [told(EXTRA, 1200, 1260)]) == [(480, 1080), (1200, 1260)]
+    assert on(MONDAY, [told(HOURS, 600, 720)], [told(EXTRA, 1200, 1260)]) == [(600, 720), (1200, 1260)]
     assert on(MONDAY, [told(EXTRA, 1200, 1260)], [told(CLOSED)]) == []
     assert on(MONDAY + timedelta(days=1), [told(CLOSED)], [told(HOURS, 600, 720)]) == [(480, 1080)]
 

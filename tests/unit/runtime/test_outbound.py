@@ -87,6 +87,8 @@ def test_public_urls_pass(url: str) -> None:
         "https://[::ffff:10.0.0.1]/",
         "https://169.254.169.254/latest/meta-data",
         "https://calendar.example:port/",
+        "https://calendar.example:99999/",
+        "https://xn--/",
         "https://[::1",
         "https://a\nb/",
     ],
