@@ -1,13 +1,17 @@
 """The bench's own view of the databases: preparing them, and reading when what was committed."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
+from sqlalchemy.engine import make_url
 
 from dev.postgres import EmbeddedPostgres
 from dev.postgres_data import SUPERUSER
 
 FLOOR_DATABASE = "bench_floor"
+ANNEX_DATABASE = "bench_annex"
 
 BUSY = """
 SELECT EXISTS (SELECT 1 FROM bookings WHERE version = 1)
@@ -52,6 +56,30 @@ async def prepare(home: Path) -> str:
 async def make_floor_table(floor_url: str) -> None:
     """The one table that the floor's workflows write to."""
     await _execute(floor_url, "CREATE TABLE floor_steps (id uuid PRIMARY KEY)")
+
+
+def administrator_url(url: str) -> str:
+    """The same server, as its superuser, beside every database."""
+    return make_url(url).set(username=SUPERUSER, database="postgres").render_as_string(hide_password=False)
+
+
+@asynccontextmanager
+async def annex(floor_url: str) -> AsyncIterator[str]:
+    """One more database, without a schema as yet, which is dropped in the end; its URL."""
+    drop = f"DROP DATABASE IF EXISTS {ANNEX_DATABASE} WITH (FORCE)"
+    await _execute(floor_url, drop)
+    await _execute(floor_url, f"CREATE DATABASE {ANNEX_DATABASE}")
+    try:
+        url = make_url(floor_url).set(database=ANNEX_DATABASE).render_as_string(hide_password=False)
+        await _execute(url, "CREATE EXTENSION IF NOT EXISTS btree_gist")
+        yield url
+    finally:
+        await _execute(floor_url, drop)
+
+
+async def checkpoint(url: str) -> None:
+    """Have what was written go to disk now, and not while something is measured."""
+    await _execute(administrator_url(url), "CHECKPOINT")
 
 
 async def _execute(url: str, statement: str) -> None:

@@ -16,6 +16,13 @@ class Effort:
     open_bookings: tuple[int, ...]
     """At how many open bookings memory and idle CPU are read."""
     idle_seconds: float
+    history: tuple[int, ...]
+    """With how many bookings in the table slots are asked for."""
+    cold_starts: int
+    months: int
+    """How often a month of slots is asked for in one turn."""
+    holds: int
+    """Holds in one turn."""
 
     def paced(self, rate: float) -> int:
         """How many operations one turn at this rate has."""
@@ -30,6 +37,10 @@ FULL = Effort(
     race_rounds=20,
     open_bookings=(1_000, 10_000),
     idle_seconds=10.0,
+    history=(0, 1_000, 1_000_000),
+    cold_starts=3,
+    months=25,
+    holds=400,
 )
 QUICK = Effort(
     rounds=2,
@@ -39,4 +50,8 @@ QUICK = Effort(
     race_rounds=5,
     open_bookings=(1_000,),
     idle_seconds=4.0,
+    history=(0, 1_000, 100_000),
+    cold_starts=1,
+    months=10,
+    holds=200,
 )

@@ -1,6 +1,7 @@
 """A keep-alive HTTP/1.1 client that costs next to nothing, so that the client is not what is measured.
 
-It understands what Holdfast and its floor answer over loopback (a status, a Content-Length, a body) and no more.
+It understands what Holdfast and its floor answer over loopback (a status, a Content-Length or no body) and no
+more.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ from typing import NamedTuple, cast
 
 import orjson
 
+_WITHOUT_BODY = (204, 304)
 _REUSE_SECONDS = 4.0
 """uvicorn closes a connection that was idle for 5 s."""
 
@@ -97,7 +99,8 @@ class _Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
         self._answer: asyncio.Future[Answer] | None = None
-        self._received = b""
+        self._received = bytearray()
+        self._expected: int | None = None
         self._used_at = time.monotonic()
 
     def is_fresh(self) -> bool:
@@ -115,11 +118,16 @@ class _Connection(asyncio.Protocol):
         return await self._answer
 
     def data_received(self, data: bytes) -> None:
+        # A month of slots comes in dozens of pieces: the whole is looked at once it is there.
         self._received += data
-        answer = parse(self._received)
-        if answer and self._answer and not self._answer.done():
-            self._received = b""
-            self._used_at = time.monotonic()
+        if self._expected is None:
+            self._expected = expected(self._received)
+        if self._expected is None or len(self._received) < self._expected:
+            return
+        answer = parse(bytes(self._received))
+        self._received, self._expected = bytearray(), None
+        self._used_at = time.monotonic()
+        if self._answer and not self._answer.done():
             self._answer.set_result(answer)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -131,19 +139,24 @@ class _Connection(asyncio.Protocol):
             self._transport.close()
 
 
-def parse(data: bytes) -> Answer | None:
-    """The answer, once all of it has arrived.
+def expected(data: bytes | bytearray) -> int | None:
+    """How long the answer is, head and body, once its head has arrived.
 
     Raises:
-        UnexpectedAnswerError: it has no Content-Length.
+        UnexpectedAnswerError: the head does not say.
     """
     end = data.find(b"\r\n\r\n")
     if end < 0:
         return None
-    head = data[:end].lower()
+    head = bytes(data[:end]).lower()
+    if int(head[9:12]) in _WITHOUT_BODY:
+        return end + 4
     at = head.find(b"\r\ncontent-length:")
     if at < 0:
         raise UnexpectedAnswerError(f"no Content-Length in {head[:200]!r}")
-    length = int(head[at + 17 :].split(b"\r\n", 1)[0])
-    body = data[end + 4 :]
-    return Answer(int(head[9:12]), body) if len(body) >= length else None
+    return end + 4 + int(head[at + 17 :].split(b"\r\n", 1)[0])
+
+
+def parse(data: bytes) -> Answer:
+    """An answer that has arrived whole."""
+    return Answer(int(data[9:12]), data[data.index(b"\r\n\r\n") + 4 :])

@@ -27,23 +27,21 @@ class Usage:
 def usage_of(pid: int) -> Usage:
     """Of a process and its children."""
     process = psutil.Process(pid)
-    parts = [_usage(process, ended_children=True)]
+    parts = [_usage(process)]
     for child in process.children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):  # a backend that just ended counts with its parent
-            parts.append(_usage(child, ended_children=True))
+            parts.append(_usage(child))
     return Usage.sum(parts)
 
 
 def usage_of_this_process() -> Usage:
-    """Of the bench, without the servers that it has started."""
-    return _usage(psutil.Process(os.getpid()), ended_children=False)
+    """Of the bench, with the processes that it has run to their end but without those that run."""
+    return _usage(psutil.Process(os.getpid()))
 
 
-def _usage(process: psutil.Process, *, ended_children: bool) -> Usage:
+def _usage(process: psutil.Process) -> Usage:
     times = process.cpu_times()
-    cpu = times.user + times.system
-    if ended_children:
-        cpu += times.children_user + times.children_system
+    cpu = times.user + times.system + times.children_user + times.children_system
     return Usage(cpu, _memory(process))
 
 

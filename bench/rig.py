@@ -69,6 +69,17 @@ class Rig:
         headers = {"Idempotency-Key": str(new_id()), "X-Customer": str(self._customer().user_id)}
         return encode("POST", "/bookings", body=self._body(slot or self.floor_slots.take()), headers=headers)
 
+    def hold_request(self) -> bytes:
+        """A request to hold the next free slot, by the next customer."""
+        slot = self.slots.take()
+        body = {
+            "business_id": self.tenant.business_id,
+            "service_id": self.tenant.service_id,
+            "provider_id": slot.provider.provider_id,
+            "starts_at": slot.starts_at,
+        }
+        return encode("POST", "/v1/holds", token=self.token(self._customer()), body=body)
+
     def _customer(self) -> Person:
         self._turn += 1
         return self.tenant.customers[self._turn % len(self.tenant.customers)]

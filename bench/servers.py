@@ -3,10 +3,11 @@
 import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 from temporalio.client import Client
 
@@ -20,6 +21,8 @@ from dev.programs import migrate
 from dev.reporter import Reporter
 from dev.settings import DevSettings
 from dev.stack import Stack
+
+T = TypeVar("T")
 
 CLIENT = "client"
 """The bench itself: it is the one that calls the bare Temporal floor."""
@@ -35,6 +38,12 @@ class Servers:
     floor_port: int
     tenant: Tenant
     floor_processes: dict[str, ManagedProcess]
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+    """The one that they were started in."""
+
+    async def do(self, work: Coroutine[Any, Any, T]) -> T:
+        """Have something done in the servers' own loop: the load's cannot start and stop processes."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.loop))
 
     def process(self, name: str) -> ManagedProcess:
         return self.floor_processes.get(name) or self.stack.process(name)

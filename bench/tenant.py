@@ -1,9 +1,10 @@
-"""The business that the bench books with: open day and night, so that no slot is ever refused."""
+"""The businesses that the bench books with: one is open day and night, so that no slot is ever refused."""
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -11,16 +12,38 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from db.engine import async_url
 from db.models import Business, Customer, Membership, Provider, Service, User, WeeklyHours
 from domain.policies import Policy
+from domain.zones import begins, moment
 from runtime.ids import new_id
 
-SLUG = "bench"
 SKILL = "visit"
 PROVIDERS = 50
-CUSTOMERS = 200
-SLOT = timedelta(minutes=30)
+CUSTOMERS = 400
+SLOT_MINUTES = 30
+
+_STEP = 15
+"""Minutes from one start to the next."""
+_EARLIER = 5
 
 _MONTH_MINUTES = 30 * 24 * 60
 _FIRST_SLOT_IN = timedelta(days=3)  # beyond the first reminder: nothing falls due while the bench runs
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """Open every day between two minutes of the wall clock."""
+
+    zone: ZoneInfo
+    opens: int
+    closes: int
+
+    @property
+    def slots(self) -> int:
+        """How many appointments one after the other fit into a day."""
+        return (self.closes - self.opens) // SLOT_MINUTES
+
+
+AROUND_THE_CLOCK = Hours(ZoneInfo("UTC"), 0, 24 * 60)
+NINE_TO_FIVE = Hours(ZoneInfo("America/New_York"), 9 * 60, 17 * 60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +59,25 @@ def _people(count: int) -> tuple[Person, ...]:
 
 
 def _provider_people() -> tuple[Person, ...]:
-    return tuple(Person(new_id(), new_id()) for _ in range(PROVIDERS))
+    """Not made in one millisecond, for nobody adds providers so fast.
+
+    btree_gist tells uuids apart by their first 53 bits when it looks for a page: the calendar's index would lump
+    together providers whose ids share these.
+    """
+    return tuple(Person(new_id(), _later_id(number)) for number in range(PROVIDERS))
+
+
+def _later_id(milliseconds: int) -> UUID:
+    """As if it was made so much later: the first 48 bits are the time."""
+    return UUID(int=new_id().int + (milliseconds << 80))
 
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """The ids of the bench business, the same in Holdfast's database and in the floor's."""
+    """The ids of a business of the bench, the same in Holdfast's database and in the floor's."""
 
+    slug: str = "bench"
+    hours: Hours = AROUND_THE_CLOCK
     business_id: UUID = field(default_factory=new_id)
     service_id: UUID = field(default_factory=new_id)
     owner: Person = field(default_factory=lambda: Person(new_id()))
@@ -60,15 +95,17 @@ class Slots:
     """Slots that nobody has taken: each is handed out once."""
 
     def __init__(self, tenant: Tenant) -> None:
-        self._providers = tenant.providers
+        self._providers, self._hours = tenant.providers, tenant.hours
         self._numbers = itertools.count()
-        midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        self._first = midnight + _FIRST_SLOT_IN
+        self._first_day = datetime.now(UTC).date() + _FIRST_SLOT_IN
 
     def take(self) -> Slot:
         """The next free slot: all providers at one time, then the next time."""
         turn, provider = divmod(next(self._numbers), len(self._providers))
-        return Slot(self._providers[provider], self._first + turn * SLOT)
+        day, number = divmod(turn, self._hours.slots)
+        minute = self._hours.opens + number * SLOT_MINUTES
+        starts_at = begins(self._first_day + timedelta(days=day), minute, self._hours.zone)
+        return Slot(self._providers[provider], moment(starts_at))
 
 
 async def load(database_url: str, tenant: Tenant) -> None:
@@ -84,24 +121,42 @@ async def load(database_url: str, tenant: Tenant) -> None:
 
 async def _load_business(conn: AsyncConnection, tenant: Tenant) -> None:
     policy = Policy(offer_timeout_minutes=_MONTH_MINUTES).model_dump(mode="json")
-    business = {"id": tenant.business_id, "slug": SLUG, "name": "Bench", "timezone": "UTC", "currency": "USD"}
-    await conn.execute(insert(Business).values(**business, policy=policy))
+    business = {"id": tenant.business_id, "slug": tenant.slug, "name": "Bench", "currency": "USD"}
+    zone = tenant.hours.zone.key
+    await conn.execute(insert(Business).values(**business, timezone=zone, policy=policy))
     service = {"id": tenant.service_id, "business_id": tenant.business_id, "code": SKILL, "name": "Visit"}
     await conn.execute(
         insert(Service).values(
             **service,
-            duration_minutes=SLOT // timedelta(minutes=1),
+            duration_minutes=SLOT_MINUTES,
+            slot_step_minutes=_STEP,
             price_minor=12_900,
             currency="USD",
             required_skills=[SKILL],
         )
     )
-    await conn.execute(insert(WeeklyHours), [_open_all_day(tenant, weekday) for weekday in range(1, 8)])
+    await conn.execute(insert(WeeklyHours), _week(tenant, tenant.hours))
 
 
-def _open_all_day(tenant: Tenant, weekday: int) -> dict[str, object]:
-    hours = {"id": new_id(), "business_id": tenant.business_id, "weekday": weekday}
-    return hours | {"opens_minute": 0, "closes_minute": 24 * 60}
+async def give_own_hours(database_url: str, tenant: Tenant) -> None:
+    """Let every provider keep hours of their own, no two the same: up to an hour earlier and two later."""
+    engine = create_async_engine(async_url(database_url))
+    try:
+        async with engine.begin() as conn:
+            for number, person in enumerate(tenant.providers):
+                later, earlier = divmod(number, _EARLIER)
+                hours = replace(tenant.hours, opens=tenant.hours.opens - earlier * _STEP)
+                hours = replace(hours, closes=tenant.hours.closes + later * _STEP)
+                await conn.execute(insert(WeeklyHours), _week(tenant, hours, person.provider_id))
+    finally:
+        await engine.dispose()
+
+
+def _week(tenant: Tenant, hours: Hours, provider_id: UUID | None = None) -> list[dict[str, object]]:
+    """Rules for all days, for everybody or for one provider."""
+    rule: dict[str, object] = {"business_id": tenant.business_id, "provider_id": provider_id}
+    rule |= {"opens_minute": hours.opens, "closes_minute": hours.closes}
+    return [rule | {"id": new_id(), "weekday": weekday} for weekday in range(1, 8)]
 
 
 async def _load_people(conn: AsyncConnection, tenant: Tenant) -> None:
@@ -121,7 +176,7 @@ def _user(person: Person) -> dict[str, object]:
 
 def _provider(tenant: Tenant, person: Person) -> dict[str, object]:
     row = {"id": person.provider_id, "business_id": tenant.business_id, "name": "P"}
-    return row | {"skills": [SKILL], "rating": 4}
+    return row | {"code": str(person.provider_id), "skills": [SKILL], "rating": 4}
 
 
 def _customer(tenant: Tenant, person: Person) -> dict[str, object]:

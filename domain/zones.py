@@ -57,8 +57,7 @@ def minute_of(instant: int, zone: ZoneInfo, day: date) -> float:
 
 def begins(day: date, minute: int, zone: ZoneInfo) -> int:
     """The first instant at which the clock reads `minute` minutes after the midnight of `day`, or later."""
-    wall = _wall(day, minute)
-    before, after = (_instant(wall, zone, fold) for fold in (0, 1))
+    before, after = _instants(day, minute, zone)
     if before <= after:  # an ordinary time, or one that comes twice: the first of them
         return before
     return _skip_ends(after, before, zone)
@@ -66,19 +65,18 @@ def begins(day: date, minute: int, zone: ZoneInfo) -> int:
 
 def readings(day: date, minute: int, zone: ZoneInfo) -> list[int]:
     """The instants at which the clock reads just this: one; two where it comes twice; none where it is skipped."""
-    wall = _wall(day, minute)
-    before, after = (_instant(wall, zone, fold) for fold in (0, 1))
+    before, after = _instants(day, minute, zone)
     if before > after:
         return []
     return [before] if before == after else [before, after]
 
 
-def _wall(day: date, minute: int) -> datetime:
-    return datetime.combine(day, datetime.min.time()) + timedelta(minutes=minute)
-
-
-def _instant(wall: datetime, zone: ZoneInfo, fold: int) -> int:
-    return int(wall.replace(tzinfo=zone, fold=fold).timestamp())
+@lru_cache(maxsize=16_384)  # everybody opens and closes at the same few times of the same days
+def _instants(day: date, minute: int, zone: ZoneInfo) -> tuple[int, int]:
+    """The reading taken as the clock goes before a change, and as it goes after it."""
+    wall = datetime.combine(day, datetime.min.time()) + timedelta(minutes=minute)
+    before, after = (int(wall.replace(tzinfo=zone, fold=fold).timestamp()) for fold in (0, 1))
+    return before, after
 
 
 def _skip_ends(low: int, high: int, zone: ZoneInfo) -> int:

@@ -13,8 +13,15 @@ from db.repositories.bookings import Reach
 from db.repositories.rows import Row
 from domain.access import Principal, actor_for_command, actors_for
 from domain.booking import BookingState
-from domain.commands import BookingCommand, refusal
-from domain.errors import IdempotencyMismatchError, NotFoundError
+from domain.commands import BookingCommand, check, refusal
+from domain.errors import (
+    EngineUnavailableError,
+    ForbiddenError,
+    HoldfastError,
+    IdempotencyMismatchError,
+    InvalidTransitionError,
+    NotFoundError,
+)
 from domain.lifecycle import Command, Status, is_terminal
 from domain.steps import BookingRef
 from runtime.ids import new_id
@@ -91,8 +98,29 @@ async def give_command(
         **particulars,
     )
     ref = BookingRef(booking_id=booking_id, business_id=row["business_id"])
-    state = await parts.gateway.execute(ref, command, str(command_id))
+    try:
+        state = await parts.gateway.execute(ref, command, str(command_id))
+    except (ForbiddenError, InvalidTransitionError):
+        await _require_agreement(parts, ref, command)
+        raise
     return {**row, **_moved(state)}
+
+
+async def _require_agreement(parts: Parts, ref: BookingRef, command: BookingCommand) -> None:
+    """Let a refusal stand only if the projection refuses too.
+
+    A worker that dies between a commit and Temporal's hearing of it leaves a workflow that remembers less than is
+    stored, until it gets its next turn; what it refuses meanwhile it may take then.
+    """
+    async with autocommit(parts.engine) as conn:
+        stored = await bookings.find_state(conn, ref.business_id, ref.booking_id)
+    if stored is None:
+        return
+    try:
+        check(stored, command)
+    except HoldfastError:
+        return
+    raise EngineUnavailableError("The booking's workflow is catching up after a crash. Try again soon.")
 
 
 async def _applied(parts: Parts, booking_id: UUID, command_id: CommandId) -> Row | None:

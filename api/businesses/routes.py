@@ -82,7 +82,7 @@ async def get_policy(business: IdOrSlug, request: Request, parts: AppParts, desk
 async def change(
     business: IdOrSlug, body: BusinessChange, request: Request, parts: AppParts, desk: AtDesk
 ) -> Response:
-    """Change what is sent. `If-Match` may name the tag of the business or, for the rest, that of its policy.
+    """Change what is sent. `If-Match` names the tag of the business or, with a policy, that of `…/policy`.
 
     A policy holds for bookings made from now on: those that exist keep the one they were made under. A new
     currency is that of services added from now on. Under a new slug the old one leads nowhere. `active` needs an
@@ -92,7 +92,7 @@ async def change(
         found = await found_business(conn, business)
         desk.require(Permission.MANAGE_BUSINESS, found["id"])
         stored = await businesses.lock(conn, found["id"])
-        require_any_match(request, _shown(stored), _policy(stored))
+        require_any_match(request, *([_policy(stored)] if "policy" in body.model_fields_set else [_shown(stored)]))
         row = await businesses.update(conn, found["id"], {**stored, **_changes(body, stored)})
         if row["status"] == "active" and stored["status"] != "active":
             await _require_ready(conn, found["id"])

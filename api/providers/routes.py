@@ -1,6 +1,6 @@
 """`/v1/businesses/{business}/providers`: who does the work."""
 
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -21,6 +21,9 @@ from domain.lifecycle import Role
 from runtime.ids import new_id
 
 router = APIRouter(prefix="/v1/businesses/{business}/providers", tags=["providers"])
+
+_HIDDEN: Final = {"email", "phone", "auto_accept", "user_id"}
+"""What only the details show, and only their tag protects."""
 
 
 @router.post("", operation_id="createProvider", status_code=201, response_model=ProviderDetails)
@@ -96,7 +99,8 @@ async def change(
             raise _missing(provider)
         if membership.role is Role.PROVIDER and body.model_fields_set - {"available"}:
             raise ForbiddenError("Of yourself you may change `available` alone.")
-        require_any_match(request, _shown(stored), _details(stored))
+        seen = [_details(stored)] if body.model_fields_set & _HIDDEN else [_shown(stored), _details(stored)]
+        require_any_match(request, *seen)
         row = await _update(conn, found["id"], stored, body)
     return changed(_details(row))
 

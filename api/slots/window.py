@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field, PlainValidator, TypeAdapter
 
 from domain.availability import Interval
 from domain.errors import InvalidRequestError
@@ -17,16 +17,24 @@ MAX_DAYS: Final = 62
 _DAY: Final = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
-def _bare_date(value: Any) -> Any:
-    # Left to itself, the shape takes a moment at midnight, of whatever zone, for the date alone.
-    if not _DAY.fullmatch(str(value)):
-        raise ValueError("a date is written as 2027-03-31")
-    return value
+_moment: TypeAdapter[datetime] = TypeAdapter(Moment)
+
+
+def _day_or_moment(value: Any) -> date | datetime:
+    # One at a time: a shape of both would take a moment at midnight, of whatever zone, for the date alone.
+    try:
+        return date.fromisoformat(value) if _DAY.fullmatch(value) else _moment.validate_python(value)
+    except ValueError:
+        raise ValueError(
+            "write a date, as 2027-03-31, or a moment with its offset, as 2027-03-31T09:00:00Z "
+            "(in a URL, + is %2B)"
+        ) from None
 
 
 DayOrMoment = Annotated[
-    Annotated[date, BeforeValidator(_bare_date)] | Moment,
-    Field(union_mode="left_to_right", description="A date, or a moment with an offset."),
+    date | datetime,
+    PlainValidator(_day_or_moment, json_schema_input_type=date | datetime),
+    Field(description="A date, or a moment with an offset."),
 ]
 _YEARS: Final = range(1970, 2200)
 

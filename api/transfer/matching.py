@@ -21,15 +21,20 @@ def _phone_and_name(row: CustomerRow) -> Hashable | None:
     return (row.phone, row.name) if row.phone and not row.email else None
 
 
+def _phone(known: Row) -> str | None:
+    """The number by which a customer is found again; an account's is what its owner typed, and finds nobody."""
+    return None if known["has_account"] else known["phone"]
+
+
 def _nothing_but_name(row: CustomerRow) -> str | None:
     return None if row.phone or row.email else row.name
 
 
 _RULES: Final[tuple[tuple[OfRow, OfStored], ...]] = (
     (lambda row: row.email, lambda known: known["email"]),
-    (_phone_and_name, lambda known: (known["phone"], known["name"]) if known["phone"] else None),
-    (lambda row: row.phone if row.email else None, lambda known: None if known["email"] else known["phone"]),
-    (lambda row: None if row.email else row.phone, lambda known: known["phone"]),
+    (_phone_and_name, lambda known: (_phone(known), known["name"]) if _phone(known) else None),
+    (lambda row: row.phone if row.email else None, lambda known: None if known["email"] else _phone(known)),
+    (lambda row: None if row.email else row.phone, _phone),
     (_nothing_but_name, lambda known: None if known["email"] or known["phone"] else known["name"]),
 )
 """The closest first: what a row and a stored customer must share for the one to be the other."""

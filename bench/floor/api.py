@@ -10,7 +10,8 @@ import asyncpg
 import orjson
 from fastapi import FastAPI, Request, Response
 
-from bench.floor.statements import FREE, INSERT, OFFERING, Statement
+from bench.floor.slots import list_slots
+from bench.floor.statements import CALENDAR, INSERT, OFFERING, Statement
 from runtime.ids import new_id
 
 CUSTOMER_HEADER = "x-customer"
@@ -18,9 +19,11 @@ CUSTOMER_HEADER = "x-customer"
 
 Values = dict[str, Any]
 
+_DAY = timedelta(days=1)
+
 
 def create_app(database_url: str, *, pool_min: int, pool_max: int) -> FastAPI:
-    """The handler with a pool of the same size as Holdfast's."""
+    """The handlers with a pool of the same size as Holdfast's."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -32,6 +35,7 @@ def create_app(database_url: str, *, pool_min: int, pool_max: int) -> FastAPI:
 
     app = FastAPI(lifespan=lifespan)
     app.add_api_route("/bookings", _create, methods=["POST"])
+    app.add_api_route("/businesses/{business}/slots", list_slots, methods=["GET"])
     return app
 
 
@@ -46,7 +50,7 @@ async def _create(request: Request) -> Response:
         wanted = {"business": asked["business_id"], "service": asked["service_id"], "user_id": user_id}
         offering = await _row(conn, OFFERING, wanted)
         values = _values(request, asked, offering)
-        if await _row(conn, FREE, values) is None:
+        if not _is_free(await _row(conn, CALENDAR, values), values):
             return Response(status_code=409)
         body = orjson.dumps(_rendered(values), default=str)
         inserted = await _row(conn, INSERT, values | {"response": body.decode()})
@@ -57,12 +61,19 @@ async def _row(conn: asyncpg.Connection, statement: Statement, values: Values) -
     return await conn.fetchrow(statement.sql, *statement.arguments(values))
 
 
+def _is_free(row: Any, values: Values) -> bool:
+    """Whether nothing that is taken of the provider's time overlaps; the rules in the row are left unread."""
+    from_, until = values["taken_from"].timestamp(), values["taken_until"].timestamp()
+    taken = zip(row["from_"] or (), row["until"] or (), strict=True)
+    return row["provider_id"] is not None and all(end <= from_ or first >= until for first, end in taken)
+
+
 def _values(request: Request, asked: Values, offering: Any) -> Values:
     """Every parameter of the statements, from the request and the service that it names."""
-    now, booking_id = datetime.now(UTC), new_id()
+    now, booking_id, reservation_id = datetime.now(UTC), new_id(), new_id()
     starts_at = datetime.fromisoformat(asked["starts_at"])
     ends_at = starts_at + timedelta(minutes=offering["duration_minutes"])
-    opens = starts_at.hour * 60 + starts_at.minute
+    midnight = starts_at.replace(hour=0, minute=0)
     user_id = UUID(request.headers[CUSTOMER_HEADER])
     return {
         "business_id": offering["business_id"],
@@ -74,12 +85,23 @@ def _values(request: Request, asked: Values, offering: Any) -> Values:
         "policy": offering["policy"],
         "provider_id": asked["provider_id"],
         "customer_id": offering["customer_id"],
+        "preferred_provider_id": None,
         "refused": [],
-        "weekday": starts_at.isoweekday(),
-        "opens": opens,
-        "closes": opens + offering["duration_minutes"],
+        "moving_booking_id": None,
+        "reads_from": midnight,
+        "reads_until": midnight + _DAY,
+        "first_day": midnight.date() - 2 * _DAY,
+        "last_day": midnight.date() + 2 * _DAY,
+        "day_starts": [],
+        "day_ends": [],
         "booking_id": booking_id,
-        "reservation_id": new_id(),
+        "reservation_id": reservation_id,
+        "session_id": reservation_id,
+        "session_service_id": None,
+        "capacity": 1,
+        "reserved_for": booking_id,
+        "reserved_until": None,
+        "choice": None,
         "event_id": new_id(),
         "reference": uuid4().hex[:12],
         "starts_at": starts_at,

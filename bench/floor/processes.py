@@ -21,10 +21,10 @@ FLOOR_WORKER = "floor-worker"
 class FloorApi(Service):
     """`python -m bench.floor api`, ready when it answers at all."""
 
-    def __init__(self, port: int, logs: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, port: int, logs: Path, environment: Mapping[str, str], *, name: str = FLOOR_API) -> None:
         self.port = port
         arguments = ("bench.floor", "api", "--port", str(port))
-        super().__init__(ManagedProcess(python_command(FLOOR_API, *arguments, logs=logs, environment=environment)))
+        super().__init__(ManagedProcess(python_command(name, *arguments, logs=logs, environment=environment)))
 
     async def is_ready(self) -> bool:
         try:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import TextClause
 
-from db.repositories import bookings, calendar, catalogue
+from db.repositories import availability, bookings, catalogue
 from db.repositories.rows import numbered
 
 
@@ -32,5 +32,5 @@ def bare(statement: TextClause) -> Statement:
 
 
 OFFERING = bare(catalogue.OFFERINGS[True, True])
-FREE = bare(calendar.FREE)
+CALENDAR = bare(availability.CALENDAR)
 INSERT = bare(bookings.INSERT)

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from bench.effort import Effort
-from bench.measurements import accepting, bursts, cpu, memory, paced, races, reading
+from bench.measurements import accepting, bursts, cpu, holds, memory, paced, races, reading, slots, statements
 from bench.results import Row
 from bench.rig import Rig
 
@@ -16,6 +16,9 @@ MEASUREMENTS: dict[str, tuple[str, Measurement]] = {
     "accept": ("a provider's accept", accepting.measure),
     "reads": ("reads", reading.measure),
     "race": ("32 clients on one slot", races.measure),
+    "holds": ("holds from 16 clients", holds.measure),
+    "statements": ("statements for one request", statements.measure),
+    "slots": ("free slots, with up to a million bookings", slots.measure),
     "cpu": ("CPU per booking", cpu.measure),
     "many": ("memory and idle CPU with many open bookings", memory.measure_many),
 }

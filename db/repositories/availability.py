@@ -90,11 +90,11 @@ SELECT p.id AS provider_id, p.rating, p.auto_accept, p.last_assigned_at, p.timez
 FROM (SELECT 1) AS one
 LEFT JOIN fitting p ON true
 LEFT JOIN LATERAL (
-    SELECT array_agg(floor(extract(epoch FROM lower(r.during)))::bigint) AS from_,
-           array_agg(ceil(extract(epoch FROM upper(r.during)))::bigint) AS until,
-           array_agg(floor(extract(epoch FROM lower(r.during)))::bigint)
+    SELECT array_agg(floor(date_part('epoch', lower(r.during)))::bigint) AS from_,
+           array_agg(ceil(date_part('epoch', upper(r.during)))::bigint) AS until,
+           array_agg(floor(date_part('epoch', lower(r.during)))::bigint)
                FILTER (WHERE r.service_id = :service_id) AS session_from,
-           array_agg(ceil(extract(epoch FROM upper(r.during)))::bigint)
+           array_agg(ceil(date_part('epoch', upper(r.during)))::bigint)
                FILTER (WHERE r.service_id = :service_id) AS session_until
     FROM reservations r
     WHERE r.provider_id = p.id AND r.during && tstzrange(:reads_from, :reads_until)
@@ -154,11 +154,12 @@ class _House:
         self.areas = _by_owner(found["areas"], _area)
         self._booked = found["days"] or []
         self._source = found["source"]
-        self._external = found["external"] or []
+        self._external = _outside(found["external"] or ())
         self._open_elsewhere = {UUID(owner) for owner in found["open_elsewhere"] or ()}
         self.served_last = UUID(found["served_last"]) if found["served_last"] else None
         self.as_of = datetime.fromisoformat(self._source[2]) if self._source and self._source[2] else None
         self._shared = Opening(search.zone, self._weekly[None], self._exceptions[None])
+        self._openings: dict[tuple[object, ...], Opening] = {}
 
     def provider(self, row: Row) -> ProviderCalendar:
         """One provider's time, from their row and from what the house says of them."""
@@ -196,11 +197,13 @@ class _House:
         if not weekly and not exceptions:
             return self._shared
         zone = ZoneInfo(timezone) if timezone and weekly else self._search.zone
-        return Opening(zone, weekly or self._weekly[None], self._exceptions[None], exceptions)
+        weekly = weekly or self._weekly[None]
+        # One for all who work by the same rules: they are worked out once.
+        own = Opening(zone, weekly, self._exceptions[None], exceptions)
+        return self._openings.setdefault((zone, weekly, exceptions), own)
 
     def _elsewhere(self, provider_id: UUID, kind: str) -> tuple[Interval, ...]:
-        owner = str(provider_id)
-        return tuple((int(x[2]), -int(-x[3] // 1)) for x in self._external if x[0] == owner and x[1] == kind)
+        return tuple(self._external[provider_id, kind])
 
     def _sessions(self, row: Row) -> tuple[Session, ...]:
         """The sessions of the service asked for, each with the seats that its reservations leave."""
@@ -219,6 +222,14 @@ def _by_owner(
     for owner, *rest in items or ():
         found[UUID(owner) if owner else None].append(make(rest))
     return defaultdict(tuple, {owner: tuple(made) for owner, made in found.items()})
+
+
+def _outside(items: Iterable[list[Any]]) -> defaultdict[tuple[UUID, str], list[Interval]]:
+    """What outside calendars say, by provider and kind."""
+    found: defaultdict[tuple[UUID, str], list[Interval]] = defaultdict(list)
+    for owner, kind, *times in items:
+        found[UUID(owner), kind].append(_interval(times))
+    return found
 
 
 def _weekly(item: list[Any]) -> Weekly:

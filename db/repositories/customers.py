@@ -8,8 +8,9 @@ Whoever gives a contact is found again, so that one person stays one customer:
 - where no e-mail is given, by phone: the customer who has had it longest;
 - with neither, nobody is found and a new customer is made.
 
-What is stored already is never overwritten by whoever happens to know an address; what is missing is filled in. A
-customer with an account is found by phone as well, but gets no e-mail from it: the account has its own.
+What is stored already is never overwritten by whoever happens to know an address; what is missing is filled in.
+Customers with an account are not found by phone: the number is what they typed, and whoever is booked for under it
+would land in their account.
 
 Before anybody is looked for, the contact is locked, each of its e-mail and phone, until the transaction ends: the
 same new person given twenty times at once is made once. An import has thousands of them and locks all contacts at
@@ -62,7 +63,8 @@ WITH found AS (
     SELECT id FROM customers
     WHERE business_id = :business_id
       AND (email = CAST(:email AS text)
-           OR phone = CAST(:phone AS text) AND (email IS NULL OR CAST(:email AS text) IS NULL))
+           OR phone = CAST(:phone AS text) AND user_id IS NULL
+              AND (email IS NULL OR CAST(:email AS text) IS NULL))
     ORDER BY email = CAST(:email AS text) DESC NULLS LAST, created_at, id
     LIMIT 1
 ), filled AS (

@@ -16,6 +16,8 @@ from db.repositories.rows import Row, execute, rows
 from runtime.ids import new_id
 from runtime.json import to_json_text
 
+_MILLISECOND: Final = 80
+"""The place of a UUIDv7's time among its bits."""
 CHUNK: Final = 2000
 """Rows of one statement: none comes near the time that a statement may take."""
 
@@ -106,7 +108,9 @@ async def _upsert(
 ) -> Written:
     created = updated = 0
     for part in chunks(wanted):
-        new = {new_id(): row for row in part}
+        # A millisecond apart: the calendar's index tells ids apart by their time, and reads far more where many
+        # providers have the same.
+        new = {UUID(int=new_id().int + (n << _MILLISECOND)): row for n, row in enumerate(part)}
         parameters = {"business_id": business_id, "rows": _with_ids(new)}
         written = {row["id"] for row in await rows(conn, statement, parameters)}
         created += len(written & new.keys())

@@ -1,14 +1,16 @@
 """The floor runs Holdfast's statements: these fail when a statement asks for something that the floor has not."""
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from starlette.requests import Request
 
-from bench.floor.api import _rendered, _values
-from bench.floor.statements import FREE, INSERT, OFFERING, Statement
+from bench.floor.api import _is_free, _rendered, _values
+from bench.floor.statements import CALENDAR, INSERT, OFFERING, Statement
 
+STARTS_AT = datetime(2030, 1, 1, 9, tzinfo=UTC)
 _OFFERING = {
     "business_id": uuid4(),
     "service_id": uuid4(),
@@ -30,18 +32,31 @@ def request_() -> Request:
     return Request({"type": "http", "headers": headers})
 
 
-@pytest.mark.parametrize("statement", [FREE, INSERT])
-def test_the_floor_has_every_parameter(statement: Statement, request_: Request) -> None:
-    starts_at = datetime(2030, 1, 1, 9, tzinfo=UTC)
+@pytest.fixture
+def values(request_: Request) -> dict[str, Any]:
     asked: dict[str, object] = {
         "provider_id": str(uuid4()),
-        "starts_at": starts_at.isoformat(),
+        "starts_at": STARTS_AT.isoformat(),
         "address": {},
         "notes": None,
     }
-    values = _values(request_, asked, _OFFERING)
+    return _values(request_, asked, _OFFERING)
+
+
+@pytest.mark.parametrize("statement", [CALENDAR, INSERT])
+def test_the_floor_has_every_parameter(statement: Statement, values: dict[str, Any]) -> None:
     assert _rendered(values)["status"] == "pending"
     assert len(statement.arguments(values | {"response": "{}"})) == len(set(statement.names))
+
+
+def test_the_floor_sees_what_is_taken(values: dict[str, Any]) -> None:
+    taken_from, taken_until = values["taken_from"].timestamp(), values["taken_until"].timestamp()
+    row = {"provider_id": uuid4(), "from_": [taken_from - 60], "until": [taken_from]}
+    assert _is_free(row, values)
+    assert not _is_free(row | {"until": [taken_from + 1]}, values)
+    assert not _is_free(row | {"from_": [taken_until - 1], "until": [taken_until]}, values)
+    assert _is_free(row | {"from_": None, "until": None}, values)
+    assert not _is_free(row | {"provider_id": None}, values)
 
 
 def test_the_first_statement_asks_for_what_the_request_names() -> None:

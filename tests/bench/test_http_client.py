@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bench.http_client import Answer, HttpClient, UnexpectedAnswerError, encode, parse
+from bench.http_client import Answer, HttpClient, UnexpectedAnswerError, encode, expected, parse
 
 ANSWER = b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\ncontent-length: 2\r\n\r\n{}"
 
@@ -39,9 +39,15 @@ def test_a_request_is_complete() -> None:
     ]
 
 
-@pytest.mark.parametrize("received", [10, 60, len(ANSWER) - 1])
-def test_an_answer_is_awaited_whole(received: int) -> None:
-    assert parse(ANSWER[:received]) is None
+def test_an_answer_says_how_long_it_is_once_its_head_is_there() -> None:
+    assert expected(ANSWER[:10]) is None
+    assert expected(ANSWER[:-1]) == len(ANSWER)
+
+
+def test_an_answer_without_a_body_ends_with_its_head() -> None:
+    head = b"HTTP/1.1 304 Not Modified\r\netag: x\r\n\r\n"
+    assert expected(head) == len(head)
+    assert parse(head) == Answer(304, b"")
 
 
 def test_an_answer_is_read() -> None:
@@ -50,7 +56,7 @@ def test_an_answer_is_read() -> None:
 
 def test_an_answer_of_unknown_length_is_an_error() -> None:
     with pytest.raises(UnexpectedAnswerError):
-        parse(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        expected(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
 
 
 async def test_a_connection_is_used_again(port: int) -> None:

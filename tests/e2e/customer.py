@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
+from dev.demo_business import HOLIDAYS
 from dev.demo_users import BUSINESS, PASSWORD, login_email
 
 USERS = ("customer", "ana", "ben", "cho", "owner", "admin")
@@ -86,11 +87,14 @@ class DemoClient:
         return self.providers[found["provider_id"]]
 
 
+_HOLIDAYS = {date_[5:] for date_ in HOLIDAYS}
+
+
 def half_hours(first_day: int) -> Iterator[datetime]:
     """Starts within the demo business's hours, every half hour, from so many days ahead."""
     day = datetime.now(UTC).date() + timedelta(days=first_day)
     while True:
-        if day.isoweekday() <= 6:
+        if day.isoweekday() <= 6 and f"{day:%m-%d}" not in _HOLIDAYS:
             yield from _half_hours_of(day)
         day += timedelta(days=1)
 

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from dev.stack import Stack
@@ -45,6 +46,7 @@ async def crashing_worker(stack: Stack, crashes: Path) -> AsyncIterator[None]:
         await stack.start_process("worker")
 
 
+@pytest.mark.timeout(300)  # twelve workers are started one after the other
 async def test_a_worker_killed_before_and_after_every_commit_finishes_the_booking_all_the_same(
     stack: Stack, stack_engine: AsyncEngine, demo: DemoClient, tmp_path: Path
 ) -> None:

@@ -58,11 +58,13 @@ async def test_nobody_is_found_without_e_mail_and_phone(stage: Stage) -> None:
     assert (await meet(stage, 201, name="Walk In"))["id"] != (await meet(stage, 201, name="Walk In"))["id"]
 
 
-async def test_a_customer_with_an_account_is_found_by_phone_but_gets_no_address_from_it(stage: Stage) -> None:
-    booking = await stage.book(customer={"name": "Casey", "phone": PHONE["phone"]})
-    casey = await meet(stage, 200, **ROBIN)
-    assert casey["id"] == booking["customer_id"] == str(stage.tenant.customer_id)
-    assert (casey["name"], casey["email"], casey["has_account"]) == ("Casey", None, True)
+async def test_whoever_types_a_number_into_their_account_gets_nobody_s_bookings_by_it(stage: Stage) -> None:
+    own = await stage.book(customer={"name": "Casey", "phone": PHONE["phone"]})
+    starts_at = stage.next_start()
+    theirs = ok(await stage.as_("owner").book(stage.tenant, starts_at=starts_at, customer=ROBIN), 201)
+    assert theirs["customer_id"] != own["customer_id"]
+    problem(await stage.as_("customer").get(f"/v1/bookings/{theirs['id']}"), 404, "not_found")
+    assert (await meet(stage, 200, **PHONE))["id"] == theirs["customer_id"]
 
 
 @pytest.mark.parametrize("contacts", [[ROBIN], [ROBIN, EMAIL], [ROBIN, PHONE]], ids=["same", "mail", "phone"])

@@ -72,12 +72,18 @@ def in_minutes(amounts: st.SearchStrategy[int]) -> st.SearchStrategy[int]:
     return amounts.map(lambda amount: amount * MINUTE)
 
 
+def times_between(first: int, last: int) -> st.SearchStrategy[int]:
+    """Often on a quarter of an hour, where other things begin and end."""
+    return st.integers(first // 15, last // 15).map(lambda quarter: quarter * 15) | st.integers(first, last)
+
+
 often_at_night = st.sampled_from([0, 30, 60, 90, 105, 120, 150, 180, 1380, 1410])
 times_of_day = often_at_night | often_at_night | st.integers(0, A_DAY - 1)
 lengths = st.sampled_from([60, 120, 240, 480, A_DAY]) | st.integers(1, A_DAY)
 hours = st.tuples(st.sampled_from([-2, -1, -1, 0, 0, 0, 1, 1, 2, 3]), times_of_day, lengths)
-told = st.tuples(hours, st.sampled_from(ExceptionKind), st.booleans(), st.sampled_from([0, 0, 0, 1, 8]))
-moments = st.integers(-96, 192).map(lambda quarter: quarter * 15) | st.integers(-A_DAY, 2 * A_DAY)
+same_dates = st.tuples(st.sampled_from([-1, 0, 0, 0, 1]), times_of_day, lengths)
+told = st.tuples(same_dates, st.sampled_from(ExceptionKind), st.booleans(), st.sampled_from([0, 0, 0, 1, 8]))
+moments = times_between(-A_DAY, 2 * A_DAY)
 spans = st.tuples(moments, st.sampled_from([15, 60, 90]) | st.integers(1, 300))
 long_spans = st.tuples(moments, lengths)
 buffers = in_minutes(st.sampled_from([0, 0, 5, 15]) | st.integers(0, 90))
@@ -100,15 +106,15 @@ demands = st.builds(
 drafts = st.builds(
     Draft,
     openings=st.lists(
-        st.tuples(st.lists(hours, min_size=2, max_size=9), st.lists(told, max_size=2), st.lists(told, max_size=1)),
+        st.tuples(st.lists(hours, min_size=2, max_size=9), st.lists(told, max_size=3), st.lists(told, max_size=2)),
         min_size=2,
         max_size=2,
     ),
     agendas=st.lists(agendas, min_size=1, max_size=3),
     demand=demands,
-    notice=st.none() | st.none() | st.integers(-A_DAY, A_DAY),
-    horizon=st.none() | st.none() | st.integers(0, 2 * A_DAY),
-    full=st.lists(long_spans, max_size=1),
+    notice=st.none() | st.none() | times_between(-A_DAY, A_DAY),
+    horizon=st.none() | st.none() | times_between(0, 2 * A_DAY),
+    full=st.lists(long_spans, max_size=2),
     window=st.tuples(st.integers(-2 * A_DAY, -A_DAY // 2), st.integers(2 * A_DAY, 4 * A_DAY)),
     look=st.integers(0, 60),
 )
