@@ -1,7 +1,7 @@
 """Loading the demo business into the dev stack, once, and never anywhere else.
 
-Its people are written to the database, as accounts have no endpoint yet; all else is set up through the API. A load
-that was interrupted is taken up again at the next start: what is there already stays as it is.
+Its people are written to the database, as accounts have no endpoint yet; all else is set up through the API.
+A load that was interrupted is taken up again at the next start: what is there already stays as it is.
 """
 
 from sqlalchemy import select
