@@ -75,7 +75,7 @@ class Stretch:
         """
         if self.zone is None or self._is_ordinary():
             return range(self.opens_at, self.closes_at, step * 60)
-        marks = range(self.opens, self.closes + MINUTES_A_DAY, step)  # the clock may go back before closing
+        marks = range(self.opens, self.closes, step)
         found = {at for minute in marks for at in readings(self.day, minute, self.zone)}
         return sorted(at for at in found if self.opens_at <= at < self.closes_at)
 
@@ -100,7 +100,8 @@ class Opening:
 
     def stretches(self, from_: int, until: int) -> Iterator[Stretch]:
         """Open time that touches the window between two instants, date by date; stretches may overlap."""
-        day, last = local_date(from_, self.zone) - _DAY, local_date(until, self.zone)
+        # A day to spare on either side: hours go on over midnight, and a clock may be put back over it.
+        day, last = local_date(from_, self.zone) - _DAY, local_date(until, self.zone) + _DAY
         while day <= last:
             for opens, closes in self.on(day):
                 at, end = begins(day, opens, self.zone), begins(day, closes, self.zone)
