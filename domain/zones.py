@@ -49,12 +49,6 @@ def local_date(instant: int, zone: ZoneInfo) -> date:
     return datetime.fromtimestamp(instant, zone).date()
 
 
-def minute_of(instant: int, zone: ZoneInfo, day: date) -> float:
-    """What the clock reads at the instant, in minutes after the midnight of `day`."""
-    wall = datetime.fromtimestamp(instant, zone).replace(tzinfo=None)
-    return (wall - datetime.combine(day, datetime.min.time())) / timedelta(minutes=1)
-
-
 def begins(day: date, minute: int, zone: ZoneInfo) -> int:
     """The first instant at which the clock reads `minute` minutes after the midnight of `day`, or later."""
     before, after = _instants(day, minute, zone)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.zones import begins, epoch, local_date, minute_of, moment, readings, zone_named, zone_names
+from domain.zones import begins, epoch, local_date, moment, readings, zone_named, zone_names
 from tests.unit.domain.availability_oracle import clock, midnight
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -65,15 +65,6 @@ def test_the_date_is_that_of_the_wall() -> None:
     assert local_date(at("2026-06-08T03:59:59Z"), NEW_YORK) == date(2026, 6, 7)
     assert local_date(at("2026-06-08T04:00:00Z"), NEW_YORK) == date(2026, 6, 8)
     assert local_date(at("2026-06-07T18:15:00Z"), ZoneInfo("Asia/Kathmandu")) == date(2026, 6, 8)
-
-
-def test_minutes_are_those_on_the_wall_whatever_happened_since_midnight() -> None:
-    assert minute_of(at("2026-06-08T08:30:30-04:00"), NEW_YORK, date(2026, 6, 8)) == 510.5
-    assert minute_of(at("2026-03-08T03:00:00-04:00"), NEW_YORK, SPRING) == 180
-    assert minute_of(at("2026-11-01T01:00:00-04:00"), NEW_YORK, AUTUMN) == 60
-    assert minute_of(at("2026-11-01T01:00:00-05:00"), NEW_YORK, AUTUMN) == 60
-    assert minute_of(at("2026-06-09T01:00:00-04:00"), NEW_YORK, date(2026, 6, 8)) == 1500
-    assert minute_of(at("2026-06-07T23:00:00-04:00"), NEW_YORK, date(2026, 6, 8)) == -60
 
 
 @pytest.mark.parametrize(
@@ -135,7 +126,8 @@ def test_what_the_clock_reads_now_has_begun_and_is_read_now(name: str, instant: 
     zone = ZoneInfo(name)
     now = instant // 60 * 60
     day = local_date(now, zone)
-    minute = minute_of(now, zone, day)
-    assert minute == int(minute)
-    assert now in readings(day, int(minute), zone)
-    assert begins(day, int(minute), zone) == min(readings(day, int(minute), zone))
+    wall = datetime.fromtimestamp(now, zone)
+    minute = wall.hour * 60 + wall.minute
+    assert wall.second == 0
+    assert now in readings(day, minute, zone)
+    assert begins(day, minute, zone) == min(readings(day, minute, zone))
