@@ -12,6 +12,7 @@ from db.repositories.calendar import Wanted
 from db.repositories.catalogue import Offering
 from db.repositories.choosing import Chosen
 from domain.areas import plain_code
+from domain.assignment import AssignmentStrategy
 from domain.errors import InvalidRequestError, NotFoundError, ProviderUnfitError, SlotUnavailableError
 from domain.policies import Intake
 from domain.search import Search
@@ -90,6 +91,7 @@ def search_for(offering: Offering, ask: Ask, now: datetime, customer_id: UUID | 
         at_address=True,
         customer_id=customer_id,
         preferred_provider_id=ask.preferred_provider_id,
+        weighs_load=offering.policy.assignment is AssignmentStrategy.LEAST_BUSY,
     )
 
 

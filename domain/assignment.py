@@ -34,7 +34,7 @@ class Candidate:
     auto_accept: bool | None = None
     last_assigned_at: datetime | None = None
     booked_minutes: int = 0
-    """Minutes reserved on the local day of the appointment."""
+    """Minutes reserved on the local day of the appointment; 0 where the strategy does not look at them."""
     is_preferred: bool = False
     """The customer asked for them, if they can."""
     served_last: bool = False

@@ -69,6 +69,8 @@ class Search:
     """Whether an appointment is to be made, for which a business with areas must know where."""
     customer_id: UUID | None = None
     preferred_provider_id: UUID | None = None
+    weighs_load: bool = False
+    """Whether the strategy looks at how busy everybody is that day."""
     moving_booking_id: UUID | None = None
     """The booking that is moved: it does not count against the day's limit."""
 
@@ -208,7 +210,7 @@ class Calendar:
             rating=provider.rating,
             auto_accept=provider.auto_accept,
             last_assigned_at=provider.last_assigned_at,
-            booked_minutes=self._booked_minutes(provider.agenda, at),
+            booked_minutes=self._booked_minutes(provider.agenda, at) if self.search.weighs_load else 0,
             is_preferred=provider_id == self.search.preferred_provider_id,
             served_last=provider_id == self.served_last,
         )

@@ -18,7 +18,7 @@ from db.repositories.calendar import Wanted
 from db.repositories.choosing import Chosen
 from db.repositories.rows import Row, row, row_or_none
 from domain.areas import plain_code
-from domain.assignment import Candidate, Choice, named_choice
+from domain.assignment import AssignmentStrategy, Candidate, Choice, named_choice
 from domain.booking import BookingState
 from domain.errors import HoldfastError, NotFoundError
 from domain.events import SCHEMA_VERSION, SOURCE, event_type
@@ -179,6 +179,7 @@ def _search(step: Step, booking: Row, wanted: Wanted) -> Search:
         postal_code=plain_code(postal_code) if postal_code else None,
         customer_id=booking["customer_id"],
         preferred_provider_id=booking["preferred_provider_id"],
+        weighs_load=after.policy.assignment is AssignmentStrategy.LEAST_BUSY,
         moving_booking_id=after.booking_id,
     )
 
