@@ -6,6 +6,11 @@ from typing import Annotated
 import orjson
 from fastapi import Header
 from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db.engine import autocommit
+from db.repositories import idempotency
+from domain.errors import IdempotencyMismatchError
 
 _DESCRIPTION = "A fresh unique value for each request; the same value again gets the same answer."
 
@@ -24,3 +29,16 @@ def digest(body: BaseModel) -> str:
     """
     plain = body.model_dump(mode="json", exclude_none=True)
     return hashlib.sha256(orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+async def first_answer(engine: AsyncEngine, scope: str, key: str, asked: str) -> str | None:
+    """The body that this key was answered with before; `asked` is the digest of what is asked now.
+
+    Raises:
+        IdempotencyMismatchError: something else was asked then.
+    """
+    async with autocommit(engine) as conn:
+        answer = await idempotency.find(conn, scope, key)
+    if answer is not None and answer.request_hash != asked:
+        raise IdempotencyMismatchError
+    return None if answer is None else answer.response

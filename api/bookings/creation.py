@@ -17,10 +17,10 @@ from api.bookings import rendering
 from api.bookings.schemas import BookingIn
 from api.deps import Parts
 from api.holds import redeeming
-from api.idempotency import digest
+from api.idempotency import digest, first_answer
 from api.reserving import Ask
 from db.engine import autocommit
-from db.repositories import bookings, choosing, customers, idempotency, users
+from db.repositories import bookings, choosing, customers, users
 from db.repositories.bookings import Inserted, NewBooking
 from db.repositories.calendar import Wanted
 from db.repositories.catalogue import Offering
@@ -146,13 +146,8 @@ async def create_booking(parts: Parts, request: CreateRequest) -> Created:
 
 
 async def _first_answer(parts: Parts, request: CreateRequest) -> Created | None:
-    async with autocommit(parts.engine) as conn:
-        answer = await idempotency.find(conn, request.scope, request.idempotency_key)
-    if answer is None:
-        return None
-    if answer.request_hash != request.digest():
-        raise IdempotencyMismatchError
-    return Created(booking_id=orjson.loads(answer.response)["id"], body=answer.response)
+    body = await first_answer(parts.engine, request.scope, request.idempotency_key, request.digest())
+    return None if body is None else Created(booking_id=orjson.loads(body)["id"], body=body)
 
 
 async def _create(parts: Parts, request: CreateRequest) -> tuple[BookingState, Created]:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api import reserving
 from api.deps import Parts
 from api.holds.schemas import HoldIn
-from api.idempotency import digest, plain_key
+from api.idempotency import digest, first_answer, plain_key
 from api.reserving import Ask
 from db.engine import autocommit
 from db.repositories import calendar, choosing, holds, idempotency
@@ -84,13 +84,8 @@ async def hold_time(parts: Parts, principal: Principal, body: HoldIn, key: str |
 async def _first_answer(parts: Parts, request: _Request) -> Held | None:
     if request.key is None:
         return None
-    async with autocommit(parts.engine) as conn:
-        answer = await idempotency.find(conn, request.scope, request.key)
-    if answer is None:
-        return None
-    if answer.request_hash != request.digest():
-        raise IdempotencyMismatchError
-    return Held(orjson.loads(answer.response)["id"], answer.response)
+    body = await first_answer(parts.engine, request.scope, request.key, request.digest())
+    return None if body is None else Held(orjson.loads(body)["id"], body)
 
 
 async def _hold(parts: Parts, request: _Request) -> Held:
