@@ -7,7 +7,7 @@ import sys
 import uvicorn
 
 from api.app import create_app
-from api.auth.tokens import TokenError, load_tokens
+from api.auth.keys import SigningKeyError, load_keys
 from runtime import logging
 from runtime.settings import settings
 
@@ -21,8 +21,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     logging.configure(config, service="api")
     try:
-        load_tokens(config)
-    except TokenError as error:
+        load_keys(config)
+    except SigningKeyError as error:
         sys.stderr.write(f"api: {error}\n")
         return 1
     app = create_app(config)

@@ -8,7 +8,9 @@ from typing import Any
 from fastapi import FastAPI
 
 from api import errors
+from api.access import require_declarations
 from api.areas.routes import router as areas
+from api.auth.credentials import Credentials
 from api.auth.routes import router as auth
 from api.auth.tokens import load_tokens
 from api.bookings.command_routes import router as commands
@@ -21,6 +23,7 @@ from api.engine.gateway import EngineGateway
 from api.engine.starter import Starter
 from api.errors import PROBLEM_JSON, Problem
 from api.external_source.routes import router as external_source
+from api.gate import Gate
 from api.health.routes import app_version
 from api.health.routes import router as health
 from api.holds.routes import router as holds
@@ -79,7 +82,10 @@ def create_app(settings: Settings) -> FastAPI:
         health,
     ):
         app.include_router(router)
+    require_declarations(app.routes)
     errors.install(app)
+    # The last one added is the first to see a request.
+    app.add_middleware(Gate)
     app.add_middleware(RequestContext)
     return app
 
@@ -97,7 +103,14 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
     await warm(engine, settings.database_pool_min)
     starter.start()
     try:
-        yield Parts(settings=settings, engine=engine, tokens=tokens, gateway=gateway, starter=starter)
+        yield Parts(
+            settings=settings,
+            engine=engine,
+            tokens=tokens,
+            credentials=Credentials(tokens, engine),
+            gateway=gateway,
+            starter=starter,
+        )
     finally:
         await starter.stop(within_seconds=_DRAIN_SECONDS)
         await engine.dispose()

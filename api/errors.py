@@ -10,6 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
+from api.audit import trail
+from api.exchange import exchange_of
 from db.engine import is_outage
 from domain.errors import (
     AlreadyExistsError,
@@ -17,21 +19,31 @@ from domain.errors import (
     DayFullError,
     EngineUnavailableError,
     ForbiddenError,
+    HiddenError,
     HoldExpiredError,
     HoldfastError,
+    IdempotencyKeyMissingError,
     IdempotencyMismatchError,
     ImportInvalidError,
+    InvalidCursorError,
     InvalidRequestError,
+    InvalidTokenError,
     InvalidTransitionError,
     LastOwnerError,
     NotFoundError,
     NotReadyError,
     OutsideServiceAreaError,
+    PreconditionRequiredError,
     ProviderUnfitError,
+    RateLimitedError,
+    RequestInFlightError,
     SlotUnavailableError,
     StaleError,
+    TimedOutError,
+    TooManyAttemptsError,
     TooManyHoldsError,
     UnauthenticatedError,
+    WrongPasswordError,
 )
 
 _log = structlog.get_logger()
@@ -40,9 +52,13 @@ PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
 
 _STATUS: dict[type[HoldfastError], int] = {
+    IdempotencyKeyMissingError: 400,
+    InvalidCursorError: 400,
     UnauthenticatedError: 401,
     ForbiddenError: 403,
+    WrongPasswordError: 403,
     NotFoundError: 404,
+    HiddenError: 404,
     InvalidTransitionError: 409,
     SlotUnavailableError: 409,
     DayFullError: 409,
@@ -51,7 +67,12 @@ _STATUS: dict[type[HoldfastError], int] = {
     AlreadyExistsError: 409,
     LastOwnerError: 409,
     NotReadyError: 409,
+    RequestInFlightError: 409,
     StaleError: 412,
+    PreconditionRequiredError: 428,
+    RateLimitedError: 429,
+    TooManyAttemptsError: 429,
+    InvalidTokenError: 422,
     OutsideServiceAreaError: 422,
     ImportInvalidError: 422,
     InvalidRequestError: 422,
@@ -59,7 +80,9 @@ _STATUS: dict[type[HoldfastError], int] = {
     IdempotencyMismatchError: 422,
     BusyError: 503,
     EngineUnavailableError: 503,
+    TimedOutError: 503,
 }
+_DENIED = (UnauthenticatedError, ForbiddenError, HiddenError)
 
 _CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "payload_too_large"}
 
@@ -87,7 +110,7 @@ def problem_response(
         "status": status,
         "detail": detail,
         "code": code,
-        "request_id": getattr(request.state, "request_id", None),
+        "request_id": exchange_of(request).request_id,
         **(extra or {}),
     }
     headers = {}
@@ -100,6 +123,13 @@ def problem_response(
 
 async def _expected(request: Request, error: Exception) -> Response:
     assert isinstance(error, HoldfastError)
+    if isinstance(error, _DENIED):
+        await trail.note_denied(request.app.state.parts, request, error)
+    return answer(request, error)
+
+
+def answer(request: Request, error: HoldfastError) -> Response:
+    """The problem document of an expected error."""
     status = _STATUS.get(type(error), 400)
     return problem_response(request, status, error.code, error.title, error.detail, error.extra)
 

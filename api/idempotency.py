@@ -12,9 +12,9 @@ from db.engine import autocommit
 from db.repositories import idempotency
 from domain.errors import IdempotencyMismatchError
 
-_DESCRIPTION = "A fresh unique value for each request; the same value again gets the same answer."
+KEY_DESCRIPTION = "A fresh unique value for each request; the same value again gets the same answer."
 
-OptionalKey = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255, description=_DESCRIPTION)]
+OptionalKey = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255, description=KEY_DESCRIPTION)]
 
 
 def plain_key(header: str | None) -> str | None:
@@ -29,6 +29,11 @@ def digest(body: BaseModel) -> str:
     """
     plain = body.model_dump(mode="json", exclude_none=True)
     return hashlib.sha256(orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def digest_of(path: str, asked: BaseModel | None) -> str:
+    """The same, of what is asked at a path."""
+    return hashlib.sha256(f"{path} {digest(asked) if asked else ''}".encode()).hexdigest()
 
 
 async def first_answer(engine: AsyncEngine, scope: str, key: str, asked: str) -> str | None:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import answer_unexpected
-from runtime.ids import new_id
+from api.exchange import Exchange, new_request_id
 from runtime.metrics import REQUEST_SECONDS
 
 _log = structlog.get_logger()
@@ -31,35 +31,36 @@ class RequestContext:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         request_id = _request_id(scope)
-        scope.setdefault("state", {})["request_id"] = request_id
-        exchange = _Exchange(send, request_id)
+        scope.setdefault("state", {})["exchange"] = Exchange(request_id, _address(scope))
+        answer = _Answer(send, scope["state"]["exchange"])
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             started = time.perf_counter()
             try:
-                await self._app(scope, _bounded(scope, receive), exchange.send)
+                await self._app(scope, _bounded(scope, receive), answer.send)
             except Exception as error:
-                if exchange.status is not None:
+                if answer.status is not None:
                     raise  # the answer has begun: closing the connection is all that is left
                 response = await answer_unexpected(Request(scope), error)
-                await response(scope, receive, exchange.send)
+                await response(scope, receive, answer.send)
             finally:
-                _observe(scope, exchange.status, time.perf_counter() - started)
+                _observe(scope, answer.status, time.perf_counter() - started)
         return None
 
 
-class _Exchange:
+class _Answer:
     """Adds the headers of every answer and remembers its status."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, exchange: Exchange) -> None:
         self._send = send
-        self._request_id = request_id
+        self._exchange = exchange
         self.status: int | None = None
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
-            headers["X-Request-ID"] = self._request_id
+            headers["X-Request-ID"] = self._exchange.request_id
+            headers.update(self._exchange.headers)
             headers["X-Content-Type-Options"] = "nosniff"
             headers.setdefault("Cache-Control", "no-store")
         await self._send(message)
@@ -91,7 +92,12 @@ def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _ACCEPTABLE_ID.fullmatch(value):
             return str(value.decode())
-    return str(new_id())
+    return new_request_id()
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else "unknown"
 
 
 def _observe(scope: Scope, status: int | None, seconds: float) -> None:

@@ -15,8 +15,6 @@ from bench.http_client import HttpClient, encode
 from bench.servers import Servers
 from bench.tenant import Person, Slot, Slots, Tenant
 from dev.ports import LOOPBACK
-from domain.access import Membership, Principal
-from domain.lifecycle import Role
 from runtime.ids import new_id
 from runtime.settings import Settings
 
@@ -50,13 +48,9 @@ class Rig:
 
     # --- requests -----------------------------------------------------------------------------------------
 
-    def token(self, person: Person, role: Role | None = None) -> str:
-        """An access token as `/v1/auth/login` would give it."""
-        memberships: tuple[Membership, ...] = ()
-        if role:
-            business_id = self.tenant.business_id
-            memberships = (Membership(business_id=business_id, role=role, provider_id=person.provider_id),)
-        return self.tokens.issue(Principal(user_id=person.user_id, memberships=memberships))
+    def token(self, person: Person) -> str:
+        """An access token as `/v1/auth/login` would give it: the sessions of the tenant have their users' ids."""
+        return self.tokens.issue(person.user_id, person.user_id)
 
     def create_request(self, slot: Slot | None = None) -> bytes:
         """A request to book, by the next customer; without a slot, the next free one."""
@@ -121,7 +115,7 @@ class Rig:
 async def connected(servers: Servers) -> AsyncIterator[Rig]:
     """A rig in this event loop."""
     stack = servers.stack
-    settings = Settings(jwt_key_file=stack.home.jwt_key, access_token_minutes=_TOKEN_MINUTES)
+    settings = Settings(jwt_key_file=str(stack.home.jwt_key), access_token_minutes=_TOKEN_MINUTES)
     async with AsyncExitStack() as resources:
         yield Rig(
             servers=servers,

@@ -10,7 +10,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from db.engine import async_url
-from db.models import Business, Customer, Membership, Provider, Service, User, WeeklyHours
+from db.models import Business, Customer, Membership, Provider, Service, Session, User, WeeklyHours
 from domain.policies import Policy
 from domain.zones import begins, moment
 from runtime.ids import new_id
@@ -162,6 +162,7 @@ def _week(tenant: Tenant, hours: Hours, provider_id: UUID | None = None) -> list
 async def _load_people(conn: AsyncConnection, tenant: Tenant) -> None:
     everybody = (tenant.owner, *tenant.providers, *tenant.customers)
     await conn.execute(insert(User), [_user(person) for person in everybody])
+    await conn.execute(insert(Session), [_session(person) for person in everybody])
     await conn.execute(insert(Provider), [_provider(tenant, person) for person in tenant.providers])
     await conn.execute(insert(Customer), [_customer(tenant, person) for person in tenant.customers])
     staff = [_membership(tenant, tenant.owner, "owner")]
@@ -172,6 +173,10 @@ async def _load_people(conn: AsyncConnection, tenant: Tenant) -> None:
 def _user(person: Person) -> dict[str, object]:
     # Nobody logs in with a password here: tokens are signed with the stack's own key.
     return {"id": person.user_id, "email": f"{person.user_id}@bench.example", "name": "B", "password_hash": "-"}
+
+
+def _session(person: Person) -> dict[str, object]:
+    return {"id": person.user_id, "user_id": person.user_id, "expires_at": datetime.now(UTC) + timedelta(days=7)}
 
 
 def _provider(tenant: Tenant, person: Person) -> dict[str, object]:

@@ -1,16 +1,38 @@
 """Who may do what: the roles a person has with regard to one booking, decided here and nowhere else."""
 
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
 from domain.booking import Actor
-from domain.errors import ForbiddenError, NotFoundError
+from domain.errors import ForbiddenError, HiddenError, HoldfastError, UnauthenticatedError
 from domain.lifecycle import Command, Role, may_command
 
 _PRECEDENCE = (Role.ADMIN, Role.OWNER, Role.PROVIDER, Role.CUSTOMER)
+
+
+class CallerKind(StrEnum):
+    ANONYMOUS = "anonymous"
+    USER = "user"
+    API_KEY = "api_key"
+    GUEST = "guest"
+
+
+class Scope(StrEnum):
+    """What an API key may be allowed."""
+
+    BOOK = "book"
+    """Book for customers that it names: all that a widget on a public page needs."""
+    READ_BOOKINGS = "bookings:read"
+    MANAGE_BOOKINGS = "bookings:manage"
+    """Give every command but an override."""
+    READ_CUSTOMERS = "customers:read"
+    MANAGE_CUSTOMERS = "customers:manage"
+    MANAGE_BUSINESS = "business:manage"
+    """The business, its catalogue, hours and areas; import and export."""
 
 
 class Membership(BaseModel):
@@ -24,77 +46,245 @@ class Membership(BaseModel):
 
 
 class Principal(BaseModel):
-    """Somebody who has proved who they are. Everybody may be a customer; memberships add to it."""
+    """A user who has proved who they are. Everybody may be a customer; memberships add to it."""
 
     model_config = ConfigDict(frozen=True)
 
     user_id: UUID
     memberships: tuple[Membership, ...] = ()
+    session_id: UUID | None = None
+    """The login that they speak by."""
 
-    def runs(self) -> tuple[UUID, ...]:
-        """The businesses whose every booking they may see."""
-        desk = (Role.OWNER, Role.ADMIN)
-        return tuple({m.business_id for m in self.memberships if m.role in desk})
+    @property
+    def kind(self) -> CallerKind:
+        return CallerKind.USER
 
-    def acts_as_providers(self) -> tuple[UUID, ...]:
-        """The providers that they are."""
-        return tuple({m.provider_id for m in self.memberships if m.provider_id is not None})
+    @property
+    def id(self) -> UUID:
+        return self.user_id
+
+
+class KeyHolder(BaseModel):
+    """A program of one business: what its API key's scopes say, it may do as an owner of it would."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key_id: UUID
+    business_id: UUID
+    scopes: frozenset[Scope]
+
+    @property
+    def kind(self) -> CallerKind:
+        return CallerKind.API_KEY
+
+    @property
+    def id(self) -> UUID:
+        return self.key_id
+
+    @property
+    def memberships(self) -> tuple[Membership, ...]:
+        return (Membership(business_id=self.business_id, role=Role.OWNER),)
+
+
+class Guest(BaseModel):
+    """Whoever holds the manage link of one booking: its customer, without an account."""
+
+    model_config = ConfigDict(frozen=True)
+
+    booking_id: UUID
+
+    @property
+    def kind(self) -> CallerKind:
+        return CallerKind.GUEST
+
+    @property
+    def id(self) -> UUID:
+        return self.booking_id
+
+    @property
+    def memberships(self) -> tuple[Membership, ...]:
+        return ()
+
+
+class Anonymous(BaseModel):
+    """Somebody who has not said who they are."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @property
+    def kind(self) -> CallerKind:
+        return CallerKind.ANONYMOUS
+
+    @property
+    def id(self) -> None:
+        return None
+
+    @property
+    def memberships(self) -> tuple[Membership, ...]:
+        return ()
+
+
+ANONYMOUS: Final = Anonymous()
+Caller = Principal | KeyHolder | Guest | Anonymous
 
 
 class Permission(StrEnum):
-    """What may be done to a business as a whole; what may be done to a booking is in `domain.lifecycle`."""
+    """What a route needs. What may be done to a booking, and by whom, is in `domain.lifecycle`."""
 
+    PROBE = "probe"
+    """Ask how the process does."""
+    BROWSE = "browse"
+    """Read the public catalogue and the slots."""
+    SIGN_IN = "sign_in"
+    """Prove who one is, or become somebody."""
+    MANAGE_ACCOUNT = "manage_account"
+    """One's own account."""
+    FOUND_BUSINESS = "found_business"
+    """Found a business, and see those that one has a role in."""
     MANAGE_BUSINESS = "manage_business"
-    """Change it, its catalogue, its people, hours and areas; import and export."""
-    MANAGE_OWN_CALENDAR = "manage_own_calendar"
-    """One's own hours, exceptions and time off."""
+    """Change it, its catalogue, its hours and areas; import and export."""
+    MANAGE_MEMBERS = "manage_members"
+    """Say who runs it."""
+    MANAGE_API_KEYS = "manage_api_keys"
+    READ_AUDIT_LOG = "read_audit_log"
+    MANAGE_CALENDAR = "manage_calendar"
+    """A provider's hours, exceptions and time off; providers their own."""
     READ_CUSTOMERS = "read_customers"
     MANAGE_CUSTOMERS = "manage_customers"
+    HOLD = "hold"
+    """Keep time for a while."""
+    BOOK = "book"
+    READ_BOOKINGS = "read_bookings"
+    """Those within one's reach: see `api.bookings`."""
+    COMMAND_BOOKINGS = "command_bookings"
+    """The same; the lifecycle says which command."""
 
 
+class Rule(BaseModel):
+    """Who has a permission."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kinds: frozenset[CallerKind]
+    roles: frozenset[Role] = frozenset()
+    """Of users: the roles in the business that give it; none: every user has it, or nobody is asked."""
+    scope: Scope | None = None
+    """Of API keys: the scope that gives it."""
+
+
+_EVERYBODY: Final = frozenset(CallerKind)
+_USERS: Final = frozenset({CallerKind.USER})
+_USERS_AND_KEYS: Final = _USERS | {CallerKind.API_KEY}
+_KNOWN: Final = _USERS_AND_KEYS | {CallerKind.GUEST}
 _DESK: Final = frozenset({Role.OWNER, Role.ADMIN})
-PERMITTED: Final = {
-    Permission.MANAGE_BUSINESS: _DESK,
-    Permission.MANAGE_OWN_CALENDAR: _DESK | {Role.PROVIDER},
-    Permission.READ_CUSTOMERS: _DESK,
-    Permission.MANAGE_CUSTOMERS: _DESK,
-}
+
+PERMITTED: Final = MappingProxyType(
+    {
+        Permission.PROBE: Rule(kinds=_EVERYBODY),
+        Permission.BROWSE: Rule(kinds=_EVERYBODY),
+        Permission.SIGN_IN: Rule(kinds=_EVERYBODY),
+        Permission.MANAGE_ACCOUNT: Rule(kinds=_USERS),
+        Permission.FOUND_BUSINESS: Rule(kinds=_USERS),
+        Permission.MANAGE_BUSINESS: Rule(kinds=_USERS_AND_KEYS, roles=_DESK, scope=Scope.MANAGE_BUSINESS),
+        Permission.MANAGE_MEMBERS: Rule(kinds=_USERS, roles=_DESK),
+        Permission.MANAGE_API_KEYS: Rule(kinds=_USERS, roles=_DESK),
+        Permission.READ_AUDIT_LOG: Rule(kinds=_USERS, roles=_DESK),
+        Permission.MANAGE_CALENDAR: Rule(
+            kinds=_USERS_AND_KEYS, roles=_DESK | {Role.PROVIDER}, scope=Scope.MANAGE_BUSINESS
+        ),
+        Permission.READ_CUSTOMERS: Rule(kinds=_USERS_AND_KEYS, roles=_DESK, scope=Scope.READ_CUSTOMERS),
+        Permission.MANAGE_CUSTOMERS: Rule(kinds=_USERS_AND_KEYS, roles=_DESK, scope=Scope.MANAGE_CUSTOMERS),
+        Permission.HOLD: Rule(kinds=_USERS),
+        Permission.BOOK: Rule(kinds=_EVERYBODY - {CallerKind.GUEST}, scope=Scope.BOOK),
+        Permission.READ_BOOKINGS: Rule(kinds=_KNOWN, scope=Scope.READ_BOOKINGS),
+        Permission.COMMAND_BOOKINGS: Rule(kinds=_KNOWN, scope=Scope.MANAGE_BOOKINGS),
+    }
+)
+"""The one table: every permission, and who has it."""
+
+
+def admit(caller: Caller, permission: Permission) -> None:
+    """Let in whoever may have the permission at all; in which business, `require` asks.
+
+    Raises:
+        UnauthenticatedError: they have not said who they are.
+        ForbiddenError: no user, key or guest of their kind has it, or their key lacks the scope.
+    """
+    rule = PERMITTED[permission]
+    if caller.kind not in rule.kinds:
+        if isinstance(caller, Anonymous):
+            raise UnauthenticatedError
+        raise ForbiddenError(_NOT_FOR[caller.kind])
+    if isinstance(caller, KeyHolder) and rule.scope is not None and rule.scope not in caller.scopes:
+        raise ForbiddenError(f"The API key lacks the scope {rule.scope}.")
+
+
+_NOT_FOR: Final = MappingProxyType(
+    {
+        CallerKind.USER: "Users may not do this.",
+        CallerKind.API_KEY: "An API key may not do this: a person must log in.",
+        CallerKind.GUEST: "The link of a booking opens that booking alone.",
+    }
+)
 
 
 def require(
-    memberships: tuple[Membership, ...],
-    permission: Permission,
-    business_id: UUID,
-    *,
-    provider_id: UUID | None = None,
+    caller: Caller, permission: Permission, business_id: UUID, *, provider_id: UUID | None = None
 ) -> Membership:
     """The membership by which this may be done; of a provider's calendar, name the provider.
 
     Raises:
-        NotFoundError: they have nothing to do with this business, which is none of theirs to know more of.
+        HiddenError: they have nothing to do with this business, which is none of theirs to know more of.
         ForbiddenError: their roles in it do not allow it.
     """
-    here = [m for m in memberships if m.business_id == business_id]
+    admit(caller, permission)
+    here = [m for m in caller.memberships if m.business_id == business_id]
     if not here:
-        raise NotFoundError
+        raise HiddenError
     for membership in sorted(here, key=lambda m: _PRECEDENCE.index(m.role)):
         own = membership.role is not Role.PROVIDER or membership.provider_id == provider_id
-        if membership.role in PERMITTED[permission] and own:
+        if membership.role in PERMITTED[permission].roles and own:
             return membership
     raise ForbiddenError
 
 
+def may(caller: Caller, permission: Permission, business_id: UUID) -> bool:
+    """Whether `require` would let them."""
+    try:
+        require(caller, permission, business_id)
+    except HoldfastError:
+        return False
+    return True
+
+
+def businesses_run_by(caller: Caller) -> tuple[UUID, ...]:
+    """The businesses whose every booking they may see."""
+    return tuple({m.business_id for m in caller.memberships if m.role in _DESK})
+
+
+def providers_acted_as_by(caller: Caller) -> tuple[UUID, ...]:
+    """The providers that they are."""
+    return tuple({m.provider_id for m in caller.memberships if m.provider_id is not None})
+
+
 def actors_for(
-    principal: Principal, *, business_id: UUID, provider_id: UUID | None, customer_user_id: UUID | None
+    caller: Caller,
+    booking_id: UUID,
+    *,
+    business_id: UUID,
+    provider_id: UUID | None,
+    customer_user_id: UUID | None,
 ) -> list[Actor]:
-    """As whom the principal may act on a booking of this business, provider and customer; strongest first."""
+    """As whom the caller may act on a booking of this business, provider and customer; strongest first."""
+    if isinstance(caller, Guest):
+        return [Actor(role=Role.CUSTOMER)] if caller.booking_id == booking_id else []
     actors = [
-        Actor(role=m.role, user_id=principal.user_id, provider_id=m.provider_id)
-        for m in principal.memberships
+        Actor(role=m.role, user_id=caller.id, provider_id=m.provider_id)
+        for m in caller.memberships
         if m.business_id == business_id and (m.role is not Role.PROVIDER or m.provider_id == provider_id)
     ]
-    if customer_user_id == principal.user_id:
-        actors.append(Actor(role=Role.CUSTOMER, user_id=principal.user_id))
+    if customer_user_id is not None and customer_user_id == caller.id:
+        actors.append(Actor(role=Role.CUSTOMER, user_id=caller.id))
     return sorted(actors, key=lambda actor: _PRECEDENCE.index(actor.role))
 
 
@@ -111,10 +301,16 @@ def actor_for_command(actors: list[Actor], command: Command) -> Actor:
     raise ForbiddenError(f"As {roles} you may not {command} this booking.")
 
 
-def actor_creating(principal: Principal, business_id: UUID) -> Actor:
-    """As whom the principal makes a booking: staff for the business, everybody else for themselves."""
-    staff = [m for m in principal.memberships if m.business_id == business_id]
-    staff.sort(key=lambda m: _PRECEDENCE.index(m.role))
-    if staff:
-        return Actor(role=staff[0].role, user_id=principal.user_id, provider_id=staff[0].provider_id)
-    return Actor(role=Role.CUSTOMER, user_id=principal.user_id)
+def actor_creating(caller: Caller, business_id: UUID) -> Actor:
+    """As whom the caller makes a booking: staff and keys for the business, everybody else for themselves.
+
+    Raises:
+        ForbiddenError: an API key of another business.
+    """
+    here = [m for m in caller.memberships if m.business_id == business_id]
+    here.sort(key=lambda m: _PRECEDENCE.index(m.role))
+    if here:
+        return Actor(role=here[0].role, user_id=caller.id, provider_id=here[0].provider_id)
+    if isinstance(caller, KeyHolder):
+        raise ForbiddenError("This API key is another business's.")
+    return Actor(role=Role.CUSTOMER, user_id=caller.id)

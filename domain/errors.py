@@ -24,6 +24,10 @@ class NotFoundError(HoldfastError):
     title = "There is no such thing, or it is not yours to see."
 
 
+class HiddenError(NotFoundError):
+    """It is there, and the caller is not told so: the audit log is."""
+
+
 class UnauthenticatedError(HoldfastError):
     code = "unauthenticated"
     title = "Log in first: send a valid access token as `Authorization: Bearer …`."
@@ -104,6 +108,51 @@ class IdempotencyMismatchError(HoldfastError):
     title = "This Idempotency-Key was used before with another request. Use a new key."
 
 
+class IdempotencyKeyMissingError(HoldfastError):
+    code = "idempotency_key_missing"
+    title = "The header Idempotency-Key is missing: send a fresh unique value, a UUID for example."
+
+
+class RequestInFlightError(HoldfastError):
+    code = "request_in_flight"
+    title = "A request with this Idempotency-Key is still being carried out. Ask again in a moment."
+
+
+class PreconditionRequiredError(HoldfastError):
+    code = "precondition_required"
+    title = "Send `If-Match` with the ETag that you have read, so that nobody's change is lost."
+
+
+class InvalidCursorError(HoldfastError):
+    code = "invalid_cursor"
+    title = "The cursor is not one of ours, or not of this listing: begin again without it."
+
+
+class InvalidTokenError(HoldfastError):
+    code = "token_invalid"
+    title = "This link has been used, has run out or was never sent. Ask for a new one."
+
+
+class WrongPasswordError(HoldfastError):
+    code = "wrong_password"
+    title = "The present password is another one."
+
+
+class RateLimitedError(HoldfastError):
+    code = "rate_limited"
+    title = "Too many requests. Wait as long as Retry-After says."
+
+
+class TooManyAttemptsError(HoldfastError):
+    code = "too_many_attempts"
+    title = "Too many attempts failed. Wait as long as Retry-After says."
+
+
+class TimedOutError(HoldfastError):
+    code = "timed_out"
+    title = "The request took too long and was given up. It may or may not have been carried out."
+
+
 class BusyError(HoldfastError):
     code = "start_backlog_full"
     title = "Too many bookings wait to be processed. Nothing was stored; try again soon."
@@ -134,6 +183,15 @@ ERRORS_BY_CODE: dict[str, type[HoldfastError]] = {
         ImportInvalidError,
         InvalidRequestError,
         IdempotencyMismatchError,
+        IdempotencyKeyMissingError,
+        RequestInFlightError,
+        PreconditionRequiredError,
+        InvalidCursorError,
+        InvalidTokenError,
+        WrongPasswordError,
+        RateLimitedError,
+        TooManyAttemptsError,
+        TimedOutError,
         BusyError,
         EngineUnavailableError,
     )

@@ -21,17 +21,32 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="HOLDFAST_", extra="ignore", hide_input_in_errors=True)
 
     database_url: str = "postgresql://localhost/holdfast"
+    """As the role of the application, which may read and write rows but owns nothing."""
+    migrations_database_url: str = ""
+    """As the role that owns the schema; `python -m db` uses it. Empty: the same as `database_url`."""
     database_pool_min: int = Field(default=5, ge=1)
     database_pool_max: int = Field(default=30, ge=1)
 
     api_host: str = "127.0.0.1"
     api_port: int = 8000
 
-    jwt_key_file: Path | None = None
-    """PEM file of the Ed25519 private key that signs access tokens."""
+    jwt_key_file: str = ""
+    """PEM files of Ed25519 keys, comma-separated: the first, a private one, signs tokens; all of them verify."""
     jwt_issuer: str = "https://holdfast.example"
     jwt_audience: str = "holdfast-api"
     access_token_minutes: int = Field(default=15, ge=1)
+    refresh_token_days: int = Field(default=7, ge=1)
+    public_url: str = "http://127.0.0.1:8000"
+    """Where people reach this installation: the beginning of the links in messages."""
+
+    rate_limit_per_minute: int = Field(default=60, ge=0)
+    """Requests of one user, API key or address; 0: as many as they like."""
+    trusted_proxies: str = ""
+    """Addresses or networks, comma-separated, whose `X-Forwarded-For` is believed."""
+    cors_origins: str = ""
+    """Web sites, comma-separated, whose pages may speak to the API about every business: your own front end."""
+    request_timeout_seconds: float = Field(default=30.0, gt=0)
+    """How long a request may take until its answer begins."""
 
     secrets_key: SecretStr | None = None
     """Keys that encrypt other systems' tokens, comma-separated; without one none can be stored."""
@@ -64,6 +79,10 @@ class Settings(BaseSettings):
 
     log_level: str = "INFO"
     log_format: str = "json"
+
+    @property
+    def jwt_key_paths(self) -> list[Path]:
+        return [Path(name.strip()) for name in self.jwt_key_file.split(",") if name.strip()]
 
     @field_validator("secrets_key")
     @classmethod

@@ -32,7 +32,9 @@ class ApiClient:
         """The headers that say who calls."""
         if self._principal is None:
             return extra
-        return {"Authorization": f"Bearer {self._tokens.issue(self._principal)}"} | extra
+        return {
+            "Authorization": f"Bearer {self._tokens.issue(self._principal.user_id, self._principal.user_id)}"
+        } | extra
 
     async def get(self, path: str, **params: Any) -> httpx.Response:
         return await self._http.get(path, params=params, headers=self.headers())

@@ -75,7 +75,8 @@ async def settings(servers_home: Path, postgres: EmbeddedPostgres) -> Settings:
     ensure_signing_key(key)
     return Settings(
         database_url=postgres.url,
-        jwt_key_file=key,
+        jwt_key_file=str(key),
+        rate_limit_per_minute=0,
         sweep_interval_seconds=0.5,
         worker_graceful_seconds=1,
         secrets_key=SecretStr(new_key()),

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from db.models import Business, Customer, Membership, Provider, Service, User, WeeklyHours
+from db.models import Business, Customer, Membership, Provider, Service, Session, User, WeeklyHours
 from db.repositories import bookings
 from db.repositories.bookings import NewBooking
 from db.repositories.calendar import Wanted
@@ -106,13 +106,14 @@ async def _add_service(conn: AsyncConnection, business_id: UUID) -> UUID:
 
 
 async def add_user(conn: AsyncConnection, name: str, *, password_hash: str = NO_PASSWORD) -> UUID:
-    """A user with an address of their own."""
+    """A user with an address of their own, logged in: the session has their id."""
     user_id = new_id()
     await conn.execute(
         insert(User).values(
             id=user_id, email=f"{user_id.hex}@users.example", name=name, password_hash=password_hash
         )
     )
+    await conn.execute(insert(Session).values(id=user_id, user_id=user_id, expires_at=future()))
     return user_id
 
 

@@ -6,35 +6,57 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import caching
+from api.access import needs
 from api.areas.schemas import AreaIn, AreasIn, BusinessAreas, ProviderAreas
 from api.businesses.answers import changed
 from api.deps import AppParts, Parts
 from api.schedule.calendars import Calendar, ManagedBusiness, ManagedProvider, OfBusiness, OfProvider
 from db.engine import autocommit
 from db.repositories import areas, schedule
+from domain.access import Permission
 
 router = APIRouter(prefix="/v1/businesses/{business}", tags=["areas"])
 
 
-@router.get("/areas", operation_id="getBusinessAreas", response_model=BusinessAreas)
+@router.get(
+    "/areas",
+    operation_id="getBusinessAreas",
+    dependencies=[needs(Permission.BROWSE)],
+    response_model=BusinessAreas,
+)
 async def get_of_business(calendar: OfBusiness, request: Request, parts: AppParts) -> Response:
     """The postal codes that the business serves; none is everywhere."""
     return await _get(parts, request, calendar)
 
 
-@router.put("/areas", operation_id="putBusinessAreas", response_model=BusinessAreas)
+@router.put(
+    "/areas",
+    operation_id="putBusinessAreas",
+    dependencies=[needs(Permission.MANAGE_BUSINESS)],
+    response_model=BusinessAreas,
+)
 async def put_of_business(calendar: ManagedBusiness, body: AreasIn, request: Request, parts: AppParts) -> Response:
     """Replace all areas of the business."""
     return await _put(parts, request, calendar, body)
 
 
-@router.get("/providers/{provider}/areas", operation_id="getProviderAreas", response_model=ProviderAreas)
+@router.get(
+    "/providers/{provider}/areas",
+    operation_id="getProviderAreas",
+    dependencies=[needs(Permission.BROWSE)],
+    response_model=ProviderAreas,
+)
 async def get_of_provider(calendar: OfProvider, request: Request, parts: AppParts) -> Response:
     """The postal codes that the provider serves: their own, or the business's."""
     return await _get(parts, request, calendar)
 
 
-@router.put("/providers/{provider}/areas", operation_id="putProviderAreas", response_model=ProviderAreas)
+@router.put(
+    "/providers/{provider}/areas",
+    operation_id="putProviderAreas",
+    dependencies=[needs(Permission.MANAGE_BUSINESS)],
+    response_model=ProviderAreas,
+)
 async def put_of_provider(calendar: ManagedProvider, body: AreasIn, request: Request, parts: AppParts) -> Response:
     """Replace all areas of the provider; with none they go wherever the business does. For the desk."""
     return await _put(parts, request, calendar, body)

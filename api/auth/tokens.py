@@ -1,120 +1,127 @@
-"""Access tokens: JWTs signed with Ed25519 (EdDSA), which any service can check with the public key."""
+"""Signed tokens: JWTs with Ed25519 (EdDSA), which any service can check with the public keys.
+
+A token says who somebody is, and by which login; what they may do, the database says at every request. So a role
+that is taken away, or a login that is ended, counts at once.
+"""
 
 import time
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from pydantic import ValidationError
 
-from domain.access import Membership, Principal
+from api.auth.keys import SigningKeys, load_keys
 from domain.errors import UnauthenticatedError
 from runtime.ids import new_id
 from runtime.settings import Settings
 
 _ALGORITHM: Final = "EdDSA"
-_TYPE: Final = "at+jwt"
+_ACCESS: Final = "at+jwt"
 """RFC 9068: no other kind of token passes for an access token."""
+_MANAGE: Final = "booking+jwt"
+_HEADERS: Final = frozenset({"alg", "typ", "kid"})
+"""Nothing else is understood, so nothing else is let pass: no `jku`, no `jwk`, no `crit`."""
 _REMEMBERED: Final = 4096
-_EXPIRED: Final = "The access token has expired: log in again."
+_EXPIRED: Final = "The token has expired: get a new one."
 
 
-class TokenError(Exception):
-    """The signing key is missing or unusable; the message says what to do."""
+class AccessClaims(NamedTuple):
+    """Whose token it is, and of which login."""
+
+    user_id: UUID
+    session_id: UUID
 
 
 class Tokens:
-    """Issues and checks access tokens."""
+    """Issues and checks signed tokens."""
 
-    def __init__(self, key: Ed25519PrivateKey, settings: Settings) -> None:
-        self._private = key
-        self._public = key.public_key()
+    def __init__(self, keys: SigningKeys, settings: Settings) -> None:
+        self.keys = keys
         self._issuer = settings.jwt_issuer
         self._audience = settings.jwt_audience
         self.lifetime = timedelta(minutes=settings.access_token_minutes)
         # A signature is checked once for each token, its expiry at every use.
         self._verified = lru_cache(maxsize=_REMEMBERED)(self._verify)
 
-    def issue(self, principal: Principal) -> str:
-        """A token for this principal, from now on for `lifetime`."""
+    def issue(self, user_id: UUID, session_id: UUID) -> str:
+        """An access token for a user's login, from now on for `lifetime`."""
         now = datetime.now(UTC)
-        claims = {
-            "iss": self._issuer,
-            "aud": self._audience,
-            "sub": str(principal.user_id),
-            "jti": str(new_id()),
-            "iat": now,
-            "exp": now + self.lifetime,
-            "memberships": [_pack(membership) for membership in principal.memberships],
-        }
-        return jwt.encode(claims, self._private, algorithm=_ALGORITHM, headers={"typ": _TYPE})
+        claims = {"sub": str(user_id), "sid": str(session_id), "jti": str(new_id())}
+        return self._sign(_ACCESS, claims, now, now + self.lifetime)
 
-    def check(self, token: str) -> Principal:
-        """The principal of a valid token.
+    def issue_manage(self, booking_id: UUID, issued_at: datetime, expires_at: datetime) -> str:
+        """The token of a booking's manage link. The same arguments give the same token."""
+        return self._sign(_MANAGE, {"sub": str(booking_id)}, issued_at, expires_at)
+
+    def check(self, token: str) -> AccessClaims:
+        """The claims of a valid access token.
 
         Raises:
-            UnauthenticatedError: the token is not ours, not for us, not in force or not a token.
+            UnauthenticatedError: it is not ours, not for us, not in force or not a token of this kind.
         """
-        principal, expires_at = self._verified(token)
+        claims = self._checked(token, _ACCESS)
+        try:
+            return AccessClaims(UUID(claims["sub"]), UUID(claims["sid"]))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UnauthenticatedError("The token is not valid.") from error
+
+    def check_manage(self, token: str) -> UUID:
+        """The booking that a valid manage token opens.
+
+        Raises:
+            UnauthenticatedError: as for an access token.
+        """
+        try:
+            return UUID(self._checked(token, _MANAGE)["sub"])
+        except (ValueError, TypeError, AttributeError) as error:
+            raise UnauthenticatedError("The token is not valid.") from error
+
+    def is_manage(self, token: str) -> bool:
+        """Whether it says of itself that it is a manage token; nothing is checked."""
+        try:
+            return jwt.get_unverified_header(token).get("typ") == _MANAGE
+        except jwt.InvalidTokenError:
+            return False
+
+    def _sign(self, kind: str, claims: dict[str, str], issued_at: datetime, expires_at: datetime) -> str:
+        common = {"iss": self._issuer, "aud": self._audience, "iat": issued_at, "exp": expires_at}
+        headers = {"typ": kind, "kid": self.keys.kid}
+        return jwt.encode(common | claims, self.keys.private, algorithm=_ALGORITHM, headers=headers)
+
+    def _checked(self, token: str, kind: str) -> dict[str, Any]:
+        claims, expires_at = self._verified(token, kind)
         if expires_at <= time.time():
             raise UnauthenticatedError(_EXPIRED)
-        return principal
+        return claims
 
-    def _verify(self, token: str) -> tuple[Principal, float]:
-        """The principal of a token that is valid now, and until when it is."""
+    def _verify(self, token: str, kind: str) -> tuple[dict[str, Any], float]:
+        """The claims of a token that is valid now, and until when it is."""
         try:
-            decoded = jwt.decode_complete(
+            header = jwt.get_unverified_header(token)
+            key = self.keys.by_kid.get(header.get("kid", ""))
+            if key is None or header.get("typ") != kind or not header.keys() <= _HEADERS:
+                raise UnauthenticatedError("The token is not valid here.")
+            claims = jwt.decode(
                 token,
-                self._public,
+                key.public,
                 algorithms=[_ALGORITHM],
                 audience=self._audience,
                 issuer=self._issuer,
                 options={"require": ["exp", "iat", "sub", "aud", "iss"]},
             )
-            if decoded["header"].get("typ") != _TYPE:
-                raise UnauthenticatedError("This is not an access token.")
-            return _principal(decoded["payload"]), float(decoded["payload"]["exp"])
+            return claims, float(claims["exp"])
         except jwt.ExpiredSignatureError as error:
             raise UnauthenticatedError(_EXPIRED) from error
-        except (jwt.InvalidTokenError, ValidationError, ValueError, TypeError) as error:
-            raise UnauthenticatedError("The access token is not valid.") from error
-
-
-def _pack(membership: Membership) -> list[str | None]:
-    provider_id = membership.provider_id
-    return [str(membership.business_id), str(membership.role), str(provider_id) if provider_id else None]
-
-
-def _principal(claims: dict[str, Any]) -> Principal:
-    memberships = tuple(
-        Membership(business_id=business_id, role=role, provider_id=provider_id)
-        for business_id, role, provider_id in claims.get("memberships", ())
-    )
-    return Principal(user_id=UUID(claims["sub"]), memberships=memberships)
+        except (jwt.InvalidTokenError, ValueError, TypeError) as error:
+            raise UnauthenticatedError("The token is not valid.") from error
 
 
 def load_tokens(settings: Settings) -> Tokens:
-    """The token issuer with the key that the settings name.
+    """Tokens with the keys that the settings name.
 
     Raises:
-        TokenError: there is no key, or it is not an Ed25519 private key in PEM.
+        SigningKeyError: they cannot be used.
     """
-    path = settings.jwt_key_file
-    if path is None:
-        raise TokenError("HOLDFAST_JWT_KEY_FILE is not set: name a PEM file with an Ed25519 private key.")
-    return Tokens(_read_key(path), settings)
-
-
-def _read_key(path: Path) -> Ed25519PrivateKey:
-    try:
-        key = load_pem_private_key(path.read_bytes(), password=None)
-    except (OSError, ValueError, TypeError) as error:
-        raise TokenError(f"The signing key {path} cannot be read: {error}") from error
-    if not isinstance(key, Ed25519PrivateKey):
-        raise TokenError(f"The signing key {path} is not an Ed25519 private key.")
-    return key
+    return Tokens(load_keys(settings), settings)

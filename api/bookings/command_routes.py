@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Response
 
+from api.access import needs
 from api.bookings import rendering
 from api.bookings.commanding import CommandMaker, give_command
 from api.bookings.schemas import (
@@ -20,7 +21,7 @@ from api.bookings.schemas import (
 from api.deps import AppParts, CurrentPrincipal, Parts, RequestId
 from api.errors import Problem
 from domain import commands
-from domain.access import Principal
+from domain.access import Permission, Principal
 from domain.errors import InvalidRequestError
 from domain.lifecycle import Command
 
@@ -77,43 +78,47 @@ AtDesk = Annotated[Desk, Depends()]
 _ANSWER: dict[str, Any] = {"response_model": BookingOut, "responses": {409: {"model": Conflict}}}
 
 
-@router.post("/accept", operation_id="acceptBooking", **_ANSWER)
+@router.post("/accept", operation_id="acceptBooking", dependencies=[needs(Permission.COMMAND_BOOKINGS)], **_ANSWER)
 async def accept(desk: AtDesk, body: NoBody | None = None) -> Response:
     """Take the offer."""
     return await desk.give(commands.Accept, Command.ACCEPT)
 
 
-@router.post("/reject", operation_id="rejectBooking", **_ANSWER)
+@router.post("/reject", operation_id="rejectBooking", dependencies=[needs(Permission.COMMAND_BOOKINGS)], **_ANSWER)
 async def reject(desk: AtDesk, body: ReasonIn | None = None) -> Response:
     """Turn the offer down; somebody else is asked."""
     return await desk.give(commands.Reject, Command.REJECT, reason=body.reason if body else None)
 
 
-@router.post("/start", operation_id="startBooking", **_ANSWER)
+@router.post("/start", operation_id="startBooking", dependencies=[needs(Permission.COMMAND_BOOKINGS)], **_ANSWER)
 async def start(desk: AtDesk, body: NoBody | None = None) -> Response:
     """The work begins."""
     return await desk.give(commands.Start, Command.START)
 
 
-@router.post("/complete", operation_id="completeBooking", **_ANSWER)
+@router.post(
+    "/complete", operation_id="completeBooking", dependencies=[needs(Permission.COMMAND_BOOKINGS)], **_ANSWER
+)
 async def complete(desk: AtDesk, body: NoBody | None = None) -> Response:
     """The work is done."""
     return await desk.give(commands.Complete, Command.COMPLETE)
 
 
-@router.post("/no-show", operation_id="reportNoShow", **_ANSWER)
+@router.post("/no-show", operation_id="reportNoShow", dependencies=[needs(Permission.COMMAND_BOOKINGS)], **_ANSWER)
 async def no_show(desk: AtDesk, body: NoShowIn) -> Response:
     """Somebody did not come: a provider's absence looks for another, a customer's ends the booking."""
     return await desk.give(commands.NoShow, Command.NO_SHOW, party=body.party)
 
 
-@router.post("/cancel", operation_id="cancelBooking", **_ANSWER)
+@router.post("/cancel", operation_id="cancelBooking", dependencies=[needs(Permission.COMMAND_BOOKINGS)], **_ANSWER)
 async def cancel(desk: AtDesk, body: ReasonIn | None = None) -> Response:
     """Call it off."""
     return await desk.give(commands.Cancel, Command.CANCEL, reason=body.reason if body else None)
 
 
-@router.post("/reschedule", operation_id="rescheduleBooking", **_ANSWER)
+@router.post(
+    "/reschedule", operation_id="rescheduleBooking", dependencies=[needs(Permission.COMMAND_BOOKINGS)], **_ANSWER
+)
 async def reschedule(desk: AtDesk, body: RescheduleIn) -> Response:
     """Move to another time, and to another provider where one is named; the old time is free at once."""
     if body.starts_at <= desk.parts.now():
@@ -123,13 +128,15 @@ async def reschedule(desk: AtDesk, body: RescheduleIn) -> Response:
     )
 
 
-@router.post("/assign", operation_id="assignBooking", **_ANSWER)
+@router.post("/assign", operation_id="assignBooking", dependencies=[needs(Permission.COMMAND_BOOKINGS)], **_ANSWER)
 async def assign(desk: AtDesk, body: AssignIn) -> Response:
     """Offer the booking to a provider of your choice."""
     return await desk.give(commands.Assign, Command.ASSIGN, provider_id=body.provider_id)
 
 
-@router.post("/override", operation_id="overrideBooking", **_ANSWER)
+@router.post(
+    "/override", operation_id="overrideBooking", dependencies=[needs(Permission.COMMAND_BOOKINGS)], **_ANSWER
+)
 async def override(desk: AtDesk, body: OverrideIn) -> Response:
     """Set any status, from any status. Admins only; the reason stays in the history."""
     return await desk.give(commands.Override, Command.OVERRIDE, reason=body.reason, status=body.status)

@@ -11,7 +11,13 @@ from db.engine import autocommit
 from db.repositories import bookings, remarks
 from db.repositories.bookings import Reach
 from db.repositories.rows import Row
-from domain.access import Principal, actor_for_command, actors_for
+from domain.access import (
+    Principal,
+    actor_for_command,
+    actors_for,
+    businesses_run_by,
+    providers_acted_as_by,
+)
 from domain.booking import BookingState
 from domain.commands import BookingCommand, check, refusal
 from domain.errors import (
@@ -46,8 +52,8 @@ class CommandId:
 def reach_of(principal: Principal) -> Reach:
     """Whose bookings they may see."""
     return Reach(
-        business_ids=principal.runs(),
-        provider_ids=principal.acts_as_providers(),
+        business_ids=businesses_run_by(principal),
+        provider_ids=providers_acted_as_by(principal),
         user_id=principal.user_id,
     )
 
@@ -152,6 +158,7 @@ def _moved(state: BookingState) -> dict[str, Any]:
 def _actors(principal: Principal, row: Row) -> list[Any]:
     return actors_for(
         principal,
+        row["id"],
         business_id=row["business_id"],
         provider_id=row["provider_id"],
         customer_user_id=row["customer_user_id"],

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
+from api.access import needs
 from api.bookings import cursors, rendering
 from api.bookings.commanding import find_booking, reach_of
 from api.bookings.creation import CreateRequest, create_booking
@@ -27,6 +28,7 @@ from db.repositories import bookings
 from db.repositories.bookings import Filters, Page
 from db.repositories.rows import Row
 from domain import plan
+from domain.access import Permission
 from domain.booking import BookingState
 from domain.errors import InvalidRequestError, NotFoundError
 from domain.lifecycle import Status
@@ -36,7 +38,13 @@ from runtime.json import to_json
 router = APIRouter(prefix="/v1/bookings", tags=["bookings"])
 
 
-@router.post("", operation_id="createBooking", status_code=201, response_model=BookingOut)
+@router.post(
+    "",
+    operation_id="createBooking",
+    dependencies=[needs(Permission.BOOK)],
+    status_code=201,
+    response_model=BookingOut,
+)
 async def create(
     body: BookingIn,
     parts: AppParts,
@@ -52,7 +60,9 @@ async def create(
     return rendering.created_response(created.body, created.booking_id)
 
 
-@router.get("", operation_id="listBookings", response_model=BookingPage)
+@router.get(
+    "", operation_id="listBookings", dependencies=[needs(Permission.READ_BOOKINGS)], response_model=BookingPage
+)
 async def list_bookings(
     parts: AppParts,
     principal: CurrentPrincipal,
@@ -84,13 +94,20 @@ async def list_bookings(
     return _json({"items": [rendering.booking(row) for row in shown], "next_cursor": more})
 
 
-@router.get("/{booking_id}", operation_id="getBooking", response_model=BookingOut)
+@router.get(
+    "/{booking_id}",
+    operation_id="getBooking",
+    dependencies=[needs(Permission.READ_BOOKINGS)],
+    response_model=BookingOut,
+)
 async def get(booking_id: UUID, parts: AppParts, principal: CurrentPrincipal) -> Response:
     """One booking."""
     return rendering.booking_response(await find_booking(parts, principal, booking_id))
 
 
-@router.get("/{booking_id}/history", operation_id="getBookingHistory")
+@router.get(
+    "/{booking_id}/history", operation_id="getBookingHistory", dependencies=[needs(Permission.READ_BOOKINGS)]
+)
 async def history(booking_id: UUID, parts: AppParts, principal: CurrentPrincipal) -> History:
     """Every step of the booking: who, as what, when and why."""
     found = await find_booking(parts, principal, booking_id)
@@ -101,7 +118,7 @@ async def history(booking_id: UUID, parts: AppParts, principal: CurrentPrincipal
     )
 
 
-@router.get("/{booking_id}/next", operation_id="getBookingNext")
+@router.get("/{booking_id}/next", operation_id="getBookingNext", dependencies=[needs(Permission.READ_BOOKINGS)])
 async def next_(booking_id: UUID, parts: AppParts, principal: CurrentPrincipal) -> NextOut:
     """What happens next: the phase, its deadline, the attempts, who refused, and the reminders to come."""
     found = await find_booking(parts, principal, booking_id)

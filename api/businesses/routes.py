@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import caching
+from api.access import needs
 from api.businesses.answers import changed, created, require_any_match
 from api.businesses.keys import key_for
 from api.businesses.paths import IdOrSlug, found_business
@@ -29,7 +30,13 @@ router = APIRouter(prefix="/v1/businesses", tags=["businesses"])
 _NEEDED = {"services": "an active service", "providers": "an available provider", "hours": "opening hours"}
 
 
-@router.post("", operation_id="createBusiness", status_code=201, response_model=BusinessOut)
+@router.post(
+    "",
+    operation_id="createBusiness",
+    dependencies=[needs(Permission.FOUND_BUSINESS)],
+    status_code=201,
+    response_model=BusinessOut,
+)
 async def create(body: BusinessIn, parts: AppParts, principal: CurrentPrincipal) -> Response:
     """Found a business and own it. It begins in `setup`: everything can be prepared, nothing booked.
 
@@ -48,7 +55,12 @@ async def create(body: BusinessIn, parts: AppParts, principal: CurrentPrincipal)
     return created(_shown(row), f"/v1/businesses/{row['id']}")
 
 
-@router.get("", operation_id="listMyBusinesses", response_model=MyBusinesses)
+@router.get(
+    "",
+    operation_id="listMyBusinesses",
+    dependencies=[needs(Permission.FOUND_BUSINESS)],
+    response_model=MyBusinesses,
+)
 async def list_mine(request: Request, parts: AppParts, principal: CurrentPrincipal) -> Response:
     """The businesses in which you have roles, by name."""
     async with autocommit(parts.engine) as conn:
@@ -61,7 +73,9 @@ async def list_mine(request: Request, parts: AppParts, principal: CurrentPrincip
     return caching.cached(request, shown, caching.PRIVATE)
 
 
-@router.get("/{business}", operation_id="getBusiness", response_model=BusinessOut)
+@router.get(
+    "/{business}", operation_id="getBusiness", dependencies=[needs(Permission.BROWSE)], response_model=BusinessOut
+)
 async def get(business: IdOrSlug, request: Request, parts: AppParts) -> Response:
     """One business, with what customers need to know of its policy."""
     async with autocommit(parts.engine) as conn:
@@ -69,7 +83,12 @@ async def get(business: IdOrSlug, request: Request, parts: AppParts) -> Response
     return caching.cached(request, _shown(row), caching.BUSINESS)
 
 
-@router.get("/{business}/policy", operation_id="getBusinessPolicy", response_model=Policy)
+@router.get(
+    "/{business}/policy",
+    operation_id="getBusinessPolicy",
+    dependencies=[needs(Permission.MANAGE_BUSINESS)],
+    response_model=Policy,
+)
 async def get_policy(business: IdOrSlug, request: Request, parts: AppParts, desk: AtDesk) -> Response:
     """The whole policy, defaults filled in."""
     async with autocommit(parts.engine) as conn:
@@ -78,7 +97,12 @@ async def get_policy(business: IdOrSlug, request: Request, parts: AppParts, desk
     return caching.cached(request, _policy(row), caching.PRIVATE)
 
 
-@router.patch("/{business}", operation_id="changeBusiness", response_model=BusinessOut)
+@router.patch(
+    "/{business}",
+    operation_id="changeBusiness",
+    dependencies=[needs(Permission.MANAGE_BUSINESS)],
+    response_model=BusinessOut,
+)
 async def change(
     business: IdOrSlug, body: BusinessChange, request: Request, parts: AppParts, desk: AtDesk
 ) -> Response:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
+from api.access import needs
 from api.bookings import cursors
 from api.customers.desk import ManagesCustomers, ReadsCustomers
 from api.customers.schemas import ConsentOut, ConsentPage, DatedConsentIn
@@ -13,13 +14,20 @@ from db.engine import autocommit
 from db.repositories import consents, customers
 from db.repositories.consents import Consent
 from db.repositories.rows import Row
+from domain.access import Permission
 from domain.errors import InvalidRequestError, NotFoundError
 from runtime.json import to_json
 
 router = APIRouter(prefix="/v1/businesses/{business}/customers/{customer_id}/consents", tags=["customers"])
 
 
-@router.post("", operation_id="addConsent", status_code=201, response_model=ConsentOut)
+@router.post(
+    "",
+    operation_id="addConsent",
+    dependencies=[needs(Permission.MANAGE_CUSTOMERS)],
+    status_code=201,
+    response_model=ConsentOut,
+)
 async def add(business_id: ManagesCustomers, customer_id: UUID, body: DatedConsentIn, parts: AppParts) -> Response:
     """Note a consent, or that it was taken back; one for `sms` also sets the customer's `sms_opt_in`.
 
@@ -36,7 +44,9 @@ async def add(business_id: ManagesCustomers, customer_id: UUID, body: DatedConse
     return _json(_shown(recorded.row), 201 if recorded.is_new else 200)
 
 
-@router.get("", operation_id="listConsents", response_model=ConsentPage)
+@router.get(
+    "", operation_id="listConsents", dependencies=[needs(Permission.READ_CUSTOMERS)], response_model=ConsentPage
+)
 async def list_consents(
     business_id: ReadsCustomers,
     customer_id: UUID,

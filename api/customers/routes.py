@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import caching
+from api.access import needs
 from api.businesses.answers import changed, created
 from api.customers.desk import ManagesCustomers, ReadsCustomers
 from api.customers.schemas import (
@@ -23,6 +24,7 @@ from db.repositories import consents, customers
 from db.repositories.consents import Consent
 from db.repositories.customers import Contact
 from db.repositories.rows import Row
+from domain.access import Permission
 from domain.customers import Purpose
 from domain.errors import AlreadyExistsError, NotFoundError
 from runtime.json import to_json
@@ -32,7 +34,13 @@ router = APIRouter(prefix="/v1/businesses/{business}/customers", tags=["customer
 _MOST_FOUND = 100
 
 
-@router.post("", operation_id="createCustomer", status_code=201, response_model=CustomerOut)
+@router.post(
+    "",
+    operation_id="createCustomer",
+    dependencies=[needs(Permission.MANAGE_CUSTOMERS)],
+    status_code=201,
+    response_model=CustomerOut,
+)
 async def create(business_id: ManagesCustomers, body: CustomerIn, parts: AppParts) -> Response:
     """Add a customer, or find them again by e-mail or phone: then the answer is 200.
 
@@ -48,7 +56,9 @@ async def create(business_id: ManagesCustomers, body: CustomerIn, parts: AppPart
     return created(content, f"/v1/businesses/{business_id}/customers/{met.id}")
 
 
-@router.get("", operation_id="listCustomers", response_model=CustomerPage)
+@router.get(
+    "", operation_id="listCustomers", dependencies=[needs(Permission.READ_CUSTOMERS)], response_model=CustomerPage
+)
 async def list_customers(
     business_id: ReadsCustomers,
     parts: AppParts,
@@ -62,7 +72,12 @@ async def list_customers(
     return _json({"items": [_shown(row) for row in rows[:limit]], "next_cursor": more})
 
 
-@router.post("/search", operation_id="searchCustomers", response_model=Customers)
+@router.post(
+    "/search",
+    operation_id="searchCustomers",
+    dependencies=[needs(Permission.READ_CUSTOMERS)],
+    response_model=Customers,
+)
 async def search(business_id: ReadsCustomers, body: CustomerSearch, parts: AppParts) -> Response:
     """The customers with this e-mail, or the first hundred with this phone, the oldest first."""
     async with autocommit(parts.engine) as conn:
@@ -70,7 +85,12 @@ async def search(business_id: ReadsCustomers, body: CustomerSearch, parts: AppPa
     return _json({"items": [_shown(row) for row in rows]})
 
 
-@router.get("/{customer_id}", operation_id="getCustomer", response_model=CustomerOut)
+@router.get(
+    "/{customer_id}",
+    operation_id="getCustomer",
+    dependencies=[needs(Permission.READ_CUSTOMERS)],
+    response_model=CustomerOut,
+)
 async def get(business_id: ReadsCustomers, customer_id: UUID, request: Request, parts: AppParts) -> Response:
     """One customer."""
     async with autocommit(parts.engine) as conn:
@@ -78,7 +98,12 @@ async def get(business_id: ReadsCustomers, customer_id: UUID, request: Request, 
     return caching.cached(request, _shown(row), caching.PRIVATE)
 
 
-@router.patch("/{customer_id}", operation_id="changeCustomer", response_model=CustomerOut)
+@router.patch(
+    "/{customer_id}",
+    operation_id="changeCustomer",
+    dependencies=[needs(Permission.MANAGE_CUSTOMERS)],
+    response_model=CustomerOut,
+)
 async def change(
     business_id: ManagesCustomers, customer_id: UUID, body: CustomerChange, request: Request, parts: AppParts
 ) -> Response:

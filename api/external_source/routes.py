@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.access import needs
 from api.businesses.answers import invalid
 from api.businesses.paths import IdOrSlug, found_business
 from api.deps import AppParts, AtDesk, Desk, Parts
@@ -25,7 +26,7 @@ from runtime.secrets import Secrets, SecretsKeyMissingError
 router = APIRouter(prefix="/v1/businesses/{business}/external-source", tags=["external source"])
 
 
-@router.put("", operation_id="putExternalSource")
+@router.put("", operation_id="putExternalSource", dependencies=[needs(Permission.MANAGE_BUSINESS)])
 async def put_source(
     business: IdOrSlug, body: ExternalSourceIn, parts: AppParts, desk: AtDesk
 ) -> ExternalSourceOut:
@@ -35,7 +36,7 @@ async def put_source(
         return _out(await external_sources.save(conn, business_id, _new_source(body, parts)), parts)
 
 
-@router.get("", operation_id="getExternalSource")
+@router.get("", operation_id="getExternalSource", dependencies=[needs(Permission.MANAGE_BUSINESS)])
 async def get_source(business: IdOrSlug, parts: AppParts, desk: AtDesk) -> ExternalSourceOut:
     """The source, and how fresh its data are."""
     async with autocommit(parts.engine) as conn:
@@ -43,7 +44,9 @@ async def get_source(business: IdOrSlug, parts: AppParts, desk: AtDesk) -> Exter
         return _out(_there(await external_sources.find(conn, business_id)), parts)
 
 
-@router.delete("", status_code=204, operation_id="deleteExternalSource")
+@router.delete(
+    "", status_code=204, operation_id="deleteExternalSource", dependencies=[needs(Permission.MANAGE_BUSINESS)]
+)
 async def delete_source(business: IdOrSlug, parts: AppParts, desk: AtDesk) -> Response:
     """Do without a source, and forget what it said."""
     async with parts.engine.begin() as conn:
@@ -51,7 +54,12 @@ async def delete_source(business: IdOrSlug, parts: AppParts, desk: AtDesk) -> Re
     return Response(status_code=204)
 
 
-@router.post("/refresh", status_code=202, operation_id="refreshExternalSource")
+@router.post(
+    "/refresh",
+    status_code=202,
+    operation_id="refreshExternalSource",
+    dependencies=[needs(Permission.MANAGE_BUSINESS)],
+)
 async def refresh_source(business: IdOrSlug, parts: AppParts, desk: AtDesk) -> ExternalSourceOut:
     """Have the source asked in the next round, half a minute from now at most."""
     async with autocommit(parts.engine) as conn:

@@ -8,8 +8,10 @@ from typing import Any
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from api.access import needs
 from api.deps import AppParts, Parts
 from db.engine import ping
+from domain.access import Permission
 
 router = APIRouter(tags=["health"])
 
@@ -25,13 +27,18 @@ def app_version() -> str:
         return "0.1.0"
 
 
-@router.get("/livez", operation_id="livez")
+@router.get("/livez", operation_id="livez", dependencies=[needs(Permission.PROBE)])
 async def livez() -> dict[str, str]:
     """The process answers; nothing else is asked."""
     return {"status": "ok"}
 
 
-@router.get("/readyz", operation_id="readyz", responses={503: {"description": "A dependency is away."}})
+@router.get(
+    "/readyz",
+    operation_id="readyz",
+    dependencies=[needs(Permission.PROBE)],
+    responses={503: {"description": "A dependency is away."}},
+)
 async def readyz(parts: AppParts, response: Response) -> dict[str, Any]:
     """Whether bookings can be taken. Temporal away does not stop that: commands wait, bookings do not."""
     checks = await _checks(parts)
@@ -40,7 +47,12 @@ async def readyz(parts: AppParts, response: Response) -> dict[str, Any]:
     return {"status": "ok" if ready else "unavailable", "checks": checks}
 
 
-@router.get("/health", operation_id="health", responses={503: {"description": "The database is away."}})
+@router.get(
+    "/health",
+    operation_id="health",
+    dependencies=[needs(Permission.PROBE)],
+    responses={503: {"description": "The database is away."}},
+)
 async def health(parts: AppParts, response: Response) -> dict[str, Any]:
     """Everything in one answer: `ok`, `degraded` (Temporal is away) or `unavailable`."""
     checks = await _checks(parts)
@@ -51,7 +63,7 @@ async def health(parts: AppParts, response: Response) -> dict[str, Any]:
     return {"status": status, "version": app_version(), "uptime_seconds": uptime, "checks": checks}
 
 
-@router.get("/metrics", operation_id="metrics", response_class=Response)
+@router.get("/metrics", operation_id="metrics", dependencies=[needs(Permission.PROBE)], response_class=Response)
 async def metrics() -> Response:
     """Prometheus metrics of this process."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -17,6 +17,7 @@ from db.repositories import calendar, choosing, holds, idempotency
 from db.repositories.calendar import Wanted
 from db.repositories.catalogue import Offering
 from db.repositories.holds import NewHold
+from db.repositories.idempotency import Answer
 from db.repositories.rows import Row
 from domain.access import Principal
 from domain.errors import (
@@ -145,7 +146,7 @@ async def _remembered(conn: AsyncConnection, request: _Request, hold: Row) -> He
     if request.key is not None:
         business_id: UUID = hold["business_id"]
         stored = await idempotency.store(
-            conn, business_id, request.scope, request.key, request_hash=request.digest(), response=body
+            conn, business_id, request.scope, request.key, Answer(request.digest(), body)
         )
         if not stored:
             raise IdempotencyMismatchError  # or a replay: whoever asked looks

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
+from api.access import needs
 from api.deps import AppParts, CurrentPrincipal
 from api.holds.holding import hold_time
 from api.holds.schemas import HoldIn, HoldOut
@@ -12,13 +13,16 @@ from api.idempotency import OptionalKey
 from db.engine import autocommit
 from db.repositories import holds
 from db.repositories.rows import Row
+from domain.access import Permission
 from domain.errors import NotFoundError
 from runtime.json import to_json
 
 router = APIRouter(prefix="/v1/holds", tags=["holds"])
 
 
-@router.post("", operation_id="createHold", status_code=201, response_model=HoldOut)
+@router.post(
+    "", operation_id="createHold", dependencies=[needs(Permission.HOLD)], status_code=201, response_model=HoldOut
+)
 async def create(
     body: HoldIn, parts: AppParts, principal: CurrentPrincipal, idempotency_key: OptionalKey = None
 ) -> Response:
@@ -27,7 +31,7 @@ async def create(
     return Response(answer.body, 201, {"Location": f"/v1/holds/{answer.hold_id}"}, "application/json")
 
 
-@router.get("/{hold_id}", operation_id="getHold", response_model=HoldOut)
+@router.get("/{hold_id}", operation_id="getHold", dependencies=[needs(Permission.HOLD)], response_model=HoldOut)
 async def get(hold_id: UUID, parts: AppParts, principal: CurrentPrincipal) -> Response:
     """A hold of yours: `held`, `booked` or `expired`."""
     async with autocommit(parts.engine) as conn:
@@ -37,7 +41,7 @@ async def get(hold_id: UUID, parts: AppParts, principal: CurrentPrincipal) -> Re
     return Response(to_json(rendered(hold)), media_type="application/json")
 
 
-@router.delete("/{hold_id}", operation_id="releaseHold", status_code=204)
+@router.delete("/{hold_id}", operation_id="releaseHold", dependencies=[needs(Permission.HOLD)], status_code=204)
 async def release(hold_id: UUID, parts: AppParts, principal: CurrentPrincipal) -> Response:
     """Give the time back. A hold that is over, or has become a booking, is left as it is."""
     async with autocommit(parts.engine) as conn:

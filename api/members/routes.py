@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import caching
+from api.access import needs
 from api.businesses.answers import changed
 from api.businesses.paths import IdOrSlug, found_business
 from api.deps import AppParts, AtDesk, Desk
@@ -23,7 +24,9 @@ router = APIRouter(prefix="/v1/businesses/{business}/members", tags=["members"])
 RoleTaken = Annotated[DeskRole, Path(description="`owner` or `admin`.")]
 
 
-@router.get("", operation_id="listMembers", response_model=Members)
+@router.get(
+    "", operation_id="listMembers", dependencies=[needs(Permission.MANAGE_MEMBERS)], response_model=Members
+)
 async def list_members(business: IdOrSlug, request: Request, parts: AppParts, desk: AtDesk) -> Response:
     """Everybody who has a role in the business, providers among them."""
     async with autocommit(parts.engine) as conn:
@@ -33,7 +36,12 @@ async def list_members(business: IdOrSlug, request: Request, parts: AppParts, de
     return caching.cached(request, {"items": [_shown(row) for row in rows]}, caching.PRIVATE)
 
 
-@router.put("/{user_id}", operation_id="putMember", response_model=MemberOut)
+@router.put(
+    "/{user_id}",
+    operation_id="putMember",
+    dependencies=[needs(Permission.MANAGE_MEMBERS)],
+    response_model=MemberOut,
+)
 async def put(business: IdOrSlug, user_id: UUID, body: MemberIn, parts: AppParts, desk: AtDesk) -> Response:
     """Give a user a role beside those they have. Only owners make owners."""
     async with parts.engine.begin() as conn:
@@ -47,7 +55,12 @@ async def put(business: IdOrSlug, user_id: UUID, body: MemberIn, parts: AppParts
     return changed(_shown(row))
 
 
-@router.delete("/{user_id}/{role}", operation_id="removeMember", status_code=204)
+@router.delete(
+    "/{user_id}/{role}",
+    operation_id="removeMember",
+    dependencies=[needs(Permission.MANAGE_MEMBERS)],
+    status_code=204,
+)
 async def remove(business: IdOrSlug, user_id: UUID, role: RoleTaken, parts: AppParts, desk: AtDesk) -> None:
     """Take a role away. Only owners unmake owners, and the last one stays (409 `last_owner`)."""
     async with parts.engine.begin() as conn:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import caching
+from api.access import needs
 from api.businesses.answers import changed, created, invalid, require_any_match
 from api.businesses.keys import key_for
 from api.businesses.paths import IdOrSlug, ProviderKey, found_business
@@ -26,7 +27,13 @@ _HIDDEN: Final = {"email", "phone", "auto_accept", "user_id"}
 """What only the details show, and only their tag protects."""
 
 
-@router.post("", operation_id="createProvider", status_code=201, response_model=ProviderDetails)
+@router.post(
+    "",
+    operation_id="createProvider",
+    dependencies=[needs(Permission.MANAGE_BUSINESS)],
+    status_code=201,
+    response_model=ProviderDetails,
+)
 async def create(business: IdOrSlug, body: ProviderIn, parts: AppParts, desk: AtDesk) -> Response:
     """Add a provider; with `user_id` that user acts as them.
 
@@ -45,7 +52,7 @@ async def create(business: IdOrSlug, body: ProviderIn, parts: AppParts, desk: At
     return created(_details(row), f"/v1/businesses/{found['id']}/providers/{provider_id}")
 
 
-@router.get("", operation_id="listProviders", response_model=Providers)
+@router.get("", operation_id="listProviders", dependencies=[needs(Permission.BROWSE)], response_model=Providers)
 async def list_providers(business: IdOrSlug, request: Request, parts: AppParts) -> Response:
     """Who does the work, the best rated first."""
     async with autocommit(parts.engine) as conn:
@@ -54,7 +61,9 @@ async def list_providers(business: IdOrSlug, request: Request, parts: AppParts) 
     return caching.cached(request, {"items": [_shown(row) for row in rows]}, caching.CATALOGUE)
 
 
-@router.get("/{provider}", operation_id="getProvider", response_model=ProviderOut)
+@router.get(
+    "/{provider}", operation_id="getProvider", dependencies=[needs(Permission.BROWSE)], response_model=ProviderOut
+)
 async def get(business: IdOrSlug, provider: ProviderKey, request: Request, parts: AppParts) -> Response:
     """One provider."""
     async with autocommit(parts.engine) as conn:
@@ -63,7 +72,12 @@ async def get(business: IdOrSlug, provider: ProviderKey, request: Request, parts
     return caching.cached(request, _shown(row), caching.CATALOGUE)
 
 
-@router.get("/{provider}/details", operation_id="getProviderDetails", response_model=ProviderDetails)
+@router.get(
+    "/{provider}/details",
+    operation_id="getProviderDetails",
+    dependencies=[needs(Permission.MANAGE_CALENDAR)],
+    response_model=ProviderDetails,
+)
 async def get_details(
     business: IdOrSlug, provider: ProviderKey, request: Request, parts: AppParts, desk: AtDesk
 ) -> Response:
@@ -77,7 +91,12 @@ async def get_details(
     return caching.cached(request, _details(row), caching.PRIVATE)
 
 
-@router.patch("/{provider}", operation_id="changeProvider", response_model=ProviderDetails)
+@router.patch(
+    "/{provider}",
+    operation_id="changeProvider",
+    dependencies=[needs(Permission.MANAGE_CALENDAR)],
+    response_model=ProviderDetails,
+)
 async def change(
     business: IdOrSlug,
     provider: ProviderKey,
@@ -124,7 +143,7 @@ async def _link(conn: AsyncConnection, business_id: UUID, provider_id: UUID, use
 
 def _require(desk: Desk, business: Row, provider: Row | None) -> Membership:
     provider_id = None if provider is None else provider["id"]
-    return desk.require(Permission.MANAGE_OWN_CALENDAR, business["id"], provider_id=provider_id)
+    return desk.require(Permission.MANAGE_CALENDAR, business["id"], provider_id=provider_id)
 
 
 async def _found(conn: AsyncConnection, business_id: UUID, provider: str) -> Row:

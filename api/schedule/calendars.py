@@ -65,7 +65,7 @@ async def _managed_provider(desk: AtDesk, calendar: OfProvider) -> Calendar:
 
 
 async def _kept_by_provider(desk: AtDesk, calendar: OfProvider) -> Calendar:
-    desk.require(Permission.MANAGE_OWN_CALENDAR, calendar.business_id, provider_id=calendar.provider_id)
+    desk.require(Permission.MANAGE_CALENDAR, calendar.business_id, provider_id=calendar.provider_id)
     return calendar
 
 

@@ -7,12 +7,14 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api import caching
+from api.access import needs
 from api.deps import AppParts, Parts
 from api.schedule.calendars import Calendar, KeptByProvider, ManagedBusiness, OfBusiness
 from api.schedule.schemas import Day, ExceptionIn, ExceptionOut, Exceptions, open_hours
 from db.engine import autocommit
 from db.repositories import schedule
 from db.repositories.schedule import ExceptionalDay
+from domain.access import Permission
 from domain.errors import InvalidRequestError
 from domain.zones import epoch, local_date
 from runtime.json import to_json
@@ -53,39 +55,67 @@ async def _span(
 Span = Annotated[_Span, Depends(_span)]
 
 
-@router.get("/exceptions", operation_id="listBusinessExceptions", response_model=Exceptions)
+@router.get(
+    "/exceptions",
+    operation_id="listBusinessExceptions",
+    dependencies=[needs(Permission.BROWSE)],
+    response_model=Exceptions,
+)
 async def list_of_business(calendar: OfBusiness, span: Span, request: Request, parts: AppParts) -> Response:
     """The business's dates with other hours; those of every year always, as they were first told."""
     return caching.cached(request, await _listed(parts, calendar, span), caching.CATALOGUE)
 
 
-@router.put("/exceptions/{date}", operation_id="putBusinessException", response_model=ExceptionOut)
+@router.put(
+    "/exceptions/{date}",
+    operation_id="putBusinessException",
+    dependencies=[needs(Permission.MANAGE_BUSINESS)],
+    response_model=ExceptionOut,
+)
 async def put_of_business(calendar: ManagedBusiness, date: Day, body: ExceptionIn, parts: AppParts) -> Response:
     """Say what a date has instead; whatever exception it had is replaced."""
     return await _put(parts, calendar, date, body)
 
 
-@router.delete("/exceptions/{date}", operation_id="deleteBusinessException", status_code=204)
+@router.delete(
+    "/exceptions/{date}",
+    operation_id="deleteBusinessException",
+    dependencies=[needs(Permission.MANAGE_BUSINESS)],
+    status_code=204,
+)
 async def delete_of_business(calendar: ManagedBusiness, date: Day, parts: AppParts) -> None:
     """Keep the weekly hours on this date again."""
     await _delete(parts, calendar, date)
 
 
-@router.get("/providers/{provider}/exceptions", operation_id="listProviderExceptions", response_model=Exceptions)
+@router.get(
+    "/providers/{provider}/exceptions",
+    operation_id="listProviderExceptions",
+    dependencies=[needs(Permission.MANAGE_CALENDAR)],
+    response_model=Exceptions,
+)
 async def list_of_provider(calendar: KeptByProvider, span: Span, request: Request, parts: AppParts) -> Response:
     """The provider's own dates with other hours: for owner and admin, and for that provider."""
     return caching.cached(request, await _listed(parts, calendar, span), caching.PRIVATE)
 
 
 @router.put(
-    "/providers/{provider}/exceptions/{date}", operation_id="putProviderException", response_model=ExceptionOut
+    "/providers/{provider}/exceptions/{date}",
+    operation_id="putProviderException",
+    dependencies=[needs(Permission.MANAGE_CALENDAR)],
+    response_model=ExceptionOut,
 )
 async def put_of_provider(calendar: KeptByProvider, date: Day, body: ExceptionIn, parts: AppParts) -> Response:
     """Say what a date has instead, for this provider; it counts before what the business says of the date."""
     return await _put(parts, calendar, date, body)
 
 
-@router.delete("/providers/{provider}/exceptions/{date}", operation_id="deleteProviderException", status_code=204)
+@router.delete(
+    "/providers/{provider}/exceptions/{date}",
+    operation_id="deleteProviderException",
+    dependencies=[needs(Permission.MANAGE_CALENDAR)],
+    status_code=204,
+)
 async def delete_of_provider(calendar: KeptByProvider, date: Day, parts: AppParts) -> None:
     """Let the provider do on this date what the business does."""
     await _delete(parts, calendar, date)

@@ -6,35 +6,57 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import caching
+from api.access import needs
 from api.businesses.answers import changed
 from api.deps import AppParts, Parts
 from api.schedule.calendars import Calendar, KeptByProvider, ManagedBusiness, OfBusiness, OfProvider
 from api.schedule.schemas import BusinessHours, HoursIn, ProviderHours, WeeklyOut
 from db.engine import autocommit
 from db.repositories import schedule
+from domain.access import Permission
 
 router = APIRouter(prefix="/v1/businesses/{business}", tags=["schedule"])
 
 
-@router.get("/hours", operation_id="getBusinessHours", response_model=BusinessHours)
+@router.get(
+    "/hours",
+    operation_id="getBusinessHours",
+    dependencies=[needs(Permission.BROWSE)],
+    response_model=BusinessHours,
+)
 async def get_of_business(calendar: OfBusiness, request: Request, parts: AppParts) -> Response:
     """The weekly hours of every provider who has none of their own."""
     return await _get(parts, request, calendar)
 
 
-@router.put("/hours", operation_id="putBusinessHours", response_model=BusinessHours)
+@router.put(
+    "/hours",
+    operation_id="putBusinessHours",
+    dependencies=[needs(Permission.MANAGE_BUSINESS)],
+    response_model=BusinessHours,
+)
 async def put_of_business(calendar: ManagedBusiness, body: HoursIn, request: Request, parts: AppParts) -> Response:
     """Replace all weekly hours of the business."""
     return await _put(parts, request, calendar, body)
 
 
-@router.get("/providers/{provider}/hours", operation_id="getProviderHours", response_model=ProviderHours)
+@router.get(
+    "/providers/{provider}/hours",
+    operation_id="getProviderHours",
+    dependencies=[needs(Permission.BROWSE)],
+    response_model=ProviderHours,
+)
 async def get_of_provider(calendar: OfProvider, request: Request, parts: AppParts) -> Response:
     """The weekly hours that the provider keeps: their own, or the business's."""
     return await _get(parts, request, calendar)
 
 
-@router.put("/providers/{provider}/hours", operation_id="putProviderHours", response_model=ProviderHours)
+@router.put(
+    "/providers/{provider}/hours",
+    operation_id="putProviderHours",
+    dependencies=[needs(Permission.MANAGE_CALENDAR)],
+    response_model=ProviderHours,
+)
 async def put_of_provider(calendar: KeptByProvider, body: HoursIn, request: Request, parts: AppParts) -> Response:
     """Replace all weekly hours of the provider; with none they keep the business's again."""
     return await _put(parts, request, calendar, body)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, Query, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.access import needs
 from api.bookings import cursors
 from api.deps import AppParts, AtDesk, Parts
 from api.idempotency import OptionalKey, plain_key
@@ -17,6 +18,7 @@ from api.schedule.time_off_schemas import TimeOffCreated, TimeOffIn, TimeOffOut,
 from db.engine import autocommit
 from db.repositories import schedule, time_off
 from db.repositories.time_off import Window
+from domain.access import Permission
 from domain.errors import IdempotencyMismatchError, InvalidRequestError
 from domain.times import Moment
 from runtime.ids import new_id
@@ -53,7 +55,13 @@ async def _query(
 Asked = Annotated[_Query, Depends(_query)]
 
 
-@router.post("/time-off", operation_id="createBusinessTimeOff", status_code=201, response_model=TimeOffCreated)
+@router.post(
+    "/time-off",
+    operation_id="createBusinessTimeOff",
+    dependencies=[needs(Permission.MANAGE_BUSINESS)],
+    status_code=201,
+    response_model=TimeOffCreated,
+)
 async def create_of_business(
     calendar: ManagedBusiness, body: TimeOffIn, parts: AppParts, desk: AtDesk, key: OptionalKey = None
 ) -> Response:
@@ -61,13 +69,23 @@ async def create_of_business(
     return await _create(parts, calendar, body, _id(calendar, desk.user_id, key))
 
 
-@router.get("/time-off", operation_id="listBusinessTimeOff", response_model=TimeOffPage)
+@router.get(
+    "/time-off",
+    operation_id="listBusinessTimeOff",
+    dependencies=[needs(Permission.MANAGE_BUSINESS)],
+    response_model=TimeOffPage,
+)
 async def list_of_business(calendar: ManagedBusiness, asked: Asked, parts: AppParts) -> Response:
     """The time off that is everybody's, by start."""
     return await _list(parts, calendar, asked)
 
 
-@router.delete("/time-off/{time_off_id}", operation_id="deleteBusinessTimeOff", status_code=204)
+@router.delete(
+    "/time-off/{time_off_id}",
+    operation_id="deleteBusinessTimeOff",
+    dependencies=[needs(Permission.MANAGE_BUSINESS)],
+    status_code=204,
+)
 async def delete_of_business(calendar: ManagedBusiness, time_off_id: UUID, parts: AppParts) -> None:
     """Take it back."""
     await _delete(parts, calendar, time_off_id)
@@ -76,6 +94,7 @@ async def delete_of_business(calendar: ManagedBusiness, time_off_id: UUID, parts
 @router.post(
     "/providers/{provider}/time-off",
     operation_id="createProviderTimeOff",
+    dependencies=[needs(Permission.MANAGE_CALENDAR)],
     status_code=201,
     response_model=TimeOffCreated,
 )
@@ -86,21 +105,29 @@ async def create_of_provider(
     return await _create(parts, calendar, body, _id(calendar, desk.user_id, key))
 
 
-@router.get("/providers/{provider}/time-off", operation_id="listProviderTimeOff", response_model=TimeOffPage)
+@router.get(
+    "/providers/{provider}/time-off",
+    operation_id="listProviderTimeOff",
+    dependencies=[needs(Permission.MANAGE_CALENDAR)],
+    response_model=TimeOffPage,
+)
 async def list_of_provider(calendar: KeptByProvider, asked: Asked, parts: AppParts) -> Response:
     """The provider's own time off, by start."""
     return await _list(parts, calendar, asked)
 
 
 @router.delete(
-    "/providers/{provider}/time-off/{time_off_id}", operation_id="deleteProviderTimeOff", status_code=204
+    "/providers/{provider}/time-off/{time_off_id}",
+    operation_id="deleteProviderTimeOff",
+    dependencies=[needs(Permission.MANAGE_CALENDAR)],
+    status_code=204,
 )
 async def delete_of_provider(calendar: KeptByProvider, time_off_id: UUID, parts: AppParts) -> None:
     """Take it back."""
     await _delete(parts, calendar, time_off_id)
 
 
-def _id(calendar: Calendar, user_id: UUID, header: str | None) -> UUID:
+def _id(calendar: Calendar, user_id: UUID | None, header: str | None) -> UUID:
     """The id of what is made: under a caller's key always the same, which is how a repetition is known."""
     key = plain_key(header)
     return new_id() if key is None else uuid5(UUID(str(calendar.business_id)), f"{user_id}/createTimeOff/{key}")

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import caching
+from api.access import needs
 from api.businesses.answers import changed, created, require_any_match
 from api.businesses.keys import key_for
 from api.businesses.paths import IdOrSlug, ServiceKey, found_business
@@ -24,7 +25,13 @@ router = APIRouter(prefix="/v1/businesses/{business}/services", tags=["services"
 All = Annotated[bool, Query(alias="all", description="Also those that are not active; for owner and admin.")]
 
 
-@router.post("", operation_id="createService", status_code=201, response_model=ServiceOut)
+@router.post(
+    "",
+    operation_id="createService",
+    dependencies=[needs(Permission.MANAGE_BUSINESS)],
+    status_code=201,
+    response_model=ServiceOut,
+)
 async def create(business: IdOrSlug, body: ServiceIn, parts: AppParts, desk: AtDesk) -> Response:
     """Add a service.
 
@@ -42,7 +49,7 @@ async def create(business: IdOrSlug, body: ServiceIn, parts: AppParts, desk: AtD
     return created(_shown(row), f"/v1/businesses/{found['id']}/services/{row['id']}")
 
 
-@router.get("", operation_id="listServices", response_model=Services)
+@router.get("", operation_id="listServices", dependencies=[needs(Permission.BROWSE)], response_model=Services)
 async def list_services(
     business: IdOrSlug, request: Request, parts: AppParts, visitor: AnyVisitor, *, all_: All = False
 ) -> Response:
@@ -57,7 +64,9 @@ async def list_services(
     return caching.cached(request, shown, caching.PRIVATE if all_ else caching.CATALOGUE)
 
 
-@router.get("/{service}", operation_id="getService", response_model=ServiceOut)
+@router.get(
+    "/{service}", operation_id="getService", dependencies=[needs(Permission.BROWSE)], response_model=ServiceOut
+)
 async def get(
     business: IdOrSlug, service: ServiceKey, request: Request, parts: AppParts, visitor: AnyVisitor
 ) -> Response:
@@ -72,7 +81,12 @@ async def get(
     return caching.cached(request, _shown(row), caching.CATALOGUE if public else caching.PRIVATE)
 
 
-@router.patch("/{service}", operation_id="changeService", response_model=ServiceOut)
+@router.patch(
+    "/{service}",
+    operation_id="changeService",
+    dependencies=[needs(Permission.MANAGE_BUSINESS)],
+    response_model=ServiceOut,
+)
 async def change(
     business: IdOrSlug, service: ServiceKey, body: ServiceChange, request: Request, parts: AppParts, desk: AtDesk
 ) -> Response:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request, Response
 
+from api.access import needs
 from api.businesses.paths import IdOrSlug
 from api.caching import SLOTS, cached
 from api.deps import AppParts
@@ -16,6 +17,7 @@ from api.slots.window import DayOrMoment, window
 from db.engine import autocommit
 from db.repositories import availability, catalogue
 from db.repositories.catalogue import Offering
+from domain.access import Permission
 from domain.areas import plain_code
 from domain.availability import Slot
 from domain.errors import InvalidRequestError, NotFoundError
@@ -27,7 +29,9 @@ _MOST_OFFERS: Final = 200_000
 router = APIRouter(prefix="/v1/businesses", tags=["slots"])
 
 
-@router.get("/{business}/slots", operation_id="listSlots", response_model=SlotsOut)
+@router.get(
+    "/{business}/slots", operation_id="listSlots", dependencies=[needs(Permission.BROWSE)], response_model=SlotsOut
+)
 async def list_slots(
     business: IdOrSlug,
     request: Request,

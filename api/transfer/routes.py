@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 
+from api.access import needs
 from api.businesses.paths import IdOrSlug, found_business
 from api.deps import AppParts, AtDesk
 from api.middleware import allow_body
@@ -53,7 +54,12 @@ OneSection = Annotated[Section | None, Query(description="For CSV, which holds o
 Format = Annotated[Literal["json", "csv"], Query(alias="format")]
 
 
-@router.get("/export", operation_id="exportBusiness", response_class=Response)
+@router.get(
+    "/export",
+    operation_id="exportBusiness",
+    dependencies=[needs(Permission.MANAGE_BUSINESS)],
+    response_class=Response,
+)
 async def export(
     business: Managed, parts: AppParts, format_: Format = "json", section: OneSection = None
 ) -> Response:
@@ -69,7 +75,13 @@ async def export(
     return StreamingResponse(csv_text(parts.engine, business["id"], section, sections), 200, headers, _CSV)
 
 
-@router.post("/import", operation_id="importBusiness", response_model=Report, openapi_extra=_BODY)
+@router.post(
+    "/import",
+    operation_id="importBusiness",
+    dependencies=[needs(Permission.MANAGE_BUSINESS)],
+    response_model=Report,
+    openapi_extra=_BODY,
+)
 async def import_(
     business: Managed,
     request: Request,

@@ -13,7 +13,6 @@ from bench.pacing import Send, closed_loop, open_loop
 from bench.results import Row, below
 from bench.rig import Rig
 from bench.stats import Latency
-from domain.lifecycle import Role
 from runtime.ids import new_id
 
 RATE = 20
@@ -59,7 +58,7 @@ async def _accepts(rig: Rig, count: int) -> list[Send[None]]:
     requests = [partial(rig.holdfast.expect, 201, rig.create_request(slot)) for slot in slots]
     await closed_loop(CLIENTS, requests)
     await rig.until_quiet()
-    tokens = {slot.provider: rig.token(slot.provider, Role.PROVIDER) for slot in slots}
+    tokens = {slot.provider: rig.token(slot.provider) for slot in slots}
     offers = await rig.database.fetch(_OFFERED, rig.tenant.business_id, count)
     by_provider = {provider.provider_id: token for provider, token in tokens.items()}
     return [partial(_accept, rig, row["id"], by_provider[row["provider_id"]]) for row in offers]

@@ -10,7 +10,6 @@ from bench.pacing import Send, open_loop
 from bench.results import Row
 from bench.rig import Rig
 from bench.stats import Latency
-from domain.lifecycle import Role
 
 RATE = 50
 PAGE = 50
@@ -27,7 +26,7 @@ READS = {
 async def measure(rig: Rig, effort: Effort) -> list[Row]:
     """Every read at 50/s, as the business's owner, over bookings that are there."""
     rows = await rig.database.fetch("SELECT id FROM bookings ORDER BY id DESC LIMIT $1", _WANTED)
-    token = rig.token(rig.tenant.owner, Role.OWNER)
+    token = rig.token(rig.tenant.owner)
     table = []
     for name, path in READS.items():
         sends = _reads(rig, path, token, [row["id"] for row in rows], effort.paced(RATE))

@@ -268,4 +268,7 @@ class IdempotencyKey(Base):
     request_hash: Mapped[str] = mapped_column(String(64))
     response: Mapped[str] = mapped_column(Text)
     """The body of the first answer, byte for byte."""
+    status: Mapped[int] = mapped_column(server_default="201")
+    headers: Mapped[Json] = mapped_column(server_default=text("'{}'::jsonb"))
+    """Those of the answer that belong to its content: where the new thing is, and its tag."""
     created_at: Mapped[Created]

@@ -25,8 +25,21 @@ class Business(Base):
     status: Mapped[str] = mapped_column(String(20), server_default="active")
     policy: Mapped[Json] = mapped_column(server_default=text("'{}'::jsonb"))
     """`domain.policies.Policy`; new bookings take a snapshot of it."""
+    guest_bookings: Mapped[bool] = mapped_column(server_default="true")
+    """Whether people without an account may book."""
     created_at: Mapped[Created]
     updated_at: Mapped[Created]
+
+
+class BusinessOrigin(Base):
+    """A web site whose pages may speak to the API about this business (CORS)."""
+
+    __tablename__ = "business_origins"
+    __table_args__ = (Index("ix_business_origins_origin", "origin"),)
+
+    business_id: Mapped[UUID] = mapped_column(ForeignKey("businesses.id"), primary_key=True)
+    origin: Mapped[str] = mapped_column(String(255), primary_key=True)
+    """As browsers send it: `https://www.example.com`."""
 
 
 class User(Base):

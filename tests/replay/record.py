@@ -63,7 +63,7 @@ async def _stage() -> AsyncIterator[Stage]:
             raise RuntimeError("the schema could not be made")
         settings = Settings(
             database_url=postgres.url,
-            jwt_key_file=home / "unused.pem",
+            jwt_key_file=str(home / "unused.pem"),
             sweep_interval_seconds=0.5,
             worker_graceful_seconds=1,
             log_level="WARNING",

@@ -12,8 +12,6 @@ import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.access import Principal
-from runtime.ids import new_id
 from tests.api_client import ApiClient
 from tests.factories import Tenant, make_tenant
 from tests.integration.api.stage import Json, Stage, make_stage, ok, problem
@@ -79,7 +77,7 @@ class Cast:
         self.callers = {
             "anonymous": stage.api,
             "customer": stage.as_("customer"),
-            "other customer": stage.api.as_(Principal(user_id=new_id())),
+            "other customer": stage.api.as_(stranger.principals["customer"]),
             "provider": stage.as_("ana"),
             "other provider": stage.as_("ben"),
             "owner": stage.as_("owner"),

@@ -4,13 +4,22 @@ from uuid import UUID
 
 import pytest
 
-from domain.access import Membership, Principal, actor_creating, actor_for_command, actors_for
+from domain.access import (
+    Membership,
+    Principal,
+    actor_creating,
+    actor_for_command,
+    actors_for,
+    businesses_run_by,
+    providers_acted_as_by,
+)
 from domain.booking import Actor
 from domain.errors import ForbiddenError
 from domain.lifecycle import Command, Role
 from tests.unit.domain.builders import ANA, BEN, BUSINESS, USER
 
 ELSEWHERE = UUID(int=99)
+BOOKING = UUID(int=97)
 
 
 def somebody(*roles: Role, business_id: UUID = BUSINESS) -> Principal:
@@ -24,7 +33,9 @@ def somebody(*roles: Role, business_id: UUID = BUSINESS) -> Principal:
 
 def acting(principal: Principal, *, provider_id: UUID | None = ANA, customer: UUID | None = None) -> list[str]:
     """The roles in which the principal acts on a booking of the business."""
-    actors = actors_for(principal, business_id=BUSINESS, provider_id=provider_id, customer_user_id=customer)
+    actors = actors_for(
+        principal, BOOKING, business_id=BUSINESS, provider_id=provider_id, customer_user_id=customer
+    )
     assert {actor.user_id for actor in actors} <= {USER}
     return [actor.role for actor in actors]
 
@@ -54,7 +65,9 @@ def test_the_strongest_role_comes_first() -> None:
 
 
 def test_a_provider_s_actor_names_the_provider() -> None:
-    actors = actors_for(somebody(Role.PROVIDER), business_id=BUSINESS, provider_id=ANA, customer_user_id=None)
+    actors = actors_for(
+        somebody(Role.PROVIDER), BOOKING, business_id=BUSINESS, provider_id=ANA, customer_user_id=None
+    )
     assert actors == [Actor(role=Role.PROVIDER, user_id=USER, provider_id=ANA)]
 
 
@@ -90,9 +103,9 @@ def test_everybody_else_books_for_themselves(principal: Principal) -> None:
     ("role", "runs"), [(Role.PROVIDER, ()), (Role.OWNER, (BUSINESS,)), (Role.ADMIN, (BUSINESS,))]
 )
 def test_only_the_desk_sees_every_booking(role: Role, runs: tuple[UUID, ...]) -> None:
-    assert somebody(role).runs() == runs
+    assert businesses_run_by(somebody(role)) == runs
 
 
 def test_a_provider_is_one_provider_however_many_roles_they_have() -> None:
-    assert somebody(Role.PROVIDER, Role.OWNER).acts_as_providers() == (ANA,)
-    assert somebody(Role.OWNER).acts_as_providers() == ()
+    assert providers_acted_as_by(somebody(Role.PROVIDER, Role.OWNER)) == (ANA,)
+    assert providers_acted_as_by(somebody(Role.OWNER)) == ()

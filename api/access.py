@@ -1,0 +1,170 @@
+"""What a route needs, declared with the route: `dependencies=[needs(Permission.MANAGE_BUSINESS)]`.
+
+Before the handler runs it is decided here, by the table in `domain.access`, whether the caller may. An application
+with a route that declares nothing does not start.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import Depends, Request, params
+from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.routing import BaseRoute
+
+from api.deps import AppParts, Parts
+from api.exchange import exchange_of
+from db.engine import autocommit
+from db.repositories import catalogue, providers
+from db.repositories.rows import Row
+from domain.access import PERMITTED, Caller, CallerKind, Membership, Permission, Principal, admit, require
+from domain.errors import NotFoundError, UnauthenticatedError
+from domain.lifecycle import Role
+
+_bearer: Final = HTTPBearer(
+    auto_error=False,
+    bearerFormat="JWT, API key or manage link's token",
+    description="An access token of `/v1/auth/login`, an API key, or the token of a booking's manage link.",
+)
+
+
+class Needs:
+    """The dependency by which a route declares its permission."""
+
+    def __init__(self, permission: Permission) -> None:
+        self.permission = permission
+        self._parameters: frozenset[str] | None = None
+
+    async def check(self, request: Request, parts: Parts) -> None:
+        """Let the caller pass, or refuse them.
+
+        Raises:
+            RequestValidationError: a query parameter that the route does not know.
+            UnauthenticatedError: they have not said who they are, or not credibly.
+            NotFoundError: the business is not there, or none of theirs.
+            ForbiddenError: their kind, roles or scopes do not allow it.
+        """
+        exchange = exchange_of(request)
+        if exchange.refusal is not None:
+            raise exchange.refusal
+        rule = PERMITTED[self.permission]
+        business = request.path_params.get("business")
+        if rule.roles and business is not None:
+            if CallerKind.ANONYMOUS is exchange.caller.kind:
+                raise UnauthenticatedError
+            found = await _business(parts, business)
+            exchange.business_id = found["id"]
+            provider_id = await _provider_id(parts, request, found) if Role.PROVIDER in rule.roles else None
+            request.state.membership = require(
+                exchange.caller, self.permission, found["id"], provider_id=provider_id
+            )
+            request.state.business = found
+        else:
+            admit(exchange.caller, self.permission)
+        self._refuse_unknown_parameters(request)
+
+    def _refuse_unknown_parameters(self, request: Request) -> None:
+        if not request.query_params:
+            return
+        if self._parameters is None:  # the same each time: a declaration belongs to one route
+            self._parameters = _query_parameters(request.scope["route"].dependant)
+        unknown = sorted(set(request.query_params) - self._parameters)
+        if unknown:
+            message = "there is no such parameter"
+            raise RequestValidationError([{"loc": ("query", name), "msg": message} for name in unknown])
+
+
+class _Open(Needs):
+    async def __call__(self, request: Request, parts: AppParts) -> None:
+        await self.check(request, parts)
+
+
+class _Guarded(Needs):
+    async def __call__(
+        self,
+        request: Request,
+        parts: AppParts,
+        _: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    ) -> None:
+        await self.check(request, parts)
+
+
+def needs(permission: Permission) -> Any:
+    """The declaration of a route: only whoever has this permission gets to its handler."""
+    is_open = CallerKind.ANONYMOUS in PERMITTED[permission].kinds
+    return Depends(_Open(permission) if is_open else _Guarded(permission))
+
+
+def permission_of(route: APIRoute) -> Permission | None:
+    """What the route declares."""
+    declared: list[object] = [depends.dependency for depends in route.dependencies]
+    found = [needed.permission for needed in declared if isinstance(needed, Needs)]
+    return found[0] if len(found) == 1 else None
+
+
+def require_declarations(routes: Sequence[BaseRoute]) -> None:
+    """Refuse an application in which a route declares nothing.
+
+    Raises:
+        RuntimeError: naming the routes.
+    """
+    declaring = [context.original_route for context in iter_route_contexts(routes)]
+    silent = [r.path for r in declaring if isinstance(r, APIRoute) and permission_of(r) is None]
+    if silent:
+        raise RuntimeError(f"routes that do not declare one permission: {', '.join(silent)}")
+
+
+async def _business(parts: Parts, id_or_slug: str) -> Row:
+    async with autocommit(parts.engine) as conn:
+        row = await catalogue.find_business(conn, id_or_slug)
+    if row is None:
+        raise NotFoundError(f"There is no business '{id_or_slug}'.")
+    return row
+
+
+async def _provider_id(parts: Parts, request: Request, business: Row) -> UUID | None:
+    provider = request.path_params.get("provider")
+    if provider is None:
+        return None
+    async with autocommit(parts.engine) as conn:
+        row = await providers.find(conn, business["id"], provider)
+    return None if row is None else row["id"]
+
+
+def _query_parameters(dependant: Dependant) -> frozenset[str]:
+    known = get_flat_params(dependant)
+    return frozenset(field.alias for field in known if isinstance(field.field_info, params.Query))
+
+
+async def _caller(request: Request) -> Caller:
+    return exchange_of(request).caller
+
+
+async def _user(request: Request) -> Principal:
+    caller = exchange_of(request).caller
+    if not isinstance(caller, Principal):
+        raise UnauthenticatedError
+    return caller
+
+
+async def _found_business(request: Request) -> Row:
+    row: Row = request.state.business
+    return row
+
+
+async def _membership(request: Request) -> Membership:
+    membership: Membership = request.state.membership
+    return membership
+
+
+ThisCaller = Annotated[Caller, Depends(_caller)]
+CurrentUser = Annotated[Principal, Depends(_user)]
+"""Of a route that only users may call."""
+ThisBusiness = Annotated[Row, Depends(_found_business)]
+"""Of a route whose permission is one in a business: the business of the path, `catalogue.find_business`."""
+ThisMembership = Annotated[Membership, Depends(_membership)]
+"""The membership by which the caller was let in."""

@@ -1,0 +1,65 @@
+"""Writing the audit log: every write, in its own transaction, and every denied access."""
+
+import structlog
+from fastapi import Request
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.deps import Parts
+from api.exchange import Exchange, exchange_of
+from db.engine import autocommit
+from db.repositories import audit
+from db.repositories.audit import Entry
+from domain.errors import HoldfastError
+
+_log = structlog.get_logger()
+
+
+async def note_done(conn: AsyncConnection, request: Request) -> None:
+    """Add the line of a write to the transaction that makes it."""
+    exchange = exchange_of(request)
+    await audit.add(conn, exchange.business_id, entry_of(request, "done"))
+    exchange.is_audited = True
+
+
+async def note_done_apart(parts: Parts, request: Request) -> None:
+    """The same after a write that was committed elsewhere, such as a booking's command."""
+    async with autocommit(parts.engine) as conn:
+        await note_done(conn, request)
+
+
+async def note_denied(parts: Parts, request: Request, error: HoldfastError) -> None:
+    """Add the line of an access that was denied. The denial stands, whether or not this can be stored."""
+    exchange = exchange_of(request)
+    if exchange.is_audited:
+        return
+    try:
+        async with autocommit(parts.engine) as conn:
+            await audit.add(conn, exchange.business_id, entry_of(request, "denied", error.code))
+    except (SQLAlchemyError, OSError) as failure:
+        _log.warning("denial_not_audited", error=type(failure).__name__)
+    exchange.is_audited = True
+
+
+def entry_of(request: Request, outcome: str, code: str | None = None) -> Entry:
+    """The line for this request as far as it has come."""
+    exchange = exchange_of(request)
+    route = request.scope.get("route")
+    return Entry(
+        actor_kind=exchange.caller.kind,
+        actor_id=exchange.caller.id,
+        action=getattr(route, "operation_id", None) or "unknown",
+        object_id=_object_of(request, exchange),
+        outcome=outcome,
+        code=code,
+        address=exchange.address,
+        request_id=exchange.request_id,
+    )
+
+
+def _object_of(request: Request, exchange: Exchange) -> str | None:
+    """What was named by the handler, else the last thing that the path names."""
+    if exchange.object_id is not None:
+        return exchange.object_id
+    named = [str(value) for name, value in request.path_params.items() if name != "business"]
+    return named[-1][:100] if named else None

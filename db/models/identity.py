@@ -1,0 +1,130 @@
+"""How people and programs prove who they are: sessions, API keys, and accounts on their way."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.models.base import Base, Created, Key, Moment
+
+_HASH_BYTES = 32
+
+
+class Session(Base):
+    """One login. Every token of it, refreshed however often, dies with it."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (
+        Index("ix_sessions_user_id", "user_id"),
+        Index("ix_sessions_expires_at", "expires_at"),
+        CheckConstraint("(ended_at IS NULL) = (end_reason IS NULL)", name="an_end_has_a_reason"),
+    )
+
+    id: Mapped[Key]
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[Created]
+    expires_at: Mapped[Moment]
+    """When its last refresh token runs out."""
+    ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    end_reason: Mapped[str | None] = mapped_column(String(20))
+    """`logout`, `logout_everywhere`, `password_changed`, `password_reset` or `token_reused`."""
+
+
+class RefreshToken(Base):
+    """A refresh token, by its hash: the token itself is nowhere but with its holder."""
+
+    __tablename__ = "refresh_tokens"
+    __table_args__ = (Index("ix_refresh_tokens_session_id", "session_id"),)
+
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary(_HASH_BYTES), primary_key=True)
+    """SHA-256: a token is 32 random bytes, which nobody guesses however fast the hash is."""
+    session_id: Mapped[UUID] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"))
+    created_at: Mapped[Created]
+    expires_at: Mapped[Moment]
+    used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class AccountRequest(Base):
+    """Somebody wants an account, or a new password. Stored the same whether or not the address has an account."""
+
+    __tablename__ = "account_requests"
+    __table_args__ = (
+        CheckConstraint("kind IN ('register', 'reset')", name="kind_is_known"),
+        CheckConstraint(
+            "(kind = 'register') = (name IS NOT NULL AND password_hash IS NOT NULL)", name="registering_needs_more"
+        ),
+        Index("ix_account_requests_expires_at", "expires_at"),
+        Index("ix_account_requests_unsent", "id", postgresql_where=text("sent_at IS NULL")),
+    )
+
+    id: Mapped[Key]
+    kind: Mapped[str] = mapped_column(String(20))
+    email: Mapped[str] = mapped_column(String(254))
+    """Lower case."""
+    name: Mapped[str | None] = mapped_column(String(200))
+    password_hash: Mapped[str | None] = mapped_column(String(255))
+    created_at: Mapped[Created]
+    expires_at: Mapped[Moment]
+    sent_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    """When it was seen to: a message was sent, or there was nobody to send one to."""
+    done_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    """When its token was used."""
+
+
+class AccountToken(Base):
+    """What was mailed for a request, by its hash. A message that is sent again carries a token of its own."""
+
+    __tablename__ = "account_tokens"
+    __table_args__ = (Index("ix_account_tokens_request_id", "request_id"),)
+
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary(_HASH_BYTES), primary_key=True)
+    request_id: Mapped[UUID] = mapped_column(ForeignKey("account_requests.id", ondelete="CASCADE"))
+    created_at: Mapped[Created]
+
+
+class LoginAttempts(Base):
+    """Attempts to log in that have failed, or are under way: of an account, or from an address."""
+
+    __tablename__ = "login_attempts"
+    __table_args__ = (Index("ix_login_attempts_last_at", "last_at"),)
+
+    subject: Mapped[str] = mapped_column(String(80), primary_key=True)
+    """`account:` or `address:` and a hash: no address is kept, and no account that may not exist."""
+    failures: Mapped[int]
+    last_at: Mapped[Moment]
+    free_at: Mapped[Moment]
+    """No further attempt is looked at before."""
+
+
+class ApiKey(Base):
+    """A program's way into one business."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (
+        UniqueConstraint("prefix"),
+        Index(
+            "uq_api_keys_business_id_name",
+            "business_id",
+            "name",
+            unique=True,
+            postgresql_where=text("revoked_at IS NULL"),
+        ),
+        Index("ix_api_keys_business_id_id", "business_id", "id"),
+    )
+
+    id: Mapped[Key]
+    business_id: Mapped[UUID] = mapped_column(ForeignKey("businesses.id"))
+    name: Mapped[str] = mapped_column(String(100))
+    prefix: Mapped[str] = mapped_column(String(20))
+    """The beginning of the key, by which it is found and shown."""
+    secret_hash: Mapped[bytes] = mapped_column(LargeBinary(_HASH_BYTES))
+    """SHA-256 of the whole key."""
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(String(40)))
+    created_by: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[Created]
+    expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    last_used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    """To the minute."""
+    revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

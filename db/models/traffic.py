@@ -1,0 +1,53 @@
+"""What is kept of requests: how many there were, and what they did."""
+
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.models.base import Base, Key, Moment
+
+
+class RateCounter(Base):
+    """Requests of one caller in this minute and in the one before. Not logged: a crash forgets a minute."""
+
+    __tablename__ = "rate_counters"
+    __table_args__ = ({"prefixes": ["UNLOGGED"]},)
+
+    subject: Mapped[str] = mapped_column(String(80), primary_key=True)
+    minute: Mapped[int] = mapped_column(BigInteger)
+    """Minutes since 1970."""
+    requests: Mapped[int]
+    before: Mapped[int]
+    """Requests in the minute before."""
+
+
+class AuditEntry(Base):
+    """Who did what to which object from where. Only ever added: the application's role can do nothing else."""
+
+    __tablename__ = "audit_log"
+    __table_args__ = (
+        CheckConstraint("outcome IN ('done', 'denied')", name="outcome_is_known"),
+        CheckConstraint("actor_kind IN ('anonymous', 'user', 'api_key', 'guest')", name="actor_kind_is_known"),
+        Index("ix_audit_log_business_id_id", "business_id", "id"),
+        Index("ix_audit_log_business_id_actor_id_id", "business_id", "actor_id", "id"),
+        Index("ix_audit_log_business_id_object_id_id", "business_id", "object_id", "id"),
+    )
+
+    id: Mapped[Key]
+    at: Mapped[Moment]
+    business_id: Mapped[UUID | None] = mapped_column(ForeignKey("businesses.id"))
+    """Whose: none for what concerns no business, such as logging in."""
+    actor_kind: Mapped[str] = mapped_column(String(20))
+    actor_id: Mapped[UUID | None]
+    """The user or the API key; of a guest the booking."""
+    action: Mapped[str] = mapped_column(String(100))
+    """The operation id of the request."""
+    object_id: Mapped[str | None] = mapped_column(String(100))
+    """What it was done to, as ids."""
+    outcome: Mapped[str] = mapped_column(String(10))
+    code: Mapped[str | None] = mapped_column(String(40))
+    """Of what was denied: why."""
+    address: Mapped[str | None] = mapped_column(String(45))
+    """Where the request came from."""
+    request_id: Mapped[str] = mapped_column(String(64))

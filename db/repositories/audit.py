@@ -1,0 +1,68 @@
+"""The audit log. There is no way here to change or delete an entry, nor would the database allow it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.models import AuditEntry
+from db.repositories.rows import Row, execute, rows
+from runtime.ids import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Who did what to which object from where, and whether it was let happen."""
+
+    actor_kind: str
+    actor_id: UUID | None
+    action: str
+    object_id: str | None
+    outcome: str
+    address: str | None
+    request_id: str
+    code: str | None = None
+
+
+_ADD = text("""
+INSERT INTO audit_log
+    (id, at, business_id, actor_kind, actor_id, action, object_id, outcome, code, address, request_id)
+VALUES
+    (:id, clock_timestamp(), :business_id, :actor_kind, :actor_id, :action, :object_id, :outcome, :code, :address,
+     :request_id)
+""")
+
+
+async def add(conn: AsyncConnection, business_id: UUID | None, entry: Entry) -> None:
+    """Add a line; none as the business: it concerns no business."""
+    await execute(conn, _ADD, {"id": new_id(), "business_id": business_id, **asdict(entry)})
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    actor_id: UUID | None = None
+    action: str | None = None
+    object_id: str | None = None
+    outcome: str | None = None
+    from_: datetime | None = None
+    before: datetime | None = None
+
+
+async def list_page(
+    conn: AsyncConnection, business_id: UUID, filters: Filters, *, limit: int, after: UUID | None
+) -> Sequence[Row]:
+    """The lines of a business, the newest first."""
+    query = select(AuditEntry.__table__).where(AuditEntry.business_id == business_id)
+    for name in ("actor_id", "action", "object_id", "outcome"):
+        if (wanted := getattr(filters, name)) is not None:
+            query = query.where(getattr(AuditEntry, name) == wanted)
+    if filters.from_ is not None:
+        query = query.where(AuditEntry.at >= filters.from_)
+    if filters.before is not None:
+        query = query.where(AuditEntry.at < filters.before)
+    if after is not None:
+        query = query.where(AuditEntry.id < after)
+    return await rows(conn, query.order_by(AuditEntry.id.desc()).limit(limit))
