@@ -3,12 +3,13 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
-ROOMS := domain runtime db activities workflows api worker dev bench tests
+PRODUCT := domain runtime db activities workflows api worker dev
+ROOMS := $(PRODUCT) bench tests
 LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv --quiet pip compile pyproject.toml \
 	--universal --generate-hashes --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop status demo test check bench lock clean
+.PHONY: help run stop status demo test check openapi bench lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,11 +29,17 @@ demo: $(INSTALLED) ## Take a booking through its life on the running stack
 test: $(INSTALLED) ## Run every test, on servers that it starts itself (ARGS="-k name" for some)
 	@exec $(PYTHON) -m pytest $(ARGS)
 
-check: $(INSTALLED) ## Lint, check formatting, types and the import rule
+check: $(INSTALLED) ## Lint, check formatting, types, the import rule, the API's contract and known holes
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy $(ROOMS)
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/bandit --quiet --configfile pyproject.toml --confidence-level medium --recursive $(PRODUCT)
+	$(PYTHON) -m dev.contract check
+	$(PYTHON) -m dev.vulnerabilities requirements.txt
+
+openapi: $(INSTALLED) ## Publish the API's contract in docs/openapi.json (BREAKING=1 even if it breaks clients)
+	$(PYTHON) -m dev.contract write $(if $(BREAKING),--breaking)
 
 bench: $(INSTALLED) ## Measure Holdfast beside its bare floor
 	@exec $(PYTHON) -m bench $(ARGS)

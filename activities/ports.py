@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.accounts import LetterKind
 from domain.external import SourceAnswer
 from domain.notices import Notice
 from domain.steps import BookingRef
@@ -41,3 +43,21 @@ class SlotSource(Protocol):
         Raises:
             SourceFailedError: it says nothing that can be used; the code says why.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message about an account, ready to be sent. Only its id may be said in a log."""
+
+    id: UUID
+    kind: LetterKind
+    to: str = field(repr=False)
+    subject: str
+    text: str = field(repr=False)
+
+
+class AccountMail(Protocol):
+    """Sends messages about accounts to e-mail addresses."""
+
+    async def send(self, letter: Letter) -> None:
+        """Send it, or fail: then it is tried again, with a letter of another id."""

@@ -8,6 +8,7 @@ import uvicorn
 
 from api.app import create_app
 from api.auth.keys import SigningKeyError, load_keys
+from api.protocol import Protocol
 from runtime import logging
 from runtime.settings import settings
 
@@ -35,10 +36,12 @@ def main(argv: list[str] | None = None) -> int:
         host=args.host,
         port=args.port,
         loop="uvloop",
-        http="httptools",
+        http=Protocol,
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # api.middleware.proxies sees to it
+        ws="none",
         timeout_graceful_shutdown=10,
         # Longer than a proxy keeps its own: else it sends a request into a connection that is just being closed.
         timeout_keep_alive=75,

@@ -16,6 +16,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.routing import BaseRoute
 
+from api.businesses.paths import IdOrSlug, names_something
 from api.deps import AppParts, Parts
 from api.exchange import exchange_of
 from db.engine import autocommit
@@ -25,6 +26,7 @@ from domain.access import PERMITTED, Caller, CallerKind, Membership, Permission,
 from domain.errors import NotFoundError, UnauthenticatedError
 from domain.lifecycle import Role
 
+_WHOEVER_ASKS: Final = (Permission.SIGN_IN, Permission.PROBE)
 _bearer: Final = HTTPBearer(
     auto_error=False,
     bearerFormat="JWT, API key or manage link's token",
@@ -49,7 +51,8 @@ class Needs:
             ForbiddenError: their kind, roles or scopes do not allow it.
         """
         exchange = exchange_of(request)
-        if exchange.refusal is not None:
+        # Whoever signs in anew may still send the token that ran out.
+        if exchange.refusal is not None and self.permission not in _WHOEVER_ASKS:
             raise exchange.refusal
         rule = PERMITTED[self.permission]
         business = request.path_params.get("business")
@@ -119,8 +122,10 @@ def require_declarations(routes: Sequence[BaseRoute]) -> None:
 
 
 async def _business(parts: Parts, id_or_slug: str) -> Row:
-    async with autocommit(parts.engine) as conn:
-        row = await catalogue.find_business(conn, id_or_slug)
+    row = None
+    if names_something(id_or_slug):
+        async with autocommit(parts.engine) as conn:
+            row = await catalogue.find_business(conn, id_or_slug)
     if row is None:
         raise NotFoundError(f"There is no business '{id_or_slug}'.")
     return row
@@ -128,7 +133,7 @@ async def _business(parts: Parts, id_or_slug: str) -> Row:
 
 async def _provider_id(parts: Parts, request: Request, business: Row) -> UUID | None:
     provider = request.path_params.get("provider")
-    if provider is None:
+    if provider is None or not names_something(provider):
         return None
     async with autocommit(parts.engine) as conn:
         row = await providers.find(conn, business["id"], provider)
@@ -151,9 +156,12 @@ async def _user(request: Request) -> Principal:
     return caller
 
 
-async def _found_business(request: Request) -> Row:
-    row: Row = request.state.business
-    return row
+async def _found_business(request: Request, parts: AppParts, business: IdOrSlug) -> Row:
+    found: Row | None = getattr(request.state, "business", None)
+    if found is None:  # nobody had to be asked whether they may
+        found = await _business(parts, business)
+        exchange_of(request).business_id = found["id"]
+    return found
 
 
 async def _membership(request: Request) -> Membership:
@@ -165,6 +173,6 @@ ThisCaller = Annotated[Caller, Depends(_caller)]
 CurrentUser = Annotated[Principal, Depends(_user)]
 """Of a route that only users may call."""
 ThisBusiness = Annotated[Row, Depends(_found_business)]
-"""Of a route whose permission is one in a business: the business of the path, `catalogue.find_business`."""
+"""The business of the path, `catalogue.find_business`; 404 where there is none."""
 ThisMembership = Annotated[Membership, Depends(_membership)]
 """The membership by which the caller was let in."""

@@ -3,32 +3,41 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
 
 from fastapi import FastAPI
 
 from api import errors
 from api.access import require_declarations
+from api.api_keys.routes import router as api_keys
 from api.areas.routes import router as areas
+from api.audit.routes import router as audit_log
 from api.auth.credentials import Credentials
+from api.auth.messages import MessageStarter
 from api.auth.routes import router as auth
 from api.auth.tokens import load_tokens
 from api.bookings.command_routes import router as commands
 from api.bookings.routes import router as bookings
 from api.businesses.routes import router as businesses
+from api.cursors import Cursors
 from api.customers.consent_routes import router as consents
 from api.customers.routes import router as customers
 from api.deps import Parts
 from api.engine.gateway import EngineGateway
 from api.engine.starter import Starter
-from api.errors import PROBLEM_JSON, Problem
 from api.external_source.routes import router as external_source
-from api.gate import Gate
 from api.health.routes import app_version
 from api.health.routes import router as health
 from api.holds.routes import router as holds
+from api.limits import Limiter
 from api.members.routes import router as members
-from api.middleware import RequestContext
+from api.middleware.context import RequestContext
+from api.middleware.cors import Cors
+from api.middleware.deadlines import Deadline
+from api.middleware.gate import Gate
+from api.middleware.proxies import SeenThrough
+from api.openapi.document import describe
+from api.origins.known import Origins
+from api.origins.routes import router as origins
 from api.providers.routes import router as providers
 from api.schedule.routes import router as schedule
 from api.services.routes import router as services
@@ -41,10 +50,6 @@ from runtime.settings import Settings
 _DRAIN_SECONDS = 5.0
 _RETRY_FOR = timedelta(seconds=1)
 """How long a request waits for a Temporal that does not answer before it is told to come back."""
-
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    "default": {"description": "A problem document.", "content": {PROBLEM_JSON: {}}, "model": Problem}
-}
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -61,9 +66,16 @@ def create_app(settings: Settings) -> FastAPI:
         version=app_version(),
         summary="A durable booking engine.",
         lifespan=lifespan,
-        responses=_ERRORS,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        redirect_slashes=False,  # a redirect would go to whatever host the request names
     )
     for router in (
+        # The first that fits is taken, so what is asked most often comes first.
+        bookings,
+        commands,
+        slots,
+        holds,
         auth,
         businesses,
         services,
@@ -71,22 +83,25 @@ def create_app(settings: Settings) -> FastAPI:
         members,
         schedule,
         areas,
+        origins,
         customers,
         consents,
-        bookings,
-        commands,
-        holds,
-        slots,
         transfer,
         external_source,
+        api_keys,
+        audit_log,
         health,
     ):
         app.include_router(router)
     require_declarations(app.routes)
+    describe(app)
     errors.install(app)
     # The last one added is the first to see a request.
     app.add_middleware(Gate)
+    app.add_middleware(Deadline, seconds=settings.request_timeout_seconds)
+    app.add_middleware(Cors)
     app.add_middleware(RequestContext)
+    app.add_middleware(SeenThrough, trusted=settings.trusted_proxy_networks)
     return app
 
 
@@ -100,8 +115,10 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
     starter = Starter(
         client, engine, concurrency=settings.start_concurrency, backlog_limit=settings.start_backlog_limit
     )
+    limiter = Limiter(settings)
     await warm(engine, settings.database_pool_min)
     starter.start()
+    limiter.start()
     try:
         yield Parts(
             settings=settings,
@@ -110,7 +127,12 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
             credentials=Credentials(tokens, engine),
             gateway=gateway,
             starter=starter,
+            messages=MessageStarter(client),
+            cursors=Cursors(tokens.keys.derive("cursors")),
+            limiter=limiter,
+            origins=Origins(engine, settings.own_origins),
         )
     finally:
         await starter.stop(within_seconds=_DRAIN_SECONDS)
+        await limiter.stop()
         await engine.dispose()

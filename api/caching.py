@@ -1,10 +1,11 @@
-"""Answers that may be kept for a while, each with an entity tag by which to ask whether it still stands."""
+"""Entity tags: answers that may be kept until asked about, and changes that are made only to what was read."""
 
 import hashlib
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from fastapi import Request, Response
+from fastapi import Depends, Header, Request, Response
 
+from api.preconditions import require_if_match
 from domain.errors import StaleError
 from runtime.json import to_json
 
@@ -32,15 +33,44 @@ def cached(request: Request, content: Any, cache_control: str) -> Response:
     return Response(body, 200, headers, "application/json")
 
 
-def require_match(request: Request, current: Any) -> None:
-    """Refuse a change to something that is no longer what its author has read.
+class Expected:
+    """What the caller has read and means to change, by `If-Match` (RFC 9110, section 13.1.1)."""
 
-    Raises:
-        StaleError: `If-Match` was sent and names another representation than `current`.
-    """
-    wanted = request.headers.get("If-Match")
-    if wanted is not None and not _names(wanted, etag(to_json(current))):
-        raise StaleError
+    def __init__(self, wanted: str | None) -> None:
+        self._wanted = wanted
+
+    def check(self, *current: Any) -> None:
+        """Go on only when it is one of the representations that the thing has now; `*` is any, but not none.
+
+        Raises:
+            StaleError: it is none of them.
+        """
+        if self._wanted is None:
+            return
+        if not any(_names(self._wanted, etag(to_json(one))) for one in current):
+            raise StaleError
+
+
+async def _required(
+    request: Request,
+    _: Annotated[
+        str | None, Header(alias="If-Match", description="The `ETag` that you have read, or `*`.")
+    ] = None,
+) -> Expected:
+    return Expected(require_if_match(request))
+
+
+async def _optional(
+    request: Request,
+    _: Annotated[str | None, Header(alias="If-Match", description="Replace only this: an `ETag`.")] = None,
+) -> Expected:
+    return Expected(", ".join(request.headers.getlist("If-Match")).strip() or None)
+
+
+MustExpect = Annotated[Expected, Depends(_required)]
+"""Of a change: 428 without `If-Match` (RFC 6585, section 3), for it would undo what others did unseen."""
+MayExpect = Annotated[Expected, Depends(_optional)]
+"""Of a replacement, which says by itself what there is to be."""
 
 
 def _names(header: str, tag: str) -> bool:

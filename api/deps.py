@@ -1,20 +1,20 @@
-"""What routes are given: the parts of the running application, and who is asking."""
+"""What routes are given: the parts of the running application."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.auth.credentials import Credentials
+from api.auth.messages import MessageStarter
 from api.auth.tokens import Tokens
+from api.cursors import Cursors
 from api.engine.gateway import EngineGateway
 from api.engine.starter import Starter
-from api.exchange import exchange_of
-from domain.access import Caller, Membership, Permission, Principal, require
-from domain.errors import UnauthenticatedError
+from api.limits import Limiter
+from api.origins.known import Origins
 from runtime.settings import Settings
 
 
@@ -28,6 +28,10 @@ class Parts:
     credentials: Credentials
     gateway: EngineGateway
     starter: Starter
+    messages: MessageStarter
+    cursors: Cursors
+    limiter: Limiter
+    origins: Origins
 
     @staticmethod
     def now() -> datetime:
@@ -35,44 +39,10 @@ class Parts:
         return datetime.now(UTC)
 
 
+# A coroutine, although it awaits nothing: a plain function would cost a hop to a thread.
 async def _parts(request: Request) -> Parts:
     parts: Parts = request.app.state.parts
     return parts
 
 
-# Coroutines throughout, although they await nothing: a plain function would cost a hop to a thread each.
 AppParts = Annotated[Parts, Depends(_parts)]
-
-
-async def _principal(request: Request) -> Principal:
-    exchange = exchange_of(request)
-    if not isinstance(exchange.caller, Principal):
-        raise exchange.refusal or UnauthenticatedError
-    return exchange.caller
-
-
-CurrentPrincipal = Annotated[Principal, Depends(_principal)]
-
-
-class Desk:
-    def __init__(self, caller: Caller) -> None:
-        self.user_id = caller.id
-        self._caller = caller
-
-    def require(self, permission: Permission, business_id: UUID, *, provider_id: UUID | None = None) -> Membership:
-        """The membership by which the caller may do this; see `domain.access.require`."""
-        return require(self._caller, permission, business_id, provider_id=provider_id)
-
-
-async def _desk(request: Request) -> Desk:
-    return Desk(exchange_of(request).caller)
-
-
-AtDesk = Annotated[Desk, Depends(_desk)]
-
-
-async def _request_id(request: Request) -> str:
-    return exchange_of(request).request_id
-
-
-RequestId = Annotated[str, Depends(_request_id)]

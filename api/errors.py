@@ -1,14 +1,18 @@
 """Every failure as a problem document (RFC 9457) with a stable code and the request's id; never a trace."""
 
 import traceback
+from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 
 import orjson
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Route
 
 from api.audit import trail
 from api.exchange import exchange_of
@@ -40,6 +44,7 @@ from domain.errors import (
     SlotUnavailableError,
     StaleError,
     TimedOutError,
+    TooManyApiKeysError,
     TooManyAttemptsError,
     TooManyHoldsError,
     UnauthenticatedError,
@@ -51,7 +56,7 @@ _log = structlog.get_logger()
 PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
 
-_STATUS: dict[type[HoldfastError], int] = {
+STATUS: dict[type[HoldfastError], int] = {
     IdempotencyKeyMissingError: 400,
     InvalidCursorError: 400,
     UnauthenticatedError: 401,
@@ -64,6 +69,7 @@ _STATUS: dict[type[HoldfastError], int] = {
     DayFullError: 409,
     HoldExpiredError: 409,
     TooManyHoldsError: 409,
+    TooManyApiKeysError: 409,
     AlreadyExistsError: 409,
     LastOwnerError: 409,
     NotReadyError: 409,
@@ -84,7 +90,19 @@ _STATUS: dict[type[HoldfastError], int] = {
 }
 _DENIED = (UnauthenticatedError, ForbiddenError, HiddenError)
 
-_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "payload_too_large"}
+_UNSUPPORTED = 415
+_MOST_ERRORS = 50
+FRAMEWORK_PROBLEMS: dict[int, tuple[str, str]] = {
+    400: ("bad_request", "The request is malformed."),
+    404: ("not_found", "There is no such thing, or it is not yours to see."),
+    408: ("request_timeout", "The request did not arrive in time."),
+    405: ("method_not_allowed", "This cannot be done here. `Allow` lists what can."),
+    413: ("payload_too_large", "The request's body is too large."),
+    414: ("uri_too_long", "The request's URL is too long."),
+    _UNSUPPORTED: ("unsupported_media_type", "Send the body as `Content-Type: application/json`."),
+    431: ("headers_too_large", "The request's header fields are too large."),
+}
+"""What is refused before a route sees it: status, code and title."""
 
 
 class Problem(BaseModel):
@@ -100,22 +118,28 @@ class Problem(BaseModel):
     request_id: str | None
 
 
-def problem_response(
-    request: Request, status: int, code: str, title: str, detail: str, extra: dict[str, Any] | None = None
-) -> Response:
-    """A problem document; 503 tells when to come back, 401 how to prove who one is."""
-    body = {
+def document(status: int, code: str, title: str, detail: str, request_id: str) -> dict[str, Any]:
+    """The members that every problem document has (RFC 9457, section 3.1), and our own two."""
+    return {
         "type": f"urn:holdfast:problem:{code}",
         "title": title,
         "status": status,
         "detail": detail,
         "code": code,
-        "request_id": exchange_of(request).request_id,
-        **(extra or {}),
+        "request_id": request_id,
     }
+
+
+def problem_response(
+    request: Request, status: int, code: str, title: str, detail: str, extra: dict[str, Any] | None = None
+) -> Response:
+    """A problem document; 429 and 503 tell when to come back (`retry_after`), 401 how to prove who one is."""
+    members = dict(extra or {})
+    retry_after = members.pop("retry_after", RETRY_AFTER_SECONDS if status == 503 else None)  # noqa: PLR2004
+    body = document(status, code, title, detail, exchange_of(request).request_id) | members
     headers = {}
-    if status == 503:  # noqa: PLR2004
-        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
     if status == 401:  # noqa: PLR2004
         headers["WWW-Authenticate"] = "Bearer"
     return Response(orjson.dumps(body), status, headers, PROBLEM_JSON)
@@ -130,16 +154,25 @@ async def _expected(request: Request, error: Exception) -> Response:
 
 def answer(request: Request, error: HoldfastError) -> Response:
     """The problem document of an expected error."""
-    status = _STATUS.get(type(error), 400)
-    return problem_response(request, status, error.code, error.title, error.detail, error.extra)
+    status = STATUS.get(type(error), 400)
+    extra = dict(error.extra)
+    wait = extra.pop("retry_after", None)
+    response = problem_response(request, status, error.code, error.title, error.detail, extra)
+    if wait is not None:
+        response.headers["Retry-After"] = str(wait)
+    return response
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
     """422 with where and what, but never the value: it may be somebody's data."""
     assert isinstance(error, RequestValidationError)
+    if isinstance(error.body, bytes) and error.body:
+        # It was not even read as JSON, for its Content-Type says that it is something else (RFC 9110, 15.5.16).
+        response = _framework_problem(request, _UNSUPPORTED)
+        response.headers["Accept"] = "application/json"
+        return response
     errors = [
-        {"pointer": "/" + "/".join(str(part) for part in found["loc"]), "message": found["msg"]}
-        for found in error.errors()
+        {"pointer": _pointer(found["loc"]), "message": found["msg"]} for found in error.errors()[:_MOST_ERRORS]
     ]
     first = errors[0]
     detail = f"{first['pointer']}: {first['message']}"
@@ -147,12 +180,39 @@ async def _invalid(request: Request, error: Exception) -> Response:
     return problem_response(request, 422, InvalidRequestError.code, title, detail, {"errors": errors})
 
 
+def _pointer(location: Sequence[str | int]) -> str:
+    """A JSON pointer (RFC 6901). What it names was sent to us, and need not be text that can be written."""
+    parts = (str(part).encode(errors="replace").decode() for part in location)
+    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
+
+
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    code = _CODES.get(error.status_code, "http_error")
-    response = problem_response(request, error.status_code, code, error.detail, error.detail)
+    return answer_http(request, error)
+
+
+def answer_http(request: Request, error: HTTPException) -> Response:
+    """The problem document of what the framework refuses."""
+    response = _framework_problem(request, error.status_code, error.detail)
     response.headers.update(error.headers or {})
+    if error.status_code == 405:  # noqa: PLR2004
+        response.headers["Allow"] = ", ".join(_methods_at(request.app.routes, request.url.path))
     return response
+
+
+def _framework_problem(request: Request, status: int, detail: str = "") -> Response:
+    phrase = HTTPStatus(status).phrase
+    code, title = FRAMEWORK_PROBLEMS.get(status, ("http_error", phrase))
+    return problem_response(request, status, code, title, title if detail in ("", phrase) else detail)
+
+
+def _methods_at(routes: Sequence[BaseRoute], path: str) -> list[str]:
+    """Every method that something at this path takes: the router names those of the first route only."""
+    found: set[str] = set()
+    for route in (context.original_route for context in iter_route_contexts(routes)):
+        if isinstance(route, Route) and route.path_regex.match(path):
+            found |= route.methods or set()
+    return sorted(found | ({"HEAD"} if "GET" in found else set()))
 
 
 def _where(error: Exception) -> list[str]:
@@ -162,7 +222,7 @@ def _where(error: Exception) -> list[str]:
     return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in [*own, *frames[-1:]]]
 
 
-async def answer_unexpected(request: Request, error: Exception) -> Response:
+def answer_unexpected(request: Request, error: Exception) -> Response:
     """The answer to what no handler knows; called by the outermost middleware, so that it carries the id."""
     if is_outage(error):
         _log.warning("database_unavailable", error=type(error).__name__)

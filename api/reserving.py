@@ -34,7 +34,7 @@ class Ask:
     postal_code: str | None = None
 
 
-async def find_offering(conn: AsyncConnection, ask: Ask, user_id: UUID, now: datetime) -> Offering:
+async def find_offering(conn: AsyncConnection, ask: Ask, user_id: UUID | None, now: datetime) -> Offering:
     """What is asked for, if it is there and can be booked at all.
 
     Raises:

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import phonenumbers
-from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, EmailStr, Field
 
 from domain.zones import zone_named
 
@@ -28,8 +28,16 @@ def _without_nul(value: str) -> str:
     return value
 
 
+def _said(value: object) -> object:
+    if isinstance(value, bool | None) or (isinstance(value, str) and value.lower() in {"true", "false"}):
+        return value
+    raise ValueError("must be true or false")
+
+
 Text = Annotated[str, AfterValidator(_without_nul)]
-Phone = Annotated[Text, Field(max_length=40), AfterValidator(_e164)]
+Flag = Annotated[bool, BeforeValidator(_said)]
+"""true or false, in words where the text of a table is read: 0, "no" and the like are refused."""
+Phone = Annotated[Text, Field(max_length=40, json_schema_extra={"format": "phone"}), AfterValidator(_e164)]
 Email = Annotated[EmailStr, AfterValidator(_lower)]
 Line = Annotated[Text, Field(min_length=1, max_length=200)]
 ReasonText = Annotated[Text, Field(min_length=1, max_length=1000)]
@@ -45,7 +53,7 @@ def _zone(value: str) -> str:
     return zone_named(value).key
 
 
-Zone = Annotated[str, Field(max_length=64), AfterValidator(_zone)]
+Zone = Annotated[str, Field(max_length=64, json_schema_extra={"format": "timezone"}), AfterValidator(_zone)]
 """An IANA zone, as Europe/London."""
 Slug = Annotated[str, Field(pattern="^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 """A DNS label: it can be a subdomain."""

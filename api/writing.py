@@ -34,6 +34,7 @@ class Writer:
             yield conn
             if not self._exchange.is_audited:
                 await trail.note_done(conn, self._request)
+        self._exchange.is_audited = True  # by now: a line that could not be committed is none
 
     def concerns(self, object_id: object) -> None:
         """Name what was made: the path cannot."""

@@ -1,6 +1,7 @@
 """The servers that everything is measured on: a stack of its own, and the floor beside it on the same servers."""
 
 import asyncio
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
@@ -75,6 +76,8 @@ async def running_servers(reporter: Reporter) -> AsyncIterator[Servers]:
         with reporter.step("PostgreSQL with commit timestamps"):
             floor_url = await database.prepare(home)
         async with AsyncExitStack() as resources:
+            # A load has few users and no patience; bench.measurements.limits says what counting requests costs.
+            os.environ["HOLDFAST_RATE_LIMIT_PER_MINUTE"] = "0"
             settings = DevSettings.on_free_ports(home)
             stack = Stack(settings, reporter=reporter, restart=False, demo_data=False)
             await resources.enter_async_context(stack)

@@ -11,23 +11,33 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from runtime.settings import settings
 
+_CHANGING = frozenset({"upgrade", "downgrade"})
+_ONE_ROLE = (
+    "warning: the application has no database role of its own, which HOLDFAST_DATABASE_APP_ROLE would name: "
+    "that the audit log is only ever added to is its own promise then\n"
+)
 
-def alembic_config(database_url: str) -> Config:
-    """Alembic's configuration, without an ini file."""
+
+def alembic_config(database_url: str, *, app_role: str = "") -> Config:
+    """Alembic's configuration, without an ini file; `app_role` gets its rights after a change of the schema."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["database_url"] = database_url
+    config.attributes["app_role"] = app_role
     return config
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; 0 when it worked, 1 with one line on stderr when it did not."""
     args = _parser().parse_args(argv)
-    config = alembic_config(args.database_url or settings().database_url)
+    url, role = args.database_url or _owners_url(), settings().database_app_role
+    config = alembic_config(url, app_role=role if args.command in _CHANGING else "")
     try:
         match args.command:
             case "upgrade":
                 command.upgrade(config, args.revision or "head")
+                if _runs_as_owner(args.database_url) or not config.attributes.get("is_separate"):
+                    sys.stderr.write(_ONE_ROLE)
             case "downgrade":
                 command.downgrade(config, args.revision or "-1")
             case "current":
@@ -40,11 +50,22 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
+def _owners_url() -> str:
+    return settings().migrations_database_url or settings().database_url
+
+
+def _runs_as_owner(database_url: str | None) -> bool:
+    """Whether the application's settings name the very role that migrates."""
+    return not database_url and _owners_url() == settings().database_url
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m db", description="Holdfast's database schema.")
     parser.add_argument("command", choices=["upgrade", "downgrade", "current", "check"])
     parser.add_argument("revision", nargs="?", help="default: head for upgrade, one step back for downgrade")
-    parser.add_argument("--database-url", help="default: HOLDFAST_DATABASE_URL")
+    parser.add_argument(
+        "--database-url", help="default: HOLDFAST_MIGRATIONS_DATABASE_URL, else HOLDFAST_DATABASE_URL"
+    )
     return parser
 
 

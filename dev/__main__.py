@@ -14,6 +14,7 @@ environment:
   HOLDFAST_TEMPORAL_PORT     port of the Temporal server (7233)
   HOLDFAST_TEMPORAL_UI_PORT  port of the Temporal UI (8233)
   HOLDFAST_DATABASE_URL      a PostgreSQL of your own in place of the embedded one
+  HOLDFAST_MIGRATIONS_DATABASE_URL  the same as the role that owns its schema, where that is another one
   TEMPORAL_ADDRESS           a Temporal of your own (HOST:PORT) in place of the embedded one
 """
 

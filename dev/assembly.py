@@ -19,6 +19,7 @@ class Assembly:
     """The parts of one stack; `postgres` and `temporal` are None when servers of your own are used."""
 
     database_url: str
+    """As the owner of the schema; API and worker have the URL of a role of their own in their environment."""
     temporal_address: str
     environment: dict[str, str]
     postgres: EmbeddedPostgres | None
@@ -42,11 +43,11 @@ def assemble(
     """
     postgres = None if settings.database_url else EmbeddedPostgres(home.path, journal=journal)
     temporal = None if settings.temporal_address else _temporal(settings, home, journal, dynamic_config)
-    database_url = postgres.url if postgres else str(settings.database_url)
+    database_url = postgres.url if postgres else str(settings.owners_database_url)
     temporal_address = temporal.address if temporal else str(settings.temporal_address)
     environment = child_environment(
         settings,
-        database_url=database_url,
+        database_url=postgres.app_url if postgres else str(settings.database_url),
         temporal_address=temporal_address,
         jwt_key=home.jwt_key,
         secrets_key=ensure_secrets_key(home.secrets_key),

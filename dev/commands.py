@@ -46,7 +46,7 @@ def psql(settings: DevSettings, arguments: list[str]) -> NoReturn:
     Raises:
         DevError: no stack runs, or the program is missing.
     """
-    url = settings.database_url or _require_running(settings).urls["database"]
+    url = settings.owners_database_url or _require_running(settings).urls["database"]
     program = binary("psql")
     arguments = arguments[1:] if arguments[:1] == ["--"] else arguments
     os.execv(program, [str(program), url.replace("+asyncpg", "", 1), *arguments])  # noqa: S606

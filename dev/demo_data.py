@@ -72,7 +72,7 @@ async def _set_up(owner: DemoClient, people: dict[str, str]) -> None:
     for provider in PROVIDERS:
         await _make(owner, f"{business}/providers", provider | {"user_id": people[provider["email"]]})
     await owner.call("PUT", f"{business}/members/{people[login_email('admin')]}", {"role": "admin"})
-    await owner.call("PATCH", business, {"status": "active"})
+    await owner.call("PATCH", business, {"status": "active"}, {"If-Match": "*"})
 
 
 async def _make(owner: DemoClient, path: str, body: Json) -> None:

@@ -2,7 +2,8 @@
 
 BUSINESS = "demo-garage"
 TIMEZONE = "America/New_York"
-PASSWORD = "holdfast-demo"  # noqa: S105  # meant to be known: only the dev stack has it
+# Meant to be known: only the dev stack has it.
+PASSWORD = "holdfast-demo"  # noqa: S105  # nosec B105
 
 CUSTOMER = "customer@demo.example"
 EMAILS = (

@@ -4,22 +4,31 @@ import os
 from pathlib import Path
 
 from dev.ports import LOOPBACK
+from dev.postgres import APP_ROLE
 from dev.settings import DevSettings
 
+OWNERS_URL = "HOLDFAST_MIGRATIONS_DATABASE_URL"
 _WORKER_GRACE_SECONDS = "8"  # less than a process of the stack is given to end
+_RATE_LIMIT = "1200"  # one person at one address plays everybody here
 
 
 def child_environment(
     settings: DevSettings, *, database_url: str, temporal_address: str, jwt_key: Path, secrets_key: str
 ) -> dict[str, str]:
-    """The caller's environment plus where the servers are."""
+    """The caller's environment plus where the servers are; the URL of the database is the application's."""
     environment = _without(os.environ, "TEMPORAL_") if not settings.temporal_address else dict(os.environ)
     if not settings.temporal_address:
         # A profile in the user's own configuration (TLS, namespace) is not meant for the embedded server.
         environment["TEMPORAL_CONFIG_FILE"] = os.devnull
+    environment.pop(OWNERS_URL, None)  # of no concern to the API and the worker
+    if not settings.database_url:
+        environment["HOLDFAST_DATABASE_APP_ROLE"] = APP_ROLE
     environment.setdefault("HOLDFAST_WORKER_GRACEFUL_SECONDS", _WORKER_GRACE_SECONDS)
     environment.setdefault("HOLDFAST_SECRETS_KEY", secrets_key)
     environment.setdefault("HOLDFAST_OUTBOUND_ALLOW_LOOPBACK", "true")  # to the simulators of other systems
+    environment.setdefault("HOLDFAST_MAIL_FOLDER", str(settings.home.absolute() / "mail"))
+    environment.setdefault("HOLDFAST_PUBLIC_URL", settings.api_url)
+    environment.setdefault("HOLDFAST_RATE_LIMIT_PER_MINUTE", _RATE_LIMIT)
     return environment | {
         "HOLDFAST_DATABASE_URL": database_url,
         "TEMPORAL_ADDRESS": temporal_address,

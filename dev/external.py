@@ -8,8 +8,8 @@ from dev.errors import DevError
 from dev.temporal_client import connect
 
 
-async def require_postgres(url: str) -> None:
-    """Check that the database answers.
+async def require_postgres(url: str, variable: str) -> None:
+    """Check that the database answers; `variable` is where its URL comes from.
 
     Raises:
         DevError: it does not; the URL is not shown, for it may hold a password.
@@ -17,7 +17,7 @@ async def require_postgres(url: str) -> None:
     try:
         connection = await asyncpg.connect(url.replace("+asyncpg", "", 1), timeout=10)
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise DevError(f"PostgreSQL does not answer at HOLDFAST_DATABASE_URL: {_text(error)}") from error
+        raise DevError(f"PostgreSQL does not answer at {variable}: {_text(error)}") from error
     await connection.close()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from dev.errors import DevError
 from dev.run_state import RunState
 
-_OURS = ("postgres", "postgres.new", "socket", "logs", "keys", "run.json")
+_OURS = ("postgres", "postgres.new", "socket", "logs", "keys", "mail", "run.json")
 
 
 class Home:

@@ -16,6 +16,9 @@ from dev.service import Service
 from dev.sockets import PORT, socket_folder
 
 DATABASE = "holdfast"
+"""Also the role that owns it."""
+APP_ROLE = "holdfast_app"
+"""The role of the API and the worker: what it may do, `db.grants` says."""
 
 # Durability is the product: fsync, full_page_writes and synchronous_commit keep their defaults.
 _SETTINGS = {
@@ -36,7 +39,7 @@ _RETRIES = 50
 
 
 class EmbeddedPostgres(Service):
-    """A server of its own for `home`; `start` also makes role and database `holdfast`.
+    """A server of its own for `home`; `start` also makes the database `holdfast` and its two roles.
 
     Raises:
         DevError: from the constructor, when the programs are missing or no socket folder can be had.
@@ -52,6 +55,11 @@ class EmbeddedPostgres(Service):
     def url(self) -> str:
         """The URL of database `holdfast` as role `holdfast`, which owns it and is no superuser."""
         return self.url_for(DATABASE)
+
+    @property
+    def app_url(self) -> str:
+        """The URL of the same database as role `holdfast_app`, which owns nothing."""
+        return self.url_for(DATABASE, role=APP_ROLE)
 
     def url_for(self, database: str, *, role: str = DATABASE) -> str:
         """The URL of another database or role; `postgres` is the superuser's name."""
@@ -106,10 +114,12 @@ class EmbeddedPostgres(Service):
     async def _make_database(self) -> None:
         connection = await self._connect("postgres")
         try:
-            if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", DATABASE):
-                await connection.execute(f"CREATE ROLE {DATABASE} LOGIN CREATEDB")
+            await _make_role(connection, DATABASE, "LOGIN CREATEDB")
+            await _make_role(connection, APP_ROLE, "LOGIN")
             if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE):
                 await connection.execute(f"CREATE DATABASE {DATABASE} OWNER {DATABASE}")
+            await connection.execute(f"REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC")
+            await connection.execute(f"GRANT CONNECT ON DATABASE {DATABASE} TO {APP_ROLE}")
         finally:
             await connection.close()
         await self._make_extension()
@@ -120,3 +130,9 @@ class EmbeddedPostgres(Service):
             await connection.execute("CREATE EXTENSION IF NOT EXISTS btree_gist")
         finally:
             await connection.close()
+
+
+async def _make_role(connection: asyncpg.Connection, name: str, options: str) -> None:
+    # Looked for at every start: a home that is older than the role gets it then.
+    if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", name):
+        await connection.execute(f"CREATE ROLE {name} {options}")

@@ -24,6 +24,8 @@ class DevSettings(BaseSettings):
     temporal_ui_port: int = Field(default=8233, ge=1, le=65535)
     database_url: str | None = None
     """A PostgreSQL of your own; the embedded one is not started then."""
+    migrations_database_url: str | None = None
+    """The same database as the role that owns the schema, where `database_url` is another role's."""
     temporal_address: str | None = Field(default=None, validation_alias="TEMPORAL_ADDRESS")
     """HOST:PORT of a Temporal of your own; the embedded one is not started then."""
 
@@ -50,8 +52,14 @@ class DevSettings(BaseSettings):
             temporal_port=free_port(),
             temporal_ui_port=free_port(),
             database_url=None,
+            migrations_database_url=None,
             temporal_address=None,
         )
+
+    @property
+    def owners_database_url(self) -> str | None:
+        """Of a PostgreSQL of your own: as the role that owns the schema."""
+        return (self.migrations_database_url or self.database_url) if self.database_url else None
 
     @property
     def api_url(self) -> str:

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from dev.assembly import Assembly, assemble
+from dev.environment import OWNERS_URL
 from dev.errors import DevError
 from dev.external import require_postgres, require_temporal
 from dev.home import Home
@@ -52,6 +53,7 @@ class Stack:
 
     @property
     def database_url(self) -> str:
+        """As the owner of the schema, who may do anything in it."""
         return self._parts.database_url
 
     @property
@@ -164,9 +166,11 @@ class Stack:
         if self._parts.postgres:
             await self._start_service(self._parts.postgres, "PostgreSQL")
         else:
-            await require_postgres(self.database_url)
+            await require_postgres(self._parts.environment["HOLDFAST_DATABASE_URL"], "HOLDFAST_DATABASE_URL")
+            await require_postgres(self.database_url, OWNERS_URL)
         with self._reporter.step("migrations"):
-            await migrate(self.home.logs, self._parts.environment, self._journal)
+            environment = self._parts.environment | {OWNERS_URL: self.database_url}
+            await migrate(self.home.logs, environment, self._journal)
 
     async def _load_demo_data(self) -> None:
         from dev import demo_data  # noqa: PLC0415  # pulls in the whole data layer

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from domain.booking import Actor, BookingState
-from domain.errors import ForbiddenError, InvalidTransitionError
+from domain.errors import ForbiddenError, InvalidTransitionError, StaleError
 from domain.lifecycle import Command, Party, Role, Status, allowed_from, command_fits, may_command
 from domain.times import Moment
 
@@ -29,6 +29,8 @@ class BookingCommand(BaseModel):
     command_id: str | None = None
     """The sender's name for this very command (the update's id); it is stored with the step."""
     correlation_id: str | None = None
+    expected_version: int | None = None
+    """The version that the sender has read: the command is meant for that one and no other; none: for any."""
 
 
 class Accept(BookingCommand):
@@ -86,6 +88,7 @@ def check(state: BookingState, command: BookingCommand) -> None:
     Raises:
         ForbiddenError: the role never may, or the provider is not this booking's.
         InvalidTransitionError: the status does not allow it; carries `current_status` and `allowed`.
+        StaleError: the booking has moved on from the version that the sender has read.
     """
     if not may_command(command.actor.role, command.kind):
         raise ForbiddenError(f"A {command.actor.role} may not {command.kind} a booking.")
@@ -93,6 +96,8 @@ def check(state: BookingState, command: BookingCommand) -> None:
         raise refusal(command.kind, state.status)
     if command.actor.role is Role.PROVIDER and command.actor.provider_id != state.provider_id:
         raise ForbiddenError("This booking is with another provider.")
+    if command.expected_version not in (None, state.version):
+        raise StaleError
 
 
 def refusal(command: Command, status: Status) -> InvalidTransitionError:

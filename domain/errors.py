@@ -73,6 +73,11 @@ class TooManyHoldsError(HoldfastError):
     title = "You hold as much time as one may at once. Book it or give some back."
 
 
+class TooManyApiKeysError(HoldfastError):
+    code = "too_many_api_keys"
+    title = "The business has as many API keys as it may. Revoke one that is not needed."
+
+
 class AlreadyExistsError(HoldfastError):
     code = "already_exists"
     title = "There is one with this key already."
@@ -176,6 +181,7 @@ ERRORS_BY_CODE: dict[str, type[HoldfastError]] = {
         DayFullError,
         HoldExpiredError,
         TooManyHoldsError,
+        TooManyApiKeysError,
         AlreadyExistsError,
         LastOwnerError,
         StaleError,

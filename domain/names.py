@@ -24,6 +24,16 @@ EXTERNAL_CALENDARS_SCHEDULE = "external-calendars"
 LIST_DUE_SOURCES = "list_due_sources"
 REFRESH_EXTERNAL_CALENDAR = "refresh_external_calendar"
 
+ACCOUNT_MESSAGE_WORKFLOW = "AccountMessageWorkflow"
+ACCOUNT_MESSAGE_ID_PREFIX = "account-message/"
+SEND_ACCOUNT_MESSAGE = "send_account_message"
+
+
+def account_message_workflow_id(request_id: UUID) -> str:
+    """The workflow id of an account's message: one at a time sends it."""
+    return f"{ACCOUNT_MESSAGE_ID_PREFIX}{request_id}"
+
+
 TENANT_ID = "TenantId"
 BOOKING_STATUS = "BookingStatus"
 PROVIDER_ID = "ProviderId"

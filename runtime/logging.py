@@ -1,12 +1,19 @@
 """Structured logs: one JSON object a line, with the ids that tie a request to its booking and workflow."""
 
+import json
 import logging
+import re
 import sys
+from collections.abc import MutableMapping
+from typing import Any, Final
 
 import orjson
 import structlog
 
 from runtime.settings import Settings
+
+_STEERING: Final = re.compile("[\x7f-\x9f\u2028\u2029]")
+_UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def configure(settings: Settings, *, service: str) -> None:
@@ -41,11 +48,35 @@ def configure(settings: Settings, *, service: str) -> None:
 
 
 def _renderer(log_format: str) -> structlog.typing.Processor:
-    if log_format == "console":
-        return structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
-    return structlog.processors.JSONRenderer(
-        serializer=lambda value, **_: orjson.dumps(value, default=str).decode()
-    )
+    if log_format != "console":
+        return structlog.processors.JSONRenderer(serializer=_json_line)
+    console = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+
+    def harmless(logger: object, name: str, event: MutableMapping[str, Any]) -> str | bytes:
+        """Render what others had a say in without what moves a cursor; of a traceback the lines stay lines."""
+        values = {_escaped(key): _escaped(value, keep="\n" * (key == "exception")) for key, value in event.items()}
+        return console(logger, name, values)
+
+    return harmless
+
+
+def _json_line(record: Any, **_: Any) -> str:
+    """JSON on one line, in which nothing ends a line or steers a terminal: what JSON leaves as it is included."""
+    try:
+        line = orjson.dumps(record, default=str).decode()
+    except TypeError:  # half a surrogate pair, which is no text to orjson
+        line = json.dumps(record, default=str)
+    return _STEERING.sub(_as_escape, line)
+
+
+def _escaped(value: Any, keep: str = "") -> Any:
+    if not isinstance(value, str):
+        return value
+    return _UNPRINTABLE.sub(lambda found: found[0] if found[0] in keep else _as_escape(found), value)
+
+
+def _as_escape(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 def _quieten() -> None:

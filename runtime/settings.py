@@ -4,14 +4,17 @@ Temporal's connection is not here: it comes from `temporalio.envconfig` (TOML pr
 so that a self-hosted cluster or Temporal Cloud is configuration only.
 """
 
+import re
 from base64 import urlsafe_b64decode
 from functools import lru_cache
+from ipaddress import ip_network
 from pathlib import Path
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _KEY_BYTES = 32
+_ORIGIN = re.compile(r"https?://[a-z0-9.:\[\]-]+")
 
 
 class Settings(BaseSettings):
@@ -24,6 +27,8 @@ class Settings(BaseSettings):
     """As the role of the application, which may read and write rows but owns nothing."""
     migrations_database_url: str = ""
     """As the role that owns the schema; `python -m db` uses it. Empty: the same as `database_url`."""
+    database_app_role: str = "holdfast_app"
+    """The role to which `python -m db upgrade` gives the rights of the application, if there is one."""
     database_pool_min: int = Field(default=5, ge=1)
     database_pool_max: int = Field(default=30, ge=1)
 
@@ -38,6 +43,8 @@ class Settings(BaseSettings):
     refresh_token_days: int = Field(default=7, ge=1)
     public_url: str = "http://127.0.0.1:8000"
     """Where people reach this installation: the beginning of the links in messages."""
+    mail_folder: str = ""
+    """Folder to which messages about accounts are written as files; empty: the log says that there was one."""
 
     rate_limit_per_minute: int = Field(default=60, ge=0)
     """Requests of one user, API key or address; 0: as many as they like."""
@@ -84,6 +91,29 @@ class Settings(BaseSettings):
     def jwt_key_paths(self) -> list[Path]:
         return [Path(name.strip()) for name in self.jwt_key_file.split(",") if name.strip()]
 
+    @property
+    def trusted_proxy_networks(self) -> tuple[str, ...]:
+        """The proxies as addresses and networks, each in its one way of writing it."""
+        return tuple(_network(part) for part in _parts(self.trusted_proxies))
+
+    @property
+    def own_origins(self) -> frozenset[str]:
+        return frozenset(_parts(self.cors_origins))
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        for part in _parts(value):
+            _network(part)  # not `*`: who believes everybody believes what a client says of itself
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: str) -> str:
+        if not all(_ORIGIN.fullmatch(part) for part in _parts(value)):
+            raise ValueError("each origin must be as browsers send it, such as https://www.example.com")
+        return value
+
     @field_validator("secrets_key")
     @classmethod
     def _is_made_of_keys(cls, value: SecretStr | None) -> SecretStr | None:
@@ -92,6 +122,15 @@ class Settings(BaseSettings):
         if not all(_is_key(key.strip()) for key in value.get_secret_value().split(",")):
             raise ValueError("each key must be 32 bytes in URL-safe Base64")
         return value
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _network(text: str) -> str:
+    network = ip_network(text, strict=False)
+    return str(network.network_address if network.num_addresses == 1 else network)
 
 
 def _is_key(text: str) -> bool:

@@ -10,14 +10,23 @@ from domain.access import Principal
 from runtime.settings import Settings
 from tests.factories import Tenant
 
+_NEEDING_IF_MATCH = ("reschedule", "override")
+
 
 class ApiClient:
     """Calls the API as one principal; `as_` gives the same client for another."""
 
-    def __init__(self, http: httpx.AsyncClient, tokens: Tokens, principal: Principal | None = None) -> None:
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        tokens: Tokens,
+        principal: Principal | None = None,
+        token: str | None = None,
+    ) -> None:
         self._http = http
         self._tokens = tokens
         self._principal = principal
+        self._token = token
 
     @classmethod
     def over(cls, http: httpx.AsyncClient, settings: Settings) -> "ApiClient":
@@ -28,13 +37,16 @@ class ApiClient:
         """The same connection, another caller."""
         return ApiClient(self._http, self._tokens, principal)
 
+    def with_token(self, token: str) -> "ApiClient":
+        """The same connection, and whoever has this token: an API key, or that of a manage link."""
+        return ApiClient(self._http, self._tokens, token=token)
+
     def headers(self, **extra: str) -> dict[str, str]:
         """The headers that say who calls."""
-        if self._principal is None:
-            return extra
-        return {
-            "Authorization": f"Bearer {self._tokens.issue(self._principal.user_id, self._principal.user_id)}"
-        } | extra
+        token = self._token
+        if self._principal is not None:
+            token = self._tokens.issue(self._principal.user_id, self._principal.user_id)
+        return extra if token is None else {"Authorization": f"Bearer {token}"} | extra
 
     async def get(self, path: str, **params: Any) -> httpx.Response:
         return await self._http.get(path, params=params, headers=self.headers())
@@ -51,8 +63,9 @@ class ApiClient:
         return await self.post("/v1/bookings", filled, **{"Idempotency-Key": key or str(uuid4())})
 
     async def command(self, booking_id: Any, command: str, **body: Any) -> httpx.Response:
-        """`POST /v1/bookings/{id}/{command}`."""
-        return await self.post(f"/v1/bookings/{booking_id}/{command}", _jsonable(body) or None)
+        """`POST /v1/bookings/{id}/{command}`, whatever the booking's version."""
+        headers = {"If-Match": "*"} if command in _NEEDING_IF_MATCH else {}
+        return await self.post(f"/v1/bookings/{booking_id}/{command}", _jsonable(body) or None, **headers)
 
 
 def _jsonable(body: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import asyncpg
 import httpx
 import pytest
 from pydantic import SecretStr
@@ -21,7 +22,8 @@ from db.__main__ import main as db_main
 from db.engine import create_engine
 from dev.keys import ensure_signing_key
 from dev.ports import free_port
-from dev.postgres import EmbeddedPostgres
+from dev.postgres import APP_ROLE, DATABASE, EmbeddedPostgres
+from dev.postgres_data import SUPERUSER
 from dev.temporal import TIME_SKIPPING, DevTemporal
 from runtime import temporal as temporal_client
 from runtime.secrets import new_key
@@ -48,10 +50,20 @@ async def postgres(servers_home: Path) -> AsyncIterator[EmbeddedPostgres]:
     """A running PostgreSQL."""
     server = EmbeddedPostgres(servers_home)
     await server.start()
+    await _let_the_tests_look_in(server)
     try:
         yield server
     finally:
         await server.stop()
+
+
+async def _let_the_tests_look_in(server: EmbeddedPostgres) -> None:
+    """Let the owner, as whom tests connect, see what the application's connections wait for, and break one."""
+    connection = await asyncpg.connect(server.url_for("postgres", role=SUPERUSER))
+    try:
+        await connection.execute(f"GRANT {APP_ROLE} TO {DATABASE}")
+    finally:
+        await connection.close()
 
 
 @pytest.fixture(scope="session")
@@ -69,14 +81,15 @@ async def temporal(servers_home: Path) -> AsyncIterator[DevTemporal]:
 
 @pytest.fixture(scope="session")
 async def settings(servers_home: Path, postgres: EmbeddedPostgres) -> Settings:
-    """Settings for this run's servers, with the schema in place."""
+    """Settings for this run's servers, with the schema in place; the application has a role of its own."""
     assert await asyncio.to_thread(db_main, ["upgrade", "--database-url", postgres.url]) == 0
     key = servers_home / "jwt.pem"
     ensure_signing_key(key)
     return Settings(
-        database_url=postgres.url,
+        database_url=postgres.app_url,
         jwt_key_file=str(key),
         rate_limit_per_minute=0,
+        mail_folder=str(servers_home / "mail"),
         sweep_interval_seconds=0.5,
         worker_graceful_seconds=1,
         secrets_key=SecretStr(new_key()),
@@ -87,9 +100,9 @@ async def settings(servers_home: Path, postgres: EmbeddedPostgres) -> Settings:
 
 
 @pytest.fixture(scope="session")
-async def engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
-    """The tests' own connections."""
-    engine = create_engine(settings, application_name="tests")
+async def engine(settings: Settings, postgres: EmbeddedPostgres) -> AsyncIterator[AsyncEngine]:
+    """The tests' own connections, as the owner of the schema."""
+    engine = create_engine(settings.model_copy(update={"database_url": postgres.url}), application_name="tests")
     yield engine
     await engine.dispose()
 

@@ -9,9 +9,9 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.models import Business, Customer, Membership, Provider, Service, Session, User, WeeklyHours
-from db.repositories import bookings
-from db.repositories.bookings import NewBooking
+from db.repositories import new_bookings
 from db.repositories.calendar import Wanted
+from db.repositories.new_bookings import NewBooking
 from domain.access import Membership as Role_
 from domain.access import Principal
 from domain.booking import SYSTEM, BookingState
@@ -168,7 +168,7 @@ async def make_booking(
         planned_from=now,
     )
     async with engine.begin() as conn:
-        inserted = await bookings.insert(conn, tenant.business_id, new_booking(tenant, state))
+        inserted = await new_bookings.insert(conn, tenant.business_id, new_booking(tenant, state))
         assert inserted.booked
     return state
 

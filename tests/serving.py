@@ -7,12 +7,22 @@ from typing import Any
 
 import uvicorn
 
+from api.protocol import Protocol
+
 
 @asynccontextmanager
 async def served(app: Any) -> AsyncIterator[str]:
     """Serve on a free loopback port; yields the base URL once it listens."""
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, log_config=None, access_log=False, timeout_keep_alive=300
+        app,
+        host="127.0.0.1",
+        port=0,
+        log_config=None,
+        access_log=False,
+        timeout_keep_alive=300,
+        proxy_headers=False,
+        ws="none",
+        http=Protocol,
     )
     server = _Server(config)
     serving = asyncio.create_task(server.serve())

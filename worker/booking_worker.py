@@ -11,6 +11,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from domain import names
 from runtime.settings import Settings
 from worker.registry import booking_activities
+from workflows.account_messages import AccountMessageWorkflow
 from workflows.booking import BookingWorkflow
 from workflows.external_calendars import RefreshExternalCalendars
 
@@ -32,7 +33,7 @@ def build_worker(client: Client, engine: AsyncEngine, settings: Settings) -> Wor
     return Worker(
         client,
         task_queue=names.BOOKINGS_TASK_QUEUE,
-        workflows=[BookingWorkflow, RefreshExternalCalendars],
+        workflows=[BookingWorkflow, RefreshExternalCalendars, AccountMessageWorkflow],
         activities=booking_activities(engine),
         no_remote_activities=True,
         workflow_runner=sandbox(),

@@ -1,14 +1,19 @@
 """The composition root: which adapter stands behind which port."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from activities.accounts import AccountMessages
 from activities.adapters.console import ConsoleMessages
+from activities.adapters.console_mail import ConsoleMail
 from activities.adapters.http_slots import HttpSlots
+from activities.adapters.mail_folder import MailFolder
 from activities.booking import BookingActivities
 from activities.external_calendars import DueSources, ExternalCalendars
+from activities.ports import AccountMail
 from runtime.secrets import Secrets
 from runtime.settings import Settings
 
@@ -23,7 +28,14 @@ def booking_activities(engine: AsyncEngine) -> list[Activity]:
 
 
 def sync_activities(engine: AsyncEngine, settings: Settings) -> list[Activity]:
-    """Calls to systems that businesses name."""
+    """Calls to systems outside: those that businesses name, and whatever sends mail."""
     source = HttpSlots(allow_loopback=settings.outbound_allow_loopback)
     calendars = ExternalCalendars(engine, source, Secrets(settings.secrets_key))
-    return [calendars.refresh_external_calendar]
+    letters = AccountMessages(engine, _account_mail(settings), settings.public_url)
+    return [calendars.refresh_external_calendar, letters.send_account_message]
+
+
+def _account_mail(settings: Settings) -> AccountMail:
+    if settings.mail_folder:
+        return MailFolder(Path(settings.mail_folder), settings.public_url)
+    return ConsoleMail()

@@ -1,4 +1,4 @@
-"""The sweeper: every booking has exactly one workflow, or is about to.
+"""The sweeper: every booking has exactly one workflow, or is about to; so has every message about an account.
 
 It runs in every worker. Its starts leave a workflow that runs alone, so several at once do no harm.
 """
@@ -19,6 +19,7 @@ from domain import names
 from domain.steps import BookingRef, BookingStart, Reason
 from runtime.metrics import STARTS, SWEEPS
 from runtime.settings import Settings
+from workflows.account_messages import start_account_message
 from workflows.launch import start_booking
 
 _log = structlog.get_logger()
@@ -29,6 +30,7 @@ _CONCURRENCY = 8
 _LOOK_BACK = timedelta(hours=24)
 _AGAIN_EVERY = timedelta(seconds=15)
 _REVIVE_EVERY_ROUNDS = 5
+_MESSAGES_EVERY_ROUNDS = 3
 _TIDY_EVERY = timedelta(minutes=1)
 _HOLDS_ARE_TOLD = timedelta(days=1)
 """How long a hold that ran out can still be asked about."""
@@ -39,7 +41,7 @@ _ENDED_BADLY = "ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut')"
 
 
 class Sweeper:
-    """Rounds: bookings never started, workflows that ended as nobody meant, holds that ran out, a full audit."""
+    """Rounds: what was never started, workflows that ended as nobody meant, what has run out, a full audit."""
 
     def __init__(self, client: Client, engine: AsyncEngine, settings: Settings) -> None:
         self._client = client
@@ -47,6 +49,7 @@ class Sweeper:
         self._interval = timedelta(seconds=settings.sweep_interval_seconds)
         self._grace = timedelta(seconds=settings.sweep_grace_seconds)
         self._swept_to = upkeep.FIRST_ID
+        self._messages_swept_to = upkeep.FIRST_ID
         self._closed_since = datetime.now(UTC) - _LOOK_BACK
         self._revived: set[str] = set()
         """Runs that the last look found: the looks overlap, and each run is seen to once."""
@@ -54,7 +57,9 @@ class Sweeper:
             _Periodic(self._begin_again, _AGAIN_EVERY),
             _Periodic(self._start_unstarted, timedelta()),
             _Periodic(self._revive_ended, self._interval * _REVIVE_EVERY_ROUNDS),
+            _Periodic(self._send_unsent, self._interval * _MESSAGES_EVERY_ROUNDS),
             _Periodic(self._forget_holds, _TIDY_EVERY),
+            _Periodic(self._forget_identity, _TIDY_EVERY),
             _Periodic(self._audit, timedelta(seconds=settings.audit_interval_seconds)),
         )
 
@@ -141,6 +146,21 @@ class Sweeper:
         """Delete what is left of holds that ran out."""
         async with autocommit(self._engine) as conn:
             await upkeep.forget_holds(conn, told_until=datetime.now(UTC) - _HOLDS_ARE_TOLD)
+
+    async def _forget_identity(self) -> None:
+        """Delete what is left of sessions, counters and answers to keys whose time is over."""
+        async with autocommit(self._engine) as conn:
+            await upkeep.forget_identity(conn)
+
+    async def _send_unsent(self) -> None:
+        """Start the messages that a crash or an outage left unsent; walks on, and begins again at the end."""
+        before, after = datetime.now(UTC) - self._grace, self._messages_swept_to
+        async with autocommit(self._engine) as conn:
+            found = await upkeep.list_unsent_messages(conn, created_before=before, after=after, limit=_BATCH)
+        self._messages_swept_to = found[-1] if len(found) == _BATCH else upkeep.FIRST_ID
+        for request_id in found:
+            await start_account_message(self._client, request_id)
+            STARTS.labels("sweeper", "started").inc()
 
     async def _start_all(self, refs: Sequence[BookingRef], *, alarm: str | None) -> list[Exception]:
         """Start them all, as far as they can be; what kept the others from it."""

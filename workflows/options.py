@@ -30,6 +30,16 @@ CHECK_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempt
 ROUND_TIMEOUT = timedelta(minutes=2)
 """What a round over all sources may take, with time to spare: its checks have one minute."""
 
+MAIL_TIMEOUT = timedelta(seconds=30)
+"""One attempt to send a message."""
+
+MAIL_PATIENCE = timedelta(hours=1)
+"""After that the attempt is given up, and the sweeper begins another as long as the request lasts."""
+
+MAIL_RETRY = RetryPolicy(
+    initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(minutes=1)
+)
+
 LIFECYCLE = 1
 BACKGROUND = 5
 

@@ -9,8 +9,10 @@ from api import caching
 from api.access import needs
 from api.areas.schemas import AreaIn, AreasIn, BusinessAreas, ProviderAreas
 from api.businesses.answers import changed
+from api.caching import Expected, MayExpect
 from api.deps import AppParts, Parts
-from api.schedule.calendars import Calendar, ManagedBusiness, ManagedProvider, OfBusiness, OfProvider
+from api.schedule.calendars import Calendar, OfBusiness, OfProvider
+from api.writing import Writer, Writing
 from db.engine import autocommit
 from db.repositories import areas, schedule
 from domain.access import Permission
@@ -35,9 +37,9 @@ async def get_of_business(calendar: OfBusiness, request: Request, parts: AppPart
     dependencies=[needs(Permission.MANAGE_BUSINESS)],
     response_model=BusinessAreas,
 )
-async def put_of_business(calendar: ManagedBusiness, body: AreasIn, request: Request, parts: AppParts) -> Response:
+async def put_of_business(calendar: OfBusiness, body: AreasIn, expected: MayExpect, write: Writing) -> Response:
     """Replace all areas of the business."""
-    return await _put(parts, request, calendar, body)
+    return await _put(write, expected, calendar, body)
 
 
 @router.get(
@@ -57,9 +59,9 @@ async def get_of_provider(calendar: OfProvider, request: Request, parts: AppPart
     dependencies=[needs(Permission.MANAGE_BUSINESS)],
     response_model=ProviderAreas,
 )
-async def put_of_provider(calendar: ManagedProvider, body: AreasIn, request: Request, parts: AppParts) -> Response:
+async def put_of_provider(calendar: OfProvider, body: AreasIn, expected: MayExpect, write: Writing) -> Response:
     """Replace all areas of the provider; with none they go wherever the business does. For the desk."""
-    return await _put(parts, request, calendar, body)
+    return await _put(write, expected, calendar, body)
 
 
 async def _get(parts: Parts, request: Request, calendar: Calendar) -> Response:
@@ -67,17 +69,17 @@ async def _get(parts: Parts, request: Request, calendar: Calendar) -> Response:
         return caching.cached(request, await _shown(conn, calendar), caching.CATALOGUE)
 
 
-async def _put(parts: Parts, request: Request, calendar: Calendar, body: AreasIn) -> Response:
-    async with parts.engine.begin() as conn:
+async def _put(write: Writer, expected: Expected, calendar: Calendar, body: AreasIn) -> Response:
+    async with write.begin() as conn:
         await schedule.take_turn(conn, calendar.business_id)
-        caching.require_match(request, await _shown(conn, calendar))
-        await areas.replace_areas(conn, calendar.business_id, calendar.provider_id, body.plain())
+        expected.check(await _shown(conn, calendar))
+        await areas.replace_areas(conn, *calendar.owner, body.plain())
         content = await _shown(conn, calendar)
     return changed(content)
 
 
 async def _shown(conn: AsyncConnection, calendar: Calendar) -> dict[str, Any]:
-    found = await areas.list_areas(conn, calendar.business_id, calendar.provider_id)
+    found = await areas.list_areas(conn, *calendar.owner)
     shown: dict[str, Any] = {
         "areas": [AreaIn.of_area(a).model_dump(mode="json", by_alias=True, exclude_none=True) for a in found.areas]
     }

@@ -1,8 +1,10 @@
 """Writing the audit log: every write, in its own transaction, and every denied access."""
 
+import re
+from typing import Final
+
 import structlog
 from fastapi import Request
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.deps import Parts
@@ -14,18 +16,23 @@ from domain.errors import HoldfastError
 
 _log = structlog.get_logger()
 
+_UUID: Final = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+_ID: Final = re.compile(rf"{_UUID}|[a-z0-9]([a-z0-9_-]{{0,61}}[a-z0-9])?")
+"""A UUID, or a code of the business's. A path may hold anything that somebody typed: a name, or a secret."""
+_NO_OBJECTS: Final = frozenset({"business", "role"})
+_LONGEST_ADDRESS: Final = 45
+
 
 async def note_done(conn: AsyncConnection, request: Request) -> None:
-    """Add the line of a write to the transaction that makes it."""
-    exchange = exchange_of(request)
-    await audit.add(conn, exchange.business_id, entry_of(request, "done"))
-    exchange.is_audited = True
+    """Add the line of a write to the transaction that makes it; its caller notes that, once it is committed."""
+    await audit.add(conn, exchange_of(request).business_id, entry_of(request, "done"))
 
 
 async def note_done_apart(parts: Parts, request: Request) -> None:
     """The same after a write that was committed elsewhere, such as a booking's command."""
     async with autocommit(parts.engine) as conn:
         await note_done(conn, request)
+    exchange_of(request).is_audited = True
 
 
 async def note_denied(parts: Parts, request: Request, error: HoldfastError) -> None:
@@ -36,7 +43,7 @@ async def note_denied(parts: Parts, request: Request, error: HoldfastError) -> N
     try:
         async with autocommit(parts.engine) as conn:
             await audit.add(conn, exchange.business_id, entry_of(request, "denied", error.code))
-    except (SQLAlchemyError, OSError) as failure:
+    except Exception as failure:
         _log.warning("denial_not_audited", error=type(failure).__name__)
     exchange.is_audited = True
 
@@ -52,14 +59,14 @@ def entry_of(request: Request, outcome: str, code: str | None = None) -> Entry:
         object_id=_object_of(request, exchange),
         outcome=outcome,
         code=code,
-        address=exchange.address,
+        address=exchange.address[:_LONGEST_ADDRESS],
         request_id=exchange.request_id,
     )
 
 
 def _object_of(request: Request, exchange: Exchange) -> str | None:
-    """What was named by the handler, else the last thing that the path names."""
+    """What was named by the handler, else the last thing that the path names by an id."""
     if exchange.object_id is not None:
         return exchange.object_id
-    named = [str(value) for name, value in request.path_params.items() if name != "business"]
-    return named[-1][:100] if named else None
+    named = [str(value) for name, value in request.path_params.items() if name not in _NO_OBJECTS]
+    return next((value for value in reversed(named) if _ID.fullmatch(value)), None)

@@ -1,31 +1,103 @@
-"""`/v1/auth`: proving who one is."""
+"""`/v1/auth`: logging in, going on, logging out; and the keys by which others check the tokens."""
 
-from datetime import timedelta
+from fastapi import APIRouter, Response
+from pydantic import SecretStr
 
-from fastapi import APIRouter
-
-from api.access import needs
+from api.access import CurrentUser, needs
+from api.auth.account_routes import router as accounts
+from api.auth.logins import ThisLogin
 from api.auth.passwords import verify_password
-from api.auth.schemas import LoginIn, TokenOut
+from api.auth.schemas import JwksOut, LoginIn, RefreshIn, TokenOut
+from api.auth.throttle import ThisThrottle
 from api.deps import AppParts
+from api.exchange import ThisExchange
+from api.writing import Writing
 from db.engine import autocommit
 from db.repositories import sessions, users
+from db.repositories.users import Credentials
 from domain.access import Permission
+from domain.accounts import EndReason
 from domain.errors import UnauthenticatedError
 
-router = APIRouter(prefix="/v1/auth", tags=["auth"])
+router = APIRouter(tags=["auth"])
+logins = APIRouter(prefix="/v1/auth")
+
+_WRONG = "The e-mail address or the password is wrong."
 
 
-@router.post("/login", operation_id="login", dependencies=[needs(Permission.SIGN_IN)])
-async def login(body: LoginIn, parts: AppParts) -> TokenOut:
-    """Exchange e-mail and password for an access token."""
+@logins.post("/login", operation_id="login", dependencies=[needs(Permission.SIGN_IN)])
+async def login(
+    body: LoginIn,
+    parts: AppParts,
+    exchange: ThisExchange,
+    throttle: ThisThrottle,
+    session: ThisLogin,
+    write: Writing,
+) -> TokenOut:
+    """Exchange e-mail and password for an access token and a refresh token."""
+    attempt = await throttle.take(body.email)
     async with autocommit(parts.engine) as conn:
         found = await users.find_credentials(conn, body.email)
+    exchange.object_id = str(found.user_id) if found else None  # the audit log says whose password is tried
+    right = await _checked(found, body.password)
+    async with write.begin() as conn:
+        answer = await session.begin(conn, right.user_id, right.password_hash)
+        if answer is None:
+            raise UnauthenticatedError(_WRONG)
+        await throttle.succeeded(conn, attempt)
+    return answer
+
+
+async def _checked(found: Credentials | None, password: SecretStr) -> Credentials:
+    """As much work, and the same answer, whether there is such a user or not."""
     stored = found.password_hash if found else None
-    if not await verify_password(stored, body.password.get_secret_value()) or found is None:
-        raise UnauthenticatedError("The e-mail address or the password is wrong.")
-    lifetime = int(parts.tokens.lifetime.total_seconds())
-    expires_at = parts.now() + timedelta(days=parts.settings.refresh_token_days)
-    async with autocommit(parts.engine) as conn:
-        session_id = await sessions.begin(conn, found.user_id, expires_at)
-    return TokenOut(access_token=parts.tokens.issue(found.user_id, session_id), expires_in=lifetime)
+    if not await verify_password(stored, password.get_secret_value()) or found is None:
+        raise UnauthenticatedError(_WRONG)
+    return found
+
+
+@logins.post("/refresh", operation_id="refresh", dependencies=[needs(Permission.SIGN_IN)])
+async def refresh(body: RefreshIn, session: ThisLogin, write: Writing) -> TokenOut:
+    """Exchange a refresh token for a new one and a new access token. It is good for one use.
+
+    Used again within 10 seconds, because the answer got lost, it gives one more; used again later it ends the
+    session, for a copy of it is in other hands.
+    """
+    async with write.begin() as conn:
+        answer = await session.go_on(conn, body.refresh_token.get_secret_value())
+    if answer is None:
+        raise UnauthenticatedError("The refresh token is not valid: log in again.")
+    return answer
+
+
+@logins.post("/logout", operation_id="logout", status_code=204, dependencies=[needs(Permission.MANAGE_ACCOUNT)])
+async def logout(user: CurrentUser, write: Writing) -> None:
+    """End this session: its access and refresh tokens are of no use from now on."""
+    assert user.session_id is not None
+    async with write.begin() as conn:
+        await sessions.end(conn, user.session_id, EndReason.LOGOUT)
+        write.concerns(user.session_id)
+
+
+@logins.post(
+    "/logout-everywhere",
+    operation_id="logoutEverywhere",
+    status_code=204,
+    dependencies=[needs(Permission.MANAGE_ACCOUNT)],
+)
+async def logout_everywhere(user: CurrentUser, write: Writing) -> None:
+    """End every session of yours, this one too."""
+    async with write.begin() as conn:
+        await sessions.end_all(conn, user.user_id, EndReason.LOGOUT_EVERYWHERE)
+        write.concerns(user.user_id)
+
+
+@router.get("/.well-known/jwks.json", operation_id="getJwks", dependencies=[needs(Permission.SIGN_IN)])
+async def get_jwks(parts: AppParts, response: Response) -> JwksOut:
+    """The public keys by which any service can check our access tokens."""
+    response.headers["Cache-Control"] = "public, max-age=300"
+    return JwksOut.model_validate(parts.tokens.keys.jwks())
+
+
+router.include_router(logins)
+router.include_router(accounts)

@@ -1,13 +1,15 @@
 """`POST /v1/bookings/{id}/…`: one route a command. Each answers with the booking after it."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 
 from api.access import needs
 from api.bookings import rendering
-from api.bookings.commanding import CommandMaker, give_command
+from api.bookings.commanding import Order, carry_out, grant
+from api.bookings.repeating import answer_of, give_once
 from api.bookings.schemas import (
     AssignIn,
     BookingOut,
@@ -18,10 +20,14 @@ from api.bookings.schemas import (
     ReasonIn,
     RescheduleIn,
 )
-from api.deps import AppParts, CurrentPrincipal, Parts, RequestId
+from api.deps import AppParts, Parts
 from api.errors import Problem
+from api.exchange import exchange_of
+from api.idempotency import plain_key
+from api.preconditions import IF_MATCH_DESCRIPTION, expected_versions, require_if_match
 from domain import commands
-from domain.access import Permission, Principal
+from domain.access import Permission
+from domain.commands import BookingCommand
 from domain.errors import InvalidRequestError
 from domain.lifecycle import Command
 
@@ -32,46 +38,55 @@ class Conflict(Problem, InvalidTransition):
     """409: the status does not allow it; `allowed` says what would be."""
 
 
+_Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        max_length=255,
+        description="Optional: the same value again is the same command, given once and answered alike.",
+    ),
+]
+_IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=255, description=IF_MATCH_DESCRIPTION)]
+
+
 class Desk:
     """Takes a command from the route to the booking."""
 
     def __init__(
         self,
         booking_id: UUID,
+        request: Request,
         parts: AppParts,
-        principal: CurrentPrincipal,
-        request_id: RequestId,
-        idempotency_key: Annotated[
-            str | None,
-            Header(
-                alias="Idempotency-Key",
-                max_length=255,
-                description="Optional: the same value again is the same command, given once.",
-            ),
-        ] = None,
+        idempotency_key: _Key = None,
+        if_match: _IfMatch = None,
     ) -> None:
-        self._booking_id = booking_id
         self.parts: Parts = parts
-        self._principal: Principal = principal
-        self._request_id = request_id
-        self._key = idempotency_key
+        self._booking_id = booking_id
+        self._request = request
+        self._key = plain_key(idempotency_key)
+
+    def require_if_match(self) -> None:
+        """Refuse a change that may undo another which its sender has not seen.
+
+        Raises:
+            PreconditionRequiredError: there is no `If-Match`.
+        """
+        require_if_match(self._request)
 
     async def give(
-        self, make: CommandMaker, kind: Command, *, reason: str | None = None, **particulars: Any
+        self, make: Callable[..., BookingCommand], kind: Command, *, reason: str | None = None, **particulars: Any
     ) -> Response:
         """Give the command; the booking after it as the answer."""
-        row = await give_command(
-            self.parts,
-            self._principal,
-            self._booking_id,
-            make,
-            kind=kind,
-            request_id=self._request_id,
-            idempotency_key=self._key,
-            reason=reason,
-            **particulars,
-        )
-        return rendering.booking_response(row)
+        exchange = exchange_of(self._request)
+        expected = expected_versions(self._request)
+        order = Order(self._booking_id, kind, make, self._key, expected, reason, particulars)
+        if order.key is not None:
+            answer = await give_once(self.parts, self._request, order, order.key)
+        else:
+            name = order.name_for(exchange.caller)
+            after = await carry_out(self.parts, exchange, await grant(self.parts, exchange, order), name)
+            answer = answer_of(after, exchange, name)
+        return rendering.command_response(answer, exchange.caller, self.parts.tokens)
 
 
 AtDesk = Annotated[Desk, Depends()]
@@ -120,7 +135,11 @@ async def cancel(desk: AtDesk, body: ReasonIn | None = None) -> Response:
     "/reschedule", operation_id="rescheduleBooking", dependencies=[needs(Permission.COMMAND_BOOKINGS)], **_ANSWER
 )
 async def reschedule(desk: AtDesk, body: RescheduleIn) -> Response:
-    """Move to another time, and to another provider where one is named; the old time is free at once."""
+    """Move to another time, and to another provider where one is named; the old time is free at once.
+
+    Needs `If-Match`.
+    """
+    desk.require_if_match()
     if body.starts_at <= desk.parts.now():
         raise InvalidRequestError("starts_at lies in the past.")
     return await desk.give(
@@ -138,5 +157,6 @@ async def assign(desk: AtDesk, body: AssignIn) -> Response:
     "/override", operation_id="overrideBooking", dependencies=[needs(Permission.COMMAND_BOOKINGS)], **_ANSWER
 )
 async def override(desk: AtDesk, body: OverrideIn) -> Response:
-    """Set any status, from any status. Admins only; the reason stays in the history."""
+    """Set any status, from any status. Admins only; the reason stays in the history. Needs `If-Match`."""
+    desk.require_if_match()
     return await desk.give(commands.Override, Command.OVERRIDE, reason=body.reason, status=body.status)

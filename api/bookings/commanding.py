@@ -1,39 +1,31 @@
 """Giving a command to a booking: whose it is, as whom, and through the engine."""
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from api.bookings.finding import find_booking
 from api.deps import Parts
+from api.exchange import Exchange
 from db.engine import autocommit
 from db.repositories import bookings, remarks
-from db.repositories.bookings import Reach
 from db.repositories.rows import Row
-from domain.access import (
-    Principal,
-    actor_for_command,
-    actors_for,
-    businesses_run_by,
-    providers_acted_as_by,
-)
-from domain.booking import BookingState
+from domain.access import Caller, actor_for_command, actors_for
+from domain.booking import Actor, BookingState
 from domain.commands import BookingCommand, check, refusal
 from domain.errors import (
     EngineUnavailableError,
     ForbiddenError,
     HoldfastError,
-    IdempotencyMismatchError,
     InvalidTransitionError,
-    NotFoundError,
+    StaleError,
 )
 from domain.lifecycle import Command, Status, is_terminal
 from domain.steps import BookingRef
 from runtime.ids import new_id
 from runtime.json import to_json
-
-CommandMaker = Callable[..., BookingCommand]
 
 _HALF = 32
 
@@ -49,71 +41,85 @@ class CommandId:
         return self.key + self.digest
 
 
-def reach_of(principal: Principal) -> Reach:
-    """Whose bookings they may see."""
-    return Reach(
-        business_ids=businesses_run_by(principal),
-        provider_ids=providers_acted_as_by(principal),
-        user_id=principal.user_id,
-    )
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A command as its sender asks for it."""
+
+    booking_id: UUID
+    kind: Command
+    make: Callable[..., BookingCommand]
+    key: str | None = None
+    """The sender's `Idempotency-Key`."""
+    expected: frozenset[int] | None = None
+    """The versions of the booking that it is meant for; none: any."""
+    reason: str | None = None
+    particulars: Mapping[str, Any] = field(default_factory=dict)
+
+    def name_for(self, caller: Caller) -> CommandId:
+        """The command's name: the sender's key makes a repeated command the same command, and only theirs."""
+        sender = hashlib.sha256(f"{caller.id}/{self.kind}/{self.key or new_id()}".encode()).hexdigest()
+        asked = hashlib.sha256(to_json([self.reason, dict(self.particulars)])).hexdigest()
+        return CommandId(sender[:_HALF], asked[:_HALF])
 
 
-async def find_booking(parts: Parts, principal: Principal, booking_id: UUID) -> Row:
-    """The booking, if the principal may see it.
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """An order that may be carried out, as far as the API can tell."""
 
-    Raises:
-        NotFoundError: there is none, or it is somebody else's; the answer does not tell which.
-    """
-    async with autocommit(parts.engine) as conn:
-        row = await bookings.find(conn, reach_of(principal), booking_id)
-    if row is None:
-        raise NotFoundError(f"There is no booking {booking_id}.")
-    return row
+    order: Order
+    row: Row
+    """The booking before it."""
+    actor: Actor
 
 
-async def give_command(
-    parts: Parts,
-    principal: Principal,
-    booking_id: UUID,
-    make: CommandMaker,
-    *,
-    kind: Command,
-    request_id: str,
-    idempotency_key: str | None = None,
-    reason: str | None = None,
-    **particulars: Any,
-) -> Row:
-    """Carry out a command and return the booking after it.
+async def grant(parts: Parts, exchange: Exchange, order: Order) -> Granted:
+    """Find the booking, and refuse what the engine need not be asked about.
 
     Raises:
-        HoldfastError: not found, forbidden, refused by the booking, or the engine is away.
+        HoldfastError: `not_found`, `forbidden`, `invalid_transition` or `stale`.
     """
-    command_id = _command_id(principal, kind, idempotency_key, [reason, particulars])
-    if idempotency_key is not None and (done := await _applied(parts, booking_id, command_id)):
-        return done
-    row = await find_booking(parts, principal, booking_id)
-    actor = actor_for_command(_actors(principal, row), kind)
+    row = await find_booking(parts, exchange, order.booking_id)
+    actor = actor_for_command(_actors(exchange.caller, row), order.kind)
     # What has ended is not woken only to say no.
-    if is_terminal(Status(row["status"])) and kind is not Command.OVERRIDE:
-        raise refusal(kind, Status(row["status"]))
-    command = make(
-        actor=actor,
-        command_id=str(command_id),
-        remark_id=await _remark(parts, row, reason),
-        correlation_id=request_id,
-        **particulars,
+    if is_terminal(Status(row["status"])) and order.kind is not Command.OVERRIDE:
+        raise refusal(order.kind, Status(row["status"]))
+    if order.expected is not None and row["version"] not in order.expected:
+        raise StaleError
+    return Granted(order, row, actor)
+
+
+async def carry_out(
+    parts: Parts, exchange: Exchange, granted: Granted, name: CommandId, turn: str | None = None
+) -> Row:
+    """Have the engine carry it out; the booking after it.
+
+    The engine remembers its answer to one turn, a refusal as well; by its name the command is known for ever.
+
+    Raises:
+        HoldfastError: refused by the booking, or the engine is away.
+    """
+    order, row = granted.order, granted.row
+    command = order.make(
+        actor=granted.actor,
+        command_id=str(name),
+        remark_id=await _remark(parts, row, order.reason),
+        correlation_id=exchange.request_id,
+        expected_version=None if order.expected is None else row["version"],
+        **order.particulars,
     )
-    ref = BookingRef(booking_id=booking_id, business_id=row["business_id"])
+    ref = BookingRef(booking_id=order.booking_id, business_id=row["business_id"])
     try:
-        state = await parts.gateway.execute(ref, command, str(command_id))
-    except (ForbiddenError, InvalidTransitionError):
-        await _require_agreement(parts, ref, command)
+        state = await parts.gateway.execute(ref, command, f"{name}/{turn}" if turn else str(name))
+    except (ForbiddenError, InvalidTransitionError, StaleError) as refused:
+        if await _would_be_taken(parts, ref, command):
+            behind = "The booking's workflow is catching up after a crash. Try again soon."
+            raise EngineUnavailableError(behind) from refused
         raise
     return {**row, **_moved(state)}
 
 
-async def _require_agreement(parts: Parts, ref: BookingRef, command: BookingCommand) -> None:
-    """Let a refusal stand only if the projection refuses too.
+async def _would_be_taken(parts: Parts, ref: BookingRef, command: BookingCommand) -> bool:
+    """Whether the projection would take what the engine refuses: then the refusal must not stand.
 
     A worker that dies between a commit and Temporal's hearing of it leaves a workflow that remembers less than is
     stored, until it gets its next turn; what it refuses meanwhile it may take then.
@@ -121,25 +127,12 @@ async def _require_agreement(parts: Parts, ref: BookingRef, command: BookingComm
     async with autocommit(parts.engine) as conn:
         stored = await bookings.find_state(conn, ref.business_id, ref.booking_id)
     if stored is None:
-        return
+        return False
     try:
         check(stored, command)
     except HoldfastError:
-        return
-    raise EngineUnavailableError("The booking's workflow is catching up after a crash. Try again soon.")
-
-
-async def _applied(parts: Parts, booking_id: UUID, command_id: CommandId) -> Row | None:
-    """The booking, where this command was applied before and only its answer was lost.
-
-    Raises:
-        IdempotencyMismatchError: the key was used for this command with other particulars.
-    """
-    async with autocommit(parts.engine) as conn:
-        row = await bookings.find_applied(conn, booking_id, command_id.key)
-    if row is not None and row["command_id"] != str(command_id):
-        raise IdempotencyMismatchError
-    return row
+        return False
+    return True
 
 
 def _moved(state: BookingState) -> dict[str, Any]:
@@ -155,9 +148,9 @@ def _moved(state: BookingState) -> dict[str, Any]:
     }
 
 
-def _actors(principal: Principal, row: Row) -> list[Any]:
+def _actors(caller: Caller, row: Row) -> list[Actor]:
     return actors_for(
-        principal,
+        caller,
         row["id"],
         business_id=row["business_id"],
         provider_id=row["provider_id"],
@@ -170,10 +163,3 @@ async def _remark(parts: Parts, row: Row, reason: str | None) -> UUID | None:
         return None
     async with autocommit(parts.engine) as conn:
         return await remarks.add(conn, row["business_id"], row["id"], reason)
-
-
-def _command_id(principal: Principal, kind: Command, idempotency_key: str | None, asked: object) -> CommandId:
-    """The command's name: the caller's key makes a repeated command the same command, and only theirs."""
-    key = idempotency_key or str(new_id())
-    sender = hashlib.sha256(f"{principal.user_id}/{kind}/{key}".encode()).hexdigest()
-    return CommandId(sender[:_HALF], hashlib.sha256(to_json(asked)).hexdigest()[:_HALF])

@@ -4,41 +4,43 @@ The engine is not on this path. What is refused leaves nothing behind, and the s
 answer however often it is sent.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import orjson
+from fastapi import Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import reserving
-from api.bookings import rendering
+from api.audit import trail
+from api.bookings import guests, rendering
 from api.bookings.schemas import BookingIn
 from api.deps import Parts
+from api.exchange import Exchange, exchange_of
 from api.holds import redeeming
 from api.idempotency import digest, first_answer
 from api.reserving import Ask
 from db.engine import autocommit
-from db.repositories import bookings, choosing, customers, users
-from db.repositories.bookings import Inserted, NewBooking
+from db.repositories import catalogue, choosing, customers, new_bookings
 from db.repositories.calendar import Wanted
 from db.repositories.catalogue import Offering
 from db.repositories.choosing import Chosen
 from db.repositories.customers import Contact
-from domain.access import Membership, Principal, actor_creating
+from db.repositories.new_bookings import Inserted, NewBooking
+from domain.access import Anonymous, Caller, Principal, actor_creating
 from domain.booking import Actor, BookingState
 from domain.errors import (
     HoldExpiredError,
     HoldfastError,
     IdempotencyMismatchError,
-    InvalidRequestError,
+    NotFoundError,
     SlotUnavailableError,
 )
 from domain.lifecycle import Role, Status
 from domain.steps import BookingStart
 from runtime.ids import new_id, new_reference
-from runtime.json import to_json
 from runtime.metrics import BOOKINGS_CREATED
 
 
@@ -46,15 +48,31 @@ from runtime.metrics import BOOKINGS_CREATED
 class CreateRequest:
     """A request to book, with who asks and under which key."""
 
-    principal: Principal
+    http: Request
     body: BookingIn
     idempotency_key: str
-    request_id: str
+
+    @property
+    def exchange(self) -> Exchange:
+        """What is known of the request."""
+        return exchange_of(self.http)
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks."""
+        return self.exchange.caller
+
+    @property
+    def user_id(self) -> UUID | None:
+        """The asking user; none for everybody else."""
+        return self.caller.user_id if isinstance(self.caller, Principal) else None
 
     @property
     def scope(self) -> str:
-        """Keys of different callers and routes never meet."""
-        return f"{self.principal.user_id}/createBooking"
+        """Keys of different callers and routes never meet. Of one business's guests, only their keys tell."""
+        is_guest = isinstance(self.caller, Anonymous)
+        caller = f"guest/{self.exchange.business_id}" if is_guest else self.exchange.caller_name
+        return f"{caller}/createBooking"
 
     def digest(self) -> str:
         """A hash of what is asked."""
@@ -75,7 +93,7 @@ class CreateRequest:
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """The answer: the booking's JSON as it was first created."""
+    """The answer: the booking's JSON as it was first created, but for the link, which is never stored."""
 
     booking_id: str
     body: bytes | str
@@ -130,7 +148,8 @@ async def create_booking(parts: Parts, request: CreateRequest) -> Created:
 
     Raises:
         HoldfastError: `slot_unavailable`, `provider_unfit`, `outside_service_area`, `day_full`, `hold_expired`,
-            `not_found`, `invalid_request`, `idempotency_key_reused` or `start_backlog_full`; nothing was stored.
+            `not_found`, `invalid_request`, `unauthenticated`, `idempotency_key_reused` or `start_backlog_full`;
+            nothing was stored.
     """
     parts.starter.refuse_when_full()
     try:
@@ -140,21 +159,42 @@ async def create_booking(parts: Parts, request: CreateRequest) -> Created:
         if (answered := await _first_answer(parts, request)) is not None:
             return answered
         raise
+    _note(request.exchange, state.business_id, created.booking_id)
     BOOKINGS_CREATED.inc()
     parts.starter.submit(BookingStart(booking_id=state.booking_id, business_id=state.business_id, state=state))
     return created
 
 
 async def _first_answer(parts: Parts, request: CreateRequest) -> Created | None:
+    if request.exchange.business_id is None:  # what was asked for is not to be had any more
+        request.exchange.business_id = await _business_id(parts, request)
     body = await first_answer(parts.engine, request.scope, request.idempotency_key, request.digest())
-    return None if body is None else Created(booking_id=orjson.loads(body)["id"], body=body)
+    if body is None:
+        return None
+    found = orjson.loads(body)
+    _note(request.exchange, UUID(found["business_id"]), found["id"])
+    return Created(booking_id=found["id"], body=body)
+
+
+async def _business_id(parts: Parts, request: CreateRequest) -> UUID | None:
+    async with autocommit(parts.engine) as conn:
+        found = await catalogue.find_business(conn, request.body.business_id)
+    return None if found is None else found["id"]
+
+
+def _note(exchange: Exchange, business_id: UUID, booking_id: str) -> None:
+    """Say what the request was about; its line in the audit log is in the booking's own transaction."""
+    exchange.business_id, exchange.object_id, exchange.is_audited = business_id, booking_id, True
 
 
 async def _create(parts: Parts, request: CreateRequest) -> tuple[BookingState, Created]:
     now = parts.now()
     async with autocommit(parts.engine) as conn:
-        offering = await reserving.find_offering(conn, request.ask(), request.principal.user_id, now)
-        actor = await _actor(conn, request, offering.business_id)
+        offering = await reserving.find_offering(conn, request.ask(), request.user_id, now)
+    request.exchange.business_id = offering.business_id
+    if isinstance(request.caller, Anonymous):
+        guests.require_bookable(offering, request.body, request.idempotency_key)
+    actor = actor_creating(request.caller, offering.business_id)
     async with parts.engine.connect() as conn:
         for _ in range(reserving.TRIES):
             try:
@@ -162,16 +202,6 @@ async def _create(parts: Parts, request: CreateRequest) -> tuple[BookingState, C
             except _NotInsertedError as stopped:
                 _check_retry(request, stopped.inserted)
     raise SlotUnavailableError
-
-
-async def _actor(conn: AsyncConnection, request: CreateRequest, business_id: UUID) -> Actor:
-    """As whom they book: as staff too, when their role here is younger than their token."""
-    actor = actor_creating(request.principal, business_id)
-    if actor.role is not Role.CUSTOMER or request.body.customer is None:
-        return actor
-    found = await users.list_memberships(conn, request.principal.user_id)
-    memberships = tuple(Membership(**asdict(row)) for row in found)
-    return actor_creating(Principal(user_id=request.principal.user_id, memberships=memberships), business_id)
 
 
 def _check_retry(request: CreateRequest, inserted: Inserted) -> None:
@@ -189,38 +219,47 @@ async def _try(
     async with conn.begin():
         customer_id = await _customer(conn, request, offering, actor)
         if request.body.hold_id is not None:
-            user_id = request.principal.user_id
-            chosen = await redeeming.chosen_by_hold(
-                conn, user_id, request.body.hold_id, offering, request.ask(), now
-            )
+            chosen = await _held(conn, request, request.body.hold_id, offering, now)
             return await _insert(conn, _Draft(request, offering, chosen, now, actor, customer_id))
-        found = await reserving.choose(conn, offering, request.ask(), now, customer_id)
+        # Who served this customer last is nothing to tell whoever types their address.
+        known_as = None if guests.is_stranger(request.caller) else customer_id
+        found = await reserving.choose(conn, offering, request.ask(), now, known_as)
         inserted = await _insert(conn, _Draft(request, offering, found, now, actor, customer_id))
         if found is not None:
             await choosing.mark(conn, offering.business_id, found.choice)
         return inserted
 
 
+async def _held(
+    conn: AsyncConnection, request: CreateRequest, hold_id: UUID, offering: Offering, now: datetime
+) -> Chosen:
+    if request.user_id is None:
+        raise NotFoundError(f"You have no hold {hold_id}.")
+    return await redeeming.chosen_by_hold(conn, request.user_id, hold_id, offering, request.ask(), now)
+
+
 async def _insert(conn: AsyncConnection, draft: _Draft) -> tuple[BookingState, Created]:
     state, reference = draft.state(), new_reference()
-    body = to_json(rendering.booking(_row(draft, state, reference)))
+    body = rendering.row_as_json(_row(draft, state, reference), draft.request.caller)
     new = _new_booking(draft, state, reference, body)
-    inserted = await bookings.insert(conn, state.business_id, new)
+    inserted = await new_bookings.insert(conn, state.business_id, new)
     if not inserted.booked:
         raise _NotInsertedError(inserted)
     return state, Created(booking_id=str(state.booking_id), body=body)
 
 
 async def _customer(conn: AsyncConnection, request: CreateRequest, offering: Offering, actor: Actor) -> UUID:
-    """The id of whom it is for. Staff book for somebody they name; everybody else books for themselves."""
+    """The id of whom it is for. Staff, keys and guests name somebody; users book for themselves."""
     business_id, given = offering.business_id, request.body.customer
     contact = Contact(**given.model_dump()) if given else None
-    if actor.role is Role.CUSTOMER:
+    if actor.role is Role.CUSTOMER and request.user_id is not None:
         if contact is None and offering.customer_id is not None:
             return offering.customer_id
-        return await customers.of_user(conn, business_id, request.principal.user_id, contact)
+        return await customers.of_user(conn, business_id, request.user_id, contact)
     if contact is None:
-        raise InvalidRequestError("Say for whom you book: `customer` with at least a name.")
+        raise guests.invalid("/body/customer", "say for whom you book, with at least a name")
+    if guests.is_stranger(request.caller):
+        return await customers.of_stranger(conn, business_id, contact)
     return await customers.by_contact(conn, business_id, contact)
 
 
@@ -245,7 +284,7 @@ def _new_booking(draft: _Draft, state: BookingState, reference: str, body: bytes
         reference=reference,
         customer_id=draft.customer_id,
         actor=draft.actor,
-        correlation_id=request.request_id,
+        correlation_id=request.exchange.request_id,
         buffer_before_minutes=offering.terms.buffer_before_minutes,
         buffer_after_minutes=offering.terms.buffer_after_minutes,
         timezone=offering.timezone,
@@ -262,4 +301,5 @@ def _new_booking(draft: _Draft, state: BookingState, reference: str, body: bytes
         address=asked.address.model_dump() if asked.address else None,
         notes=asked.notes,
         attribution=asked.attribution,
+        audit=replace(trail.entry_of(request.http, "done"), object_id=str(state.booking_id)),
     )

@@ -4,7 +4,12 @@ from typing import Any, Final
 
 from fastapi import Response
 
+from api.auth.tokens import Tokens
+from api.bookings import guests
+from api.preconditions import etag_of
+from db.repositories.idempotency import Answer
 from db.repositories.rows import Row
+from domain.access import Caller, Guest, Principal
 from runtime.json import to_json
 
 BookingRow = Row
@@ -25,21 +30,42 @@ _PLAIN: Final = (
 _TRAILING: Final = ("needs_attention", "version", "created_at", "updated_at")
 
 
-def booking(row: BookingRow) -> dict[str, Any]:
-    """The members of `BookingOut`, in its order."""
+def booking(row: BookingRow, caller: Caller) -> dict[str, Any]:
+    """The members of `BookingOut`, in its order, as this caller may see them; without the link."""
     body = {name: row[name] for name in _PLAIN}
+    if not guests.knows_customers(caller):
+        body["customer_id"] = None
     body["price"] = {"amount_minor": row["price_minor"], "currency": row["currency"]}
     body.update((name, row[name]) for name in _TRAILING)
+    body["manage"] = None
     return body
 
 
-def booking_response(row: BookingRow) -> Response:
-    """200 with the booking and its version as the entity tag."""
-    headers = {"ETag": f'"{row["version"]}"'}
-    return Response(to_json(booking(row)), media_type="application/json", headers=headers)
+def row_as_json(row: BookingRow, caller: Caller) -> bytes:
+    """The booking's JSON."""
+    return to_json(booking(row, caller))
 
 
-def created_response(body: bytes | str, booking_id: object) -> Response:
+def booking_response(row: BookingRow, caller: Caller, tokens: Tokens) -> Response:
+    """200 with the booking, and its version as the entity tag."""
+    body, headers = _linked(row_as_json(row, caller), caller, tokens), {"ETag": etag_of(row["version"])}
+    return Response(body, 200, headers, "application/json")
+
+
+def command_response(answer: Answer, caller: Caller, tokens: Tokens) -> Response:
+    """The booking as the command left it, now or at the first time of asking."""
+    body = _linked(answer.response, caller, tokens)
+    return Response(body, answer.status, answer.headers, "application/json")
+
+
+def _linked(body: bytes | str, caller: Caller, tokens: Tokens) -> bytes | str:
+    """Guests are given their link with whatever they are shown: it lasts as long as the booking's time says."""
+    return guests.with_link(tokens, body) if isinstance(caller, Guest) else body
+
+
+def created_response(body: bytes | str, booking_id: object, caller: Caller, tokens: Tokens) -> Response:
     """201 with the booking as it was created, now or at the first time of asking."""
-    headers = {"Location": f"/v1/bookings/{booking_id}", "ETag": '"1"'}
+    if not isinstance(caller, Principal):  # whoever books without an account is given the link to the booking
+        body = guests.with_link(tokens, body)
+    headers = {"Location": f"/v1/bookings/{booking_id}", "ETag": etag_of(1)}
     return Response(body, 201, headers, "application/json")

@@ -4,12 +4,12 @@ from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from api.access import needs
-from api.bookings import cursors, rendering
-from api.bookings.commanding import find_booking, reach_of
+from api.bookings import guests, rendering
 from api.bookings.creation import CreateRequest, create_booking
+from api.bookings.finding import find_booking, reach_of
 from api.bookings.schemas import (
     ActorOut,
     BookingIn,
@@ -20,7 +20,9 @@ from api.bookings.schemas import (
     HistoryItem,
     NextOut,
 )
-from api.deps import AppParts, CurrentPrincipal, RequestId
+from api.cursors import LONGEST
+from api.deps import AppParts
+from api.exchange import ThisExchange
 from api.idempotency import OptionalKey, plain_key
 from api.shapes import Money
 from db.engine import autocommit
@@ -28,9 +30,9 @@ from db.repositories import bookings
 from db.repositories.bookings import Filters, Page
 from db.repositories.rows import Row
 from domain import plan
-from domain.access import Permission
+from domain.access import CallerKind, Guest, Permission
 from domain.booking import BookingState
-from domain.errors import InvalidRequestError, NotFoundError
+from domain.errors import IdempotencyKeyMissingError, NotFoundError
 from domain.lifecycle import Status
 from domain.times import Moment
 from runtime.json import to_json
@@ -47,17 +49,21 @@ router = APIRouter(prefix="/v1/bookings", tags=["bookings"])
 )
 async def create(
     body: BookingIn,
+    request: Request,
+    exchange: ThisExchange,
     parts: AppParts,
-    principal: CurrentPrincipal,
-    request_id: RequestId,
     idempotency_key: OptionalKey = None,
 ) -> Response:
-    """Book a service at a time. Answers once the booking is committed; a provider is asked right behind it."""
+    """Book a service at a time. Answers once the booking is committed; a provider is asked right behind it.
+
+    `Idempotency-Key` is required. Without logging in, say who you are in `customer`; the token in `manage` then
+    opens the booking to whoever has it, to see, move or cancel it.
+    """
     key = plain_key(idempotency_key)
     if key is None:
-        raise InvalidRequestError("The header Idempotency-Key is missing: send a fresh unique value.")
-    created = await create_booking(parts, CreateRequest(principal, body, key, request_id))
-    return rendering.created_response(created.body, created.booking_id)
+        raise IdempotencyKeyMissingError
+    created = await create_booking(parts, CreateRequest(request, body, key))
+    return rendering.created_response(created.body, created.booking_id, exchange.caller, parts.tokens)
 
 
 @router.get(
@@ -65,7 +71,7 @@ async def create(
 )
 async def list_bookings(
     parts: AppParts,
-    principal: CurrentPrincipal,
+    exchange: ThisExchange,
     status: Annotated[list[Status] | None, Query()] = None,
     business_id: UUID | None = None,
     provider_id: UUID | None = None,
@@ -74,7 +80,7 @@ async def list_bookings(
     from_: Annotated[Moment | None, Query(alias="from", description="Starts at or after.")] = None,
     to: Annotated[Moment | None, Query(description="Starts before.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    cursor: Annotated[str | None, Query(max_length=LONGEST)] = None,
 ) -> Response:
     """The bookings that you may see, by start: your own, those you provide, those of businesses you run."""
     filters = Filters(
@@ -86,12 +92,18 @@ async def list_bookings(
         starts_before=to,
         needs_attention=needs_attention,
     )
-    page = Page(limit=limit + 1, after=cursors.decode(cursor) if cursor else None)
+    caller = exchange.caller
+    listing = f"bookings/{exchange.caller_name}"
+    after = parts.cursors.decode(listing, cursor) if cursor is not None else ()
+    page = Page(limit=limit + 1, after=(after[0], after[1]) if after else None)
     async with autocommit(parts.engine) as conn:
-        rows = await bookings.list_page(conn, reach_of(principal), filters, page)
+        rows = await bookings.list_page(conn, reach_of(caller), filters, page)
+    if caller.kind is not CallerKind.USER and rows:  # whoever is no user has to do with one business
+        exchange.business_id = rows[0]["business_id"]
     shown = rows[:limit]
-    more = cursors.encode(shown[-1]["starts_at"], shown[-1]["id"]) if len(rows) > limit else None
-    return _json({"items": [rendering.booking(row) for row in shown], "next_cursor": more})
+    is_more = len(rows) > limit
+    more = parts.cursors.encode(listing, shown[-1]["starts_at"], shown[-1]["id"]) if is_more else None
+    return _json({"items": [rendering.booking(row, caller) for row in shown], "next_cursor": more})
 
 
 @router.get(
@@ -100,28 +112,29 @@ async def list_bookings(
     dependencies=[needs(Permission.READ_BOOKINGS)],
     response_model=BookingOut,
 )
-async def get(booking_id: UUID, parts: AppParts, principal: CurrentPrincipal) -> Response:
+async def get(booking_id: UUID, parts: AppParts, exchange: ThisExchange) -> Response:
     """One booking."""
-    return rendering.booking_response(await find_booking(parts, principal, booking_id))
+    found = await find_booking(parts, exchange, booking_id)
+    return rendering.booking_response(found, exchange.caller, parts.tokens)
 
 
 @router.get(
     "/{booking_id}/history", operation_id="getBookingHistory", dependencies=[needs(Permission.READ_BOOKINGS)]
 )
-async def history(booking_id: UUID, parts: AppParts, principal: CurrentPrincipal) -> History:
-    """Every step of the booking: who, as what, when and why."""
-    found = await find_booking(parts, principal, booking_id)
+async def history(booking_id: UUID, parts: AppParts, exchange: ThisExchange) -> History:
+    """Every step of the booking: who, as what, when and why. Guests are told the role, not who it was."""
+    found = await find_booking(parts, exchange, booking_id)
     async with autocommit(parts.engine) as conn:
         rows = await bookings.list_history(conn, found["business_id"], booking_id)
-    return History(
-        items=[HistoryItem(actor=ActorOut(role=row["actor_role"], id=row["actor_id"]), **row) for row in rows]
-    )
+    names = not isinstance(exchange.caller, Guest)
+    actors = [ActorOut(role=row["actor_role"], id=row["actor_id"] if names else None) for row in rows]
+    return History(items=[HistoryItem(actor=actor, **row) for actor, row in zip(actors, rows, strict=True)])
 
 
 @router.get("/{booking_id}/next", operation_id="getBookingNext", dependencies=[needs(Permission.READ_BOOKINGS)])
-async def next_(booking_id: UUID, parts: AppParts, principal: CurrentPrincipal) -> NextOut:
+async def next_(booking_id: UUID, parts: AppParts, exchange: ThisExchange) -> NextOut:
     """What happens next: the phase, its deadline, the attempts, who refused, and the reminders to come."""
-    found = await find_booking(parts, principal, booking_id)
+    found = await find_booking(parts, exchange, booking_id)
     async with autocommit(parts.engine) as conn:
         state = await bookings.find_state(conn, found["business_id"], booking_id)
         choice = await bookings.find_choice(conn, found["business_id"], booking_id)
@@ -135,7 +148,7 @@ async def next_(booking_id: UUID, parts: AppParts, principal: CurrentPrincipal) 
         max_attempts=state.policy.backoff.attempts,
         next_attempt_at=state.next_attempt_at,
         refused_provider_ids=list(state.refused_provider_ids),
-        choice=choice,
+        choice=choice if guests.knows_customers(exchange.caller) else None,
         cancellation=_cancellation(state, found),
         reminders=plan.reminders_after(state, parts.now()),
         needs_attention=state.needs_attention,

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from api.shapes import Email, In, Line, Money, Phone, ReasonText, Text
+from api.shapes import Email, Flag, In, Line, Money, Phone, ReasonText, Text
 from domain.assignment import Choice
 from domain.lifecycle import Party, Role, Status
 from domain.plan import Deadline, Phase, Reminder
@@ -20,7 +20,7 @@ class CustomerIn(In):
     name: Line
     email: Email | None = None
     phone: Phone | None = None
-    sms_opt_in: bool = False
+    sms_opt_in: Flag = False
 
 
 class AddressIn(In):
@@ -52,13 +52,22 @@ class BookingIn(In):
     attribution: Annotated[dict[AttributionKey, AttributionValue], Field(max_length=_MAX_ATTRIBUTES)] | None = None
 
 
+class ManageOut(BaseModel):
+    """The link by which a booking is managed without an account."""
+
+    token: str
+    """Sent as `Authorization: Bearer …` it opens this booking and nothing else."""
+    expires_at: datetime
+
+
 class BookingOut(BaseModel):
     id: UUID
     reference: str
     business_id: UUID
     service_id: UUID
     provider_id: UUID | None
-    customer_id: UUID
+    customer_id: UUID | None
+    """None for those who have no account."""
     status: Status
     starts_at: datetime
     ends_at: datetime
@@ -68,6 +77,8 @@ class BookingOut(BaseModel):
     version: int
     created_at: datetime
     updated_at: datetime
+    manage: ManageOut | None
+    """Of a booking that a guest or an API key makes, and of one that a guest is shown."""
 
 
 class BookingPage(BaseModel):
@@ -78,6 +89,7 @@ class BookingPage(BaseModel):
 class ActorOut(BaseModel):
     role: Role
     id: UUID | None
+    """None for the engine, for guests, and for whatever is shown to guests."""
 
 
 class HistoryItem(BaseModel):
@@ -114,7 +126,7 @@ class NextOut(BaseModel):
     next_attempt_at: datetime | None
     refused_provider_ids: list[UUID]
     choice: Choice | None
-    """Why the present provider; none while nobody was chosen."""
+    """Why the present provider; none while nobody was chosen, and for guests."""
     cancellation: CancellationOut
     reminders: list[Reminder]
     needs_attention: bool

@@ -1,38 +1,32 @@
-"""What a change is answered with: the thing as it reads now, and the tag that the next change may name."""
+"""What a request is answered with: the thing as it reads now, and the tag that the next change names."""
 
-from contextlib import suppress
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import Response
 from fastapi.exceptions import RequestValidationError
 
-from api.caching import etag, require_match
-from domain.errors import StaleError
+from api.caching import etag
 from runtime.json import to_json
 
+_JSON = "application/json"
 
-def created(content: Any, location: str) -> Response:
-    """201 with the new thing, where it is found, and its tag."""
+
+def created(content: Any, location: str | None = None) -> Response:
+    """201 with the new thing, its tag, and where it is found if it can be read alone."""
     body = to_json(content)
-    return Response(body, 201, {"Location": location, "ETag": etag(body)}, "application/json")
+    headers = {"ETag": etag(body)} | ({"Location": location} if location else {})
+    return Response(body, 201, headers, _JSON)
 
 
 def changed(content: Any) -> Response:
     """200 with the thing after the change, and its tag."""
     body = to_json(content)
-    return Response(body, 200, {"ETag": etag(body)}, "application/json")
+    return Response(body, 200, {"ETag": etag(body)}, _JSON)
 
 
-def require_any_match(request: Request, *current: Any) -> None:
-    """Refuse a change whose `If-Match` names none of the representations that one thing has.
-
-    Raises:
-        StaleError: whoever sent it has read none of these.
-    """
-    for representation in current:
-        with suppress(StaleError):
-            return require_match(request, representation)
-    raise StaleError
+def listed(content: Any) -> Response:
+    """200 with something that is not to be kept: a page, or what was found."""
+    return Response(to_json(content), 200, media_type=_JSON)
 
 
 def invalid(member: str, message: str) -> RequestValidationError:

@@ -8,13 +8,15 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import caching
-from api.access import needs
-from api.businesses.answers import changed, created, require_any_match
+from api.access import CurrentUser, ThisBusiness, needs
+from api.businesses.answers import changed, created
 from api.businesses.keys import key_for
-from api.businesses.paths import IdOrSlug, found_business
 from api.businesses.policies import changed_policy, stored_form
 from api.businesses.schemas import BusinessChange, BusinessIn, BusinessOut, MyBusinesses, MyBusinessOut, RoleOut
-from api.deps import AppParts, AtDesk, CurrentPrincipal
+from api.caching import MustExpect
+from api.deps import AppParts
+from api.exchange import ThisExchange
+from api.writing import Writing, WritingOnce
 from db.engine import autocommit
 from db.repositories import businesses, catalogue, members
 from db.repositories.rows import Row
@@ -37,22 +39,20 @@ _NEEDED = {"services": "an active service", "providers": "an available provider"
     status_code=201,
     response_model=BusinessOut,
 )
-async def create(body: BusinessIn, parts: AppParts, principal: CurrentPrincipal) -> Response:
+async def create(body: BusinessIn, user: CurrentUser, exchange: ThisExchange, write: WritingOnce) -> Response:
     """Found a business and own it. It begins in `setup`: everything can be prepared, nothing booked.
 
-    The slug is what tells businesses apart, so the same request again founds no second one: it is answered with
-    409 `already_exists`, which gives its owner the `id`. An Idempotency-Key is not needed, and not looked at.
+    The slug is what tells businesses apart, so the same request again founds no second one: under the same
+    Idempotency-Key it is answered alike, else with 409 `already_exists`, which gives its owner the `id`.
     """
-    values = body.model_dump(exclude={"policy"})
-    values["slug"] = slug = key_for("slug", body.slug, body.name)
-    values["policy"] = to_json_text(stored_form(body.policy))
-    async with parts.engine.begin() as conn:
-        row = await businesses.create(conn, new_id(), values)
-        if row is None:
-            raise await _slug_taken(conn, slug, principal.user_id)
-        if await members.add(conn, row["id"], principal.user_id, Role.OWNER) is None:
-            raise UnauthenticatedError("This account is closed.")
-    return created(_shown(row), f"/v1/businesses/{row['id']}")
+
+    async def make(conn: AsyncConnection) -> Response:
+        row = await _founded(conn, body, user.user_id)
+        exchange.business_id = row["id"]
+        write.concerns(row["id"])
+        return created(_shown(row), f"/v1/businesses/{row['id']}")
+
+    return await write.once(body, make)
 
 
 @router.get(
@@ -61,10 +61,10 @@ async def create(body: BusinessIn, parts: AppParts, principal: CurrentPrincipal)
     dependencies=[needs(Permission.FOUND_BUSINESS)],
     response_model=MyBusinesses,
 )
-async def list_mine(request: Request, parts: AppParts, principal: CurrentPrincipal) -> Response:
+async def list_mine(request: Request, parts: AppParts, user: CurrentUser) -> Response:
     """The businesses in which you have roles, by name."""
     async with autocommit(parts.engine) as conn:
-        rows = await businesses.list_of_user(conn, principal.user_id)
+        rows = await businesses.list_of_user(conn, user.user_id)
     mine: dict[UUID, MyBusinessOut] = {}
     for row in rows:
         business = mine.setdefault(row["id"], MyBusinessOut.of(row))
@@ -76,11 +76,9 @@ async def list_mine(request: Request, parts: AppParts, principal: CurrentPrincip
 @router.get(
     "/{business}", operation_id="getBusiness", dependencies=[needs(Permission.BROWSE)], response_model=BusinessOut
 )
-async def get(business: IdOrSlug, request: Request, parts: AppParts) -> Response:
+async def get(business: ThisBusiness, request: Request) -> Response:
     """One business, with what customers need to know of its policy."""
-    async with autocommit(parts.engine) as conn:
-        row = await found_business(conn, business)
-    return caching.cached(request, _shown(row), caching.BUSINESS)
+    return caching.cached(request, _shown(business), caching.BUSINESS)
 
 
 @router.get(
@@ -89,12 +87,9 @@ async def get(business: IdOrSlug, request: Request, parts: AppParts) -> Response
     dependencies=[needs(Permission.MANAGE_BUSINESS)],
     response_model=Policy,
 )
-async def get_policy(business: IdOrSlug, request: Request, parts: AppParts, desk: AtDesk) -> Response:
+async def get_policy(business: ThisBusiness, request: Request) -> Response:
     """The whole policy, defaults filled in."""
-    async with autocommit(parts.engine) as conn:
-        row = await found_business(conn, business)
-    desk.require(Permission.MANAGE_BUSINESS, row["id"])
-    return caching.cached(request, _policy(row), caching.PRIVATE)
+    return caching.cached(request, _policy(business), caching.PRIVATE)
 
 
 @router.patch(
@@ -103,24 +98,32 @@ async def get_policy(business: IdOrSlug, request: Request, parts: AppParts, desk
     dependencies=[needs(Permission.MANAGE_BUSINESS)],
     response_model=BusinessOut,
 )
-async def change(
-    business: IdOrSlug, body: BusinessChange, request: Request, parts: AppParts, desk: AtDesk
-) -> Response:
+async def change(business: ThisBusiness, body: BusinessChange, expected: MustExpect, write: Writing) -> Response:
     """Change what is sent. `If-Match` names the tag of the business or, with a policy, that of `…/policy`.
 
     A policy holds for bookings made from now on: those that exist keep the one they were made under. A new
     currency is that of services added from now on. Under a new slug the old one leads nowhere. `active` needs an
     active service, an available provider and opening hours, else 409 `not_ready` says what is `missing`.
     """
-    async with parts.engine.begin() as conn:
-        found = await found_business(conn, business)
-        desk.require(Permission.MANAGE_BUSINESS, found["id"])
-        stored = await businesses.lock(conn, found["id"])
-        require_any_match(request, *([_policy(stored)] if "policy" in body.model_fields_set else [_shown(stored)]))
-        row = await businesses.update(conn, found["id"], {**stored, **_changes(body, stored)})
+    async with write.begin() as conn:
+        stored = await businesses.lock(conn, business["id"])
+        expected.check(_policy(stored) if "policy" in body.model_fields_set else _shown(stored))
+        row = await businesses.update(conn, business["id"], {**stored, **_changes(body, stored)})
         if row["status"] == "active" and stored["status"] != "active":
-            await _require_ready(conn, found["id"])
+            await _require_ready(conn, business["id"])
     return changed(_shown(row))
+
+
+async def _founded(conn: AsyncConnection, body: BusinessIn, user_id: UUID) -> Row:
+    values = body.model_dump(exclude={"policy"})
+    values["slug"] = slug = key_for("slug", body.slug, body.name)
+    values["policy"] = to_json_text(stored_form(body.policy))
+    row = await businesses.create(conn, new_id(), values)
+    if row is None:
+        raise await _slug_taken(conn, slug, user_id)
+    if await members.add(conn, row["id"], user_id, Role.OWNER) is None:
+        raise UnauthenticatedError("This account is closed.")
+    return row
 
 
 def _changes(body: BusinessChange, stored: Row) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from api.businesses.keys import OwnSlug
-from api.shapes import CurrencyCode, In, Line, Zone
+from api.shapes import CurrencyCode, Flag, In, Line, Zone
 from db.repositories.rows import Row
 from domain.lifecycle import Role
 from domain.policies import Cancellation, Intake, Policy
@@ -28,6 +28,7 @@ class BusinessIn(In):
     timezone: Zone
     currency: CurrencyCode
     locale: Locale = "en-US"
+    guest_bookings: Flag = True
     policy: Policy = Policy()
 
 
@@ -38,9 +39,13 @@ class BusinessChange(In):
     currency: CurrencyCode = ABSENT
     locale: Locale = ABSENT
     status: BusinessStatus = ABSENT
+    guest_bookings: Flag = ABSENT
     policy: Annotated[
         dict[str, Any],
-        Field(description="Merged member by member into the policy (RFC 7396); null is back to the default."),
+        Field(
+            max_length=50,
+            description="Merged member by member into the policy (RFC 7396); null is back to the default.",
+        ),
     ] = ABSENT
 
 
@@ -60,6 +65,8 @@ class BusinessOut(BaseModel):
     currency: str
     locale: str
     status: BusinessStatus
+    guest_bookings: bool
+    """Whether people book without an account."""
     booking: BookingTerms
 
     @classmethod
@@ -72,7 +79,7 @@ class BusinessOut(BaseModel):
         return cls(booking=terms, **{name: row[name] for name in cls.model_fields if name in _COLUMNS})
 
 
-_COLUMNS: Final = ("id", "slug", "name", "timezone", "currency", "locale", "status")
+_COLUMNS: Final = ("id", "slug", "name", "timezone", "currency", "locale", "status", "guest_bookings")
 
 
 class RoleOut(BaseModel):

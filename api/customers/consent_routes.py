@@ -4,19 +4,20 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.access import needs
-from api.bookings import cursors
-from api.customers.desk import ManagesCustomers, ReadsCustomers
+from api import cursors
+from api.access import ThisBusiness, needs
+from api.businesses.answers import changed, created, listed
 from api.customers.schemas import ConsentOut, ConsentPage, DatedConsentIn
 from api.deps import AppParts
+from api.writing import WritingOnce
 from db.engine import autocommit
 from db.repositories import consents, customers
 from db.repositories.consents import Consent
 from db.repositories.rows import Row
 from domain.access import Permission
 from domain.errors import InvalidRequestError, NotFoundError
-from runtime.json import to_json
 
 router = APIRouter(prefix="/v1/businesses/{business}/customers/{customer_id}/consents", tags=["customers"])
 
@@ -28,7 +29,9 @@ router = APIRouter(prefix="/v1/businesses/{business}/customers/{customer_id}/con
     status_code=201,
     response_model=ConsentOut,
 )
-async def add(business_id: ManagesCustomers, customer_id: UUID, body: DatedConsentIn, parts: AppParts) -> Response:
+async def add(
+    business: ThisBusiness, customer_id: UUID, body: DatedConsentIn, parts: AppParts, write: WritingOnce
+) -> Response:
     """Note a consent, or that it was taken back; one for `sms` also sets the customer's `sms_opt_in`.
 
     What is known already is not noted twice: without `given_at` that which only repeats the latest word on the
@@ -37,38 +40,43 @@ async def add(business_id: ManagesCustomers, customer_id: UUID, body: DatedConse
     if body.given_at is not None and body.given_at > parts.now():
         raise InvalidRequestError("given_at lies in the future.")
     consent = Consent(body.purpose, body.granted, body.source, body.text, body.given_at)
-    async with parts.engine.begin() as conn:
-        if not await consents.lock_customer(conn, business_id, customer_id):
+
+    async def make(conn: AsyncConnection) -> Response:
+        if not await consents.lock_customer(conn, business["id"], customer_id):
             raise _missing()
-        recorded = await consents.record(conn, business_id, customer_id, consent)
-    return _json(_shown(recorded.row), 201 if recorded.is_new else 200)
+        recorded = await consents.record(conn, business["id"], customer_id, consent)
+        content = _shown(recorded.row)
+        return created(content) if recorded.is_new else changed(content)
+
+    return await write.once(body, make)
 
 
 @router.get(
     "", operation_id="listConsents", dependencies=[needs(Permission.READ_CUSTOMERS)], response_model=ConsentPage
 )
 async def list_consents(
-    business_id: ReadsCustomers,
+    business: ThisBusiness,
     customer_id: UUID,
     parts: AppParts,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    cursor: Annotated[str | None, Query(max_length=cursors.LONGEST)] = None,
 ) -> Response:
     """The consents, the newest first, and which of them count now."""
-    after = cursors.decode(cursor) if cursor else None
+    listing = f"consents {business['id']} {customer_id}"
+    after = parts.cursors.decode(listing, cursor) if cursor else None
     async with autocommit(parts.engine) as conn:
-        if await customers.find(conn, business_id, customer_id) is None:
+        if await customers.find(conn, business["id"], customer_id) is None:
             raise _missing()
-        rows = await consents.list_page(conn, business_id, customer_id, limit=limit + 1, after=after)
-        current = await consents.list_current(conn, business_id, customer_id)
+        rows = await consents.list_page(conn, business["id"], customer_id, limit=limit + 1, after=after)
+        current = await consents.list_current(conn, business["id"], customer_id)
     shown = rows[:limit]
-    more = cursors.encode(shown[-1]["given_at"], shown[-1]["id"]) if len(rows) > limit else None
+    last = (shown[-1]["given_at"], shown[-1]["id"]) if len(rows) > limit else None
     content = {
         "current": {row["purpose"]: _shown(row) for row in current},
         "items": [_shown(row) for row in shown],
-        "next_cursor": more,
+        "next_cursor": parts.cursors.encode(listing, *last) if last else None,
     }
-    return _json(content)
+    return listed(content)
 
 
 def _missing() -> NotFoundError:
@@ -77,7 +85,3 @@ def _missing() -> NotFoundError:
 
 def _shown(row: Row) -> dict[str, Any]:
     return {name: row[name] for name in ConsentOut.model_fields}
-
-
-def _json(content: Any, status: int = 200) -> Response:
-    return Response(to_json(content), status, media_type="application/json")

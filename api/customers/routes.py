@@ -6,10 +6,10 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api import caching
-from api.access import needs
-from api.businesses.answers import changed, created
-from api.customers.desk import ManagesCustomers, ReadsCustomers
+from api import caching, cursors
+from api.access import ThisBusiness, needs
+from api.businesses.answers import changed, created, listed
+from api.caching import MustExpect
 from api.customers.schemas import (
     CustomerChange,
     CustomerIn,
@@ -19,6 +19,8 @@ from api.customers.schemas import (
     CustomerSearch,
 )
 from api.deps import AppParts
+from api.exchange import ThisExchange
+from api.writing import Writing, WritingOnce
 from db.engine import autocommit
 from db.repositories import consents, customers
 from db.repositories.consents import Consent
@@ -27,7 +29,6 @@ from db.repositories.rows import Row
 from domain.access import Permission
 from domain.customers import Purpose
 from domain.errors import AlreadyExistsError, NotFoundError
-from runtime.json import to_json
 
 router = APIRouter(prefix="/v1/businesses/{business}/customers", tags=["customers"])
 
@@ -41,35 +42,41 @@ _MOST_FOUND = 100
     status_code=201,
     response_model=CustomerOut,
 )
-async def create(business_id: ManagesCustomers, body: CustomerIn, parts: AppParts) -> Response:
+async def create(business: ThisBusiness, body: CustomerIn, write: WritingOnce) -> Response:
     """Add a customer, or find them again by e-mail or phone: then the answer is 200.
 
-    Of somebody who is found, what is missing is filled in and nothing is overwritten. With an e-mail or a
-    phone the same request again finds whom it made, so no Idempotency-Key is needed; a name alone is nobody's.
+    Of somebody who is found, what is missing is filled in and nothing is overwritten. A name alone is nobody's:
+    without an Idempotency-Key the same request again adds another customer.
     """
-    async with parts.engine.begin() as conn:
-        met = await customers.meet(conn, business_id, Contact(body.name, body.email, body.phone))
-        await _note_consents(conn, business_id, met.id, body)
-        content = _shown(await _found(conn, business_id, met.id))
-    if not met.is_new:
-        return changed(content)
-    return created(content, f"/v1/businesses/{business_id}/customers/{met.id}")
+
+    async def make(conn: AsyncConnection) -> Response:
+        met = await customers.meet(conn, business["id"], Contact(body.name, body.email, body.phone))
+        write.concerns(met.id)
+        await _note_consents(conn, business["id"], met.id, body)
+        content = _shown(await _found(conn, business["id"], met.id))
+        if not met.is_new:
+            return changed(content)
+        return created(content, f"/v1/businesses/{business['id']}/customers/{met.id}")
+
+    return await write.once(body, make)
 
 
 @router.get(
     "", operation_id="listCustomers", dependencies=[needs(Permission.READ_CUSTOMERS)], response_model=CustomerPage
 )
 async def list_customers(
-    business_id: ReadsCustomers,
+    business: ThisBusiness,
     parts: AppParts,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[UUID | None, Query(description="`next_cursor` of the page before.")] = None,
+    cursor: Annotated[str | None, Query(max_length=cursors.LONGEST)] = None,
 ) -> Response:
     """All customers, the newest first."""
+    listing = f"customers {business['id']}"
+    [after] = parts.cursors.decode(listing, cursor) if cursor else [None]
     async with autocommit(parts.engine) as conn:
-        rows = await customers.list_page(conn, business_id, limit=limit + 1, after=cursor)
-    more = rows[limit - 1]["id"] if len(rows) > limit else None
-    return _json({"items": [_shown(row) for row in rows[:limit]], "next_cursor": more})
+        rows = await customers.list_page(conn, business["id"], limit=limit + 1, after=after)
+    more = parts.cursors.encode(listing, rows[limit - 1]["id"]) if len(rows) > limit else None
+    return listed({"items": [_shown(row) for row in rows[:limit]], "next_cursor": more})
 
 
 @router.post(
@@ -78,11 +85,14 @@ async def list_customers(
     dependencies=[needs(Permission.READ_CUSTOMERS)],
     response_model=Customers,
 )
-async def search(business_id: ReadsCustomers, body: CustomerSearch, parts: AppParts) -> Response:
+async def search(
+    business: ThisBusiness, body: CustomerSearch, exchange: ThisExchange, parts: AppParts
+) -> Response:
     """The customers with this e-mail, or the first hundred with this phone, the oldest first."""
+    exchange.is_audited = True  # a POST that writes nothing
     async with autocommit(parts.engine) as conn:
-        rows = await customers.search(conn, business_id, email=body.email, phone=body.phone, limit=_MOST_FOUND)
-    return _json({"items": [_shown(row) for row in rows]})
+        rows = await customers.search(conn, business["id"], email=body.email, phone=body.phone, limit=_MOST_FOUND)
+    return listed({"items": [_shown(row) for row in rows]})
 
 
 @router.get(
@@ -91,10 +101,10 @@ async def search(business_id: ReadsCustomers, body: CustomerSearch, parts: AppPa
     dependencies=[needs(Permission.READ_CUSTOMERS)],
     response_model=CustomerOut,
 )
-async def get(business_id: ReadsCustomers, customer_id: UUID, request: Request, parts: AppParts) -> Response:
+async def get(business: ThisBusiness, customer_id: UUID, request: Request, parts: AppParts) -> Response:
     """One customer."""
     async with autocommit(parts.engine) as conn:
-        row = await _found(conn, business_id, customer_id)
+        row = await _found(conn, business["id"], customer_id)
     return caching.cached(request, _shown(row), caching.PRIVATE)
 
 
@@ -105,18 +115,20 @@ async def get(business_id: ReadsCustomers, customer_id: UUID, request: Request, 
     response_model=CustomerOut,
 )
 async def change(
-    business_id: ManagesCustomers, customer_id: UUID, body: CustomerChange, request: Request, parts: AppParts
+    business: ThisBusiness, customer_id: UUID, body: CustomerChange, expected: MustExpect, write: Writing
 ) -> Response:
     """Change what is sent. An e-mail that another customer has is refused: 409 `already_exists`."""
-    async with parts.engine.begin() as conn:
-        stored = await customers.find_to_change(conn, business_id, customer_id, email=body.email, phone=body.phone)
+    async with write.begin() as conn:
+        stored = await customers.find_to_change(
+            conn, business["id"], customer_id, email=body.email, phone=body.phone
+        )
         if stored is None:
             raise _missing()
-        caching.require_match(request, _shown(stored))
+        expected.check(_shown(stored))
         wanted = {name: stored[name] for name in CustomerChange.model_fields} | body.model_dump(exclude_unset=True)
-        row = await customers.change(conn, business_id, customer_id, **wanted)
-    if row is None:
-        raise AlreadyExistsError("Another customer of this business has that e-mail address.")
+        row = await customers.change(conn, business["id"], customer_id, **wanted)
+        if row is None:
+            raise AlreadyExistsError("Another customer of this business has that e-mail address.")
     return changed(_shown(row))
 
 
@@ -143,7 +155,3 @@ def _missing() -> NotFoundError:
 
 def _shown(row: Row) -> dict[str, Any]:
     return {name: row[name] for name in CustomerOut.model_fields}
-
-
-def _json(content: Any) -> Response:
-    return Response(to_json(content), media_type="application/json")

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, model_validator
 
-from api.shapes import Email, In, Line, Phone, Text
+from api.shapes import Email, Flag, In, Line, Phone, Text
 from domain.customers import Purpose
 from domain.times import Moment
 
@@ -20,7 +20,7 @@ class ConsentIn(In):
     """What a customer agreed to (`granted`) or took back, in the words that they saw."""
 
     purpose: Purpose
-    granted: bool
+    granted: Flag
     text: ConsentText = ""
     source: Source = "api"
 
@@ -42,7 +42,7 @@ class CustomerIn(In):
     name: Line
     email: Email | None = None
     phone: Phone | None = None
-    sms_opt_in: bool = False
+    sms_opt_in: Flag = False
     consents: Annotated[list[ConsentIn], Field(max_length=_MOST_AT_ONCE, default_factory=list)]
 
 
@@ -83,7 +83,7 @@ class Customers(BaseModel):
 
 
 class CustomerPage(Customers):
-    next_cursor: UUID | None
+    next_cursor: str | None
 
 
 class ConsentOut(BaseModel):

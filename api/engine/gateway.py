@@ -46,16 +46,16 @@ class EngineGateway:
         self._client = client
         self._timeout = timeout
 
-    async def execute(self, ref: BookingRef, command: BookingCommand, command_id: str) -> BookingState:
-        """Give a command and wait until its step is committed. The same `command_id` is applied once.
+    async def execute(self, ref: BookingRef, command: BookingCommand, update_id: str) -> BookingState:
+        """Give a command and wait until its step is committed. The same `update_id` is answered the same.
 
         Raises:
             HoldfastError: the booking refused (`invalid_transition`, `slot_unavailable`, `forbidden` …).
             EngineUnavailableError: Temporal is away, or no worker answered in time. Asking again with the same
-                `command_id` is safe.
+                `update_id` is safe.
         """
         try:
-            state = await self._update(ref, command, command_id)
+            state = await self._update(ref, command, update_id)
         except HoldfastError as error:
             COMMANDS.labels(command.kind, error.code).inc()
             raise
@@ -66,10 +66,10 @@ class EngineGateway:
         """Ask Temporal for a sign of life; raises whatever the client says when there is none."""
         await self._client.service_client.check_health(timeout=timedelta(seconds=1))
 
-    async def _update(self, ref: BookingRef, command: BookingCommand, command_id: str) -> BookingState:
+    async def _update(self, ref: BookingRef, command: BookingCommand, update_id: str) -> BookingState:
         for attempts_left in reversed(range(_ATTEMPTS)):
             try:
-                return await self._send(ref, command, command_id)
+                return await self._send(ref, command, update_id)
             except (WorkflowUpdateFailedError, RPCError, RuntimeError) as error:
                 if not (attempts_left and _run_has_closed(error)):
                     raise _explained(error, command) from error
@@ -77,13 +77,13 @@ class EngineGateway:
                 raise EngineUnavailableError("No worker answered in time. Try again.") from error
         raise EngineUnavailableError
 
-    async def _send(self, ref: BookingRef, command: BookingCommand, command_id: str) -> BookingState:
+    async def _send(self, ref: BookingRef, command: BookingCommand, update_id: str) -> BookingState:
         start = BookingStart(booking_id=ref.booking_id, business_id=ref.business_id)
         state: BookingState = await self._client.execute_update_with_start_workflow(
             _UPDATES[command.kind],
             command,
             start_workflow_operation=with_start(start),
-            id=command_id,
+            id=update_id,
             rpc_timeout=self._timeout,
         )
         return state

@@ -3,55 +3,70 @@
 It is asked in the background; no request waits for it.
 """
 
-from uuid import UUID
+from typing import Any
 
 from fastapi import APIRouter, Response
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.access import needs
+from api.access import ThisBusiness, needs
 from api.businesses.answers import invalid
-from api.businesses.paths import IdOrSlug, found_business
-from api.deps import AppParts, AtDesk, Desk, Parts
+from api.caching import MayExpect, etag
+from api.deps import AppParts, Parts
 from api.external_source.schemas import ExternalSourceIn, ExternalSourceOut
+from api.writing import Writing
 from db.engine import autocommit
-from db.repositories import external_sources
+from db.repositories import external_sources, schedule
 from db.repositories.external_sources import NewSource
 from db.repositories.rows import Row
 from domain.access import Permission
 from domain.errors import NotFoundError
 from domain.external import freshness
+from runtime.json import to_json
 from runtime.outbound import OutboundRefusedError, check_url
 from runtime.secrets import Secrets, SecretsKeyMissingError
 
 router = APIRouter(prefix="/v1/businesses/{business}/external-source", tags=["external source"])
 
+_SETTINGS = ("url", "token_tag", "on_stale", "interval_seconds", "max_age_seconds", "horizon_days")
 
-@router.put("", operation_id="putExternalSource", dependencies=[needs(Permission.MANAGE_BUSINESS)])
+
+@router.put(
+    "",
+    operation_id="putExternalSource",
+    dependencies=[needs(Permission.MANAGE_BUSINESS)],
+    response_model=ExternalSourceOut,
+)
 async def put_source(
-    business: IdOrSlug, body: ExternalSourceIn, parts: AppParts, desk: AtDesk
-) -> ExternalSourceOut:
+    business: ThisBusiness, body: ExternalSourceIn, parts: AppParts, expected: MayExpect, write: Writing
+) -> Response:
     """Set or replace the source, and have it asked soon. Another URL begins without data and without a token."""
-    async with parts.engine.begin() as conn:
-        business_id = await _managed(conn, business, desk)
-        return _out(await external_sources.save(conn, business_id, _new_source(body, parts)), parts)
+    source = _new_source(body, parts)
+    async with write.begin() as conn:
+        await schedule.take_turn(conn, business["id"])
+        known = await external_sources.find(conn, business["id"])
+        expected.check(*([_settings(known)] if known else []))
+        row = await external_sources.save(conn, business["id"], source)
+    return _shown(row, parts)
 
 
-@router.get("", operation_id="getExternalSource", dependencies=[needs(Permission.MANAGE_BUSINESS)])
-async def get_source(business: IdOrSlug, parts: AppParts, desk: AtDesk) -> ExternalSourceOut:
-    """The source, and how fresh its data are."""
+@router.get(
+    "",
+    operation_id="getExternalSource",
+    dependencies=[needs(Permission.MANAGE_BUSINESS)],
+    response_model=ExternalSourceOut,
+)
+async def get_source(business: ThisBusiness, parts: AppParts) -> Response:
+    """The source, and how fresh its data are. Its tag is that of the settings: freshness leaves it as it is."""
     async with autocommit(parts.engine) as conn:
-        business_id = await _managed(conn, business, desk)
-        return _out(_there(await external_sources.find(conn, business_id)), parts)
+        return _shown(_there(await external_sources.find(conn, business["id"])), parts)
 
 
 @router.delete(
     "", status_code=204, operation_id="deleteExternalSource", dependencies=[needs(Permission.MANAGE_BUSINESS)]
 )
-async def delete_source(business: IdOrSlug, parts: AppParts, desk: AtDesk) -> Response:
+async def delete_source(business: ThisBusiness, write: Writing) -> None:
     """Do without a source, and forget what it said."""
-    async with parts.engine.begin() as conn:
-        await external_sources.delete(conn, await _managed(conn, business, desk))
-    return Response(status_code=204)
+    async with write.begin() as conn:
+        await external_sources.delete(conn, business["id"])
 
 
 @router.post(
@@ -59,19 +74,13 @@ async def delete_source(business: IdOrSlug, parts: AppParts, desk: AtDesk) -> Re
     status_code=202,
     operation_id="refreshExternalSource",
     dependencies=[needs(Permission.MANAGE_BUSINESS)],
+    response_model=ExternalSourceOut,
 )
-async def refresh_source(business: IdOrSlug, parts: AppParts, desk: AtDesk) -> ExternalSourceOut:
+async def refresh_source(business: ThisBusiness, parts: AppParts, write: Writing) -> Response:
     """Have the source asked in the next round, half a minute from now at most."""
-    async with autocommit(parts.engine) as conn:
-        business_id = await _managed(conn, business, desk)
-        return _out(_there(await external_sources.check_now(conn, business_id)), parts)
-
-
-async def _managed(conn: AsyncConnection, business: str, desk: Desk) -> UUID:
-    found = await found_business(conn, business)
-    desk.require(Permission.MANAGE_BUSINESS, found["id"])
-    business_id: UUID = found["id"]
-    return business_id
+    async with write.begin() as conn:
+        row = _there(await external_sources.check_now(conn, business["id"]))
+    return _shown(row, parts, 202)
 
 
 def _there(row: Row | None) -> Row:
@@ -94,6 +103,14 @@ def _new_source(body: ExternalSourceIn, parts: Parts) -> NewSource:
     return NewSource(token_encrypted=encrypted, keep_token=body.keeps_token(), **kept)
 
 
-def _out(row: Row, parts: Parts) -> ExternalSourceOut:
+def _settings(row: Row) -> dict[str, Any]:
+    """What a caller has set, by which its tag is made."""
+    return {name: row[name] for name in _SETTINGS}
+
+
+def _shown(row: Row, parts: Parts, status: int = 200) -> Response:
     fresh = freshness(row["as_of"], row["max_age_seconds"], parts.now())
-    return ExternalSourceOut(**row, state=fresh.state, age_seconds=fresh.age_seconds)
+    content = ExternalSourceOut(**row, state=fresh.state, age_seconds=fresh.age_seconds)
+    # Weak (RFC 9110, section 8.8.1): the age is another each second, and nobody's change is lost by that.
+    tag = f"W/{etag(to_json(_settings(row)))}"
+    return Response(to_json(content.model_dump(mode="json")), status, {"ETag": tag}, "application/json")

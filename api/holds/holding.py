@@ -5,10 +5,13 @@ from typing import Final
 from uuid import UUID
 
 import orjson
+from fastapi import Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import reserving
+from api.audit import trail
 from api.deps import Parts
+from api.exchange import Exchange, exchange_of
 from api.holds.schemas import HoldIn
 from api.idempotency import digest, first_answer, plain_key
 from api.reserving import Ask
@@ -44,13 +47,18 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    principal: Principal
+    http: Request
+    user: Principal
     body: HoldIn
     key: str | None
 
     @property
+    def exchange(self) -> Exchange:
+        return exchange_of(self.http)
+
+    @property
     def scope(self) -> str:
-        return f"{self.principal.user_id}/createHold"
+        return f"{self.exchange.caller_name}/createHold"
 
     def digest(self) -> str:
         return digest(self.body)
@@ -67,32 +75,40 @@ class _Request:
         )
 
 
-async def hold_time(parts: Parts, principal: Principal, body: HoldIn, key: str | None) -> Held:
+async def hold_time(parts: Parts, http: Request, user: Principal, body: HoldIn, key: str | None) -> Held:
     """Hold it, or give the answer that this key got before.
 
     Raises:
         HoldfastError: what a booking would be refused with, or `too_many_holds`; nothing was stored.
     """
-    request = _Request(principal, body, plain_key(key))
+    request = _Request(http, user, body, plain_key(key))
     try:
-        return await _hold(parts, request)
+        held = await _hold(parts, request)
     except HoldfastError:
         if (answered := await _first_answer(parts, request)) is not None:
             return answered
         raise
+    request.exchange.is_audited = True
+    return held
 
 
 async def _first_answer(parts: Parts, request: _Request) -> Held | None:
     if request.key is None:
         return None
     body = await first_answer(parts.engine, request.scope, request.key, request.digest())
-    return None if body is None else Held(orjson.loads(body)["id"], body)
+    if body is None:
+        return None
+    found, exchange = orjson.loads(body), request.exchange
+    exchange.business_id, exchange.object_id = UUID(found["business_id"]), found["id"]
+    exchange.is_audited = True  # it was, the first time
+    return Held(found["id"], body)
 
 
 async def _hold(parts: Parts, request: _Request) -> Held:
-    now, user_id = parts.now(), request.principal.user_id
+    now, user_id = parts.now(), request.user.user_id
     async with autocommit(parts.engine) as conn:
         offering = await reserving.find_offering(conn, request.ask(), user_id, now)
+    request.exchange.business_id = offering.business_id
     async with parts.engine.connect() as conn:
         for _ in range(reserving.TRIES):
             async with conn.begin():
@@ -116,7 +132,7 @@ async def _hold(parts: Parts, request: _Request) -> Held:
 
 
 def _is_at_desk(request: _Request, offering: Offering) -> bool:
-    return any(m.business_id == offering.business_id for m in request.principal.memberships)
+    return any(m.business_id == offering.business_id for m in request.user.memberships)
 
 
 def _limit(request: _Request, offering: Offering) -> int:
@@ -132,7 +148,7 @@ async def _same(conn: AsyncConnection, request: _Request, offering: Offering) ->
     # At the desk one person holds time for many, and in a group session somebody may want seats for two.
     if _is_at_desk(request, offering) or offering.terms.capacity > 1:
         return None
-    user_id, body = request.principal.user_id, request.body
+    user_id, body = request.user.user_id, request.body
     hold = await holds.find_same(conn, offering.business_id, user_id, offering.terms.service_id, body.starts_at)
     if hold is not None and body.provider_id not in (None, hold["provider_id"]):
         raise TooManyHoldsError("You hold this appointment with another provider. Give that one back first.")
@@ -140,7 +156,7 @@ async def _same(conn: AsyncConnection, request: _Request, offering: Offering) ->
 
 
 async def _remembered(conn: AsyncConnection, request: _Request, hold: Row) -> Held:
-    """The answer, stored under the caller's key in the hold's own transaction."""
+    """The answer, stored under the caller's key in the hold's own transaction, as is its line in the audit log."""
     names = ("id", "business_id", "service_id", "provider_id", "starts_at", "ends_at", "expires_at")
     body = to_json({name: hold[name] for name in names} | {"status": "held", "booking_id": None}).decode()
     if request.key is not None:
@@ -150,4 +166,6 @@ async def _remembered(conn: AsyncConnection, request: _Request, hold: Row) -> He
         )
         if not stored:
             raise IdempotencyMismatchError  # or a replay: whoever asked looks
+    request.exchange.object_id = str(hold["id"])
+    await trail.note_done(conn, request.http)
     return Held(str(hold["id"]), body)

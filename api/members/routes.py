@@ -7,11 +7,11 @@ from fastapi import APIRouter, Path, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import caching
-from api.access import needs
+from api.access import CurrentUser, ThisBusiness, needs
 from api.businesses.answers import changed
-from api.businesses.paths import IdOrSlug, found_business
-from api.deps import AppParts, AtDesk, Desk
+from api.deps import AppParts
 from api.members.schemas import DeskRole, MemberIn, MemberOut, Members
+from api.writing import Writing
 from db.engine import autocommit
 from db.repositories import members
 from db.repositories.rows import Row
@@ -27,12 +27,10 @@ RoleTaken = Annotated[DeskRole, Path(description="`owner` or `admin`.")]
 @router.get(
     "", operation_id="listMembers", dependencies=[needs(Permission.MANAGE_MEMBERS)], response_model=Members
 )
-async def list_members(business: IdOrSlug, request: Request, parts: AppParts, desk: AtDesk) -> Response:
+async def list_members(business: ThisBusiness, request: Request, parts: AppParts) -> Response:
     """Everybody who has a role in the business, providers among them."""
     async with autocommit(parts.engine) as conn:
-        found = await found_business(conn, business)
-        desk.require(Permission.MANAGE_BUSINESS, found["id"])
-        rows = await members.list_all(conn, found["id"])
+        rows = await members.list_all(conn, business["id"])
     return caching.cached(request, {"items": [_shown(row) for row in rows]}, caching.PRIVATE)
 
 
@@ -42,16 +40,16 @@ async def list_members(business: IdOrSlug, request: Request, parts: AppParts, de
     dependencies=[needs(Permission.MANAGE_MEMBERS)],
     response_model=MemberOut,
 )
-async def put(business: IdOrSlug, user_id: UUID, body: MemberIn, parts: AppParts, desk: AtDesk) -> Response:
+async def put(
+    business: ThisBusiness, user_id: UUID, body: MemberIn, user: CurrentUser, write: Writing
+) -> Response:
     """Give a user a role beside those they have. Only owners make owners."""
-    async with parts.engine.begin() as conn:
-        found = await found_business(conn, business)
-        desk.require(Permission.MANAGE_BUSINESS, found["id"])
+    async with write.begin() as conn:
         if body.role is Role.OWNER:
-            await _owners_locked_by(conn, desk, found["id"])
-        row = await members.add(conn, found["id"], user_id, body.role)
-    if row is None:
-        raise NotFoundError(f"There is no user '{user_id}'.")
+            await _owners_locked_by(conn, user.user_id, business["id"])
+        row = await members.add(conn, business["id"], user_id, body.role)
+        if row is None:
+            raise NotFoundError(f"There is no user '{user_id}'.")
     return changed(_shown(row))
 
 
@@ -61,20 +59,21 @@ async def put(business: IdOrSlug, user_id: UUID, body: MemberIn, parts: AppParts
     dependencies=[needs(Permission.MANAGE_MEMBERS)],
     status_code=204,
 )
-async def remove(business: IdOrSlug, user_id: UUID, role: RoleTaken, parts: AppParts, desk: AtDesk) -> None:
+async def remove(
+    business: ThisBusiness, user_id: UUID, role: RoleTaken, user: CurrentUser, write: Writing
+) -> None:
     """Take a role away. Only owners unmake owners, and the last one stays (409 `last_owner`)."""
-    async with parts.engine.begin() as conn:
-        found = await found_business(conn, business)
-        desk.require(Permission.MANAGE_BUSINESS, found["id"])
-        if role is Role.OWNER and await _owners_locked_by(conn, desk, found["id"]) == {user_id}:
+    write.concerns(user_id)
+    async with write.begin() as conn:
+        if role is Role.OWNER and await _owners_locked_by(conn, user.user_id, business["id"]) == {user_id}:
             raise LastOwnerError
-        await members.remove(conn, found["id"], user_id, role)
+        await members.remove(conn, business["id"], user_id, role)
 
 
-async def _owners_locked_by(conn: AsyncConnection, desk: Desk, business_id: UUID) -> set[UUID]:
+async def _owners_locked_by(conn: AsyncConnection, user_id: UUID, business_id: UUID) -> set[UUID]:
     """The owners, of whom the caller must be one now: another may have unmade them since they were let in."""
     owners = await members.lock_owners(conn, business_id)
-    if desk.user_id not in owners:
+    if user_id not in owners:
         raise ForbiddenError("Only owners make and unmake owners.")
     return owners
 

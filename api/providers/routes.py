@@ -7,16 +7,18 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import caching
-from api.access import needs
-from api.businesses.answers import changed, created, invalid, require_any_match
+from api.access import ThisBusiness, ThisCaller, ThisMembership, needs
+from api.businesses.answers import changed, created, invalid
 from api.businesses.keys import key_for
-from api.businesses.paths import IdOrSlug, ProviderKey, found_business
-from api.deps import AppParts, AtDesk, Desk
+from api.businesses.paths import ProviderKey
+from api.caching import MustExpect
+from api.deps import AppParts
 from api.providers.schemas import ProviderChange, ProviderDetails, ProviderIn, ProviderOut, Providers
+from api.writing import Writing, WritingOnce
 from db.engine import autocommit
 from db.repositories import catalogue, providers
 from db.repositories.rows import Row
-from domain.access import Membership, Permission
+from domain.access import Permission, require
 from domain.errors import AlreadyExistsError, ForbiddenError, NotFoundError
 from domain.lifecycle import Role
 from runtime.ids import new_id
@@ -34,41 +36,38 @@ _HIDDEN: Final = {"email", "phone", "auto_accept", "user_id"}
     status_code=201,
     response_model=ProviderDetails,
 )
-async def create(business: IdOrSlug, body: ProviderIn, parts: AppParts, desk: AtDesk) -> Response:
-    """Add a provider; with `user_id` that user acts as them.
+async def create(business: ThisBusiness, caller: ThisCaller, body: ProviderIn, write: WritingOnce) -> Response:
+    """Add a provider; with `user_id` that user acts as them, which is not for API keys to say.
 
-    Their code is what tells providers apart, so the same request again adds no second one: it is answered with
-    409 `already_exists` and the `id` of the one who is there. An Idempotency-Key is not needed, and not looked at.
+    Their code is what tells providers apart, so the same request again adds no second one: under the same
+    Idempotency-Key it is answered alike, else with 409 `already_exists` and the `id` of the one who is there.
     """
-    async with parts.engine.begin() as conn:
-        found = await found_business(conn, business)
-        desk.require(Permission.MANAGE_BUSINESS, found["id"])
-        code, provider_id = key_for("code", body.code, body.name), new_id()
-        if not await providers.create(conn, found["id"], provider_id, body.model_dump() | {"code": code}):
-            raise await _code_taken(conn, found, code)
-        if body.user_id is not None:
-            await _link(conn, found["id"], provider_id, body.user_id)
-        row = await _found(conn, found["id"], str(provider_id))
-    return created(_details(row), f"/v1/businesses/{found['id']}/providers/{provider_id}")
+    if body.user_id is not None:
+        require(caller, Permission.MANAGE_MEMBERS, business["id"])
+
+    async def make(conn: AsyncConnection) -> Response:
+        row = await _added(conn, business, body)
+        write.concerns(row["id"])
+        return created(_details(row), f"/v1/businesses/{business['id']}/providers/{row['id']}")
+
+    return await write.once(body, make)
 
 
 @router.get("", operation_id="listProviders", dependencies=[needs(Permission.BROWSE)], response_model=Providers)
-async def list_providers(business: IdOrSlug, request: Request, parts: AppParts) -> Response:
+async def list_providers(business: ThisBusiness, request: Request, parts: AppParts) -> Response:
     """Who does the work, the best rated first."""
     async with autocommit(parts.engine) as conn:
-        found = await found_business(conn, business)
-        rows = await catalogue.list_providers(conn, found["id"])
+        rows = await catalogue.list_providers(conn, business["id"])
     return caching.cached(request, {"items": [_shown(row) for row in rows]}, caching.CATALOGUE)
 
 
 @router.get(
     "/{provider}", operation_id="getProvider", dependencies=[needs(Permission.BROWSE)], response_model=ProviderOut
 )
-async def get(business: IdOrSlug, provider: ProviderKey, request: Request, parts: AppParts) -> Response:
+async def get(business: ThisBusiness, provider: ProviderKey, request: Request, parts: AppParts) -> Response:
     """One provider."""
     async with autocommit(parts.engine) as conn:
-        found = await found_business(conn, business)
-        row = await _found(conn, found["id"], provider)
+        row = await _found(conn, business["id"], provider)
     return caching.cached(request, _shown(row), caching.CATALOGUE)
 
 
@@ -79,15 +78,11 @@ async def get(business: IdOrSlug, provider: ProviderKey, request: Request, parts
     response_model=ProviderDetails,
 )
 async def get_details(
-    business: IdOrSlug, provider: ProviderKey, request: Request, parts: AppParts, desk: AtDesk
+    business: ThisBusiness, provider: ProviderKey, request: Request, parts: AppParts
 ) -> Response:
     """One provider with contact data: for owner and admin, and for that provider."""
     async with autocommit(parts.engine) as conn:
-        found = await found_business(conn, business)
-        row = await providers.find(conn, found["id"], provider)
-    _require(desk, found, row)
-    if row is None:
-        raise _missing(provider)
+        row = await _found(conn, business["id"], provider)
     return caching.cached(request, _details(row), caching.PRIVATE)
 
 
@@ -98,30 +93,41 @@ async def get_details(
     response_model=ProviderDetails,
 )
 async def change(
-    business: IdOrSlug,
+    business: ThisBusiness,
+    membership: ThisMembership,
+    caller: ThisCaller,
     provider: ProviderKey,
     body: ProviderChange,
-    request: Request,
-    parts: AppParts,
-    desk: AtDesk,
+    expected: MustExpect,
+    write: Writing,
 ) -> Response:
     """Change what is sent; providers themselves may change `available` alone.
 
-    `If-Match` may name the tag of the provider or of the details. With another `user_id` that user acts as the
+    `If-Match` names the tag of the provider or of the details. With another `user_id` that user acts as the
     provider and whoever did so before no longer does; with null nobody does.
     """
-    async with parts.engine.begin() as conn:
-        found = await found_business(conn, business)
-        stored = await providers.lock(conn, found["id"], provider)
-        membership = _require(desk, found, stored)
+    if membership.role is Role.PROVIDER and body.model_fields_set - {"available"}:
+        raise ForbiddenError("Of yourself you may change `available` alone.")
+    if "user_id" in body.model_fields_set:
+        require(caller, Permission.MANAGE_MEMBERS, business["id"])
+    async with write.begin() as conn:
+        stored = await providers.lock(conn, business["id"], provider)
         if stored is None:
             raise _missing(provider)
-        if membership.role is Role.PROVIDER and body.model_fields_set - {"available"}:
-            raise ForbiddenError("Of yourself you may change `available` alone.")
+        write.concerns(stored["id"])
         seen = [_details(stored)] if body.model_fields_set & _HIDDEN else [_shown(stored), _details(stored)]
-        require_any_match(request, *seen)
-        row = await _update(conn, found["id"], stored, body)
+        expected.check(*seen)
+        row = await _update(conn, business["id"], stored, body)
     return changed(_details(row))
+
+
+async def _added(conn: AsyncConnection, business: Row, body: ProviderIn) -> Row:
+    code, provider_id = key_for("code", body.code, body.name), new_id()
+    if not await providers.create(conn, business["id"], provider_id, body.model_dump() | {"code": code}):
+        raise await _code_taken(conn, business, code)
+    if body.user_id is not None:
+        await _link(conn, business["id"], provider_id, body.user_id)
+    return await _found(conn, business["id"], str(provider_id))
 
 
 async def _update(conn: AsyncConnection, business_id: UUID, stored: Row, body: ProviderChange) -> Row:
@@ -139,11 +145,6 @@ async def _link(conn: AsyncConnection, business_id: UUID, provider_id: UUID, use
         raise invalid("user_id", "there is no such user")
     if linked != provider_id:
         raise AlreadyExistsError("This user is another provider of the business.", id=str(linked))
-
-
-def _require(desk: Desk, business: Row, provider: Row | None) -> Membership:
-    provider_id = None if provider is None else provider["id"]
-    return desk.require(Permission.MANAGE_CALENDAR, business["id"], provider_id=provider_id)
 
 
 async def _found(conn: AsyncConnection, business_id: UUID, provider: str) -> Row:

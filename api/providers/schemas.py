@@ -5,14 +5,20 @@ from decimal import Decimal
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, WithJsonSchema
 
 from api.businesses.keys import OwnCode
 from api.businesses.schemas import ABSENT
-from api.shapes import Email, In, Line, Phone, Skills, Zone
+from api.shapes import Email, Flag, In, Line, Phone, Skills, Zone
 from db.repositories.rows import Row
 
-Rating = Annotated[Decimal, Field(ge=0, le=5, decimal_places=2)]
+_RATING = {
+    "anyOf": [
+        {"type": "number", "minimum": 0, "maximum": 5, "multipleOf": 0.01},
+        {"type": "string", "pattern": r"^([0-4](\.[0-9]{1,2})?|5(\.0{1,2})?)$"},
+    ]
+}
+Rating = Annotated[Decimal, Field(ge=0, le=5, decimal_places=2), WithJsonSchema(_RATING)]
 
 
 class ProviderIn(In):
@@ -25,8 +31,8 @@ class ProviderIn(In):
     """Of their own hours; none: the business's."""
     skills: Skills = Field(default_factory=list)
     rating: Rating = Decimal(0)
-    available: bool = True
-    auto_accept: bool | None = None
+    available: Flag = True
+    auto_accept: Flag | None = None
     """None: as the business's policy says."""
     user_id: UUID | None = None
     """Who acts as this provider."""
@@ -40,8 +46,8 @@ class ProviderChange(In):
     timezone: Zone | None = ABSENT
     skills: Skills = ABSENT
     rating: Rating = ABSENT
-    available: bool = ABSENT
-    auto_accept: bool | None = ABSENT
+    available: Flag = ABSENT
+    auto_accept: Flag | None = ABSENT
     user_id: UUID | None = ABSENT
 
 

@@ -1,4 +1,4 @@
-"""Whose calendar a request is about, and whether the caller may change it."""
+"""Whose calendar a request is about."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 
 from fastapi import Depends
 
-from api.businesses.paths import IdOrSlug, ProviderKey, found_business
-from api.deps import AppParts, AtDesk
+from api.access import ThisBusiness
+from api.businesses.paths import ProviderKey
+from api.deps import AppParts
 from db.engine import autocommit
 from db.repositories import providers
-from domain.access import Permission
 from domain.errors import NotFoundError
 
 
@@ -33,45 +33,29 @@ class Calendar:
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.zone_name)
 
+    @property
+    def owner(self) -> tuple[UUID, UUID | None]:
+        """Business and provider, as repositories take them."""
+        return self.business_id, self.provider_id
 
-async def _of_business(business: IdOrSlug, parts: AppParts) -> Calendar:
+    @property
+    def path(self) -> str:
+        """Where the API has this calendar."""
+        business = f"/v1/businesses/{self.business_id}"
+        return business if self.provider_id is None else f"{business}/providers/{self.provider_id}"
+
+
+async def _of_business(business: ThisBusiness) -> Calendar:
+    return Calendar(business["id"], business["timezone"])
+
+
+async def _of_provider(business: ThisBusiness, provider: ProviderKey, parts: AppParts) -> Calendar:
     async with autocommit(parts.engine) as conn:
-        found = await found_business(conn, business)
-    return Calendar(found["id"], found["timezone"])
-
-
-async def _of_provider(business: IdOrSlug, provider: ProviderKey, parts: AppParts) -> Calendar:
-    async with autocommit(parts.engine) as conn:
-        found = await found_business(conn, business)
-        row = await providers.find(conn, found["id"], provider)
+        row = await providers.find(conn, business["id"], provider)
     if row is None:
         raise NotFoundError(f"There is no provider '{provider}'.")
-    return Calendar(found["id"], found["timezone"], row["id"], row["timezone"])
+    return Calendar(business["id"], business["timezone"], row["id"], row["timezone"])
 
 
 OfBusiness = Annotated[Calendar, Depends(_of_business)]
 OfProvider = Annotated[Calendar, Depends(_of_provider)]
-
-
-# The desk comes first: whoever is not logged in is told so before anything is looked up.
-async def _managed_business(desk: AtDesk, calendar: OfBusiness) -> Calendar:
-    desk.require(Permission.MANAGE_BUSINESS, calendar.business_id)
-    return calendar
-
-
-async def _managed_provider(desk: AtDesk, calendar: OfProvider) -> Calendar:
-    desk.require(Permission.MANAGE_BUSINESS, calendar.business_id)
-    return calendar
-
-
-async def _kept_by_provider(desk: AtDesk, calendar: OfProvider) -> Calendar:
-    desk.require(Permission.MANAGE_CALENDAR, calendar.business_id, provider_id=calendar.provider_id)
-    return calendar
-
-
-ManagedBusiness = Annotated[Calendar, Depends(_managed_business)]
-"""Of a business, for its desk."""
-ManagedProvider = Annotated[Calendar, Depends(_managed_provider)]
-"""Of a provider, for the desk alone."""
-KeptByProvider = Annotated[Calendar, Depends(_kept_by_provider)]
-"""Of a provider, for the desk and for that provider."""

@@ -5,19 +5,22 @@ from datetime import date, timedelta
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import caching
 from api.access import needs
+from api.businesses.answers import changed
+from api.caching import Expected, MayExpect
 from api.deps import AppParts, Parts
-from api.schedule.calendars import Calendar, KeptByProvider, ManagedBusiness, OfBusiness
+from api.schedule.calendars import Calendar, OfBusiness, OfProvider
 from api.schedule.schemas import Day, ExceptionIn, ExceptionOut, Exceptions, open_hours
+from api.writing import Writer, Writing
 from db.engine import autocommit
 from db.repositories import schedule
 from db.repositories.schedule import ExceptionalDay
 from domain.access import Permission
 from domain.errors import InvalidRequestError
 from domain.zones import epoch, local_date
-from runtime.json import to_json
 
 router = APIRouter(prefix="/v1/businesses/{business}", tags=["schedule"])
 
@@ -72,9 +75,11 @@ async def list_of_business(calendar: OfBusiness, span: Span, request: Request, p
     dependencies=[needs(Permission.MANAGE_BUSINESS)],
     response_model=ExceptionOut,
 )
-async def put_of_business(calendar: ManagedBusiness, date: Day, body: ExceptionIn, parts: AppParts) -> Response:
+async def put_of_business(
+    calendar: OfBusiness, date: Day, body: ExceptionIn, expected: MayExpect, write: Writing
+) -> Response:
     """Say what a date has instead; whatever exception it had is replaced."""
-    return await _put(parts, calendar, date, body)
+    return await _put(write, expected, calendar, date, body)
 
 
 @router.delete(
@@ -83,9 +88,9 @@ async def put_of_business(calendar: ManagedBusiness, date: Day, body: ExceptionI
     dependencies=[needs(Permission.MANAGE_BUSINESS)],
     status_code=204,
 )
-async def delete_of_business(calendar: ManagedBusiness, date: Day, parts: AppParts) -> None:
+async def delete_of_business(calendar: OfBusiness, date: Day, write: Writing) -> None:
     """Keep the weekly hours on this date again."""
-    await _delete(parts, calendar, date)
+    await _delete(write, calendar, date)
 
 
 @router.get(
@@ -94,7 +99,7 @@ async def delete_of_business(calendar: ManagedBusiness, date: Day, parts: AppPar
     dependencies=[needs(Permission.MANAGE_CALENDAR)],
     response_model=Exceptions,
 )
-async def list_of_provider(calendar: KeptByProvider, span: Span, request: Request, parts: AppParts) -> Response:
+async def list_of_provider(calendar: OfProvider, span: Span, request: Request, parts: AppParts) -> Response:
     """The provider's own dates with other hours: for owner and admin, and for that provider."""
     return caching.cached(request, await _listed(parts, calendar, span), caching.PRIVATE)
 
@@ -105,9 +110,11 @@ async def list_of_provider(calendar: KeptByProvider, span: Span, request: Reques
     dependencies=[needs(Permission.MANAGE_CALENDAR)],
     response_model=ExceptionOut,
 )
-async def put_of_provider(calendar: KeptByProvider, date: Day, body: ExceptionIn, parts: AppParts) -> Response:
+async def put_of_provider(
+    calendar: OfProvider, date: Day, body: ExceptionIn, expected: MayExpect, write: Writing
+) -> Response:
     """Say what a date has instead, for this provider; it counts before what the business says of the date."""
-    return await _put(parts, calendar, date, body)
+    return await _put(write, expected, calendar, date, body)
 
 
 @router.delete(
@@ -116,30 +123,35 @@ async def put_of_provider(calendar: KeptByProvider, date: Day, body: ExceptionIn
     dependencies=[needs(Permission.MANAGE_CALENDAR)],
     status_code=204,
 )
-async def delete_of_provider(calendar: KeptByProvider, date: Day, parts: AppParts) -> None:
+async def delete_of_provider(calendar: OfProvider, date: Day, write: Writing) -> None:
     """Let the provider do on this date what the business does."""
-    await _delete(parts, calendar, date)
+    await _delete(write, calendar, date)
 
 
 async def _listed(parts: Parts, calendar: Calendar, span: _Span) -> dict[str, Any]:
     first, last = span.bounds(local_date(epoch(parts.now()), calendar.zone))
     async with autocommit(parts.engine) as conn:
-        found = await schedule.list_exceptions(
-            conn, calendar.business_id, calendar.provider_id, first=first, last=last
-        )
+        found = await schedule.list_exceptions(conn, *calendar.owner, first=first, last=last)
     return {"items": [_shown(exception) for exception in found]}
 
 
-async def _put(parts: Parts, calendar: Calendar, day: date, body: ExceptionIn) -> Response:
+async def _put(write: Writer, expected: Expected, calendar: Calendar, day: date, body: ExceptionIn) -> Response:
     exception = ExceptionalDay(day, body.kind, tuple(body.minutes()), body.name, body.yearly)
-    async with parts.engine.begin() as conn:
-        await schedule.replace_exception(conn, calendar.business_id, calendar.provider_id, exception)
-    return Response(to_json(_shown(exception)), media_type="application/json")
+    async with write.begin() as conn:
+        await schedule.take_turn(conn, calendar.business_id)
+        expected.check(*await _of_day(conn, calendar, day))
+        await schedule.replace_exception(conn, *calendar.owner, exception)
+    return changed(_shown(exception))
 
 
-async def _delete(parts: Parts, calendar: Calendar, day: date) -> None:
-    async with autocommit(parts.engine) as conn:
-        await schedule.remove_exception(conn, calendar.business_id, calendar.provider_id, day)
+async def _of_day(conn: AsyncConnection, calendar: Calendar, day: date) -> list[dict[str, Any]]:
+    found = await schedule.list_exceptions(conn, *calendar.owner, first=day, last=day)
+    return [_shown(exception) for exception in found if exception.day == day]
+
+
+async def _delete(write: Writer, calendar: Calendar, day: date) -> None:
+    async with write.begin() as conn:
+        await schedule.remove_exception(conn, *calendar.owner, day)
 
 
 def _shown(exception: ExceptionalDay) -> dict[str, Any]:

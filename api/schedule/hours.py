@@ -8,9 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api import caching
 from api.access import needs
 from api.businesses.answers import changed
+from api.caching import Expected, MayExpect
 from api.deps import AppParts, Parts
-from api.schedule.calendars import Calendar, KeptByProvider, ManagedBusiness, OfBusiness, OfProvider
+from api.schedule.calendars import Calendar, OfBusiness, OfProvider
 from api.schedule.schemas import BusinessHours, HoursIn, ProviderHours, WeeklyOut
+from api.writing import Writer, Writing
 from db.engine import autocommit
 from db.repositories import schedule
 from domain.access import Permission
@@ -35,9 +37,9 @@ async def get_of_business(calendar: OfBusiness, request: Request, parts: AppPart
     dependencies=[needs(Permission.MANAGE_BUSINESS)],
     response_model=BusinessHours,
 )
-async def put_of_business(calendar: ManagedBusiness, body: HoursIn, request: Request, parts: AppParts) -> Response:
+async def put_of_business(calendar: OfBusiness, body: HoursIn, expected: MayExpect, write: Writing) -> Response:
     """Replace all weekly hours of the business."""
-    return await _put(parts, request, calendar, body)
+    return await _put(write, expected, calendar, body)
 
 
 @router.get(
@@ -57,9 +59,9 @@ async def get_of_provider(calendar: OfProvider, request: Request, parts: AppPart
     dependencies=[needs(Permission.MANAGE_CALENDAR)],
     response_model=ProviderHours,
 )
-async def put_of_provider(calendar: KeptByProvider, body: HoursIn, request: Request, parts: AppParts) -> Response:
+async def put_of_provider(calendar: OfProvider, body: HoursIn, expected: MayExpect, write: Writing) -> Response:
     """Replace all weekly hours of the provider; with none they keep the business's again."""
-    return await _put(parts, request, calendar, body)
+    return await _put(write, expected, calendar, body)
 
 
 async def _get(parts: Parts, request: Request, calendar: Calendar) -> Response:
@@ -67,17 +69,17 @@ async def _get(parts: Parts, request: Request, calendar: Calendar) -> Response:
         return caching.cached(request, await _shown(conn, calendar), caching.CATALOGUE)
 
 
-async def _put(parts: Parts, request: Request, calendar: Calendar, body: HoursIn) -> Response:
-    async with parts.engine.begin() as conn:
+async def _put(write: Writer, expected: Expected, calendar: Calendar, body: HoursIn) -> Response:
+    async with write.begin() as conn:
         await schedule.take_turn(conn, calendar.business_id)
-        caching.require_match(request, await _shown(conn, calendar))
-        await schedule.replace_hours(conn, calendar.business_id, calendar.provider_id, body.rules())
+        expected.check(await _shown(conn, calendar))
+        await schedule.replace_hours(conn, *calendar.owner, body.rules())
         content = await _shown(conn, calendar)
     return changed(content)
 
 
 async def _shown(conn: AsyncConnection, calendar: Calendar) -> dict[str, Any]:
-    hours = await schedule.list_hours(conn, calendar.business_id, calendar.provider_id)
+    hours = await schedule.list_hours(conn, *calendar.owner)
     weekly = [WeeklyOut.of_rule(rule) for rule in hours.rules]
     if calendar.provider_id is None:
         return BusinessHours(timezone=calendar.business_zone, weekly=weekly).model_dump(mode="json")

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
 
-from api.shapes import In, Text
+from api.shapes import Flag, In, Text
 from domain.hours import ExceptionKind, Weekly, first_overlap, overlap_in_week
 from domain.zones import MINUTES_A_DAY
 
@@ -159,7 +159,7 @@ class ExceptionIn(In):
     kind: ExceptionKind
     intervals: Annotated[list[OpenHours], Field(max_length=_MOST_INTERVALS, default_factory=list)]
     name: Annotated[Text, Field(max_length=200)] = ""
-    yearly: bool = False
+    yearly: Flag = False
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:

@@ -2,27 +2,28 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final
-from uuid import UUID, uuid5
+from typing import Annotated, Final
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api import cursors
 from api.access import needs
-from api.bookings import cursors
-from api.deps import AppParts, AtDesk, Parts
-from api.idempotency import OptionalKey, plain_key
-from api.schedule.calendars import Calendar, KeptByProvider, ManagedBusiness
+from api.businesses.answers import created, listed
+from api.deps import AppParts, Parts
+from api.schedule.calendars import Calendar, OfBusiness, OfProvider
 from api.schedule.time_off_schemas import TimeOffCreated, TimeOffIn, TimeOffOut, TimeOffPage
+from api.writing import OnceWriter, Writer, Writing, WritingOnce
 from db.engine import autocommit
 from db.repositories import schedule, time_off
+from db.repositories.rows import Row
 from db.repositories.time_off import Window
 from domain.access import Permission
-from domain.errors import IdempotencyMismatchError, InvalidRequestError
+from domain.errors import InvalidRequestError
 from domain.times import Moment
 from runtime.ids import new_id
-from runtime.json import to_json
 
 router = APIRouter(prefix="/v1/businesses/{business}", tags=["schedule"])
 
@@ -37,17 +38,12 @@ class _Query:
     limit: int
     cursor: str | None
 
-    def window(self, now: datetime) -> Window:
-        """One row more than is shown: it says whether there is another page."""
-        after = cursors.decode(self.cursor) if self.cursor else None
-        return Window(self.from_ or now, self.to, self.limit + 1, after)
-
 
 async def _query(
     from_: Annotated[Moment | None, Query(alias="from", description="Ends after; else now.")] = None,
     to: Annotated[Moment | None, Query(description="Starts before.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    cursor: Annotated[str | None, Query(max_length=cursors.LONGEST)] = None,
 ) -> _Query:
     return _Query(from_, to, limit, cursor)
 
@@ -63,10 +59,10 @@ Asked = Annotated[_Query, Depends(_query)]
     response_model=TimeOffCreated,
 )
 async def create_of_business(
-    calendar: ManagedBusiness, body: TimeOffIn, parts: AppParts, desk: AtDesk, key: OptionalKey = None
+    calendar: OfBusiness, body: TimeOffIn, parts: AppParts, write: WritingOnce
 ) -> Response:
     """Let nothing new be booked with anybody in this time."""
-    return await _create(parts, calendar, body, _id(calendar, desk.user_id, key))
+    return await _create(parts, write, calendar, body)
 
 
 @router.get(
@@ -75,7 +71,7 @@ async def create_of_business(
     dependencies=[needs(Permission.MANAGE_BUSINESS)],
     response_model=TimeOffPage,
 )
-async def list_of_business(calendar: ManagedBusiness, asked: Asked, parts: AppParts) -> Response:
+async def list_of_business(calendar: OfBusiness, asked: Asked, parts: AppParts) -> Response:
     """The time off that is everybody's, by start."""
     return await _list(parts, calendar, asked)
 
@@ -86,9 +82,9 @@ async def list_of_business(calendar: ManagedBusiness, asked: Asked, parts: AppPa
     dependencies=[needs(Permission.MANAGE_BUSINESS)],
     status_code=204,
 )
-async def delete_of_business(calendar: ManagedBusiness, time_off_id: UUID, parts: AppParts) -> None:
+async def delete_of_business(calendar: OfBusiness, time_off_id: UUID, write: Writing) -> None:
     """Take it back."""
-    await _delete(parts, calendar, time_off_id)
+    await _delete(write, calendar, time_off_id)
 
 
 @router.post(
@@ -99,10 +95,10 @@ async def delete_of_business(calendar: ManagedBusiness, time_off_id: UUID, parts
     response_model=TimeOffCreated,
 )
 async def create_of_provider(
-    calendar: KeptByProvider, body: TimeOffIn, parts: AppParts, desk: AtDesk, key: OptionalKey = None
+    calendar: OfProvider, body: TimeOffIn, parts: AppParts, write: WritingOnce
 ) -> Response:
     """Let nothing new be booked with this provider in this time."""
-    return await _create(parts, calendar, body, _id(calendar, desk.user_id, key))
+    return await _create(parts, write, calendar, body)
 
 
 @router.get(
@@ -111,7 +107,7 @@ async def create_of_provider(
     dependencies=[needs(Permission.MANAGE_CALENDAR)],
     response_model=TimeOffPage,
 )
-async def list_of_provider(calendar: KeptByProvider, asked: Asked, parts: AppParts) -> Response:
+async def list_of_provider(calendar: OfProvider, asked: Asked, parts: AppParts) -> Response:
     """The provider's own time off, by start."""
     return await _list(parts, calendar, asked)
 
@@ -122,37 +118,33 @@ async def list_of_provider(calendar: KeptByProvider, asked: Asked, parts: AppPar
     dependencies=[needs(Permission.MANAGE_CALENDAR)],
     status_code=204,
 )
-async def delete_of_provider(calendar: KeptByProvider, time_off_id: UUID, parts: AppParts) -> None:
+async def delete_of_provider(calendar: OfProvider, time_off_id: UUID, write: Writing) -> None:
     """Take it back."""
-    await _delete(parts, calendar, time_off_id)
+    await _delete(write, calendar, time_off_id)
 
 
-def _id(calendar: Calendar, user_id: UUID | None, header: str | None) -> UUID:
-    """The id of what is made: under a caller's key always the same, which is how a repetition is known."""
-    key = plain_key(header)
-    return new_id() if key is None else uuid5(UUID(str(calendar.business_id)), f"{user_id}/createTimeOff/{key}")
-
-
-async def _create(parts: Parts, calendar: Calendar, body: TimeOffIn, id_: UUID) -> Response:
-    async with autocommit(parts.engine) as conn:
-        zone = await _zone(conn, calendar)
-    starts_at, ends_at = _checked(body, zone, parts.now())
-    asked = {"kind": body.kind, "starts_at": starts_at, "ends_at": ends_at, "note": body.note}
-    whose = (calendar.business_id, calendar.provider_id)
-    async with autocommit(parts.engine) as conn:
+async def _create(parts: Parts, write: OnceWriter, calendar: Calendar, body: TimeOffIn) -> Response:
+    async def make(conn: AsyncConnection) -> Response:
+        starts_at, ends_at = _checked(body, await _zone(conn, calendar), parts.now())
         stored = await time_off.add(
-            conn, *whose, id_=id_, kind=body.kind, starts_at=starts_at, ends_at=ends_at, note=body.note
+            conn,
+            *calendar.owner,
+            id_=new_id(),
+            kind=body.kind,
+            starts_at=starts_at,
+            ends_at=ends_at,
+            note=body.note,
         )
-        if stored["provider_id"] != calendar.provider_id or any(stored[name] != asked[name] for name in asked):
-            raise IdempotencyMismatchError
-        conflicts = await time_off.count_conflicts(conn, *whose, starts_at, ends_at)
-    shown = {name: stored[name] for name in TimeOffOut.model_fields} | {"conflicts": conflicts}
-    return _json(shown, 201)
+        conflicts = await time_off.count_conflicts(conn, *calendar.owner, starts_at, ends_at)
+        write.concerns(stored["id"])
+        return created(_shown(stored) | {"conflicts": conflicts}, f"{calendar.path}/time-off/{stored['id']}")
+
+    return await write.once(body, make)
 
 
 async def _zone(conn: AsyncConnection, calendar: Calendar) -> ZoneInfo:
     """The zone of whole days: a provider without hours of their own works by the business's clock."""
-    hours = await schedule.list_hours(conn, calendar.business_id, calendar.provider_id)
+    hours = await schedule.list_hours(conn, *calendar.owner)
     return calendar.zone if hours.own else ZoneInfo(calendar.business_zone)
 
 
@@ -166,19 +158,21 @@ def _checked(body: TimeOffIn, zone: ZoneInfo, now: datetime) -> tuple[datetime, 
 
 
 async def _list(parts: Parts, calendar: Calendar, asked: _Query) -> Response:
+    listing = f"time-off {calendar.path} {asked.from_} {asked.to}"
+    after = parts.cursors.decode(listing, asked.cursor) if asked.cursor else None
+    window = Window(asked.from_ or parts.now(), asked.to, asked.limit + 1, after)
     async with autocommit(parts.engine) as conn:
-        rows = await time_off.list_page(
-            conn, calendar.business_id, calendar.provider_id, asked.window(parts.now())
-        )
+        rows = await time_off.list_page(conn, *calendar.owner, window)
     shown = rows[: asked.limit]
-    more = cursors.encode(shown[-1]["starts_at"], shown[-1]["id"]) if len(rows) > asked.limit else None
-    return _json({"items": [dict(row) for row in shown], "next_cursor": more})
+    more = len(rows) > asked.limit  # the row behind those shown says that there is another page
+    cursor = parts.cursors.encode(listing, shown[-1]["starts_at"], shown[-1]["id"]) if more else None
+    return listed({"items": [_shown(row) for row in shown], "next_cursor": cursor})
 
 
-async def _delete(parts: Parts, calendar: Calendar, time_off_id: UUID) -> None:
-    async with autocommit(parts.engine) as conn:
-        await time_off.remove(conn, calendar.business_id, calendar.provider_id, time_off_id)
+async def _delete(write: Writer, calendar: Calendar, time_off_id: UUID) -> None:
+    async with write.begin() as conn:
+        await time_off.remove(conn, *calendar.owner, time_off_id)
 
 
-def _json(content: Any, status: int = 200) -> Response:
-    return Response(to_json(content), status, media_type="application/json")
+def _shown(row: Row) -> dict[str, object]:
+    return {name: row[name] for name in TimeOffOut.model_fields}

@@ -6,17 +6,18 @@ from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import caching
-from api.access import needs
-from api.businesses.answers import changed, created, require_any_match
+from api.access import ThisBusiness, ThisCaller, needs
+from api.businesses.answers import changed, created
 from api.businesses.keys import key_for
-from api.businesses.paths import IdOrSlug, ServiceKey, found_business
-from api.businesses.visitors import AnyVisitor
-from api.deps import AppParts, AtDesk
+from api.businesses.paths import ServiceKey
+from api.caching import MustExpect
+from api.deps import AppParts
 from api.services.schemas import ServiceChange, ServiceIn, ServiceOut, Services, columns
+from api.writing import Writing, WritingOnce
 from db.engine import autocommit
 from db.repositories import catalogue, services
 from db.repositories.rows import Row
-from domain.access import Permission
+from domain.access import Permission, may, require
 from domain.errors import AlreadyExistsError, NotFoundError
 from runtime.ids import new_id
 
@@ -32,34 +33,34 @@ All = Annotated[bool, Query(alias="all", description="Also those that are not ac
     status_code=201,
     response_model=ServiceOut,
 )
-async def create(business: IdOrSlug, body: ServiceIn, parts: AppParts, desk: AtDesk) -> Response:
+async def create(business: ThisBusiness, body: ServiceIn, write: WritingOnce) -> Response:
     """Add a service.
 
-    Its code is what tells services apart, so the same request again adds no second one: it is answered with 409
-    `already_exists` and the `id` of the one that is there. An Idempotency-Key is not needed, and not looked at.
+    Its code is what tells services apart, so the same request again adds no second one: under the same
+    Idempotency-Key it is answered alike, else with 409 `already_exists` and the `id` of the one that is there.
     """
-    async with parts.engine.begin() as conn:
-        found = await found_business(conn, business)
-        desk.require(Permission.MANAGE_BUSINESS, found["id"])
+
+    async def make(conn: AsyncConnection) -> Response:
         code = key_for("code", body.code, body.name)
-        values = columns(body.model_dump() | {"code": code}, found["currency"])
-        row = await services.create(conn, found["id"], new_id(), values)
+        values = columns(body.model_dump() | {"code": code}, business["currency"])
+        row = await services.create(conn, business["id"], new_id(), values)
         if row is None:
-            raise await _code_taken(conn, found, code)
-    return created(_shown(row), f"/v1/businesses/{found['id']}/services/{row['id']}")
+            raise await _code_taken(conn, business, code)
+        write.concerns(row["id"])
+        return created(_shown(row), f"/v1/businesses/{business['id']}/services/{row['id']}")
+
+    return await write.once(body, make)
 
 
 @router.get("", operation_id="listServices", dependencies=[needs(Permission.BROWSE)], response_model=Services)
 async def list_services(
-    business: IdOrSlug, request: Request, parts: AppParts, visitor: AnyVisitor, *, all_: All = False
+    business: ThisBusiness, request: Request, parts: AppParts, caller: ThisCaller, *, all_: All = False
 ) -> Response:
     """What can be booked, by code."""
-    async with autocommit(parts.engine) as conn:
-        found = await found_business(conn, business)
     if all_:
-        await visitor.require(Permission.MANAGE_BUSINESS, found["id"])
+        require(caller, Permission.MANAGE_BUSINESS, business["id"])
     async with autocommit(parts.engine) as conn:
-        rows = await catalogue.list_services(conn, found["id"], inactive=all_)
+        rows = await catalogue.list_services(conn, business["id"], inactive=all_)
     shown = {"items": [_shown(row) for row in rows]}
     return caching.cached(request, shown, caching.PRIVATE if all_ else caching.CATALOGUE)
 
@@ -68,15 +69,13 @@ async def list_services(
     "/{service}", operation_id="getService", dependencies=[needs(Permission.BROWSE)], response_model=ServiceOut
 )
 async def get(
-    business: IdOrSlug, service: ServiceKey, request: Request, parts: AppParts, visitor: AnyVisitor
+    business: ThisBusiness, service: ServiceKey, request: Request, parts: AppParts, caller: ThisCaller
 ) -> Response:
     """One service. One that is not active exists for owner and admin alone."""
     async with autocommit(parts.engine) as conn:
-        found = await found_business(conn, business)
-        row = await services.find(conn, found["id"], service)
+        row = await services.find(conn, business["id"], service)
     public = row is not None and row["active"]
-    seen = public or await visitor.manages(found["id"])
-    if row is None or not seen:
+    if row is None or not (public or may(caller, Permission.MANAGE_BUSINESS, business["id"])):
         raise _missing(service)
     return caching.cached(request, _shown(row), caching.CATALOGUE if public else caching.PRIVATE)
 
@@ -88,18 +87,17 @@ async def get(
     response_model=ServiceOut,
 )
 async def change(
-    business: IdOrSlug, service: ServiceKey, body: ServiceChange, request: Request, parts: AppParts, desk: AtDesk
+    business: ThisBusiness, service: ServiceKey, body: ServiceChange, expected: MustExpect, write: Writing
 ) -> Response:
-    """Change what is sent, for bookings made from now on; `If-Match` may name the tag of the service."""
-    async with parts.engine.begin() as conn:
-        found = await found_business(conn, business)
-        desk.require(Permission.MANAGE_BUSINESS, found["id"])
-        stored = await services.lock(conn, found["id"], service)
+    """Change what is sent, for bookings made from now on; `If-Match` names the tag of the service."""
+    async with write.begin() as conn:
+        stored = await services.lock(conn, business["id"], service)
         if stored is None:
             raise _missing(service)
-        require_any_match(request, _shown(stored))
+        write.concerns(stored["id"])
+        expected.check(_shown(stored))
         changes = columns(body.model_dump(exclude_unset=True), stored["currency"])
-        row = await services.update(conn, found["id"], {**stored, **changes})
+        row = await services.update(conn, business["id"], {**stored, **changes})
     return changed(_shown(row))
 
 

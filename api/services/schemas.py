@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from api.businesses.keys import OwnCode
 from api.businesses.schemas import ABSENT
-from api.shapes import CurrencyCode, In, Line, Money, Skills, Text
+from api.shapes import CurrencyCode, Flag, In, Line, Money, Skills, Text
 from db.repositories.rows import Row
 
 Description = Annotated[Text, Field(max_length=2000)]
@@ -28,7 +28,7 @@ def _whole(value: Any) -> Any:
 
 
 class PriceIn(In):
-    amount_minor: Annotated[int, BeforeValidator(_whole), Field(ge=0, le=2_000_000_000)]
+    amount_minor: Annotated[int, Field(ge=0, le=2_000_000_000), BeforeValidator(_whole)]
     currency: CurrencyCode | None = None
     """None: the business's for a new service, the same as before for another."""
 
@@ -48,7 +48,7 @@ class ServiceIn(In):
     horizon_days: Horizon | None = 365
     daily_limit: DailyLimit | None = None
     required_skills: Skills = Field(default_factory=list)
-    active: bool = True
+    active: Flag = True
 
 
 class ServiceChange(In):
@@ -65,7 +65,7 @@ class ServiceChange(In):
     horizon_days: Horizon | None = ABSENT
     daily_limit: DailyLimit | None = ABSENT
     required_skills: Skills = ABSENT
-    active: bool = ABSENT
+    active: Flag = ABSENT
 
 
 class ServiceOut(BaseModel):

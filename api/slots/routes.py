@@ -11,6 +11,7 @@ from api.access import needs
 from api.businesses.paths import IdOrSlug
 from api.caching import SLOTS, cached
 from api.deps import AppParts
+from api.exchange import ThisExchange
 from api.shapes import Text, Zone
 from api.slots.schemas import SlotsOut
 from api.slots.window import DayOrMoment, window
@@ -36,6 +37,7 @@ async def list_slots(
     business: IdOrSlug,
     request: Request,
     parts: AppParts,
+    exchange: ThisExchange,
     service_id: Annotated[Text, Query(min_length=1, max_length=63, description="The service's id or code.")],
     from_: Annotated[DayOrMoment, Query(alias="from", description="First start.")],
     to: Annotated[DayOrMoment, Query(description="Starts before; a date is its midnight.")],
@@ -52,6 +54,7 @@ async def list_slots(
         offering = await catalogue.find_offering(conn, business, service_id)
         if offering is None:
             raise NotFoundError(f"'{business}' offers no service '{service_id}'.")
+        exchange.business_id = offering.business_id
         zone = ZoneInfo(timezone or offering.timezone)
         search = Search(
             terms=offering.terms,

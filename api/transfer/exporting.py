@@ -24,7 +24,7 @@ from domain.policies import Policy
 from runtime.json import to_json
 
 _PAGE: Final = 1000
-_SETTINGS: Final = ("name", "timezone", "currency", "locale")
+_SETTINGS: Final = ("name", "timezone", "currency", "locale", "guest_bookings")
 
 Sections = Mapping[Section, Sequence[Shown]]
 """Rows by section, without those of customers."""
@@ -44,10 +44,15 @@ async def read_sections(
             }
 
 
-async def json_document(engine: AsyncEngine, business: Row, sections: Sections) -> AsyncIterator[bytes]:
-    """The whole document, with the customers at its end."""
+async def json_document(
+    engine: AsyncEngine, business: Row, sections: Sections, *, with_customers: bool
+) -> AsyncIterator[bytes]:
+    """The whole document, with the customers at its end if they are wanted."""
     rows = {str(section): shown for section, shown in sections.items()}
     head = to_json({"version": VERSION, "business": _settings(business), **rows})
+    if not with_customers:
+        yield head
+        return
     yield head.removesuffix(b"}") + b',"customers":['
     between = b""
     async for page in _customer_pages(engine, business["id"]):

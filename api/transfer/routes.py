@@ -1,27 +1,30 @@
 """`…/export` and `…/import`: a business as one document, out of here and in."""
 
 import asyncio
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import ClientDisconnect
 
-from api.access import needs
-from api.businesses.paths import IdOrSlug, found_business
-from api.deps import AppParts, AtDesk
+from api.access import ThisBusiness, ThisCaller, needs
+from api.businesses.answers import listed
+from api.deps import AppParts
+from api.exchange import ThisExchange
 from api.middleware import allow_body
 from api.transfer.applying import store_import
 from api.transfer.checking import Plan, plan_import
 from api.transfer.exporting import csv_text, json_document, read_sections
 from api.transfer.problems import Problems
 from api.transfer.reading import MOST_BYTES
-from api.transfer.shapes import Report, Section
-from db.engine import autocommit
-from db.repositories.rows import Row
-from domain.access import Permission
+from api.transfer.shapes import Report, Section, Tally
+from api.writing import WritingOnce
+from domain.access import Permission, may, require
 from domain.errors import InvalidRequestError
 
 router = APIRouter(prefix="/v1/businesses/{business}", tags=["transfer"])
@@ -42,16 +45,15 @@ _BODY: Final[dict[str, Any]] = {
 }
 
 
-async def _managed(desk: AtDesk, business: IdOrSlug, parts: AppParts) -> Row:
-    async with autocommit(parts.engine) as conn:
-        found = await found_business(conn, business)
-    desk.require(Permission.MANAGE_BUSINESS, found["id"])
-    return found
-
-
-Managed = Annotated[Row, Depends(_managed)]
 OneSection = Annotated[Section | None, Query(description="For CSV, which holds one section.")]
 Format = Annotated[Literal["json", "csv"], Query(alias="format")]
+
+
+class _Sent(BaseModel):
+    """What an import asks, by which one that is sent again is known."""
+
+    section: Section | None
+    digest: str
 
 
 @router.get(
@@ -61,17 +63,28 @@ Format = Annotated[Literal["json", "csv"], Query(alias="format")]
     response_class=Response,
 )
 async def export(
-    business: Managed, parts: AppParts, format_: Format = "json", section: OneSection = None
+    business: ThisBusiness,
+    caller: ThisCaller,
+    parts: AppParts,
+    format_: Format = "json",
+    section: OneSection = None,
 ) -> Response:
-    """Everything of the business that can be moved: what an import takes. Bookings, users and roles stay."""
+    """Everything of the business that can be moved: what an import takes. Bookings, users and roles stay.
+
+    An API key gets the customers when it has the scope `customers:read`.
+    """
     if (format_ == "csv") != (section is not None):
         raise InvalidRequestError("CSV holds one section, named by `section`; JSON holds them all.")
+    if section is Section.CUSTOMERS:
+        require(caller, Permission.READ_CUSTOMERS, business["id"])
     wanted = [section] if section else [*Section]
     sections = await read_sections(parts.engine, business["id"], wanted, parts.now())
     name = f"{business['slug']}-{section}.csv" if section else f"{business['slug']}.json"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
     if section is None:
-        return StreamingResponse(json_document(parts.engine, business, sections), 200, headers, _JSON)
+        people = may(caller, Permission.READ_CUSTOMERS, business["id"])
+        document = json_document(parts.engine, business, sections, with_customers=people)
+        return StreamingResponse(document, 200, headers, _JSON)
     return StreamingResponse(csv_text(parts.engine, business["id"], section, sections), 200, headers, _CSV)
 
 
@@ -83,27 +96,44 @@ async def export(
     openapi_extra=_BODY,
 )
 async def import_(
-    business: Managed,
+    business: ThisBusiness,
+    caller: ThisCaller,
     request: Request,
     parts: AppParts,
+    exchange: ThisExchange,
+    write: WritingOnce,
     *,
     section: OneSection = None,
     dry_run: Annotated[bool, Query(description="Do everything, and take it back.")] = False,
-) -> Report:
+) -> Response:
     """Store all rows of a document or, when one of them is bad, nothing: 422 `import_invalid` lists what is wrong.
 
     Services and providers are known by code, customers by e-mail and phone. Owners that are named get the hours
     and areas of the import in place of theirs, dates that are named its exceptions. The same import again changes
-    nothing, so no Idempotency-Key is needed.
+    nothing, with an Idempotency-Key or without; a dry run looks at no key. An API key needs the scope
+    `customers:manage` for customers.
     """
     _check_kind(request, section)
     allow_body(request, MOST_BYTES)
-    plan, problems = await _planned(await _body(request), section, parts.now())
-    async with parts.engine.connect() as conn, conn.begin() as transaction:
-        counts = await store_import(conn, business["id"], plan, problems)
-        if dry_run:
+    body = await _body(request)
+    plan, problems = await _planned(body, section, parts.now())
+    if Section.CUSTOMERS in plan.sent:
+        require(caller, Permission.MANAGE_CUSTOMERS, business["id"])
+    if dry_run:
+        exchange.is_audited = True  # nothing is written
+        async with parts.engine.connect() as conn, conn.begin() as transaction:
+            counts = await store_import(conn, business["id"], plan, problems)
             await transaction.rollback()
-    return Report(dry_run=dry_run, counts=counts)
+        return _report(counts, dry_run=True)
+
+    async def make(conn: AsyncConnection) -> Response:
+        return _report(await store_import(conn, business["id"], plan, problems), dry_run=False)
+
+    return await write.once(_Sent(section=section, digest=hashlib.sha256(body).hexdigest()), make)
+
+
+def _report(counts: dict[str, Tally], *, dry_run: bool) -> Response:
+    return listed(Report(dry_run=dry_run, counts=counts).model_dump(mode="json"))
 
 
 def _check_kind(request: Request, section: Section | None) -> None:

@@ -49,6 +49,7 @@ class BusinessRow(In):
     timezone: Zone = ABSENT
     currency: CurrencyCode = ABSENT
     locale: Locale = ABSENT
+    guest_bookings: bool = ABSENT
     policy: dict[str, Any] = ABSENT
     """Merged member by member into the policy (RFC 7396)."""
 

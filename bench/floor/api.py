@@ -127,6 +127,14 @@ def _values(request: Request, asked: Values, offering: Any) -> Values:
         "actor": "{}",
         "event_data": "{}",
         "schema_version": "1.0",
+        "audit_id": new_id(),
+        "audit_actor_kind": "user",
+        "audit_actor_id": user_id,
+        "audit_action": "createBooking",
+        "audit_object_id": str(booking_id),
+        "audit_outcome": "done",
+        "audit_address": "127.0.0.1",
+        "audit_request_id": str(booking_id),
     }
 
 

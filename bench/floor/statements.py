@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import TextClause
 
-from db.repositories import availability, bookings, catalogue
+from db.repositories import availability, catalogue, new_bookings
 from db.repositories.rows import numbered
 
 
@@ -33,4 +33,4 @@ def bare(statement: TextClause) -> Statement:
 
 OFFERING = bare(catalogue.OFFERINGS[True, True])
 CALENDAR = bare(availability.CALENDAR)
-INSERT = bare(bookings.INSERT)
+INSERT = bare(new_bookings.INSERT)

@@ -3,7 +3,19 @@
 from collections.abc import Awaitable, Callable
 
 from bench.effort import Effort
-from bench.measurements import accepting, bursts, cpu, holds, memory, paced, races, reading, slots, statements
+from bench.measurements import (
+    accepting,
+    bursts,
+    cpu,
+    holds,
+    limits,
+    memory,
+    paced,
+    races,
+    reading,
+    slots,
+    statements,
+)
 from bench.results import Row
 from bench.rig import Rig
 
@@ -15,6 +27,7 @@ MEASUREMENTS: dict[str, tuple[str, Measurement]] = {
     "burst": ("bursts, until drained", bursts.measure),
     "accept": ("a provider's accept", accepting.measure),
     "reads": ("reads", reading.measure),
+    "limits": ("creating and reading with and without rate limits", limits.measure),
     "race": ("32 clients on one slot", races.measure),
     "holds": ("holds from 16 clients", holds.measure),
     "statements": ("statements for one request", statements.measure),

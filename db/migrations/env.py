@@ -1,4 +1,4 @@
-"""Alembic's entry point: run the migrations over asyncpg, one process at a time."""
+"""Alembic's entry point: migrate over asyncpg, one process at a time, and give the application its rights."""
 
 import asyncio
 
@@ -6,6 +6,7 @@ from alembic import context
 from sqlalchemy import Connection, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from db import grants
 from db.engine import async_url
 from db.models import Base
 
@@ -18,6 +19,14 @@ def _run(connection: Connection) -> None:
     with context.begin_transaction():
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
         context.run_migrations()
+        _grant(connection)
+
+
+def _grant(connection: Connection) -> None:
+    """What `upgrade` and `downgrade` end with; the others ask and change nothing."""
+    attributes = context.config.attributes
+    if role := attributes.get("app_role"):
+        attributes["is_separate"] = grants.apply(connection, role)
 
 
 async def _main() -> None:

@@ -36,7 +36,10 @@ class RefreshToken(Base):
     """A refresh token, by its hash: the token itself is nowhere but with its holder."""
 
     __tablename__ = "refresh_tokens"
-    __table_args__ = (Index("ix_refresh_tokens_session_id", "session_id"),)
+    __table_args__ = (
+        Index("ix_refresh_tokens_session_id", "session_id"),
+        Index("ix_refresh_tokens_expires_at", "expires_at"),
+    )
 
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(_HASH_BYTES), primary_key=True)
     """SHA-256: a token is 32 random bytes, which nobody guesses however fast the hash is."""
@@ -85,13 +88,13 @@ class AccountToken(Base):
 
 
 class LoginAttempts(Base):
-    """Attempts to log in that have failed, or are under way: of an account, or from an address."""
+    """Attempts to log in that have failed or are under way, and messages asked for: by account and by address."""
 
     __tablename__ = "login_attempts"
     __table_args__ = (Index("ix_login_attempts_last_at", "last_at"),)
 
     subject: Mapped[str] = mapped_column(String(80), primary_key=True)
-    """`account:` or `address:` and a hash: no address is kept, and no account that may not exist."""
+    """What is counted and a keyed hash of whose: no address is kept, and no account that may not exist."""
     failures: Mapped[int]
     last_at: Mapped[Moment]
     free_at: Mapped[Moment]

@@ -29,9 +29,9 @@ class AuditEntry(Base):
     __table_args__ = (
         CheckConstraint("outcome IN ('done', 'denied')", name="outcome_is_known"),
         CheckConstraint("actor_kind IN ('anonymous', 'user', 'api_key', 'guest')", name="actor_kind_is_known"),
-        Index("ix_audit_log_business_id_id", "business_id", "id"),
-        Index("ix_audit_log_business_id_actor_id_id", "business_id", "actor_id", "id"),
-        Index("ix_audit_log_business_id_object_id_id", "business_id", "object_id", "id"),
+        Index("ix_audit_log_business_id_at", "business_id", "at", "id"),
+        Index("ix_audit_log_business_id_actor_id_at", "business_id", "actor_id", "at", "id"),
+        Index("ix_audit_log_business_id_object_id_at", "business_id", "object_id", "at", "id"),
     )
 
     id: Mapped[Key]

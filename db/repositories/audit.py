@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.models import AuditEntry
@@ -52,9 +52,9 @@ class Filters:
 
 
 async def list_page(
-    conn: AsyncConnection, business_id: UUID, filters: Filters, *, limit: int, after: UUID | None
+    conn: AsyncConnection, business_id: UUID, filters: Filters, *, limit: int, after: tuple[datetime, UUID] | None
 ) -> Sequence[Row]:
-    """The lines of a business, the newest first."""
+    """The lines of a business, the newest first; those after the line of this moment and id."""
     query = select(AuditEntry.__table__).where(AuditEntry.business_id == business_id)
     for name in ("actor_id", "action", "object_id", "outcome"):
         if (wanted := getattr(filters, name)) is not None:
@@ -64,5 +64,5 @@ async def list_page(
     if filters.before is not None:
         query = query.where(AuditEntry.at < filters.before)
     if after is not None:
-        query = query.where(AuditEntry.id < after)
-    return await rows(conn, query.order_by(AuditEntry.id.desc()).limit(limit))
+        query = query.where(tuple_(AuditEntry.at, AuditEntry.id) < after)
+    return await rows(conn, query.order_by(AuditEntry.at.desc(), AuditEntry.id.desc()).limit(limit))

@@ -12,28 +12,28 @@ from db.repositories.rows import Row, row, row_or_none, rows
 from domain.errors import AlreadyExistsError
 
 _CREATE = text("""
-INSERT INTO businesses (id, slug, name, timezone, currency, locale, status, policy)
-VALUES (:id, :slug, :name, :timezone, :currency, :locale, 'setup', CAST(:policy AS jsonb))
+INSERT INTO businesses (id, slug, name, timezone, currency, locale, status, guest_bookings, policy)
+VALUES (:id, :slug, :name, :timezone, :currency, :locale, 'setup', :guest_bookings, CAST(:policy AS jsonb))
 ON CONFLICT (slug) DO NOTHING
-RETURNING id, slug, name, timezone, currency, locale, status, CAST(policy AS text) AS policy
+RETURNING id, slug, name, timezone, currency, locale, status, guest_bookings, CAST(policy AS text) AS policy
 """)
 
 # Not FOR UPDATE: new bookings refer to the row, and need not wait for whoever changes it.
 _LOCK = text("""
-SELECT id, slug, name, timezone, currency, locale, status, CAST(policy AS text) AS policy
+SELECT id, slug, name, timezone, currency, locale, status, guest_bookings, CAST(policy AS text) AS policy
 FROM businesses WHERE id = :business_id FOR NO KEY UPDATE
 """)
 
 _UPDATE = text("""
 UPDATE businesses SET slug = :slug, name = :name, timezone = :timezone, currency = :currency, locale = :locale,
-    status = :status, policy = CAST(:policy AS jsonb), updated_at = now()
+    status = :status, guest_bookings = :guest_bookings, policy = CAST(:policy AS jsonb), updated_at = now()
 WHERE id = :business_id
-RETURNING id, slug, name, timezone, currency, locale, status, CAST(policy AS text) AS policy
+RETURNING id, slug, name, timezone, currency, locale, status, guest_bookings, CAST(policy AS text) AS policy
 """)
 
 _OF_USER = text("""
-SELECT b.id, b.slug, b.name, b.timezone, b.currency, b.locale, b.status, CAST(b.policy AS text) AS policy,
-       m.role, m.provider_id
+SELECT b.id, b.slug, b.name, b.timezone, b.currency, b.locale, b.status, b.guest_bookings,
+       CAST(b.policy AS text) AS policy, m.role, m.provider_id
 FROM memberships m JOIN businesses b ON b.id = m.business_id
 WHERE m.user_id = :user_id
 ORDER BY b.name, b.id, m.role

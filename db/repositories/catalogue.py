@@ -22,6 +22,7 @@ _BUSINESS = select(
     Business.currency,
     Business.locale,
     Business.status,
+    Business.guest_bookings,
     cast(Business.policy, Text).label("policy"),
 )
 
@@ -66,13 +67,15 @@ class Offering:
     terms: Terms
     price_minor: int
     currency: str
+    guest_bookings: bool
+    """Whether whoever has no account may book."""
     customer_id: UUID | None
     """The customer that the asking user is with the business, if they have booked before."""
 
 
 _OFFERING = """
-SELECT b.id AS business_id, b.status AS business_status, b.timezone, CAST(b.policy AS text) AS policy,
-       s.price_minor, s.currency, c.id AS customer_id,
+SELECT b.id AS business_id, b.status AS business_status, b.timezone, b.guest_bookings,
+       CAST(b.policy AS text) AS policy, s.price_minor, s.currency, c.id AS customer_id,
        s.id AS service_id, s.duration_minutes, s.buffer_before_minutes, s.buffer_after_minutes,
        s.slot_step_minutes, s.min_notice_minutes, s.horizon_days, s.capacity, s.daily_limit, s.required_skills
 FROM businesses b
@@ -121,6 +124,7 @@ async def find_offering(
         terms=Terms(**{name: row[name] for name in _TERMS} | {"required_skills": tuple(row["required_skills"])}),
         price_minor=row["price_minor"],
         currency=row["currency"],
+        guest_bookings=row["guest_bookings"],
         customer_id=row["customer_id"],
     )
 

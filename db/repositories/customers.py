@@ -12,6 +12,10 @@ What is stored already is never overwritten by whoever happens to know an addres
 Customers with an account are not found by phone: the number is what they typed, and whoever is booked for under it
 would land in their account.
 
+A stranger, who has proved nothing, changes nobody: nothing is filled in, and customers with an account are not
+found at all, lest whoever knows their address puts bookings into the account. Where the address is such a
+customer's, the new one goes without it.
+
 Before anybody is looked for, the contact is locked, each of its e-mail and phone, until the transaction ends: the
 same new person given twenty times at once is made once. An import has thousands of them and locks all contacts at
 once, with a lock that everybody else shares.
@@ -21,7 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories.rows import Row, execute, row, row_or_none, rows
@@ -82,6 +86,27 @@ WITH found AS (
 SELECT id, false AS is_new FROM found UNION ALL SELECT id, true FROM made
 """)
 
+_MEET_STRANGER = text("""
+WITH found AS (
+    SELECT id FROM customers
+    WHERE business_id = :business_id AND user_id IS NULL
+      AND (email = CAST(:email AS text)
+           OR phone = CAST(:phone AS text) AND (email IS NULL OR CAST(:email AS text) IS NULL))
+    ORDER BY email = CAST(:email AS text) DESC NULLS LAST, created_at, id
+    LIMIT 1
+), made AS (
+    INSERT INTO customers (id, business_id, name, email, phone)
+    SELECT :id, :business_id, :name,
+           CASE WHEN NOT EXISTS (SELECT FROM customers
+                                 WHERE business_id = :business_id AND email = CAST(:email AS text))
+                THEN CAST(:email AS text) END,
+           CAST(:phone AS text)
+    WHERE NOT EXISTS (SELECT FROM found)
+    RETURNING id
+)
+SELECT id, false AS is_new FROM found UNION ALL SELECT id, true FROM made
+""")
+
 # The account's own address stays with the account; what is given with a booking fills in the rest.
 _FOR_USER = text("""
 INSERT INTO customers (id, business_id, user_id, name, phone)
@@ -129,6 +154,21 @@ async def by_contact(conn: AsyncConnection, business_id: UUID, contact: Contact)
 
 async def meet(conn: AsyncConnection, business_id: UUID, contact: Contact) -> Met:
     """The customer with this contact, found again or made. Needs an open transaction; notes no consent."""
+    return await _meet(conn, business_id, contact, _MEET)
+
+
+async def of_stranger(conn: AsyncConnection, business_id: UUID, contact: Contact) -> UUID:
+    """The customer for somebody who has proved nothing; nobody who is there already is changed.
+
+    Needs an open transaction.
+    """
+    met = await _meet(conn, business_id, contact, _MEET_STRANGER)
+    if contact.sms_opt_in and met.is_new:
+        await _opt_in(conn, business_id, met.id)
+    return met.id
+
+
+async def _meet(conn: AsyncConnection, business_id: UUID, contact: Contact, statement: TextClause) -> Met:
     await _lock(conn, business_id, contact.email, contact.phone)
     parameters = {
         "id": new_id(),
@@ -137,7 +177,7 @@ async def meet(conn: AsyncConnection, business_id: UUID, contact: Contact) -> Me
         "email": contact.email,
         "phone": contact.phone,
     }
-    found = await row(conn, _MEET, parameters)
+    found = await row(conn, statement, parameters)
     return Met(UUID(str(found["id"])), found["is_new"])
 
 

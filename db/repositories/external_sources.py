@@ -19,8 +19,8 @@ from domain.external import CheckOutcome, OutsideTime, adopted_as_of
 _ROWS_A_STATEMENT = 10_000
 """Each statement stays far within the database's command timeout."""
 
-_COLUMNS = """url, token_encrypted IS NOT NULL AS has_token, on_stale, interval_seconds,
-       max_age_seconds, horizon_days, as_of, checked_at, error"""
+_COLUMNS = """url, token_encrypted IS NOT NULL AS has_token, md5(token_encrypted) AS token_tag, on_stale,
+       interval_seconds, max_age_seconds, horizon_days, as_of, checked_at, error"""
 
 _FIND = text(f"SELECT {_COLUMNS} FROM external_sources WHERE business_id = :business_id")  # noqa: S608
 
@@ -134,7 +134,7 @@ class Stored:
 
 
 async def find(conn: AsyncConnection, business_id: UUID) -> Row | None:
-    """The business's source, without its token."""
+    """The business's source, without its token; `token_tag` is another with each token that was given."""
     return await row_or_none(conn, _FIND, {"business_id": business_id})
 
 

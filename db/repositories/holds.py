@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories.calendar import TAKE_TIME, Wanted
-from db.repositories.rows import Row, execute, row, row_or_none
+from db.repositories.rows import Row, row, row_or_none
 from domain.assignment import Choice
 
 
@@ -103,6 +103,15 @@ async def find_same(
     return await row_or_none(conn, _FIND_SAME, parameters)
 
 
+_OWNER = text("SELECT business_id FROM holds WHERE id = :id")
+
+
+async def find_owner(conn: AsyncConnection, hold_id: UUID) -> UUID | None:
+    """With which business it is, for that business's audit log and nobody else; none where there is no such."""
+    found = await row_or_none(conn, _OWNER, {"id": hold_id})
+    return None if found is None else found["business_id"]
+
+
 async def find_own(conn: AsyncConnection, user_id: UUID, hold_id: UUID) -> Row | None:
     """A hold of this caller's, live or not."""
     return await row_or_none(conn, _FIND, {"id": hold_id, "held_by": user_id})
@@ -118,12 +127,17 @@ WITH freed AS (
 )
 DELETE FROM holds
 WHERE id = :id AND held_by = :held_by AND booking_id IS NULL AND (SELECT count(*) FROM freed) >= 0
+RETURNING business_id
 """)
 
 
-async def release_own(conn: AsyncConnection, user_id: UUID, hold_id: UUID) -> None:
-    """Give a hold of this caller's back; nothing happens when it has become a booking or is not there."""
-    await execute(conn, _RELEASE, {"id": hold_id, "held_by": user_id})
+async def release_own(conn: AsyncConnection, user_id: UUID, hold_id: UUID) -> UUID | None:
+    """Give a hold of this caller's back; with which business it was.
+
+    None: nothing happened, because it has become a booking or is not there.
+    """
+    released = await row_or_none(conn, _RELEASE, {"id": hold_id, "held_by": user_id})
+    return None if released is None else released["business_id"]
 
 
 def choice_of(hold: Row) -> Choice:

@@ -1,13 +1,15 @@
 """Logins: sessions, and the refresh tokens by which they go on. They belong to users, and users to no tenant."""
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories.rows import rows
+from db.repositories.rows import execute, row_or_none, rows
 from domain.access import Membership, Principal
+from domain.accounts import EndReason
 from runtime.ids import new_id
 
 _PRINCIPAL = text("""
@@ -15,7 +17,8 @@ SELECT m.business_id, m.role, m.provider_id
 FROM sessions s
 JOIN users u ON u.id = s.user_id AND u.active
 LEFT JOIN memberships m ON m.user_id = u.id
-WHERE s.id = :session_id AND s.user_id = :user_id AND s.ended_at IS NULL
+WHERE s.id = :session_id AND s.user_id = :user_id
+  AND s.ended_at IS NULL AND s.expires_at > statement_timestamp()
 """)
 
 
@@ -28,11 +31,104 @@ async def find_principal(conn: AsyncConnection, session_id: UUID, user_id: UUID)
     return Principal(user_id=user_id, memberships=memberships, session_id=session_id)
 
 
-_BEGIN = text("INSERT INTO sessions (id, user_id, expires_at) VALUES (:id, :user_id, :expires_at)")
+# The lock makes a change of the password wait, or this wait for it: no session begins by a password of before.
+_BEGIN = text("""
+WITH who AS (
+    SELECT id FROM users WHERE id = :user_id AND active AND password_hash = :password_hash FOR SHARE
+), begun AS (
+    INSERT INTO sessions (id, user_id, expires_at) SELECT :id, id, :expires_at FROM who RETURNING id
+)
+INSERT INTO refresh_tokens (token_hash, session_id, expires_at)
+SELECT :token_hash, id, :expires_at FROM begun RETURNING session_id
+""")
 
 
-async def begin(conn: AsyncConnection, user_id: UUID, expires_at: datetime) -> UUID:
-    """Begin a session of a user; its id."""
-    session_id = new_id()
-    await rows(conn, _BEGIN, {"id": session_id, "user_id": user_id, "expires_at": expires_at})
-    return session_id
+async def begin(
+    conn: AsyncConnection, user_id: UUID, *, password_hash: str, token_hash: bytes, expires_at: datetime
+) -> UUID | None:
+    """Begin a session with its first refresh token; its id.
+
+    None: the account was closed, or its password changed, since `password_hash` was read.
+    """
+    parameters = {
+        "id": new_id(),
+        "user_id": user_id,
+        "password_hash": password_hash,
+        "token_hash": token_hash,
+        "expires_at": expires_at,
+    }
+    begun = await row_or_none(conn, _BEGIN, parameters)
+    return None if begun is None else begun["session_id"]
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """A refresh token that somebody came with, of a session that goes on."""
+
+    session_id: UUID
+    user_id: UUID
+    is_reused: bool
+    """It was used before, longer ago than the grace."""
+
+
+_PRESENT = text("""
+SELECT s.id AS session_id, s.user_id,
+       coalesce(t.used_at < statement_timestamp() - CAST(:grace AS interval), false) AS is_reused
+FROM refresh_tokens t
+JOIN sessions s ON s.id = t.session_id AND s.ended_at IS NULL
+JOIN users u ON u.id = s.user_id AND u.active
+WHERE t.token_hash = :token_hash AND t.expires_at > statement_timestamp()
+FOR NO KEY UPDATE OF t, s
+""")
+
+
+async def present(conn: AsyncConnection, token_hash: bytes, *, grace: timedelta) -> Presented | None:
+    """Look a refresh token up. Until the transaction ends nobody else uses it, or ends its session."""
+    found = await row_or_none(conn, _PRESENT, {"token_hash": token_hash, "grace": grace})
+    return None if found is None else Presented(**found)
+
+
+_ROTATE = text("""
+WITH used AS (
+    UPDATE refresh_tokens SET used_at = coalesce(used_at, statement_timestamp()) WHERE token_hash = :token_hash
+), extended AS (
+    UPDATE sessions SET expires_at = greatest(expires_at, :expires_at) WHERE id = :session_id
+)
+INSERT INTO refresh_tokens (token_hash, session_id, expires_at)
+VALUES (:next_hash, :session_id, :expires_at)
+""")
+
+
+async def rotate(
+    conn: AsyncConnection, session_id: UUID, token_hash: bytes, *, next_hash: bytes, expires_at: datetime
+) -> None:
+    """Replace a refresh token that was presented by the next one; the session lasts as long as that."""
+    parameters = {
+        "session_id": session_id,
+        "token_hash": token_hash,
+        "next_hash": next_hash,
+        "expires_at": expires_at,
+    }
+    await execute(conn, _ROTATE, parameters)
+
+
+_END = text("""
+UPDATE sessions SET ended_at = statement_timestamp(), end_reason = :reason
+WHERE id = :session_id AND ended_at IS NULL
+""")
+
+
+async def end(conn: AsyncConnection, session_id: UUID, reason: EndReason) -> None:
+    """End a session: its tokens of both kinds are dead at once. Ended before, it keeps the reason of then."""
+    await execute(conn, _END, {"session_id": session_id, "reason": reason})
+
+
+_END_ALL = text("""
+UPDATE sessions SET ended_at = statement_timestamp(), end_reason = :reason
+WHERE user_id = :user_id AND ended_at IS NULL AND id IS DISTINCT FROM CAST(:but AS uuid)
+""")
+
+
+async def end_all(conn: AsyncConnection, user_id: UUID, reason: EndReason, *, but: UUID | None = None) -> None:
+    """End every session of a user, or every one but one."""
+    await execute(conn, _END_ALL, {"user_id": user_id, "reason": reason, "but": but})

@@ -10,12 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories.rows import Row, execute, row, rows
 
-# The no-op update makes the row that has this id already come back, as it was stored.
 _ADD = text("""
 INSERT INTO time_off (id, business_id, provider_id, kind, starts_at, ends_at, note)
 VALUES (:id, :business_id, :provider_id, :kind, :starts_at, :ends_at, :note)
-ON CONFLICT (id) DO UPDATE SET id = excluded.id WHERE time_off.business_id = excluded.business_id
-RETURNING id, provider_id, kind, starts_at, ends_at, note, created_at
+RETURNING id, kind, starts_at, ends_at, note, created_at
 """)
 _LIST = text("""
 SELECT id, kind, starts_at, ends_at, note, created_at FROM time_off
@@ -48,7 +46,7 @@ async def add(
     ends_at: datetime,
     note: str,
 ) -> Row:
-    """The time off as stored; that of an earlier call where the id was used before."""
+    """A new time off, as stored."""
     parameters = {
         "id": id_,
         "business_id": business_id,

@@ -81,3 +81,74 @@ async def forget_holds(conn: AsyncConnection, *, told_until: datetime) -> None:
     Only tidying: their time has been free since they ran out.
     """
     await execute(conn, _FORGET_HOLDS, {"told_until": told_until})
+
+
+_UNSENT_MESSAGES = text("""
+SELECT id FROM account_requests
+WHERE sent_at IS NULL AND created_at < :before AND expires_at > statement_timestamp()
+  AND id > CAST(:after AS uuid)
+ORDER BY id LIMIT :limit
+""")
+
+
+async def list_unsent_messages(
+    conn: AsyncConnection, *, created_before: datetime, after: UUID, limit: int
+) -> list[UUID]:
+    """Requests for an account or a password whose message was not sent, by id, which is by age."""
+    parameters = {"before": created_before, "after": after, "limit": limit}
+    return [row["id"] for row in await rows(conn, _UNSENT_MESSAGES, parameters)]
+
+
+# No more than 10000 of each at once: the next round finds the rest. Nobody waits for one that is in use.
+_TIDY = tuple(
+    text(statement)
+    for statement in (
+        """
+DELETE FROM sessions WHERE id IN (
+    SELECT id FROM sessions WHERE expires_at <= statement_timestamp() - interval '1 day'
+    ORDER BY expires_at LIMIT 10000 FOR UPDATE SKIP LOCKED
+)
+""",
+        """
+DELETE FROM refresh_tokens WHERE token_hash IN (
+    SELECT token_hash FROM refresh_tokens WHERE expires_at <= statement_timestamp()
+    ORDER BY expires_at LIMIT 10000 FOR UPDATE SKIP LOCKED
+)
+""",
+        """
+DELETE FROM account_requests WHERE id IN (
+    SELECT id FROM account_requests WHERE expires_at <= statement_timestamp()
+    ORDER BY expires_at LIMIT 10000 FOR UPDATE SKIP LOCKED
+)
+""",
+        """
+DELETE FROM login_attempts WHERE subject IN (
+    SELECT subject FROM login_attempts
+    WHERE last_at < statement_timestamp() - interval '1 hour' AND free_at <= statement_timestamp()
+    ORDER BY last_at LIMIT 10000 FOR UPDATE SKIP LOCKED
+)
+""",
+        """
+DELETE FROM idempotency_keys WHERE (scope, key) IN (
+    SELECT scope, key FROM idempotency_keys WHERE created_at < statement_timestamp() - interval '24 hours'
+    ORDER BY created_at LIMIT 10000 FOR UPDATE SKIP LOCKED
+)
+""",
+        """
+DELETE FROM rate_counters WHERE subject IN (
+    SELECT subject FROM rate_counters
+    WHERE minute < CAST(extract(epoch FROM statement_timestamp()) AS bigint) / 60 - 60
+    LIMIT 10000 FOR UPDATE SKIP LOCKED
+)
+""",
+    )
+)
+
+
+async def forget_identity(conn: AsyncConnection) -> None:
+    """Delete some of the sessions, tokens, requests, counters and answers whose time is over.
+
+    Only tidying: nothing of it has counted since. A connection that commits each statement is meant here.
+    """
+    for statement in _TIDY:
+        await execute(conn, statement, {})

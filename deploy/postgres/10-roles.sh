@@ -1,14 +1,18 @@
 #!/bin/sh
-# Run once by the postgres image, when the volume is empty: a role and a database for each of the two tenants.
-# Neither is a superuser, and neither can read the other's tables.
+# Run once by the postgres image, when the volume is empty. Holdfast gets a database and two roles: the owner, as which
+# migrations run, and the application, which owns nothing and has what the migrations give it. Temporal gets a role.
+# None is a superuser, and neither system can read the other's tables.
 set -eu
 
 psql --set ON_ERROR_STOP=1 --no-psqlrc --quiet --username "$POSTGRES_USER" --dbname postgres \
-    --set holdfast_password="$HOLDFAST_DB_PASSWORD" \
+    --set owner_password="$HOLDFAST_OWNER_PASSWORD" \
+    --set app_password="$HOLDFAST_DB_PASSWORD" \
     --set temporal_password="$TEMPORAL_DB_PASSWORD" <<'SQL'
-CREATE ROLE holdfast LOGIN PASSWORD :'holdfast_password';
+CREATE ROLE holdfast LOGIN PASSWORD :'owner_password';
+CREATE ROLE holdfast_app LOGIN PASSWORD :'app_password';
 CREATE DATABASE holdfast OWNER holdfast;
-REVOKE CONNECT ON DATABASE holdfast FROM PUBLIC;
+REVOKE ALL ON DATABASE holdfast FROM PUBLIC;
+GRANT CONNECT ON DATABASE holdfast TO holdfast_app;
 
 -- The schema job makes Temporal's two databases itself.
 CREATE ROLE temporal LOGIN CREATEDB PASSWORD :'temporal_password';

@@ -6,6 +6,7 @@ import subprocess
 from typing import Any
 
 import pytest
+from sqlalchemy.engine import make_url
 from temporalio.api.enums.v1 import IndexedValueType
 
 from domain import names
@@ -104,6 +105,20 @@ def test_no_password_has_a_default() -> None:
     values = [value for _, variable, value in _environment() if secret.search(variable)]
     assert values
     assert all(_REQUIRED.search(value) for value in values)
+
+
+def test_nothing_but_the_migrations_comes_in_as_the_owner_of_the_schema() -> None:
+    urls = {
+        (name, variable): str(make_url(value).username)
+        for name, variable, value in _environment()
+        if variable.endswith("DATABASE_URL")
+    }
+    app = Settings.model_fields["database_app_role"].default
+    assert urls.pop(("migrate", "HOLDFAST_MIGRATIONS_DATABASE_URL")) == "holdfast"
+    assert set(urls.values()) == {app}
+    assert {name for name, _ in urls} == {"api", "worker", "migrate", "demo-data"}
+    knowing = {name for name, _, value in _environment() if "HOLDFAST_OWNER_PASSWORD" in value}
+    assert knowing == {"migrate", "postgres"}
 
 
 def test_the_example_environment_names_every_required_variable_and_fills_none() -> None:

@@ -70,7 +70,7 @@ def test_every_setting_is_listed_with_its_default() -> None:
 
 def test_every_error_code_is_explained() -> None:
     explained = set(_codes(_section(API, "Errors")))
-    own = ERRORS_BY_CODE.keys() | errors._CODES.values()
+    own = ERRORS_BY_CODE.keys() | {code for code, _ in errors.FRAMEWORK_PROBLEMS.values()}
     assert own | {"internal_error", "database_unavailable", "http_error"} <= explained
 
 
@@ -78,7 +78,7 @@ def test_errors_are_listed_under_the_status_that_they_are_answered_with() -> Non
     listed = {
         _codes(row[1])[0]: row[0] for row in _rows(_section(API, "Errors")) if len(row) == 4 and _codes(row[1])
     }
-    for kind, status in errors._STATUS.items():
+    for kind, status in errors.STATUS.items():
         assert listed[kind.code] == str(status)
 
 

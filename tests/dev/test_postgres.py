@@ -7,8 +7,9 @@ import asyncpg
 import pytest
 
 from dev.errors import DevError
-from dev.postgres import EmbeddedPostgres
+from dev.postgres import APP_ROLE, DATABASE, EmbeddedPostgres
 from dev.postgres_binaries import binary, major_version
+from dev.postgres_data import SUPERUSER
 from dev.sockets import socket_folder
 
 
@@ -40,6 +41,21 @@ async def test_its_role_owns_the_database_and_is_no_superuser(postgres: Embedded
         "CREATE TABLE held (provider int, during tstzrange, EXCLUDE USING gist (provider WITH =, during WITH &&))",
     )
     assert await _value(postgres.url, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") is False
+
+
+async def test_the_application_s_role_may_come_in_and_nothing_else(postgres: EmbeddedPostgres) -> None:
+    assert await _value(postgres.app_url, "SELECT current_user") == APP_ROLE
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await _run(postgres.app_url, "CREATE TABLE mine (n int)")
+
+
+async def test_a_home_that_is_older_than_the_application_s_role_gets_it(postgres: EmbeddedPostgres) -> None:
+    superuser = postgres.url_for(DATABASE, role=SUPERUSER)
+    await _run(superuser, f"DROP OWNED BY {APP_ROLE}", f"DROP ROLE {APP_ROLE}")
+    await _run(superuser, f"GRANT ALL ON DATABASE {DATABASE} TO PUBLIC")
+    await postgres.stop()
+    await postgres.start()
+    assert await _value(postgres.app_url, "SELECT current_user") == APP_ROLE
 
 
 async def test_it_listens_on_a_private_socket_only(postgres: EmbeddedPostgres, shared_home: Path) -> None:

@@ -32,6 +32,7 @@ async def stack(stack_home: Path) -> AsyncIterator[Stack]:
     """A running stack with the demo business; what dies is restarted."""
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("TEMPORAL_ADDRESS", raising=False)
+        environment.setenv("HOLDFAST_RATE_LIMIT_PER_MINUTE", "0")  # a test asks as fast as it can
         async with Stack(DevSettings.on_free_ports(stack_home), dynamic_config=_QUICK_TO_NOTICE) as stack:
             yield stack
 

@@ -12,7 +12,7 @@ from dev.demo_business import HOLIDAYS
 from dev.demo_users import BUSINESS, PASSWORD, login_email
 
 USERS = ("customer", "ana", "ben", "cho", "owner", "admin")
-_PATIENCE_SECONDS = 60.0
+_PATIENCE_SECONDS = 120.0
 _PAUSE_SECONDS = 0.1
 _NEW_YORK = ZoneInfo("America/New_York")
 
@@ -42,7 +42,7 @@ class DemoClient:
         return await self._http.request(method, path, headers=headers, **kwargs)
 
     async def persist(self, user: str, method: str, path: str, **kwargs: Any) -> httpx.Response:
-        """The same request, with the same key, until it is answered with anything but 5xx."""
+        """The same request, with the same key, until it is answered: not by 5xx, nor that it is in flight."""
         async with asyncio.timeout(_PATIENCE_SECONDS):
             while True:
                 try:
@@ -50,7 +50,7 @@ class DemoClient:
                 except httpx.TransportError:
                     pass
                 else:
-                    if answer.status_code < 500:
+                    if answer.status_code < 500 and "request_in_flight" not in answer.text:
                         return answer
                 await asyncio.sleep(_PAUSE_SECONDS)
 

@@ -5,6 +5,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
 from worker.booking_worker import sandbox
+from workflows.account_messages import AccountMessageWorkflow
 from workflows.booking import BookingWorkflow
 from workflows.external_calendars import RefreshExternalCalendars
 
@@ -16,7 +17,7 @@ async def replay(history: WorkflowHistory) -> None:
         NondeterminismError: today's code would have done something else.
     """
     replayer = Replayer(
-        workflows=[BookingWorkflow, RefreshExternalCalendars],
+        workflows=[BookingWorkflow, RefreshExternalCalendars, AccountMessageWorkflow],
         workflow_runner=sandbox(),
         data_converter=pydantic_data_converter,
     )

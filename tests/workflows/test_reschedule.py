@@ -1,17 +1,19 @@
 """Moving a booking: its old time is given back and its new time taken in one transaction, or nothing happens."""
 
+import asyncio
 from datetime import timedelta
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from domain.booking import BookingState
 from domain.commands import Accept, Reject, Reschedule
 from domain.lifecycle import Status
 from domain.policies import Backoff, Intake, Policy
 from tests.factories import Tenant, future, make_booking, make_tenant
 from tests.workflows.conftest import Live
 from tests.workflows.invariants import check_invariants
-from tests.workflows.live import ADMIN, CUSTOMER
+from tests.workflows.live import ADMIN, CUSTOMER, refusal_in
 
 
 async def test_a_move_swaps_the_provider_s_time_and_keeps_everything_else(live: Live, tenant: Tenant) -> None:
@@ -30,6 +32,20 @@ async def test_a_move_swaps_the_provider_s_time_and_keeps_everything_else(live: 
     earlier = before.starts_at - timedelta(minutes=30)
     taken_by_another = await make_booking(booking.engine, tenant, provider="ana", starts_at=earlier)
     assert taken_by_another.ends_at == moved.starts_at
+
+
+async def test_of_moves_for_one_version_one_is_made_wherever_they_meet(live: Live, tenant: Tenant) -> None:
+    booking = await live(tenant, provider="ana")
+    before = await booking.until_status(Status.ASSIGNED)
+    moves = [
+        Reschedule(actor=CUSTOMER, starts_at=future(hours), expected_version=before.version) for hours in (90, 100)
+    ]
+    outcomes = await asyncio.gather(*(booking.give(move) for move in moves), return_exceptions=True)
+    [made] = [outcome for outcome in outcomes if isinstance(outcome, BookingState)]
+    [refused] = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    assert refusal_in(refused).type == "stale"
+    assert (await booking.refusal_of(moves[0])).type == "stale", "a booking that rests says so at once"
+    assert await check_invariants(booking) == made
 
 
 async def test_a_move_to_a_time_that_is_taken_changes_nothing(live: Live, tenant: Tenant) -> None:

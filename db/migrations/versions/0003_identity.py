@@ -118,11 +118,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_log")),
     )
     op.create_index(
-        "ix_audit_log_business_id_actor_id_id", "audit_log", ["business_id", "actor_id", "id"], unique=False
+        "ix_audit_log_business_id_actor_id_at", "audit_log", ["business_id", "actor_id", "at", "id"], unique=False
     )
-    op.create_index("ix_audit_log_business_id_id", "audit_log", ["business_id", "id"], unique=False)
+    op.create_index("ix_audit_log_business_id_at", "audit_log", ["business_id", "at", "id"], unique=False)
     op.create_index(
-        "ix_audit_log_business_id_object_id_id", "audit_log", ["business_id", "object_id", "id"], unique=False
+        "ix_audit_log_business_id_object_id_at",
+        "audit_log",
+        ["business_id", "object_id", "at", "id"],
+        unique=False,
     )
     op.create_table(
         "business_origins",
@@ -160,6 +163,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_refresh_tokens")),
     )
+    op.create_index("ix_refresh_tokens_expires_at", "refresh_tokens", ["expires_at"], unique=False)
     op.create_index("ix_refresh_tokens_session_id", "refresh_tokens", ["session_id"], unique=False)
     op.add_column("businesses", sa.Column("guest_bookings", sa.Boolean(), server_default="true", nullable=False))
     op.add_column("idempotency_keys", sa.Column("status", sa.Integer(), server_default="201", nullable=False))
@@ -179,15 +183,16 @@ def downgrade() -> None:
     op.drop_column("idempotency_keys", "headers")
     op.drop_column("idempotency_keys", "status")
     op.drop_index("ix_refresh_tokens_session_id", table_name="refresh_tokens")
+    op.drop_index("ix_refresh_tokens_expires_at", table_name="refresh_tokens")
     op.drop_table("refresh_tokens")
     op.drop_index("ix_sessions_user_id", table_name="sessions")
     op.drop_index("ix_sessions_expires_at", table_name="sessions")
     op.drop_table("sessions")
     op.drop_index("ix_business_origins_origin", table_name="business_origins")
     op.drop_table("business_origins")
-    op.drop_index("ix_audit_log_business_id_object_id_id", table_name="audit_log")
-    op.drop_index("ix_audit_log_business_id_id", table_name="audit_log")
-    op.drop_index("ix_audit_log_business_id_actor_id_id", table_name="audit_log")
+    op.drop_index("ix_audit_log_business_id_object_id_at", table_name="audit_log")
+    op.drop_index("ix_audit_log_business_id_at", table_name="audit_log")
+    op.drop_index("ix_audit_log_business_id_actor_id_at", table_name="audit_log")
     op.drop_table("audit_log")
     op.drop_index(
         "uq_api_keys_business_id_name", table_name="api_keys", postgresql_where=sa.text("revoked_at IS NULL")

@@ -45,6 +45,11 @@ def problem(response: httpx.Response, status: int, code: str) -> Json:
     return body
 
 
+async def patch(client: ApiClient, path: str, body: Json, **headers: str) -> httpx.Response:
+    """Change something, whatever it has become meanwhile; `**{"If-Match": tag}` minds that."""
+    return await client.send("PATCH", path, body, **{"If-Match": "*"} | headers)
+
+
 async def until(look: Callable[[], Awaitable[httpx.Response]], holds: Callable[[Json], bool]) -> Json:
     """Look until what is seen holds."""
     async with asyncio.timeout(PATIENCE_SECONDS):

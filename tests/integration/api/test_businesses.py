@@ -14,7 +14,7 @@ from domain.policies import Policy
 from runtime.ids import new_id
 from tests.api_client import ApiClient
 from tests.factories import add_user, make_tenant
-from tests.integration.api.stage import Json, Stage, ok, problem
+from tests.integration.api.stage import Json, Stage, ok, patch, problem
 
 HERE = {"timezone": "Europe/Paris", "currency": "EUR"}
 SERVICE = {"name": "Wash", "duration_minutes": 30, "price": {"amount_minor": 20_00}}
@@ -45,6 +45,7 @@ async def test_whoever_founds_a_business_owns_it_at_once(nora: ApiClient) -> Non
     answer = await nora.post("/v1/businesses", {"name": name, **HERE})
     founded = ok(answer, 201)
     assert (founded["name"], founded["status"], founded["locale"]) == (name, "setup", "en-US")
+    assert founded["guest_bookings"] is True
     assert founded["slug"] == f"cafe-ole-sohne-{name[-32:]}"
     path = answer.headers["Location"]
     assert path == f"/v1/businesses/{founded['id']}"
@@ -52,7 +53,7 @@ async def test_whoever_founds_a_business_owns_it_at_once(nora: ApiClient) -> Non
     listed = await nora.get("/v1/businesses")
     assert ok(listed)["items"] == [founded | {"roles": [{"role": "owner", "provider_id": None}]}]
     assert listed.headers["Cache-Control"] == "private, no-cache"
-    ok(await nora.send("PATCH", path, {"name": "Another"}, **{"If-Match": answer.headers["ETag"]}))
+    ok(await patch(nora, path, {"name": "Another"}, **{"If-Match": answer.headers["ETag"]}))
 
 
 async def test_the_same_request_again_founds_no_second_business(
@@ -108,7 +109,7 @@ async def test_a_business_opens_once_it_has_what_bookings_need(nora: ApiClient, 
     path = f"/v1/businesses/{founded['id']}"
 
     async def missing() -> list[str]:
-        refused = problem(await nora.send("PATCH", path, {"status": "active"}), 409, "not_ready")
+        refused = problem(await patch(nora, path, {"status": "active"}), 409, "not_ready")
         assert ok(await nora.get(path))["status"] == "setup"
         return list(refused["missing"])
 
@@ -116,48 +117,51 @@ async def test_a_business_opens_once_it_has_what_bookings_need(nora: ApiClient, 
     ok(await nora.post(f"{path}/services", SERVICE | {"active": False}), 201)
     ok(await nora.post(f"{path}/providers", {"name": "Ana", "available": False}), 201)
     assert await missing() == ["services", "providers", "hours"]
-    ok(await nora.send("PATCH", f"{path}/services/wash", {"active": True}))
-    ok(await nora.send("PATCH", f"{path}/providers/ana", {"available": True}))
+    ok(await patch(nora, f"{path}/services/wash", {"active": True}))
+    ok(await patch(nora, f"{path}/providers/ana", {"available": True}))
     assert await missing() == ["hours"]
     monday = {"weekday": 1, "opens_minute": 540, "closes_minute": 1020}
     async with engine.begin() as conn:
         await conn.execute(insert(WeeklyHours).values(id=new_id(), business_id=founded["id"], **monday))
-    assert ok(await nora.send("PATCH", path, {"status": "active"}))["status"] == "active"
-    assert ok(await nora.send("PATCH", path, {"status": "suspended"}))["status"] == "suspended"
+    assert ok(await patch(nora, path, {"status": "active"}))["status"] == "active"
+    assert ok(await patch(nora, path, {"status": "suspended"}))["status"] == "suspended"
 
 
 async def test_only_what_is_sent_is_changed(stage: Stage) -> None:
     before = ok(await stage.api.get(at(stage)))
-    new = {"name": "New name", "timezone": "Asia/Tokyo", "currency": "JPY", "locale": "ja-JP"}
-    assert ok(await stage.as_("owner").send("PATCH", at(stage), new)) == before | new
-    assert ok(await stage.as_("admin").send("PATCH", at(stage), {})) == before | new
+    new: Json = {"name": "New name", "timezone": "Asia/Tokyo", "currency": "JPY", "locale": "ja-JP"}
+    new |= {"guest_bookings": False}
+    assert ok(await patch(stage.as_("owner"), at(stage), new)) == before | new
+    assert ok(await patch(stage.as_("admin"), at(stage), {})) == before | new
     slug = f"new-{new_id().hex}"
-    assert ok(await stage.as_("owner").send("PATCH", at(stage), {"slug": slug}))["slug"] == slug
+    assert ok(await patch(stage.as_("owner"), at(stage), {"slug": slug}))["slug"] == slug
     problem(await stage.api.get(at(stage)), 404, "not_found")
 
 
 async def test_a_slug_that_another_business_has_is_refused(stage: Stage) -> None:
     other = await make_tenant(stage.engine)
     body = {"slug": other.slug, "name": "Not stored"}
-    problem(await stage.as_("owner").send("PATCH", at(stage), body), 409, "already_exists")
+    problem(await patch(stage.as_("owner"), at(stage), body), 409, "already_exists")
     assert ok(await stage.api.get(at(stage)))["name"] == "Test Business"
 
 
-@pytest.mark.parametrize("member", ["name", "slug", "timezone", "currency", "locale", "status", "policy"])
+@pytest.mark.parametrize(
+    "member", ["name", "slug", "timezone", "currency", "locale", "status", "guest_bookings", "policy"]
+)
 async def test_nothing_of_a_business_can_be_null(stage: Stage, member: str) -> None:
-    problem(await stage.as_("owner").send("PATCH", at(stage), {member: None}), 422, "invalid_request")
+    problem(await patch(stage.as_("owner"), at(stage), {member: None}), 422, "invalid_request")
 
 
 async def test_who_has_read_something_older_changes_nothing(stage: Stage) -> None:
     owner = stage.as_("owner")
     read = (await stage.api.get(at(stage))).headers["ETag"]
     policy = (await owner.get(at(stage, "/policy"))).headers["ETag"]
-    changed = await owner.send("PATCH", at(stage), {"policy": {"backoff": {"factor": 3}}}, **{"If-Match": policy})
+    changed = await patch(owner, at(stage), {"policy": {"backoff": {"factor": 3}}}, **{"If-Match": policy})
     assert ok(await stage.api.get(at(stage)))["name"] == "Test Business"
     assert changed.headers["ETag"] == read  # the customers' part is the same
-    problem(await owner.send("PATCH", at(stage), {"name": "Late"}, **{"If-Match": policy}), 412, "stale")
-    ok(await owner.send("PATCH", at(stage), {"name": "In time"}, **{"If-Match": read}))
-    problem(await owner.send("PATCH", at(stage), {"name": "Late"}, **{"If-Match": read}), 412, "stale")
+    problem(await patch(owner, at(stage), {"name": "Late"}, **{"If-Match": policy}), 412, "stale")
+    ok(await patch(owner, at(stage), {"name": "In time"}, **{"If-Match": read}))
+    problem(await patch(owner, at(stage), {"name": "Late"}, **{"If-Match": read}), 412, "stale")
     assert ok(await stage.api.get(at(stage)))["name"] == "In time"
 
 
@@ -165,7 +169,7 @@ async def test_a_policy_is_merged_member_by_member(stage: Stage) -> None:
     owner = stage.as_("owner")
 
     async def merged(change: Json) -> Json:
-        ok(await owner.send("PATCH", at(stage), {"policy": change}))
+        ok(await patch(owner, at(stage), {"policy": change}))
         answer = await owner.get(at(stage, "/policy"))
         assert answer.headers["Cache-Control"] == "private, no-cache"
         return ok(answer)
@@ -186,7 +190,7 @@ async def test_what_nobody_has_set_is_not_stored_and_so_follows_the_defaults(
 ) -> None:
     body = {"name": unique("Salon"), **HERE, "policy": {"backoff": {"attempts": 2}}}
     path = (await nora.post("/v1/businesses", body)).headers["Location"]
-    ok(await nora.send("PATCH", path, {"policy": {"hold_minutes": 5, "auto_accept": None}}))
+    ok(await patch(nora, path, {"policy": {"hold_minutes": 5, "auto_accept": None}}))
     async with engine.connect() as conn:
         query = text("SELECT policy FROM businesses WHERE id = :id")
         stored = (await conn.execute(query, {"id": path.rpartition("/")[2]})).scalar_one()
@@ -211,7 +215,7 @@ async def test_a_change_that_makes_no_policy_is_422_and_changes_nothing(
 ) -> None:
     owner = stage.as_("owner")
     body = {"name": "Not stored", "policy": {"hold_minutes": 3} | change}
-    found = problem(await owner.send("PATCH", at(stage), body), 422, "invalid_request")
+    found = problem(await patch(owner, at(stage), body), 422, "invalid_request")
     assert [error["pointer"] for error in found["errors"]] == [f"/body/policy{pointer}"]
     assert ok(await owner.get(at(stage, "/policy"))) == Policy().model_dump(mode="json")
     assert ok(await stage.api.get(at(stage)))["name"] == "Test Business"
@@ -220,7 +224,7 @@ async def test_a_change_that_makes_no_policy_is_422_and_changes_nothing(
 async def test_a_booking_keeps_the_policy_that_it_was_made_under(stage: Stage) -> None:
     older = await stage.settled(await stage.book(), "assigned")
     change = {"offer_timeout_minutes": 90, "backoff": {"attempts": 7}}
-    ok(await stage.as_("owner").send("PATCH", at(stage), {"policy": change}))
+    ok(await patch(stage.as_("owner"), at(stage), {"policy": change}))
     newer = await stage.settled(await stage.book(), "assigned")
     for booking, attempts, minutes in ((older, 4, 30), (newer, 7, 90)):
         ahead = await stage.next(booking)

@@ -24,6 +24,7 @@ async def test_a_business_is_read_without_logging_in(stage: Stage, name: str) ->
         "currency": "USD",
         "locale": "en-US",
         "status": "active",
+        "guest_bookings": True,
         "booking": {
             "intake": "instant",
             "hold_minutes": 10,

@@ -28,6 +28,7 @@ MEMBERS = [
     "version",
     "created_at",
     "updated_at",
+    "manage",
 ]
 
 

@@ -99,7 +99,9 @@ async def test_a_command_sent_at_once_with_one_key_is_given_once(stage: Stage) -
     await stage.settled(booking, "assigned")
     path, key = f"/v1/bookings/{booking['id']}/accept", {"Idempotency-Key": "key"}
     answers = await asyncio.gather(*(stage.as_("ana").post(path, None, **key) for _ in range(8)))
-    assert {ok(answer)["status"] for answer in answers} == {"accepted"}
+    assert {answer.status_code for answer in answers} <= {200, 409}
+    [body] = {answer.content for answer in answers if answer.status_code == 200}
+    assert (await stage.as_("ana").post(path, None, **key)).content == body
     assert len(await stage.history(booking)) == 3
 
 
@@ -122,7 +124,7 @@ async def test_a_command_s_key_is_its_sender_s_and_its_booking_s(stage: Stage) -
 
 
 async def test_a_command_s_key_with_other_particulars_is_422_and_changes_nothing(stage: Stage) -> None:
-    booking, key = await stage.book(), {"Idempotency-Key": "key"}
+    booking, key = await stage.book(), {"Idempotency-Key": "key", "If-Match": "*"}
     path, customer = f"/v1/bookings/{booking['id']}/reschedule", stage.as_("customer")
     moved = ok(await customer.post(path, {"starts_at": future(300).isoformat()}, **key))
     other = await customer.post(path, {"starts_at": future(400).isoformat()}, **key)

@@ -1,22 +1,19 @@
-"""Personal data stay in the database: not in logs, not in the engine's payloads, not in metrics."""
+"""Personal data and secrets stay where they belong: not in logs, not in the engine's payloads."""
 
 import asyncio
 import json
 import logging
-import os
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from uuid import uuid4
 
-import httpx
 import pytest
 from temporalio.client import Client
 
-from dev.ports import free_port
 from domain.names import booking_workflow_id
 from runtime.settings import Settings
 from tests.api_client import ApiClient
 from tests.factories import Tenant
+from tests.integration.api.accounts import Speaker, letters_to, token_in
+from tests.integration.api.processes import api_process, process
 from tests.integration.api.stage import Json, Stage, ok
 
 CANARY = "Zyxwv-4711"
@@ -67,63 +64,69 @@ async def test_the_engine_hears_ids_only(stage: Stage, client: Client) -> None:
     assert traces_in(stored.decode("latin-1")) == []
 
 
-async def test_the_process_logs_one_json_object_a_line_with_the_request_s_id_and_no_personal_data(
-    settings: Settings, tenant: Tenant, stage: Stage
+async def keep_secrets(stage: Stage, settings: Settings) -> set[str]:
+    """Prove who one is in every way, rightly and wrongly, and book with it; everything that proves it."""
+    address, password = f"{CANARY}-{uuid4().hex}@example.com".lower(), f"{CANARY} opens the door"
+    account = {"email": address, "password": password, "name": f"{CANARY} Roe"}
+    ok(await stage.api.post("/v1/auth/register", account), 202)
+    mailed = token_in((await letters_to(settings.mail_folder, address))[0])
+    session = ok(await stage.api.post("/v1/auth/verify-email", {"token": mailed, "password": password}))
+    speaker = Speaker(stage.api, session)
+    await stage.api.post("/v1/auth/login", {"email": address, "password": f"not {password}"})
+    refreshed = ok(await stage.api.post("/v1/auth/refresh", {"refresh_token": session["refresh_token"]}))
+    await stage.api.post("/v1/auth/refresh", {"refresh_token": f"{session['refresh_token']}x"})
+    changed = {"current_password": password, "new_password": f"{password} again"}
+    assert (await speaker.post("/v1/auth/change-password", changed)).status_code == 204
+    ok(await stage.api.post("/v1/auth/forgot-password", {"email": address}), 202)
+    reset = token_in((await letters_to(settings.mail_folder, address, 2))[1])
+    chosen = {"token": reset, "password": f"{password} at last"}
+    assert (await stage.api.post("/v1/auth/reset-password", chosen)).status_code == 204
+    tokens = [one[name] for one in (session, refreshed) for name in ("access_token", "refresh_token")]
+    return {mailed, reset, *tokens, *await book_by_key_and_as_guest(stage)}
+
+
+async def book_by_key_and_as_guest(stage: Stage) -> set[str]:
+    """The API key, and the token of the guest's link."""
+    root, slot = f"/v1/businesses/{stage.tenant.slug}", {"service_id": "repair"}
+    asked = {"name": CANARY, "scopes": ["book", "customers:manage", "business:manage"]}
+    key = ok(await stage.as_("owner").post(f"{root}/api-keys", asked), 201)["key"]
+    program = stage.api.with_token(key)
+    ok(await program.book(stage.tenant, **slot, starts_at=stage.next_start(), **PERSONAL), 201)
+    person = {**PERSONAL["customer"], "consents": [{"purpose": "sms", "granted": True, "text": CANARY}]}
+    await program.post(f"{root}/customers", person)
+    await program.post(f"{root}/customers/search", {"email": PERSONAL["customer"]["email"]})
+    ok(await program.post(f"{root}/import", {"customers": [{"name": f"{CANARY} Im Port", "phone": PHONE}]}))
+    await program.post(f"{root}/import", {"customers": [{"name": CANARY, "phone": CANARY, CANARY: CANARY}]})
+    await stage.api.with_token(f"{key}x").get(f"{root}/customers")
+    booked = ok(await stage.api.book(stage.tenant, **slot, starts_at=stage.next_start(), **PERSONAL), 201)
+    link = booked["manage"]["token"]
+    guest = stage.api.with_token(link)
+    ok(await guest.get(f"/v1/bookings/{booked['id']}"))
+    ok(await guest.command(booked["id"], "cancel", reason=f"{CANARY} changed their mind"))
+    await stage.api.with_token(f"{link}x").get(f"/v1/bookings/{booked['id']}")
+    await guest.get(f"/v1/bookings/{CANARY}?{CANARY}={CANARY}")
+    return {key, link}
+
+
+async def test_api_and_worker_log_one_json_object_a_line_and_never_a_name_a_password_or_a_token(
+    settings: Settings, tenant: Tenant, stage: Stage, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    async with api_process(settings) as (http, lines):
+    async with process(settings, "worker") as worker_lines, api_process(settings) as (http, api_lines):
         alone = Stage(ApiClient.over(http, settings), stage.engine, tenant)
-        await live_a_life(alone)
-        await http.get("/livez", headers={"X-Request-ID": "the-last-one"})
-        async with asyncio.timeout(10):
-            while not any("the-last-one" in line for line in lines):
+        secrets = await keep_secrets(alone, settings)
+        async with asyncio.timeout(30):
+            while not any("messages_sent" in line for line in worker_lines):
+                await live_a_life(alone)  # the worker of the fixtures takes its share of the work
+            await http.get("/livez", headers={"X-Request-ID": "the-last-one"})
+            while not any("the-last-one" in line for line in api_lines):
                 await asyncio.sleep(0.01)
-    records = [json.loads(line) for line in lines]
+    records = [json.loads(line) for line in [*worker_lines, *api_lines]]
     requests = [record for record in records if record.get("event") == "request"]
     assert requests[-1]["request_id"] == "the-last-one"
     assert {"method", "route", "status", "ms", "request_id", "service", "level", "timestamp"} <= set(requests[-1])
-    assert traces_in("\n".join(lines)) == []
-
-
-@asynccontextmanager
-async def api_process(settings: Settings) -> AsyncIterator[tuple[httpx.AsyncClient, list[str]]]:
-    """`python -m api` as a process of its own, and the lines that it writes."""
-    port = free_port()
-    environment = os.environ | {
-        "HOLDFAST_DATABASE_URL": settings.database_url,
-        "HOLDFAST_JWT_KEY_FILE": str(settings.jwt_key_file),
-        "HOLDFAST_LOG_LEVEL": "DEBUG",
-        "PYTHONUNBUFFERED": "1",
-    }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "api", "--port", str(port)),
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    lines: list[str] = []
-    reading = asyncio.create_task(_collect(process, lines))
-    try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
-            await _until_alive(http)
-            yield http, lines
-    finally:
-        process.terminate()
-        await process.wait()
-        await reading
-
-
-async def _collect(process: asyncio.subprocess.Process, lines: list[str]) -> None:
-    assert process.stdout is not None
-    while line := await process.stdout.readline():
-        lines.append(line.decode().rstrip())
-
-
-async def _until_alive(http: httpx.AsyncClient) -> None:
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                await http.get("/livez")
-            except httpx.TransportError:
-                await asyncio.sleep(0.02)
-            else:
-                return
+    assert len(requests) > 25
+    printed = capfd.readouterr()
+    said = "\n".join([*api_lines, *worker_lines, printed.out, printed.err])
+    assert traces_in(said) == []
+    assert len(secrets) == 8
+    assert [secret for secret in secrets if secret in said or secret.rsplit(".", 1)[-1] in said] == []

@@ -6,7 +6,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.api_client import ApiClient
+from tests.integration.api.raw import send_raw
 from tests.integration.api.stage import Stage, ok, problem
+
+JSON = {"Content-Type": "application/json"}
 
 
 @pytest.mark.parametrize(
@@ -31,8 +34,84 @@ async def test_whatever_goes_wrong_has_the_same_shape(
 
 
 async def test_a_method_that_is_not_there_says_which_are(api: ApiClient) -> None:
-    answer = await api._http.delete("/livez")
-    assert answer.headers["Allow"] == "GET"
+    for path, methods in (
+        ("/livez", "GET, HEAD"),
+        ("/v1/bookings", "GET, HEAD, POST"),
+        ("/v1/businesses/any", "GET, HEAD, PATCH"),
+        ("/v1/auth/login", "POST"),
+    ):
+        answer = await api._http.delete(path)
+        problem(answer, 405, "method_not_allowed")
+        assert answer.headers["Allow"] == methods
+
+
+async def test_head_is_get_without_the_content(api: ApiClient, stage: Stage) -> None:
+    for path in ("/livez", f"/v1/businesses/{stage.tenant.slug}", "/v1/nowhere"):
+        whole, head = await api._http.get(path), await api._http.head(path)
+        assert head.status_code == whole.status_code
+        assert head.content == b""
+        for name in ("Content-Type", "Content-Length", "ETag"):
+            assert head.headers.get(name) == whole.headers.get(name)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "status", "code"),
+    [
+        ("application/json", b"", 422, "invalid_request"),
+        ("application/json", b"{", 422, "invalid_request"),
+        ("application/json", b"[]", 422, "invalid_request"),
+        ("application/json", b'"email"', 422, "invalid_request"),
+        ("application/json", b'{"email": "\xff"}', 400, "bad_request"),
+        ("application/json", b"[" * 100_000, 400, "bad_request"),
+        ("application/json", b"1" * 10_000, 400, "bad_request"),
+        ("application/json", b'{"\\ud800/~": "\\ud800"}', 422, "invalid_request"),
+        ("application/json", b'{"email": NaN, "password": -1e999}', 422, "invalid_request"),
+        ("application/problem+json; charset=utf-8", b"{}", 422, "invalid_request"),
+        ("text/plain", b'{"email": "a@b.example", "password": "secret"}', 415, "unsupported_media_type"),
+        ("text/plain", b"", 422, "invalid_request"),
+        ("application/x-www-form-urlencoded", b"email=a%40b.example", 415, "unsupported_media_type"),
+        ("multipart/form-data; boundary=x", b"--x--", 415, "unsupported_media_type"),
+        ("nonsense", b"{}", 415, "unsupported_media_type"),
+        ("", b"{}", 415, "unsupported_media_type"),
+    ],
+)
+async def test_a_body_that_cannot_be_read_is_refused(
+    api: ApiClient, content_type: str, body: bytes, status: int, code: str
+) -> None:
+    answer = await api._http.post("/v1/auth/login", content=body, headers={"Content-Type": content_type})
+    problem(answer, status, code)
+    assert "secret" not in answer.text
+    assert answer.headers.get("Accept") == ("application/json" if status == 415 else None)
+
+
+async def test_what_is_too_long_is_refused(api: ApiClient, api_url: str) -> None:
+    problem(await api.get("/v1/bookings", cursor="x" * 9_000), 414, "uri_too_long")
+    problem(await api._http.get("/livez", headers={"X-Much": "x" * 33_000}), 431, "headers_too_large")
+    login = await api._http.post("/v1/auth/login", content=b"[" + b" " * 300_000 + b"]", headers=JSON)
+    problem(login, 413, "payload_too_large")
+    endless = await send_raw(api_url, b"GET / HTTP/1.1\r\nHost: x\r\n", b"X-Much: " + b"x" * 100_000)
+    assert (endless.status, endless.code) == (431, "headers_too_large")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"no HTTP at all\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nno field\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    ],
+)
+async def test_what_is_no_http_is_a_problem_too(api_url: str, sent: bytes) -> None:
+    answer = await send_raw(api_url, sent)
+    assert (answer.status, answer.code) == (400, "bad_request")
+
+
+async def test_a_path_with_a_slash_more_is_not_sent_elsewhere(api: ApiClient) -> None:
+    """A redirect would go to the host that the request names."""
+    problem(await api._http.get("/v1/bookings/", headers={"Host": "evil.example"}), 404, "not_found")
 
 
 async def test_an_invalid_request_says_where(stage: Stage) -> None:

@@ -9,7 +9,7 @@ import pytest
 from domain.access import Principal
 from runtime.ids import new_id
 from tests.factories import add_user
-from tests.integration.api.stage import Json, Stage, ok, problem
+from tests.integration.api.stage import Json, Stage, ok, patch, problem
 
 
 def at(stage: Stage, part: str = "") -> str:
@@ -63,9 +63,9 @@ async def test_everything_about_a_provider_can_be_said_changed_and_taken_back(st
     assert {name: added[name] for name in said} == said | stored
     new: Json = dict.fromkeys(("email", "phone", "timezone", "auto_accept", "user_id"))
     new |= {"code": "park", "name": "Park", "skills": [], "rating": 5, "available": True}
-    changed = ok(await admin.send("PATCH", at(stage, "/cho"), new))
+    changed = ok(await patch(admin, at(stage, "/cho"), new))
     assert changed == added | new
-    assert ok(await admin.send("PATCH", at(stage, f"/{added['id']}"), {})) == changed
+    assert ok(await patch(admin, at(stage, f"/{added['id']}"), {})) == changed
     assert ok(await admin.get(at(stage, "/park/details"))) == changed
 
 
@@ -75,7 +75,7 @@ async def test_the_code_tells_providers_apart(stage: Stage) -> None:
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 9
     assert len({answer.json()["id"] for answer in answers}) == 1
     problem(answers[[answer.status_code for answer in answers].index(409)], 409, "already_exists")
-    problem(await owner.send("PATCH", at(stage, "/ana"), {"code": "cho"}), 409, "already_exists")
+    problem(await patch(owner, at(stage, "/ana"), {"code": "cho"}), 409, "already_exists")
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ async def test_a_provider_with_nonsense_in_it_is_422_and_not_stored(
     owner, before = stage.as_("owner"), ok(await stage.as_("ana").get(at(stage, "/ana/details")))
     for answer in (
         await owner.post(at(stage), {"name": "Cho"} | change),
-        await owner.send("PATCH", at(stage, "/ana"), {"available": False} | change),
+        await patch(owner, at(stage, "/ana"), {"available": False} | change),
     ):
         found = problem(answer, 422, "invalid_request")
         assert [error["pointer"] for error in found["errors"]] == [pointer]
@@ -111,10 +111,10 @@ async def test_a_provider_with_nonsense_in_it_is_422_and_not_stored(
 async def test_providers_read_their_own_details_and_say_whether_they_are_available(stage: Stage) -> None:
     ana = stage.as_("ana")
     assert ok(await ana.get(at(stage, "/ana/details")))["user_id"] == str(stage.tenant.principals["ana"].user_id)
-    assert ok(await ana.send("PATCH", at(stage, "/ana"), {"available": False}))["available"] is False
+    assert ok(await patch(ana, at(stage, "/ana"), {"available": False}))["available"] is False
     for change in ({"rating": 5}, {"available": True, "name": "Queen Ana"}, {"user_id": None}):
-        problem(await ana.send("PATCH", at(stage, "/ana"), change), 403, "forbidden")
-    problem(await ana.send("PATCH", at(stage, "/ben"), {"available": False}), 403, "forbidden")
+        problem(await patch(ana, at(stage, "/ana"), change), 403, "forbidden")
+    problem(await patch(ana, at(stage, "/ben"), {"available": False}), 403, "forbidden")
     shown = {one["name"]: one["available"] for one in ok(await stage.api.get(at(stage)))["items"]}
     assert shown == {"ana": False, "ben": True}
 
@@ -126,13 +126,13 @@ async def test_whoever_acts_as_a_provider_changes_at_once(stage: Stage) -> None:
 
     async def hand_over(user_id: Any) -> None:
         for _ in range(2):  # a repetition is harmless
-            changed = ok(await owner.send("PATCH", at(stage, "/ana"), {"user_id": user_id}))
+            changed = ok(await patch(owner, at(stage, "/ana"), {"user_id": user_id}))
             assert changed["user_id"] == user_id
 
     await hand_over(str(pat))
     ok(await successor.get(at(stage, "/ana/details")))
     problem(await stage.as_("ana").get(at(stage, "/ana/details")), 404, "not_found")
-    taken = problem(await owner.send("PATCH", at(stage, "/ben"), {"user_id": str(pat)}), 409, "already_exists")
+    taken = problem(await patch(owner, at(stage, "/ben"), {"user_id": str(pat)}), 409, "already_exists")
     assert taken["id"] == str(stage.tenant.providers["ana"])
     assert ok(await owner.get(at(stage, "/ben/details")))["user_id"] is not None
     await hand_over(None)
@@ -144,9 +144,9 @@ async def test_who_has_read_something_older_changes_nothing(stage: Stage) -> Non
     owner, path = stage.as_("owner"), at(stage, "/ana")
     public = (await stage.api.get(path)).headers["ETag"]
     details = (await owner.get(f"{path}/details")).headers["ETag"]
-    changed = await owner.send("PATCH", path, {"phone": "+12125550100"}, **{"If-Match": details})
+    changed = await patch(owner, path, {"phone": "+12125550100"}, **{"If-Match": details})
     assert changed.headers["ETag"] == (await owner.get(f"{path}/details")).headers["ETag"]
-    problem(await owner.send("PATCH", path, {"rating": 1}, **{"If-Match": details}), 412, "stale")
-    ok(await owner.send("PATCH", path, {"rating": 1}, **{"If-Match": public}))
-    problem(await owner.send("PATCH", path, {"rating": 2}, **{"If-Match": public}), 412, "stale")
+    problem(await patch(owner, path, {"rating": 1}, **{"If-Match": details}), 412, "stale")
+    ok(await patch(owner, path, {"rating": 1}, **{"If-Match": public}))
+    problem(await patch(owner, path, {"rating": 2}, **{"If-Match": public}), 412, "stale")
     assert ok(await stage.api.get(path))["rating"] == 1.0

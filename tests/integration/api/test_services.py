@@ -6,7 +6,7 @@ import pytest
 
 from runtime.ids import new_id
 from tests.factories import make_tenant
-from tests.integration.api.stage import Json, Stage, ok, problem
+from tests.integration.api.stage import Json, Stage, ok, patch, problem
 
 WASH: Json = {"name": "Car wash", "duration_minutes": 30, "price": {"amount_minor": 20_00}}
 
@@ -79,10 +79,10 @@ async def test_everything_about_a_service_can_be_said_and_changed(stage: Stage) 
         "required_skills": [],
         "active": True,
     }
-    changed = ok(await admin.send("PATCH", at(stage, "/yoga_1"), new))
+    changed = ok(await patch(admin, at(stage, "/yoga_1"), new))
     new["price"]["currency"] = "EUR"
     assert changed == new | {"id": added["id"]}
-    assert ok(await admin.send("PATCH", at(stage, f"/{added['id']}"), {})) == changed
+    assert ok(await patch(admin, at(stage, f"/{added['id']}"), {})) == changed
     assert ok(await stage.api.get(at(stage, "/pilates"))) == changed
 
 
@@ -91,7 +91,7 @@ async def test_the_code_tells_services_apart(stage: Stage) -> None:
     added = ok(await owner.post(at(stage), WASH), 201)
     again = problem(await owner.post(at(stage), WASH), 409, "already_exists")
     assert again["id"] == added["id"]
-    problem(await owner.send("PATCH", at(stage, "/repair"), {"code": "car-wash"}), 409, "already_exists")
+    problem(await patch(owner, at(stage, "/repair"), {"code": "car-wash"}), 409, "already_exists")
     other = await make_tenant(stage.engine)
     theirs = stage.api.as_(other.principals["owner"])
     ok(await theirs.post(f"/v1/businesses/{other.slug}/services", WASH), 201)
@@ -131,19 +131,19 @@ async def test_a_service_with_nonsense_in_it_is_422_and_not_stored(
     assert [error["pointer"] for error in found["errors"]] == [pointer]
     assert await stage.count("services") == 1
     if change != {"name": "日本"}:  # a name alone may be anything
-        problem(await owner.send("PATCH", at(stage, "/repair"), change), 422, "invalid_request")
+        problem(await patch(owner, at(stage, "/repair"), change), 422, "invalid_request")
         assert ok(await stage.api.get(at(stage, "/repair"))) == before
 
 
 async def test_what_must_be_something_cannot_be_null(stage: Stage) -> None:
     owner = stage.as_("owner")
     for member in ("code", "name", "description", "duration_minutes", "price", "capacity", "active"):
-        problem(await owner.send("PATCH", at(stage, "/repair"), {member: None}), 422, "invalid_request")
+        problem(await patch(owner, at(stage, "/repair"), {member: None}), 422, "invalid_request")
 
 
 async def test_what_is_not_active_exists_for_the_desk_alone(stage: Stage) -> None:
     owner, path = stage.as_("owner"), at(stage, "/repair")
-    withdrawn = ok(await owner.send("PATCH", path, {"active": False}))
+    withdrawn = ok(await patch(owner, path, {"active": False}))
     assert withdrawn["active"] is False
     for reader in (stage.api, stage.as_("customer"), stage.as_("ana")):
         problem(await reader.get(path), 404, "not_found")
@@ -161,7 +161,7 @@ async def test_who_has_read_something_older_changes_nothing(stage: Stage) -> Non
     owner, path = stage.as_("owner"), at(stage, "/repair")
     read = (await stage.api.get(path)).headers["ETag"]
     price = {"price": {"amount_minor": 1}}
-    answers = await asyncio.gather(*(owner.send("PATCH", path, price, **{"If-Match": read}) for _ in range(5)))
+    answers = await asyncio.gather(*(patch(owner, path, price, **{"If-Match": read}) for _ in range(5)))
     assert sorted(answer.status_code for answer in answers) == [200, 412, 412, 412, 412]
-    problem(await owner.send("PATCH", path, {"name": "Late"}, **{"If-Match": read}), 412, "stale")
+    problem(await patch(owner, path, {"name": "Late"}, **{"If-Match": read}), 412, "stale")
     assert ok(await stage.api.get(path))["name"] == "Repair"

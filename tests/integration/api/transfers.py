@@ -40,6 +40,7 @@ def document() -> Json:
             "timezone": "Europe/London",
             "currency": "GBP",
             "locale": "en-GB",
+            "guest_bookings": False,
             "policy": {"hold_minutes": 5, "cancellation": {"fee_percent": 50}},
         },
         "services": [
@@ -109,13 +110,13 @@ async def founded(stage: Stage, name: str) -> str:
 
 
 async def send(
-    stage: Stage, path: str, content: str | bytes | Json, *, by: str = "owner", **query: Any
+    stage: Stage, path: str, content: str | bytes | Json, *, by: str = "owner", key: str = "", **query: Any
 ) -> httpx.Response:
-    """Import JSON, or CSV when a `section` is named."""
+    """Import JSON, or CSV when a `section` is named; `key` is an Idempotency-Key."""
     client = stage.as_(by)
     kind = "text/csv; charset=utf-8" if "section" in query else "application/json"
     body = json.dumps(content) if isinstance(content, dict) else content
-    headers = client.headers(**{"Content-Type": kind})
+    headers = client.headers(**{"Content-Type": kind, "Idempotency-Key": key})
     return await client._http.post(f"{path}/import", content=body, headers=headers, params=query)
 
 

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.repositories import bookings
-from db.repositories.bookings import Inserted
+from db.repositories import bookings, new_bookings
+from db.repositories.new_bookings import Inserted
 from domain.booking import BookingState
 from tests.factories import Tenant, future, make_booking, make_tenant, new_booking
 from tests.integration.db.calendars import booking_state, stored
@@ -18,7 +18,7 @@ _TABLES = ("bookings", "reservations", "booking_history", "events", "idempotency
 async def insert(engine: AsyncEngine, tenant: Tenant, state: BookingState, **changes: Any) -> Inserted:
     """Insert as creating does: committed only when booked."""
     async with engine.connect() as conn, conn.begin() as transaction:
-        inserted = await bookings.insert(conn, tenant.business_id, new_booking(tenant, state, **changes))
+        inserted = await new_bookings.insert(conn, tenant.business_id, new_booking(tenant, state, **changes))
         if not inserted.booked:
             await transaction.rollback()
     return inserted

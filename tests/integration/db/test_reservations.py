@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.repositories import availability, bookings, calendar
+from db.repositories import availability, calendar, new_bookings
 from domain.booking import BookingState
 from tests.factories import Tenant, future, make_booking, new_booking
 from tests.integration.db.calendars import booking_state, search
@@ -98,7 +98,7 @@ async def try_to_book(engine: AsyncEngine, tenant: Tenant, slot: datetime) -> bo
     """What creating does, in a transaction of its own."""
     state = booking_state(tenant, starts_at=slot)
     async with engine.connect() as conn, conn.begin() as transaction:
-        inserted = await bookings.insert(conn, tenant.business_id, new_booking(tenant, state))
+        inserted = await new_bookings.insert(conn, tenant.business_id, new_booking(tenant, state))
         if not inserted.booked:
             await transaction.rollback()
         return inserted.booked

@@ -4,7 +4,7 @@ import pytest
 
 from domain.booking import Actor
 from domain.commands import check
-from domain.errors import ForbiddenError, InvalidTransitionError
+from domain.errors import ForbiddenError, InvalidTransitionError, StaleError
 from domain.lifecycle import Command, Role, Status
 from tests.unit.domain import contract
 from tests.unit.domain.builders import ADMIN, BEN, CUSTOMER, OWNER, PROVIDER, actor, booking, command
@@ -47,9 +47,33 @@ def test_an_admin_may_override_any_status_with_any(status: Status, target: Statu
     check(booking(status), command(Command.OVERRIDE, ADMIN, status=target))
 
 
+@pytest.mark.parametrize("kind", [Command.ACCEPT, Command.RESCHEDULE, Command.OVERRIDE])
+def test_a_command_that_is_meant_for_another_version_is_stale(kind: Command) -> None:
+    state = booking(Status.ASSIGNED)
+    for version in (None, state.version):
+        check(state, command(kind, ADMIN, expected_version=version))
+    for version in (state.version - 1, state.version + 1):
+        with pytest.raises(StaleError):
+            check(state, command(kind, ADMIN, expected_version=version))
+
+
+def test_who_may_and_what_is_possible_are_judged_before_the_version() -> None:
+    with pytest.raises(ForbiddenError):
+        check(booking(Status.ASSIGNED), command(Command.ACCEPT, CUSTOMER, expected_version=1))
+    with pytest.raises(InvalidTransitionError):
+        check(booking(Status.COMPLETED), command(Command.ACCEPT, ADMIN, expected_version=1))
+
+
 def test_a_command_carries_no_text_that_somebody_typed() -> None:
     """Reasons are stored and named by id, so that no workflow payload holds personal data."""
     for kind in Command:
         members = set(type(command(kind, ADMIN)).model_fields)
-        particulars = members - {"actor", "remark_id", "reason", "command_id", "correlation_id"}
+        particulars = members - {
+            "actor",
+            "remark_id",
+            "reason",
+            "command_id",
+            "correlation_id",
+            "expected_version",
+        }
         assert particulars <= {"party", "starts_at", "provider_id", "status"}

@@ -1,0 +1,20 @@
+"""What stands in for account messages while nothing is set up to send them: a log line, and no e-mail.
+
+Sending by SMTP comes with the messages; until then set `HOLDFAST_MAIL_FOLDER` to have the letters as files.
+"""
+
+import structlog
+
+from activities.ports import Letter
+from runtime.metrics import MESSAGES
+
+_log = structlog.get_logger()
+
+_CHANNEL = "console"
+
+
+class ConsoleMail:
+    async def send(self, letter: Letter) -> None:
+        """Say in the log that there is a letter: neither to whom, nor what it says."""
+        MESSAGES.labels(_CHANNEL, "sent").inc()
+        _log.info("account_message_sent", channel=_CHANNEL, letter_id=str(letter.id), kind=letter.kind)

@@ -1,0 +1,31 @@
+"""The text of an API key: `hfk_`, eight characters, `_`, and 32 random bytes in URL-safe Base64."""
+
+import secrets
+import string
+from dataclasses import dataclass, field
+from typing import Final
+
+from api.auth.credentials import KEY_MARK, PREFIX_LENGTH, hashed
+
+_ALPHABET: Final = string.ascii_letters + string.digits
+_SECRET_BYTES: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key that was just made: the one moment in which its text is known here."""
+
+    prefix: str
+    text: str = field(repr=False)
+
+    @property
+    def secret_hash(self) -> bytes:
+        """What is stored of it."""
+        return hashed(self.text)
+
+
+def make_key() -> NewKey:
+    """A fresh key."""
+    own = "".join(secrets.choice(_ALPHABET) for _ in range(PREFIX_LENGTH - len(KEY_MARK)))
+    prefix = KEY_MARK + own
+    return NewKey(prefix, f"{prefix}_{secrets.token_urlsafe(_SECRET_BYTES)}")

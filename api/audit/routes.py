@@ -1,0 +1,63 @@
+"""`/v1/businesses/{business}/audit-log`: what was done in a business, and what was denied."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from api import cursors
+from api.access import ThisBusiness, needs
+from api.audit.schemas import AuditActor, AuditLine, AuditPage, Outcome
+from api.deps import AppParts
+from db.engine import autocommit
+from db.repositories import audit
+from db.repositories.audit import Filters
+from db.repositories.rows import Row
+from domain.access import Permission
+from domain.times import Moment
+
+router = APIRouter(prefix="/v1/businesses/{business}/audit-log", tags=["audit log"])
+
+Action = Annotated[str | None, Query(pattern="^[A-Za-z]{1,100}$", description="An operation id.")]
+ObjectId = Annotated[str | None, Query(pattern="^[A-Za-z0-9_-]{1,100}$", description="As the lines name it.")]
+From = Annotated[Moment | None, Query(alias="from", description="At or after.")]
+To = Annotated[Moment | None, Query(description="Before.")]
+Cursor = Annotated[str | None, Query(max_length=cursors.LONGEST)]
+
+
+@router.get(
+    "",
+    operation_id="listAuditLog",
+    dependencies=[needs(Permission.READ_AUDIT_LOG)],
+    response_model=AuditPage,
+)
+async def list_audit_log(
+    business: ThisBusiness,
+    parts: AppParts,
+    actor_id: UUID | None = None,
+    action: Action = None,
+    object_id: ObjectId = None,
+    outcome: Outcome | None = None,
+    from_: From = None,
+    to: To = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Cursor = None,
+) -> AuditPage:
+    """Who did what to which object from where, newest first: every write, and every access that was denied.
+
+    There are ids in it, and network addresses, but no names and nothing of what was written.
+    """
+    filters = Filters(
+        actor_id=actor_id, action=action, object_id=object_id, outcome=outcome, from_=from_, before=to
+    )
+    listing = f"audit-log/{business['id']}"
+    after = parts.cursors.decode(listing, cursor) if cursor else None
+    async with autocommit(parts.engine) as conn:
+        rows = await audit.list_page(conn, business["id"], filters, limit=limit + 1, after=after)
+    shown = rows[:limit]
+    more = parts.cursors.encode(listing, shown[-1]["at"], shown[-1]["id"]) if len(rows) > limit else None
+    return AuditPage(items=[_line(row) for row in shown], next_cursor=more)
+
+
+def _line(row: Row) -> AuditLine:
+    return AuditLine(**row, actor=AuditActor(kind=row["actor_kind"], id=row["actor_id"]))

@@ -1,0 +1,202 @@
+"""`/v1/auth`: getting an account, and its password.
+
+None of the answers tells whether an address has an account. What there is to be told goes to the address itself,
+by e-mail.
+"""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+
+from api.access import CurrentUser, needs
+from api.audit import trail
+from api.auth.logins import ThisLogin
+from api.auth.passwords import hash_aside, verify_password
+from api.auth.schemas import (
+    Accepted,
+    ChangePasswordIn,
+    ForgotPasswordIn,
+    MembershipOut,
+    MeOut,
+    RegisterIn,
+    ResetPasswordIn,
+    TokenOut,
+    VerifyEmailIn,
+)
+from api.auth.throttle import ThisThrottle
+from api.deps import AppParts, Parts
+from api.exchange import ThisExchange
+from api.writing import Writing
+from db.engine import autocommit
+from db.repositories import accounts, sessions, users
+from db.repositories.accounts import OpenRequest
+from db.repositories.users import Profile
+from domain.access import Permission, Principal
+from domain.accounts import REGISTRATION_LASTS, RESET_LASTS, EndReason, RequestKind, token_hash
+from domain.errors import InvalidTokenError, UnauthenticatedError, WrongPasswordError
+from runtime.ids import new_id
+
+router = APIRouter(prefix="/v1/auth")
+
+
+@router.post("/register", operation_id="register", status_code=202, dependencies=[needs(Permission.SIGN_IN)])
+async def register(body: RegisterIn, parts: AppParts, throttle: ThisThrottle, write: Writing) -> Accepted:
+    """Ask for an account. A message to the address says how to go on; it is good for 24 hours."""
+    await throttle.ask()
+    password_hash = await hash_aside(body.password.get_secret_value())
+    request_id, kind = new_id(), RequestKind.REGISTER
+    async with write.begin() as conn:
+        write.concerns(request_id)
+        is_taken = await throttle.may_write_to(conn, kind, body.email)
+        if is_taken:
+            expires_at = parts.now() + REGISTRATION_LASTS
+            await accounts.add_request(
+                conn,
+                request_id,
+                kind,
+                body.email,
+                name=body.name,
+                password_hash=password_hash,
+                expires_at=expires_at,
+            )
+    return _accepted(parts, request_id if is_taken else None)
+
+
+@router.post(
+    "/forgot-password",
+    operation_id="forgotPassword",
+    status_code=202,
+    dependencies=[needs(Permission.SIGN_IN)],
+)
+async def forgot_password(
+    body: ForgotPasswordIn, parts: AppParts, throttle: ThisThrottle, write: Writing
+) -> Accepted:
+    """Ask for a new password. A message to the address says how to go on; it is good for an hour."""
+    await throttle.ask()
+    request_id, kind = new_id(), RequestKind.RESET
+    async with write.begin() as conn:
+        write.concerns(request_id)
+        is_taken = await throttle.may_write_to(conn, kind, body.email)
+        if is_taken:
+            expires_at = parts.now() + RESET_LASTS
+            await accounts.add_request(conn, request_id, kind, body.email, expires_at=expires_at)
+    return _accepted(parts, request_id if is_taken else None)
+
+
+def _accepted(parts: Parts, request_id: UUID | None) -> Accepted:
+    if request_id is not None:
+        parts.messages.submit(request_id)
+    return Accepted()
+
+
+@router.post("/verify-email", operation_id="verifyEmail", dependencies=[needs(Permission.SIGN_IN)])
+async def verify_email(
+    body: VerifyEmailIn, parts: AppParts, throttle: ThisThrottle, session: ThisLogin, write: Writing
+) -> TokenOut:
+    """Open the account and log in: with the token that was mailed and the password that was chosen.
+
+    It takes both. Who registers an address that is not theirs does not get the token; and whose address was
+    registered by somebody else does not, by a click, open an account to which that somebody has the password.
+    """
+    token = body.token.get_secret_value()
+    attempt = await throttle.take(f"token {token}")
+    asked = await _open_request(parts, RequestKind.REGISTER, token)
+    stored = asked.password_hash if asked else None
+    if not await verify_password(stored, body.password.get_secret_value()) or asked is None:
+        raise InvalidTokenError
+    assert asked.name is not None
+    assert stored is not None
+    async with write.begin() as conn:
+        user_id = None
+        if await accounts.finish(conn, asked.id):
+            user_id = await users.create(conn, email=asked.email, name=asked.name, password_hash=stored)
+        answer = await session.begin(conn, user_id, stored) if user_id is not None else None
+        if answer is None:
+            raise InvalidTokenError
+        await throttle.succeeded(conn, attempt)
+    return answer
+
+
+@router.post(
+    "/reset-password",
+    operation_id="resetPassword",
+    status_code=204,
+    dependencies=[needs(Permission.SIGN_IN)],
+)
+async def reset_password(
+    body: ResetPasswordIn, parts: AppParts, exchange: ThisExchange, throttle: ThisThrottle, write: Writing
+) -> None:
+    """Choose a new password with the token that was mailed. It ends every session of the account."""
+    asked = await _open_request(parts, RequestKind.RESET, body.token.get_secret_value())
+    if asked is None:
+        raise InvalidTokenError
+    password_hash = await hash_aside(body.password.get_secret_value())
+    async with write.begin() as conn:
+        is_first = await accounts.finish(conn, asked.id)
+        user_id = await users.reset_password(conn, asked.email, password_hash=password_hash) if is_first else None
+        if user_id is None:
+            raise InvalidTokenError
+        await sessions.end_all(conn, user_id, EndReason.PASSWORD_RESET)
+        await accounts.withdraw_resets(conn, asked.email)
+        await throttle.forget(conn, asked.email)
+        exchange.caller = Principal(user_id=user_id)
+        write.concerns(user_id)
+
+
+async def _open_request(parts: Parts, kind: RequestKind, token: str) -> OpenRequest | None:
+    async with autocommit(parts.engine) as conn:
+        return await accounts.find_open(conn, kind, token_hash(token))
+
+
+@router.post(
+    "/change-password",
+    operation_id="changePassword",
+    status_code=204,
+    dependencies=[needs(Permission.MANAGE_ACCOUNT)],
+)
+async def change_password(
+    body: ChangePasswordIn,
+    request: Request,
+    parts: AppParts,
+    user: CurrentUser,
+    throttle: ThisThrottle,
+    write: Writing,
+) -> None:
+    """Choose a new password. It ends every session of yours but this one."""
+    write.concerns(user.user_id)
+    known = await _profile(parts, user)
+    attempt = await throttle.take(known.email)
+    if not await verify_password(known.password_hash, body.current_password.get_secret_value()):
+        raise await _denied(parts, request)
+    password_hash = await hash_aside(body.new_password.get_secret_value())
+    async with write.begin() as conn:
+        is_replaced = await users.replace_password(
+            conn, user.user_id, known_hash=known.password_hash, password_hash=password_hash
+        )
+        if not is_replaced:  # somebody else was faster
+            raise WrongPasswordError
+        await sessions.end_all(conn, user.user_id, EndReason.PASSWORD_CHANGED, but=user.session_id)
+        await accounts.withdraw_resets(conn, known.email)
+        await throttle.succeeded(conn, attempt)
+
+
+async def _denied(parts: Parts, request: Request) -> WrongPasswordError:
+    error = WrongPasswordError()
+    await trail.note_denied(parts, request, error)
+    return error
+
+
+@router.get("/me", operation_id="getMe", dependencies=[needs(Permission.MANAGE_ACCOUNT)])
+async def get_me(parts: AppParts, user: CurrentUser) -> MeOut:
+    """Who you are, and your roles in businesses as they are now."""
+    known = await _profile(parts, user)
+    memberships = [MembershipOut(**membership.model_dump()) for membership in user.memberships]
+    return MeOut(id=user.user_id, email=known.email, name=known.name, memberships=memberships)
+
+
+async def _profile(parts: Parts, user: Principal) -> Profile:
+    async with autocommit(parts.engine) as conn:
+        known = await users.find_profile(conn, user.user_id)
+    if known is None:
+        raise UnauthenticatedError
+    return known

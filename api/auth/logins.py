@@ -1,0 +1,96 @@
+"""Sessions of this API: how they begin, and how they go on by refresh tokens that are replaced at each use.
+
+RFC 9700, section 4.14.2: whoever comes with a token that was used before has it from somebody else, or somebody
+else has it from them. The session ends, for both.
+"""
+
+import secrets
+from datetime import timedelta
+from typing import Annotated, Final
+from uuid import UUID
+
+from fastapi import Depends, Request
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.audit import trail
+from api.auth.schemas import TokenOut
+from api.deps import AppParts
+from api.exchange import exchange_of
+from db.repositories import audit, sessions
+from db.repositories.sessions import Presented
+from domain.access import Principal
+from domain.accounts import REFRESH_GRACE, EndReason, token_hash
+from domain.errors import UnauthenticatedError
+
+_TOKEN_BYTES: Final = 32
+
+
+class Logins:
+    """The session that this request begins or goes on with; it becomes the request's caller."""
+
+    def __init__(self, request: Request, parts: AppParts) -> None:
+        self._request = request
+        self._exchange = exchange_of(request)
+        self._tokens = parts.tokens
+        self._lifetime = timedelta(days=parts.settings.refresh_token_days)
+        self._expires_at = parts.now() + self._lifetime
+
+    async def begin(self, conn: AsyncConnection, user_id: UUID, password_hash: str) -> TokenOut | None:
+        """Log a user in, whose password was found to be right; none when it has just been changed."""
+        refresh_token = _new_token()
+        session_id = await sessions.begin(
+            conn,
+            user_id,
+            password_hash=password_hash,
+            token_hash=token_hash(refresh_token),
+            expires_at=self._expires_at,
+        )
+        return None if session_id is None else self._answer(user_id, session_id, refresh_token)
+
+    async def go_on(self, conn: AsyncConnection, refresh_token: str) -> TokenOut | None:
+        """Replace a refresh token. None: it was used before, and its session has ended now.
+
+        Raises:
+            UnauthenticatedError: there is no such token, it has run out, or its session is over.
+        """
+        presented = await sessions.present(conn, token_hash(refresh_token), grace=REFRESH_GRACE)
+        if presented is None:
+            raise UnauthenticatedError("The refresh token is not valid: log in again.")
+        if presented.is_reused:
+            await self._end(conn, presented)
+            return None
+        next_token = _new_token()
+        await sessions.rotate(
+            conn,
+            presented.session_id,
+            token_hash(refresh_token),
+            next_hash=token_hash(next_token),
+            expires_at=self._expires_at,
+        )
+        return self._answer(presented.user_id, presented.session_id, next_token)
+
+    async def _end(self, conn: AsyncConnection, reused: Presented) -> None:
+        await sessions.end(conn, reused.session_id, EndReason.TOKEN_REUSED)
+        self._is_of(reused.user_id, reused.session_id)
+        await audit.add(conn, None, trail.entry_of(self._request, "denied", EndReason.TOKEN_REUSED))
+        self._exchange.is_audited = True
+
+    def _answer(self, user_id: UUID, session_id: UUID, refresh_token: str) -> TokenOut:
+        self._is_of(user_id, session_id)
+        return TokenOut(
+            access_token=self._tokens.issue(user_id, session_id),
+            expires_in=int(self._tokens.lifetime.total_seconds()),
+            refresh_token=refresh_token,
+            refresh_expires_in=int(self._lifetime.total_seconds()),
+        )
+
+    def _is_of(self, user_id: UUID, session_id: UUID) -> None:
+        self._exchange.caller = Principal(user_id=user_id, session_id=session_id)
+        self._exchange.object_id = str(session_id)
+
+
+def _new_token() -> str:
+    return secrets.token_urlsafe(_TOKEN_BYTES)
+
+
+ThisLogin = Annotated[Logins, Depends()]

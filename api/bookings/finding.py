@@ -1,0 +1,39 @@
+"""Which bookings a caller may see."""
+
+from uuid import UUID
+
+from api.deps import Parts
+from api.exchange import Exchange
+from db.engine import autocommit
+from db.repositories import bookings
+from db.repositories.bookings import Reach
+from db.repositories.rows import Row
+from domain.access import Caller, Guest, Principal, businesses_run_by, providers_acted_as_by
+from domain.errors import HiddenError, NotFoundError
+
+
+def reach_of(caller: Caller) -> Reach:
+    """Whose bookings they may see."""
+    return Reach(
+        business_ids=businesses_run_by(caller),
+        provider_ids=providers_acted_as_by(caller),
+        user_id=caller.user_id if isinstance(caller, Principal) else None,
+        booking_id=caller.booking_id if isinstance(caller, Guest) else None,
+    )
+
+
+async def find_booking(parts: Parts, exchange: Exchange, booking_id: UUID) -> Row:
+    """The booking, if the caller may see it.
+
+    Raises:
+        NotFoundError: there is none.
+        HiddenError: it is somebody else's. The answer is the same; the audit log of whose it is tells of it.
+    """
+    async with autocommit(parts.engine) as conn:
+        row = await bookings.find(conn, reach_of(exchange.caller), booking_id)
+        owner = await bookings.find_owner(conn, booking_id) if row is None else row["business_id"]
+    exchange.business_id, exchange.object_id = owner, str(booking_id)
+    if row is None:
+        missing = f"There is no booking {booking_id}."
+        raise NotFoundError(missing) if owner is None else HiddenError(missing)
+    return row

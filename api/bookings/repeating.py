@@ -1,0 +1,177 @@
+"""A command with an `Idempotency-Key`: given once, and answered alike however often it is sent.
+
+The effect is committed by the booking's workflow, the answer stored afterwards. A crash in between loses the
+answer but not the effect: the command's name is in the history, and the next request recognises it.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import orjson
+from fastapi import Request
+
+from api.audit import trail
+from api.bookings import rendering
+from api.bookings.commanding import CommandId, Order, carry_out, grant
+from api.deps import Parts
+from api.exchange import Exchange, exchange_of
+from api.preconditions import etag_of
+from db.engine import autocommit
+from db.repositories import bookings, command_keys, idempotency
+from db.repositories.command_keys import IN_FLIGHT, UNKNOWN
+from db.repositories.idempotency import Answer
+from db.repositories.rows import Row
+from domain.errors import (
+    EngineUnavailableError,
+    HoldfastError,
+    IdempotencyMismatchError,
+    RequestInFlightError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Keyed:
+    """An order under its sender's key."""
+
+    parts: Parts
+    request: Request
+    order: Order
+    key: str
+    name: CommandId
+
+    @property
+    def exchange(self) -> Exchange:
+        """What is known of the request."""
+        return exchange_of(self.request)
+
+    @property
+    def scope(self) -> str:
+        """Keys of different callers, commands and bookings never meet."""
+        return f"{self.exchange.caller_name}/{self.order.kind}/{self.order.booking_id}"
+
+
+async def give_once(parts: Parts, request: Request, order: Order, key: str) -> Answer:
+    """Give the command, or give the answer that it got before.
+
+    Raises:
+        RequestInFlightError: the same command is being carried out under this key at this moment.
+        IdempotencyMismatchError: the key was used for this command with other particulars.
+        HoldfastError: refused by the booking, which leaves the key free, or the engine is away, which does not.
+    """
+    exchange = exchange_of(request)
+    keyed = _Keyed(parts, request, order, key, order.name_for(exchange.caller))
+    if (first := await _first_answer(keyed)) is not None:
+        return first
+    if (done := await _applied(keyed)) is not None:
+        return await _settled(keyed, done)
+    try:
+        return await _give(keyed)
+    except HoldfastError:
+        # A booking that this very command has just changed refuses it when it is given again.
+        if (done := await _applied(keyed)) is None:
+            raise
+        return await _settled(keyed, done)
+
+
+async def _give(keyed: _Keyed) -> Answer:
+    granted = await grant(keyed.parts, keyed.exchange, keyed.order)
+    turn = await _take_turn(keyed, granted.row["business_id"])
+    if turn is None:
+        return await _answer_of_rival(keyed)
+    async with _ending_turn(keyed):
+        after = await carry_out(keyed.parts, keyed.exchange, granted, keyed.name, turn)
+        return await _settled(keyed, after)
+
+
+async def _take_turn(keyed: _Keyed, business_id: UUID) -> str | None:
+    lasts = timedelta(seconds=keyed.parts.settings.command_timeout_seconds)
+    async with autocommit(keyed.parts.engine) as conn:
+        return await command_keys.take(conn, business_id, keyed.scope, keyed.key, keyed.name.digest, lasts)
+
+
+@asynccontextmanager
+async def _ending_turn(keyed: _Keyed) -> AsyncIterator[None]:
+    """End the turn when it fails: a refusal frees the key, an outage leaves open whether there is an effect."""
+    try:
+        yield
+    except BaseException as failure:
+        reason = failure.__cause__ if isinstance(failure, EngineUnavailableError) else failure
+        await _end_turn(keyed, refused=isinstance(reason, HoldfastError))
+        raise
+
+
+async def _end_turn(keyed: _Keyed, *, refused: bool) -> None:
+    """What cannot be stored now is made up for by time: a turn does not last for ever."""
+    end = command_keys.free if refused else command_keys.give_back
+    assert keyed.exchange.business_id is not None
+    with contextlib.suppress(Exception):
+        async with autocommit(keyed.parts.engine) as conn:
+            await end(conn, keyed.exchange.business_id, keyed.scope, keyed.key)
+
+
+async def _first_answer(keyed: _Keyed) -> Answer | None:
+    """The answer that was given before; none as long as there is none."""
+    async with autocommit(keyed.parts.engine) as conn:
+        found = await idempotency.find(conn, keyed.scope, keyed.key)
+    if found is None:
+        return None
+    if found.request_hash != keyed.name.digest:
+        raise IdempotencyMismatchError
+    return None if found.status in (IN_FLIGHT, UNKNOWN) else _repeated(keyed, found)
+
+
+async def _answer_of_rival(keyed: _Keyed) -> Answer:
+    """The answer to the same request that was sent at the same time, if it has one by now."""
+    answer = await _first_answer(keyed)
+    if answer is None:
+        raise RequestInFlightError
+    return answer
+
+
+def _repeated(keyed: _Keyed, answer: Answer) -> Answer:
+    """Nothing is done by it, so there is nothing to audit."""
+    exchange = keyed.exchange
+    exchange.business_id, exchange.object_id = (
+        orjson.loads(answer.response)["business_id"],
+        str(keyed.order.booking_id),
+    )
+    exchange.is_audited = True
+    return answer
+
+
+async def _applied(keyed: _Keyed) -> Row | None:
+    """The booking, where this command was applied before and only its answer was lost.
+
+    Raises:
+        IdempotencyMismatchError: the key was used for this command with other particulars.
+    """
+    async with autocommit(keyed.parts.engine) as conn:
+        row = await bookings.find_applied(conn, keyed.order.booking_id, keyed.name.key)
+    if row is not None and row["command_id"] != str(keyed.name):
+        raise IdempotencyMismatchError
+    return row
+
+
+async def _settled(keyed: _Keyed, row: Row) -> Answer:
+    """Store the answer, and give what is stored: another request may have been quicker, and is audited."""
+    exchange = keyed.exchange
+    exchange.business_id, exchange.object_id = row["business_id"], str(row["id"])
+    answer = answer_of(row, exchange, keyed.name)
+    stored: Answer | None = None
+    async with keyed.parts.engine.begin() as conn:
+        if await command_keys.settle(conn, row["business_id"], keyed.scope, keyed.key, answer):
+            await trail.note_done(conn, keyed.request)
+        else:
+            stored = await idempotency.find(conn, keyed.scope, keyed.key)
+    exchange.is_audited = True
+    return stored or answer
+
+
+def answer_of(row: Row, exchange: Exchange, name: CommandId) -> Answer:
+    """The answer to a command: the booking after it, as its sender may see it."""
+    body = rendering.row_as_json(row, exchange.caller).decode()
+    return Answer(name.digest, body, 200, {"ETag": etag_of(row["version"])})

@@ -1,0 +1,6 @@
+"""What happens around every request, one concern a module; `api.app` puts them in order."""
+
+from api.middleware.bodies import allow_body
+from api.middleware.deadlines import allow_time
+
+__all__ = ["allow_body", "allow_time"]

@@ -1,0 +1,99 @@
+"""Outermost: a request's id, its trace, its log line and its metrics; and no exception gets out."""
+
+import re
+import time
+from typing import Final
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.errors import answer_http, answer_unexpected
+from api.exchange import Exchange, new_request_id
+from api.middleware.bodies import bounded, oversize
+from api.middleware.headers import dress
+from api.middleware.proxies import address_of
+from runtime.metrics import REQUEST_SECONDS
+from runtime.tracing import begin_span
+
+_log = structlog.get_logger()
+
+_ACCEPTABLE_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+
+class RequestContext:
+    """Makes the exchange of a request, and sees to it that it is answered and logged."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Wrap one HTTP request; anything else passes."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        started = time.perf_counter()
+        span = begin_span([value.decode("latin-1") for value in _sent(scope, b"traceparent")])
+        exchange = Exchange(_request_id(scope), address_of(scope), headers={"traceparent": span.traceparent})
+        scope.setdefault("state", {})["exchange"] = exchange
+        answer = _Answer(send, exchange, scope)
+        # HEAD is GET without the content (RFC 9110, section 9.3.2): the application knows no difference.
+        inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        with structlog.contextvars.bound_contextvars(request_id=exchange.request_id, trace_id=span.trace_id):
+            try:
+                await self._answer(inner, receive, answer)
+            finally:
+                _observe(inner, scope["method"], answer.status, time.perf_counter() - started)
+        return None
+
+    async def _answer(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        try:
+            if refusal := oversize(scope):
+                raise refusal
+            await self._app(scope, bounded(scope, receive), answer.send)
+        except Exception as error:
+            if answer.status is not None:
+                raise  # the answer has begun: closing the connection is all that is left
+            request = Request(scope)
+            if isinstance(error, HTTPException):
+                response = answer_http(request, error)
+            else:
+                response = answer_unexpected(request, error)
+            await response(scope, receive, answer.send)
+
+
+class _Answer:
+    """Adds the headers of every answer and remembers its status."""
+
+    def __init__(self, send: Send, exchange: Exchange, scope: Scope) -> None:
+        self._send = send
+        self._exchange = exchange
+        self._path = scope["path"]
+        self._is_head = scope["method"] == "HEAD"
+        self.status: int | None = None
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            dress(message, self._exchange, self._path)
+        elif self._is_head:
+            message["body"] = b""
+        await self._send(message)
+
+
+def _request_id(scope: Scope) -> str:
+    """The caller's id where it is harmless, else a fresh one: it goes into logs and headers."""
+    for value in _sent(scope, b"x-request-id"):
+        if _ACCEPTABLE_ID.fullmatch(value):
+            return value.decode()
+    return new_request_id()
+
+
+def _sent(scope: Scope, wanted: bytes) -> list[bytes]:
+    return [value for name, value in scope["headers"] if name == wanted]
+
+
+def _observe(scope: Scope, method: str, status: int | None, seconds: float) -> None:
+    route = getattr(scope.get("route"), "path", "unmatched")
+    REQUEST_SECONDS.labels(method, route, str(status or 499)).observe(seconds)
+    _log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1))

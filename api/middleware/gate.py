@@ -1,0 +1,155 @@
+"""The way into the application: who is asking, how much they ask, and what is noted of it when it is answered."""
+
+import asyncio
+from collections.abc import Awaitable
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.audit import trail
+from api.auth.credentials import Credential
+from api.deps import Parts
+from api.errors import answer
+from api.exchange import Exchange
+from api.limits import OPEN_PATHS, Policy, Standing
+from domain.access import ANONYMOUS
+from domain.errors import RateLimitedError, UnauthenticatedError
+
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_WITHOUT_EFFECT = frozenset({"GET", "HEAD"})
+_ERRORS_FROM = 400
+
+Counting = asyncio.Future[Standing | None]
+
+
+class Gate:
+    """Finds out who the caller is and whether they may ask now; what they may do, each route says."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let one HTTP request in; anything else passes."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        if scope["path"] in OPEN_PATHS:
+            return await self._app(scope, receive, send)
+        parts: Parts = scope["app"].state.parts
+        exchange: Exchange = scope["state"]["exchange"]
+        credential = _read(parts, scope, exchange)
+        policy = parts.limiter.policy_for(scope["method"], scope["path"])
+        if policy is None:
+            await _identify(credential, exchange)
+            return await self._app(scope, receive, _audited(parts, scope, send))
+        toll = _Toll(parts, scope, receive, send)
+        if not await toll.begin(credential, policy):
+            return None
+        if scope["method"] not in _WITHOUT_EFFECT and not await toll.is_paid():
+            return None
+        return await toll.through(self._app(scope, receive, _audited(parts, scope, toll.send)))
+
+
+class _Toll:
+    """One request that is being counted: its answer waits for the count, and is a 429 if there were too many."""
+
+    def __init__(self, parts: Parts, scope: Scope, receive: Receive, send: Send) -> None:
+        self._limiter = parts.limiter
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._exchange: Exchange = scope["state"]["exchange"]
+        self._counting: Counting | None = None
+        self._is_refused = False
+
+    async def begin(self, credential: Credential | None, policy: Policy) -> bool:
+        """Find out whose request it is and have it counted; False when it has been refused already."""
+        subject = self._foreknown(credential, policy)
+        if subject is None:  # only the database can tell whose it is
+            await _identify(credential, self._exchange)
+            subject = self._found(policy)
+        known = self._limiter.refusal(policy, subject)
+        if known is not None:
+            await self._refuse(known)
+            return False
+        self._counting = self._limiter.count(policy, subject)
+        await _identify(credential, self._exchange)
+        return True
+
+    def _foreknown(self, credential: Credential | None, policy: Policy) -> str | None:
+        """Whose request it is by what can be told without asking."""
+        by_caller = self._limiter.counts_by_caller(policy)
+        if by_caller and credential is not None:
+            return credential.subject
+        return self._limiter.by_address(policy, self._exchange.address)
+
+    def _found(self, policy: Policy) -> str:
+        if self._exchange.caller is ANONYMOUS:
+            return self._limiter.by_address(policy, self._exchange.address)
+        return self._exchange.caller_name
+
+    async def is_paid(self) -> bool:
+        """Wait for the count; False when the request has been refused."""
+        assert self._counting is not None
+        standing = await self._counting
+        if standing is None:
+            return True
+        if not standing.is_admitted:
+            await self._refuse(standing)
+            return False
+        self._exchange.headers.update(standing.headers())
+        return True
+
+    async def send(self, message: Message) -> None:
+        """Hold the beginning of the answer until the count is known."""
+        starts = message["type"] == "http.response.start"
+        if self._is_refused or (starts and not await self.is_paid()):
+            return
+        await self._send(message)
+
+    async def through(self, answering: Awaitable[None]) -> None:
+        """Let the application answer; what it fails with is answered outside, and has the headers as well."""
+        try:
+            await answering
+        except Exception:
+            if self._is_refused or not await self.is_paid():
+                return
+            raise
+
+    async def _refuse(self, standing: Standing) -> None:
+        self._is_refused = True
+        self._exchange.headers.update(standing.headers())
+        response = answer(Request(self._scope), RateLimitedError(retry_after=standing.seconds))
+        await response(self._scope, self._receive, self._send)
+
+
+def _read(parts: Parts, scope: Scope, exchange: Exchange) -> Credential | None:
+    """What the request carries; none when it is not to be taken, which the exchange then says."""
+    try:
+        return parts.credentials.read(Headers(scope=scope))
+    except UnauthenticatedError as refusal:
+        exchange.refusal = refusal
+        return None
+
+
+async def _identify(credential: Credential | None, exchange: Exchange) -> None:
+    if credential is None or exchange.caller is not ANONYMOUS or exchange.refusal is not None:
+        return
+    try:
+        exchange.caller = await credential.resolve()
+    except UnauthenticatedError as refusal:
+        exchange.refusal = refusal
+
+
+def _audited(parts: Parts, scope: Scope, send: Send) -> Send:
+    """Before a write that has no line in the audit log yet is answered, it gets one."""
+
+    async def sending(message: Message) -> None:
+        starts = message["type"] == "http.response.start"
+        if starts and scope["method"] not in _READING and message["status"] < _ERRORS_FROM:
+            exchange: Exchange = scope["state"]["exchange"]
+            if not exchange.is_audited:
+                await trail.note_done_apart(parts, Request(scope))
+        await send(message)
+
+    return sending

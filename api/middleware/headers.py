@@ -1,0 +1,40 @@
+"""The headers of every answer: what a browser must not do with it."""
+
+from typing import Final
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import Message
+
+from api.exchange import Exchange
+
+_NO_CONTENT: Final = b"default-src 'none'; frame-ancestors 'none'"
+_DOCS: Final = (
+    b"default-src 'none'; script-src 'unsafe-inline' https://cdn.jsdelivr.net; "
+    b"style-src 'unsafe-inline' https://cdn.jsdelivr.net; img-src 'self' data: https://fastapi.tiangolo.com; "
+    b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""The page of `/docs` has a script of its own and brings Swagger UI from where FastAPI says."""
+_ONE_YEAR: Final = 365 * 86_400
+# As the OWASP REST Security Cheat Sheet has them; a browser minds Strict-Transport-Security over TLS only.
+_SECURITY: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"strict-transport-security", b"max-age=%d" % _ONE_YEAR),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+
+
+FIXED: Final = (*_SECURITY, (b"content-security-policy", _NO_CONTENT))
+"""What every answer has but the page of `/docs`, whose policy is another."""
+
+
+def dress(start: Message, exchange: Exchange, path: str) -> None:
+    """Add them to an `http.response.start`."""
+    headers = MutableHeaders(scope=start)
+    headers.setdefault("Cache-Control", "no-store")
+    headers.add_vary_header("Origin")
+    headers.update(exchange.headers)
+    headers["X-Request-ID"] = exchange.request_id
+    fixed = (*_SECURITY, (b"content-security-policy", _DOCS)) if path == "/docs" else FIXED
+    headers.raw.extend(fixed)

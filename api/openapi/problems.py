@@ -1,0 +1,229 @@
+"""Which errors each operation can answer, and how the document says so.
+
+Most follow from what an operation is: what it needs and what it takes. The others are listed by operation.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from http import HTTPStatus
+from typing import Any, Final, NamedTuple
+
+from api.errors import FRAMEWORK_PROBLEMS, PROBLEM_JSON, STATUS, Problem
+from api.openapi.headers import RETRY_AFTER, WWW_AUTHENTICATE, of_every_answer
+from domain.access import PERMITTED, CallerKind, Permission
+from domain.errors import (
+    ERRORS_BY_CODE,
+    AlreadyExistsError,
+    BusyError,
+    DayFullError,
+    EngineUnavailableError,
+    ForbiddenError,
+    HoldExpiredError,
+    HoldfastError,
+    IdempotencyKeyMissingError,
+    IdempotencyMismatchError,
+    ImportInvalidError,
+    InvalidCursorError,
+    InvalidRequestError,
+    InvalidTokenError,
+    InvalidTransitionError,
+    LastOwnerError,
+    NotFoundError,
+    NotReadyError,
+    OutsideServiceAreaError,
+    PreconditionRequiredError,
+    ProviderUnfitError,
+    RateLimitedError,
+    RequestInFlightError,
+    SlotUnavailableError,
+    StaleError,
+    TimedOutError,
+    TooManyApiKeysError,
+    TooManyAttemptsError,
+    TooManyHoldsError,
+    UnauthenticatedError,
+    WrongPasswordError,
+)
+
+Json = dict[str, Any]
+
+
+class Code(NamedTuple):
+    """A code on the wire."""
+
+    status: int
+    code: str
+    title: str
+
+
+FRAMEWORK: Final = {status: Code(status, *words) for status, words in FRAMEWORK_PROBLEMS.items()} | {
+    500: Code(500, "internal_error", "Something went wrong on our side."),
+    503: Code(503, "database_unavailable", "The database cannot be reached right now. Try again soon."),
+}
+"""The codes that no error of the domain has."""
+
+_ALWAYS: Final = (414, 431, 500, 503)
+_WITH_BODY: Final = (400, 408, 413, 415)
+
+_PLACING: Final = (
+    SlotUnavailableError,
+    ProviderUnfitError,
+    OutsideServiceAreaError,
+    DayFullError,
+    NotFoundError,
+)
+_COMMAND: Final = (InvalidTransitionError, EngineUnavailableError)
+
+PARTICULAR: Final[Mapping[str, tuple[type[HoldfastError], ...]]] = {
+    "login": (TooManyAttemptsError,),
+    "register": (TooManyAttemptsError,),
+    "verifyEmail": (TooManyAttemptsError, InvalidTokenError),
+    "forgotPassword": (TooManyAttemptsError,),
+    "resetPassword": (InvalidTokenError,),
+    "changePassword": (TooManyAttemptsError, WrongPasswordError),
+    "createApiKey": (AlreadyExistsError, TooManyApiKeysError),
+    "listServices": (ForbiddenError,),
+    "createBusiness": (AlreadyExistsError,),
+    "changeBusiness": (AlreadyExistsError, NotReadyError),
+    "createService": (AlreadyExistsError,),
+    "changeService": (AlreadyExistsError,),
+    "createProvider": (AlreadyExistsError,),
+    "changeProvider": (AlreadyExistsError,),
+    "putMember": (LastOwnerError,),
+    "removeMember": (LastOwnerError,),
+    "changeCustomer": (AlreadyExistsError,),
+    "importBusiness": (ImportInvalidError,),
+    "createBooking": (*_PLACING, HoldExpiredError, BusyError, ForbiddenError),
+    "createHold": (*_PLACING, TooManyHoldsError),
+    "acceptBooking": _COMMAND,
+    "rejectBooking": _COMMAND,
+    "startBooking": _COMMAND,
+    "completeBooking": _COMMAND,
+    "reportNoShow": _COMMAND,
+    "cancelBooking": _COMMAND,
+    "rescheduleBooking": (
+        *_COMMAND,
+        SlotUnavailableError,
+        ProviderUnfitError,
+        OutsideServiceAreaError,
+        DayFullError,
+    ),
+    "assignBooking": (*_COMMAND, SlotUnavailableError, ProviderUnfitError, OutsideServiceAreaError),
+    "overrideBooking": (*_COMMAND, SlotUnavailableError),
+}
+"""What an operation can answer beside what every operation of its kind can."""
+
+_EXTENSIONS: Final[Json] = {
+    "errors": {
+        "type": "array",
+        "description": "`invalid_request`: what is wrong where; never with the value. `import_invalid`: the rows.",
+        "items": {"type": "object", "additionalProperties": True},
+    },
+    "errors_total": {
+        "type": "integer",
+        "description": "`import_invalid`: how many there are; the first are listed.",
+    },
+    "current_status": {"type": "string", "description": "`invalid_transition`: the booking's status."},
+    "allowed": {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "`invalid_transition`: the statuses that it may go to.",
+    },
+    "missing": {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "`not_ready`: what the business lacks.",
+    },
+    "id": {"type": "string", "description": "`already_exists`: of the one there is, for those who may know."},
+}
+
+
+def codes_of(permission: Permission, operation: Json, operation_id: str) -> list[Code]:
+    """Every code that the operation can answer, by status."""
+    found = {code_of(error) for error in (*_of_kind(permission, operation), *PARTICULAR.get(operation_id, ()))}
+    statuses = (*_ALWAYS, *_WITH_BODY) if "requestBody" in operation else _ALWAYS
+    return sorted(found | {FRAMEWORK[status] for status in statuses})
+
+
+def code_of(error: type[HoldfastError]) -> Code:
+    """How an error of the domain is answered."""
+    return Code(STATUS[error], error.code, error.title)
+
+
+def every_code() -> list[Code]:
+    """All codes of the API, by status."""
+    return sorted({code_of(error) for error in ERRORS_BY_CODE.values()} | set(FRAMEWORK.values()))
+
+
+def _of_kind(permission: Permission, operation: Json) -> Iterator[type[HoldfastError]]:
+    rule = PERMITTED[permission]
+    # Unknown query parameters are refused everywhere, and so are credentials that are not valid.
+    yield from (UnauthenticatedError, InvalidRequestError, TimedOutError)
+    if permission is not Permission.PROBE:
+        yield RateLimitedError
+    if CallerKind.ANONYMOUS not in rule.kinds or rule.scope is not None:
+        yield ForbiddenError
+    for parameter in operation.get("parameters", ()):
+        yield from _OF_PARAMETERS.get(parameter["name"], ())
+        if parameter.get("required"):
+            yield from _OF_REQUIRED.get(parameter["name"], ())
+        if parameter["in"] == "path":
+            yield NotFoundError
+
+
+_OF_PARAMETERS: Final[Mapping[str, tuple[type[HoldfastError], ...]]] = {
+    "cursor": (InvalidCursorError,),
+    "If-Match": (StaleError,),
+    "Idempotency-Key": (RequestInFlightError, IdempotencyMismatchError),
+}
+_OF_REQUIRED: Final[Mapping[str, tuple[type[HoldfastError], ...]]] = {
+    "If-Match": (PreconditionRequiredError,),
+    "Idempotency-Key": (IdempotencyKeyMissingError,),
+}
+
+
+def problem_schema() -> Json:
+    """The schema of every problem."""
+    schema = Problem.model_json_schema()
+    schema["description"] = "What went wrong (RFC 9457). `code` is stable: branch on it, not on the texts."
+    schema["properties"] |= _EXTENSIONS
+    schema["additionalProperties"] = True
+    return schema
+
+
+def response_name(status: int, codes: Iterable[Code]) -> str:
+    """The name of the component that describes these codes of one status."""
+    return ".".join([str(status), *(code.code for code in codes)])
+
+
+def response(status: int, codes: list[Code]) -> Json:
+    """A response with one of these codes."""
+    only = {"type": "object", "properties": {"code": {"enum": [code.code for code in codes]}}}
+    content: Json = {
+        "schema": {"allOf": [{"$ref": "#/components/schemas/Problem"}, only]},
+        "examples": {code.code: {"summary": code.title, "value": _example(code)} for code in codes},
+    }
+    return {
+        "description": "A problem: " + ", ".join(f"`{code.code}`" for code in codes),
+        "headers": of_every_answer() | _further_headers(status),
+        "content": {PROBLEM_JSON: content},
+    }
+
+
+def _example(code: Code) -> Json:
+    return {
+        "type": f"urn:holdfast:problem:{code.code}",
+        "title": code.title,
+        "status": code.status,
+        "detail": code.title,
+        "code": code.code,
+        "request_id": "01939a5c-1f0e-7c44-9d7b-3f1d2f3b6a10",
+    }
+
+
+def _further_headers(status: int) -> Json:
+    match status:
+        case HTTPStatus.UNAUTHORIZED:
+            return WWW_AUTHENTICATE
+        case HTTPStatus.TOO_MANY_REQUESTS | HTTPStatus.SERVICE_UNAVAILABLE:
+            return RETRY_AFTER
+    return {}

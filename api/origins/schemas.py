@@ -1,0 +1,52 @@
+"""Origins on the wire, in the form in which browsers send them (RFC 6454, section 6.2)."""
+
+import re
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from api.shapes import In
+
+_MOST: Final = 50
+_LONGEST: Final = 255
+_LABEL: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_ORIGIN: Final = re.compile(rf"https?://({_LABEL}(\.{_LABEL})*|\[[0-9a-f:.]+\])(:[0-9]{{1,5}})?")
+_DEFAULT_PORTS: Final = {"https": 443, "http": 80}
+_THIS_MACHINE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_SHAPE: Final = "an origin is scheme://host or scheme://host:port, such as https://www.example.com"
+
+
+def plain_origin(value: str) -> str:
+    """The origin as browsers send it: in lower case, without its scheme's own port and without a path.
+
+    Raises:
+        ValueError: it is none, or one over plain HTTP that is not of the developer's own machine.
+    """
+    lower = value.lower()
+    if not _ORIGIN.fullmatch(lower):
+        raise ValueError(_SHAPE)
+    parts = urlsplit(lower)
+    port = parts.port  # raises ValueError for one that is out of range
+    if parts.scheme == "http" and parts.hostname not in _THIS_MACHINE:
+        raise ValueError("an origin is https://…; plain http is for localhost alone")
+    if port is not None and port == _DEFAULT_PORTS[parts.scheme]:
+        return lower.rpartition(":")[0]
+    return lower if port is None else f"{lower.rpartition(':')[0]}:{port}"
+
+
+Origin = Annotated[
+    str, Field(max_length=_LONGEST, json_schema_extra={"format": "origin"}), AfterValidator(plain_origin)
+]
+
+
+class OriginsIn(In):
+    """Every web site whose pages may call the API about this business; none: no page of another site may."""
+
+    origins: Annotated[
+        list[Origin], Field(max_length=_MOST, json_schema_extra={"examples": [["https://www.example.com"]]})
+    ]
+
+
+class OriginsOut(BaseModel):
+    origins: list[str]

@@ -1,0 +1,52 @@
+"""`If-Match`: a change is made only to what its author has read (RFC 9110, section 13.1.1)."""
+
+import re
+from typing import Final
+
+from fastapi import Request
+
+from domain.errors import InvalidRequestError, PreconditionRequiredError
+
+IF_MATCH_DESCRIPTION: Final = 'The `ETag` that you have read, such as `"3"`, or `*` for whatever is there.'
+
+_TAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
+"""An entity tag. Weak ones are taken as well: no two states have the same version, however it is written."""
+_VERSION: Final = re.compile(r"[1-9][0-9]{0,8}")
+
+
+def require_if_match(request: Request) -> str:
+    """The value of `If-Match`.
+
+    Raises:
+        PreconditionRequiredError: there is none (RFC 6585, section 3).
+    """
+    sent = _if_match(request)
+    if not sent:
+        raise PreconditionRequiredError
+    return sent
+
+
+def expected_versions(request: Request) -> frozenset[int] | None:
+    """The versions that `If-Match` names, such as 3 by `"3"` or `W/"3"`; none when any will do: `*`, or no header.
+
+    A tag that is nobody's version matches nothing, so a header of such tags alone gives the empty set.
+
+    Raises:
+        InvalidRequestError: there is something in it that is no entity tag.
+    """
+    sent = _if_match(request)
+    if sent in ("", "*"):
+        return None
+    tags = [_TAG.fullmatch(part.strip()) for part in sent.split(",")]
+    if None in tags:
+        raise InvalidRequestError('If-Match takes entity tags, such as "3", or *.')
+    return frozenset(int(tag[1]) for tag in tags if tag is not None and _VERSION.fullmatch(tag[1]))
+
+
+def etag_of(version: int) -> str:
+    """The entity tag of what is at this version."""
+    return f'"{version}"'
+
+
+def _if_match(request: Request) -> str:
+    return ", ".join(request.headers.getlist("If-Match")).strip()

@@ -1,0 +1,26 @@
+"""What schemathesis is told of this API beside its document; it loads this module into its own process."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import uuid4
+
+import schemathesis
+from hypothesis import strategies as st
+from schemathesis import openapi
+
+openapi.format("phone", st.sampled_from(["+12125550147", "+442071838750", "+4930901820"]))
+openapi.format("timezone", st.sampled_from(["Europe/London", "America/New_York", "UTC"]))
+openapi.format("origin", st.sampled_from(["https://www.example.com", "https://example.org:8443"]))
+openapi.format("email", st.from_regex(r"[a-z0-9]{1,20}@[a-z]{1,20}\.(com|org)", fullmatch=True))
+
+# Within the years that the API takes; what lies outside has tests of its own.
+openapi.format("date", st.dates(date(1970, 1, 1), date(2199, 12, 31)).map(date.isoformat))
+_SECONDS = st.integers(min_value=0, max_value=int(datetime(2199, 1, 1, tzinfo=UTC).timestamp()))
+openapi.format("date-time", _SECONDS.map(lambda at: datetime.fromtimestamp(at, UTC).isoformat()))
+
+
+@schemathesis.hook
+def before_call(_: Any, case: Any, __: dict[str, Any]) -> None:
+    """A key for each request: the same key with another body is refused, as it should be."""
+    if case.headers and "Idempotency-Key" in case.headers and case.meta and case.meta.generation.mode.is_positive:
+        case.headers["Idempotency-Key"] = str(uuid4())

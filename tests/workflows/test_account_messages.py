@@ -1,0 +1,177 @@
+"""Messages about accounts: sent once or once more, by whoever gets to it, and the engine hears ids alone."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.policy import default
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
+from temporalio.client import Client
+
+from activities.accounts import AccountMessages, LetterNotSentError
+from activities.adapters.console_mail import ConsoleMail
+from activities.adapters.mail_folder import MailFolder
+from activities.ports import Letter
+from db.engine import autocommit
+from db.repositories import accounts
+from domain import names
+from domain.accounts import AccountMessageRef, LetterKind, RequestKind, token_hash
+from runtime.ids import new_id
+from runtime.settings import Settings
+from tests.integration.api.accounts import forget_attempts, letters_to, new_address, token_in
+from tests.integration.api.applications import point_to_nowhere, running
+from tests.integration.api.stage import PATIENCE_SECONDS, ok
+from tests.replay.replayer import replay
+from workflows.account_messages import start_account_message
+
+PUBLIC_URL = "https://book.example/"
+
+
+@pytest.fixture(autouse=True)
+async def clean_slate(engine: AsyncEngine) -> AsyncIterator[None]:
+    await forget_attempts(engine)
+    yield
+    await forget_attempts(engine)
+
+
+async def registration(engine: AsyncEngine, address: str) -> UUID:
+    """A request for an account, for which nothing has been started."""
+    request_id, expires_at = new_id(), datetime.now(UTC) + timedelta(hours=24)
+    async with autocommit(engine) as conn:
+        await accounts.add_request(
+            conn,
+            request_id,
+            RequestKind.REGISTER,
+            address,
+            name="Canary Nightingale",
+            password_hash="no password matches this",
+            expires_at=expires_at,
+        )
+    return request_id
+
+
+async def age(engine: AsyncEngine, address: str) -> None:
+    """Let the request be so old that whoever took it must have died."""
+    async with engine.begin() as conn:
+        older = text("UPDATE account_requests SET created_at = created_at - interval '1 minute' WHERE email = :to")
+        await conn.execute(older, {"to": address})
+
+
+class UnreliablePost:
+    """Takes every letter; the first one it says to have lost."""
+
+    def __init__(self) -> None:
+        self.letters: list[Letter] = []
+
+    async def send(self, letter: Letter) -> None:
+        self.letters.append(letter)
+        if len(self.letters) == 1:
+            raise ConnectionResetError(letter.to)
+
+
+async def test_the_engine_hears_an_id_and_no_more(
+    client: Client, worker: None, engine: AsyncEngine, settings: Settings
+) -> None:
+    address = new_address()
+    request_id = await registration(engine, address)
+    await asyncio.gather(*(start_account_message(client, request_id) for _ in range(3)))
+    handle = client.get_workflow_handle(names.account_message_workflow_id(request_id))
+    await handle.result()
+    (letter,) = await letters_to(settings.mail_folder, address)
+    history = await handle.fetch_history()
+    seen = b"".join(event.SerializeToString() for event in history.events)
+    assert str(request_id).encode() in seen
+    for personal in (address, token_in(letter), "Canary"):
+        assert personal.encode() not in seen
+    await replay(history)
+
+
+async def test_a_message_that_is_sent_again_has_a_token_of_its_own_and_both_are_good(engine: AsyncEngine) -> None:
+    ref = AccountMessageRef(request_id=await registration(engine, new_address()))
+    post = UnreliablePost()
+    messages = AccountMessages(engine, post, PUBLIC_URL)
+    with pytest.raises(LetterNotSentError) as failure:
+        await messages.send_account_message(ref)
+    assert str(failure.value) == "ConnectionResetError", "the engine keeps it, so it names nobody"
+    for _ in range(2):  # the second finds that it has been sent
+        await messages.send_account_message(ref)
+    first, second = [letter.text.partition("#token=")[2].split()[0] for letter in post.letters]
+    assert "https://book.example/verify-email#token=" in post.letters[0].text
+    assert first != second
+    async with autocommit(engine) as conn:
+        for token in (first, second):
+            found = await accounts.find_open(conn, RequestKind.REGISTER, token_hash(token))
+            assert found is not None
+            assert found.id == ref.request_id
+    assert post.letters[0].to not in repr(post.letters)
+    assert first not in repr(post.letters)
+
+
+async def test_nothing_is_sent_for_a_request_that_has_run_out_or_was_never_made(engine: AsyncEngine) -> None:
+    address = new_address()
+    request_id = await registration(engine, address)
+    async with engine.begin() as conn:
+        over = text("UPDATE account_requests SET expires_at = now() WHERE id = :id")
+        await conn.execute(over, {"id": request_id})
+    post = UnreliablePost()
+    for unknown in (request_id, uuid4()):
+        await AccountMessages(engine, post, PUBLIC_URL).send_account_message(AccountMessageRef(request_id=unknown))
+    assert post.letters == []
+
+
+async def test_what_a_crash_left_unsent_the_sweeper_has_sent(
+    worker: None, engine: AsyncEngine, settings: Settings
+) -> None:
+    address = new_address()
+    await registration(engine, address)
+    await age(engine, address)
+    assert token_in((await letters_to(settings.mail_folder, address))[0])
+
+
+async def test_somebody_can_register_while_temporal_is_away(
+    worker: None, engine: AsyncEngine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = new_address()
+    point_to_nowhere(monkeypatch)
+    async with asyncio.timeout(PATIENCE_SECONDS), running(settings) as api:
+        ok(await api.post("/v1/auth/forgot-password", {"email": address}), 202)
+        body = {"email": address, "password": "correct horse battery staple", "name": "Robin"}
+        ok(await api.post("/v1/auth/register", body), 202)
+    await age(engine, address)
+    assert token_in((await letters_to(settings.mail_folder, address))[0])
+
+
+async def test_the_console_says_that_there_is_a_letter_and_neither_to_whom_nor_what_it_says() -> None:
+    letter = Letter(id=uuid4(), kind=LetterKind.RESET, to="robin@example.com", subject="Hello", text="the token")
+    with capture_logs() as lines:
+        await ConsoleMail().send(letter)
+    assert lines == [
+        {
+            "event": "account_message_sent",
+            "log_level": "info",
+            "channel": "console",
+            "letter_id": str(letter.id),
+            "kind": "reset",
+        }
+    ]
+
+
+async def test_a_letter_in_the_folder_is_one_that_a_mail_program_reads(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "mail"
+    text = f"Öffnen:\n\nhttps://book.example/reset-password#token={'x' * 200}\n"
+    letter = Letter(id=uuid4(), kind=LetterKind.RESET, to="jürgen@exämple.com", subject="Grüße", text=text)
+    with capture_logs() as lines:
+        await MailFolder(folder, PUBLIC_URL).send(letter)
+    (file,) = folder.iterdir()
+    message = message_from_bytes(file.read_bytes(), policy=default)
+    assert (message["To"], message["Subject"]) == ("jürgen@exämple.com", "Grüße")
+    assert message["From"].addresses[0].addr_spec == "no-reply@book.example"
+    assert message.get_content().replace("\r\n", "\n") == text
+    assert "jürgen" not in str(lines)
+    assert "token" not in str(lines)
