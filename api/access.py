@@ -41,7 +41,7 @@ class Needs:
         self.permission = permission
         self._parameters: frozenset[str] | None = None
 
-    async def check(self, request: Request, parts: Parts) -> None:
+    async def check(self, request: Request) -> None:
         """Let the caller pass, or refuse them.
 
         Raises:
@@ -50,7 +50,7 @@ class Needs:
             NotFoundError: the business is not there, or none of theirs.
             ForbiddenError: their kind, roles or scopes do not allow it.
         """
-        exchange = exchange_of(request)
+        exchange, parts = exchange_of(request), request.app.state.parts
         # Whoever signs in anew may still send the token that ran out.
         if exchange.refusal is not None and self.permission not in _WHOEVER_ASKS:
             raise exchange.refusal
@@ -82,18 +82,17 @@ class Needs:
 
 
 class _Open(Needs):
-    async def __call__(self, request: Request, parts: AppParts) -> None:
-        await self.check(request, parts)
+    async def __call__(self, request: Request) -> None:
+        await self.check(request)
 
 
 class _Guarded(Needs):
     async def __call__(
         self,
         request: Request,
-        parts: AppParts,
         _: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     ) -> None:
-        await self.check(request, parts)
+        await self.check(request)
 
 
 def needs(permission: Permission) -> Any:
@@ -136,7 +135,7 @@ async def _provider_id(parts: Parts, request: Request, business: Row) -> UUID | 
     if provider is None or not names_something(provider):
         return None
     async with autocommit(parts.engine) as conn:
-        row = await providers.find(conn, business["id"], provider)
+        request.state.provider = row = await providers.find(conn, business["id"], provider)
     return None if row is None else row["id"]
 
 

@@ -132,9 +132,9 @@ async def reset_password(
         raise InvalidTokenError
     password_hash = await hash_aside(body.password.get_secret_value())
     async with write.begin() as conn:
-        is_first = await accounts.finish(conn, asked.id)
-        user_id = await users.reset_password(conn, asked.email, password_hash=password_hash) if is_first else None
-        if user_id is None:
+        # The user before the requests, as in every change of a password: else two of them wait for each other.
+        user_id = await users.reset_password(conn, asked.email, password_hash=password_hash)
+        if user_id is None or not await accounts.finish(conn, asked.id):
             raise InvalidTokenError
         await sessions.end_all(conn, user_id, EndReason.PASSWORD_RESET)
         await accounts.withdraw_resets(conn, asked.email)

@@ -5,12 +5,14 @@ that is taken away, or a login that is ended, counts at once.
 """
 
 import time
+from base64 import urlsafe_b64decode
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import jwt
+import orjson
 
 from api.auth.keys import SigningKeys, load_keys
 from domain.errors import UnauthenticatedError
@@ -80,9 +82,10 @@ class Tokens:
 
     def is_manage(self, token: str) -> bool:
         """Whether it says of itself that it is a manage token; nothing is checked."""
-        try:
-            return jwt.get_unverified_header(token).get("typ") == _MANAGE
-        except jwt.InvalidTokenError:
+        head = token.partition(".")[0]
+        try:  # PyJWT would look at every character of the whole token in turn, at every request
+            return bool(orjson.loads(urlsafe_b64decode(head + "=" * (-len(head) % 4))).get("typ") == _MANAGE)
+        except (ValueError, AttributeError):
             return False
 
     def _sign(self, kind: str, claims: dict[str, str], issued_at: datetime, expires_at: datetime) -> str:

@@ -70,6 +70,8 @@ class CreateRequest:
     @property
     def scope(self) -> str:
         """Keys of different callers and routes never meet. Of one business's guests, only their keys tell."""
+        if self.user_id is not None:  # as before there were other callers: keys outlive an upgrade
+            return f"{self.user_id}/createBooking"
         is_guest = isinstance(self.caller, Anonymous)
         caller = f"guest/{self.exchange.business_id}" if is_guest else self.exchange.caller_name
         return f"{caller}/createBooking"

@@ -135,10 +135,8 @@ async def _answer_of_rival(keyed: _Keyed) -> Answer:
 def _repeated(keyed: _Keyed, answer: Answer) -> Answer:
     """Nothing is done by it, so there is nothing to audit."""
     exchange = keyed.exchange
-    exchange.business_id, exchange.object_id = (
-        orjson.loads(answer.response)["business_id"],
-        str(keyed.order.booking_id),
-    )
+    exchange.business_id = UUID(orjson.loads(answer.response)["business_id"])
+    exchange.object_id = str(keyed.order.booking_id)
     exchange.is_audited = True
     return answer
 

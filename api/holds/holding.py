@@ -58,7 +58,7 @@ class _Request:
 
     @property
     def scope(self) -> str:
-        return f"{self.exchange.caller_name}/createHold"
+        return f"{self.user.user_id}/createHold"
 
     def digest(self) -> str:
         return digest(self.body)

@@ -25,8 +25,6 @@ Json = dict[str, Any]
 _SCHEME: Final = "bearer"
 _BY_MODULE: Final = re.compile(r"api__(\w+?)__schemas__(\w+)")
 _METHODS: Final = ("get", "put", "post", "patch", "delete")
-_BLIND: Final = frozenset({Permission.PROBE, Permission.SIGN_IN})
-"""What is asked of these is answered alike whoever asks."""
 _GUARDED_BY_VERSION: Final = frozenset({"rescheduleBooking", "overrideBooking"})
 """Beside every `PATCH`: what may lose somebody's change."""
 _SUCCESSES: Final = ("2", "3")
@@ -106,7 +104,7 @@ def _say_who(operation: Json, permission: Permission) -> None:
     operation["x-permission"] = permission.value
     if rule.scope is not None:
         operation["x-scope"] = rule.scope.value
-    token: list[Json] = [] if permission in _BLIND else [{_SCHEME: []}]
+    token: list[Json] = [] if permission in problems.UNASKED else [{_SCHEME: []}]
     is_open = CallerKind.ANONYMOUS in rule.kinds
     operation["security"] = [{}, *token] if is_open and token else token
     operation["description"] = "\n\n".join(

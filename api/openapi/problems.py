@@ -61,6 +61,8 @@ FRAMEWORK: Final = {status: Code(status, *words) for status, words in FRAMEWORK_
 }
 """The codes that no error of the domain has."""
 
+UNASKED: Final = frozenset({Permission.PROBE, Permission.SIGN_IN})
+"""What answers alike whoever asks, also those whose credentials are not valid."""
 _ALWAYS: Final = (414, 431, 500, 503)
 _WITH_BODY: Final = (400, 408, 413, 415)
 
@@ -74,7 +76,8 @@ _PLACING: Final = (
 _COMMAND: Final = (InvalidTransitionError, EngineUnavailableError)
 
 PARTICULAR: Final[Mapping[str, tuple[type[HoldfastError], ...]]] = {
-    "login": (TooManyAttemptsError,),
+    "login": (UnauthenticatedError, TooManyAttemptsError),
+    "refresh": (UnauthenticatedError,),
     "register": (TooManyAttemptsError,),
     "verifyEmail": (TooManyAttemptsError, InvalidTokenError),
     "forgotPassword": (TooManyAttemptsError,),
@@ -156,8 +159,9 @@ def every_code() -> list[Code]:
 
 def _of_kind(permission: Permission, operation: Json) -> Iterator[type[HoldfastError]]:
     rule = PERMITTED[permission]
-    # Unknown query parameters are refused everywhere, and so are credentials that are not valid.
-    yield from (UnauthenticatedError, InvalidRequestError, TimedOutError)
+    yield from (InvalidRequestError, TimedOutError)  # unknown query parameters are refused everywhere
+    if permission not in UNASKED:
+        yield UnauthenticatedError  # where nothing is needed, credentials that are sent must be valid still
     if permission is not Permission.PROBE:
         yield RateLimitedError
     if CallerKind.ANONYMOUS not in rule.kinds or rule.scope is not None:

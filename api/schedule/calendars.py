@@ -5,13 +5,14 @@ from typing import Annotated
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fastapi import Depends
+from fastapi import Depends, Request
 
 from api.access import ThisBusiness
 from api.businesses.paths import ProviderKey
 from api.deps import AppParts
 from db.engine import autocommit
 from db.repositories import providers
+from db.repositories.rows import Row
 from domain.errors import NotFoundError
 
 
@@ -49,9 +50,13 @@ async def _of_business(business: ThisBusiness) -> Calendar:
     return Calendar(business["id"], business["timezone"])
 
 
-async def _of_provider(business: ThisBusiness, provider: ProviderKey, parts: AppParts) -> Calendar:
-    async with autocommit(parts.engine) as conn:
-        row = await providers.find(conn, business["id"], provider)
+async def _of_provider(
+    business: ThisBusiness, provider: ProviderKey, request: Request, parts: AppParts
+) -> Calendar:
+    row: Row | None = getattr(request.state, "provider", None)
+    if row is None:  # nobody had to be asked whether it is theirs
+        async with autocommit(parts.engine) as conn:
+            row = await providers.find(conn, business["id"], provider)
     if row is None:
         raise NotFoundError(f"There is no provider '{provider}'.")
     return Calendar(business["id"], business["timezone"], row["id"], row["timezone"])

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.repositories.rows import execute, row_or_none
 
 # One statement, so that of guesses which come at once no more get through than have a turn.
+# By the clock as it is when the row is ours: whoever had it before may have begun later.
 _TAKE_TURN = text("""
 INSERT INTO login_attempts AS a (subject, failures, last_at, free_at)
 VALUES (:subject, 1, statement_timestamp(), statement_timestamp())
@@ -22,7 +23,7 @@ ON CONFLICT (subject) DO UPDATE SET (failures, last_at, free_at) = (
         SELECT CASE WHEN a.last_at < statement_timestamp() - interval '1 hour' THEN 1 ELSE a.failures + 1 END
     ) AS counted (n)
 )
-WHERE a.free_at <= statement_timestamp()
+WHERE a.free_at <= clock_timestamp()
 RETURNING last_at
 """)
 
@@ -80,7 +81,7 @@ ON CONFLICT (subject) DO UPDATE SET (failures, last_at, free_at) = (
                CASE WHEN is_over THEN statement_timestamp() ELSE a.last_at END
     ) AS counted (n, began)
 )
-WHERE a.free_at <= statement_timestamp()
+WHERE a.free_at <= clock_timestamp()
 RETURNING failures
 """)
 

@@ -1,4 +1,4 @@
-"""Users and their roles. Users belong to no tenant; their memberships do."""
+"""Users. They belong to no tenant; their memberships do."""
 
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories.rows import row_or_none, rows
+from db.repositories.rows import row_or_none
 from runtime.ids import new_id
 
 
@@ -24,18 +24,8 @@ class Profile:
     password_hash: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class MembershipRow:
-    business_id: UUID
-    role: str
-    provider_id: UUID | None
-
-
 _CREDENTIALS = text("SELECT id AS user_id, password_hash FROM users WHERE lower(email) = lower(:email) AND active")
 _PROFILE = text("SELECT id AS user_id, email, name, password_hash FROM users WHERE id = :user_id AND active")
-_MEMBERSHIPS = text(
-    "SELECT business_id, role, provider_id FROM memberships WHERE user_id = :user_id ORDER BY business_id, role"
-)
 
 
 async def find_credentials(conn: AsyncConnection, email: str) -> Credentials | None:
@@ -48,11 +38,6 @@ async def find_profile(conn: AsyncConnection, user_id: UUID) -> Profile | None:
     """An active user."""
     row = await row_or_none(conn, _PROFILE, {"user_id": user_id})
     return None if row is None else Profile(**row)
-
-
-async def list_memberships(conn: AsyncConnection, user_id: UUID) -> list[MembershipRow]:
-    """The roles of a user, over all businesses."""
-    return [MembershipRow(**row) for row in await rows(conn, _MEMBERSHIPS, {"user_id": user_id})]
 
 
 _CREATE = text("""

@@ -38,6 +38,8 @@ _IN_A_COLLECTION: Final = (
     "checks.unsupported_method.enabled = false\nchecks.allow_header_conformance.enabled = false"
 )
 """`…/customers/search` is also where a customer of that id would be, whom one may GET and PATCH."""
+_ANOTHER_BUSINESS: Final = "phases.stateful.enabled = false"
+"""What is founded in between is not what the paths then name: that is the business of the test, whoever asks."""
 _RULES: Final = {
     "the token was never sent": ("verifyEmail", "resetPassword"),
     "a name is printable, and a slug or a code can be made of it": (
@@ -88,6 +90,7 @@ def text(
     parts.append(_table("parameters", {f"path.{name}": value for name, value in values.items()}))
     parts += [_table(f'parameters."path.{name}"', {"dictionary": name, "probability": 0.5}) for name in ids]
     parts.append(_operations(["searchCustomers"], _IN_A_COLLECTION))
+    parts.append(_operations(["createBusiness"], _ANOTHER_BUSINESS))
     if uncovered:
         parts.append(_operations(uncovered, "phases.coverage.enabled = false"))
     parts += [_table(f"phases.{name}", {"enabled": name in phases}) for name in PHASES]

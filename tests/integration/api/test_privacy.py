@@ -12,7 +12,7 @@ from domain.names import booking_workflow_id
 from runtime.settings import Settings
 from tests.api_client import ApiClient
 from tests.factories import Tenant
-from tests.integration.api.accounts import Speaker, letters_to, token_in
+from tests.integration.api.accounts import Speaker, forget_attempts, letters_to, token_in
 from tests.integration.api.processes import api_process, process
 from tests.integration.api.stage import Json, Stage, ok
 
@@ -113,6 +113,7 @@ async def test_api_and_worker_log_one_json_object_a_line_and_never_a_name_a_pass
 ) -> None:
     async with process(settings, "worker") as worker_lines, api_process(settings) as (http, api_lines):
         alone = Stage(ApiClient.over(http, settings), stage.engine, tenant)
+        await forget_attempts(stage.engine)
         secrets = await keep_secrets(alone, settings)
         async with asyncio.timeout(30):
             while not any("messages_sent" in line for line in worker_lines):

@@ -77,7 +77,8 @@ def test_what_operations_have_in_common_follows_from_what_they_are() -> None:
     for operation in OPERATIONS:
         codes, permission = answered(operation), Permission(operation["x-permission"])
         given = {(one["in"], one["name"]): one.get("required", False) for one in operation.get("parameters", ())}
-        assert {"unauthenticated", "internal_error", "database_unavailable", "invalid_request"} <= codes
+        assert {"internal_error", "database_unavailable", "invalid_request"} <= codes
+        assert ("unauthenticated" in codes) >= (operation["security"] != [])
         assert ("not_found" in codes) >= any(where == "path" for where, _ in given)
         assert ("forbidden" in codes) >= (CallerKind.ANONYMOUS not in PERMITTED[permission].kinds)
         assert ("invalid_cursor" in codes) == (("query", "cursor") in given)

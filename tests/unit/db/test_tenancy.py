@@ -27,7 +27,6 @@ WITHOUT_TENANT = {
     "rate_limits.forget_idle": "who makes requests need not belong to a tenant",
     "origins.is_allowed": "it names the tenant by id or slug, or asks whether any has the origin",
     "users.find_credentials": "users belong to no tenant",
-    "users.list_memberships": "users belong to no tenant",
     "idempotency.find": "the scope names the caller",
     "idempotency.take_turn": "the scope names the caller",
     "users.find_profile": "users belong to no tenant",
