@@ -13,7 +13,6 @@ from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, iter_route_contexts
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.routing import BaseRoute
 
 from api.businesses.paths import IdOrSlug, names_something
@@ -22,16 +21,12 @@ from api.exchange import exchange_of
 from db.engine import autocommit
 from db.repositories import catalogue, providers
 from db.repositories.rows import Row
-from domain.access import PERMITTED, Caller, CallerKind, Membership, Permission, Principal, admit, require
+from domain.access import PERMITTED, Permission, admit, require
+from domain.callers import Caller, CallerKind, Membership, Principal
 from domain.errors import NotFoundError, UnauthenticatedError
 from domain.lifecycle import Role
 
 _WHOEVER_ASKS: Final = (Permission.SIGN_IN, Permission.PROBE)
-_bearer: Final = HTTPBearer(
-    auto_error=False,
-    bearerFormat="JWT, API key or manage link's token",
-    description="An access token of `/v1/auth/login`, an API key, or the token of a booking's manage link.",
-)
 
 
 class Needs:
@@ -41,7 +36,7 @@ class Needs:
         self.permission = permission
         self._parameters: frozenset[str] | None = None
 
-    async def check(self, request: Request) -> None:
+    async def __call__(self, request: Request) -> None:
         """Let the caller pass, or refuse them.
 
         Raises:
@@ -81,24 +76,9 @@ class Needs:
             raise RequestValidationError([{"loc": ("query", name), "msg": message} for name in unknown])
 
 
-class _Open(Needs):
-    async def __call__(self, request: Request) -> None:
-        await self.check(request)
-
-
-class _Guarded(Needs):
-    async def __call__(
-        self,
-        request: Request,
-        _: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-    ) -> None:
-        await self.check(request)
-
-
 def needs(permission: Permission) -> Any:
     """The declaration of a route: only whoever has this permission gets to its handler."""
-    is_open = CallerKind.ANONYMOUS in PERMITTED[permission].kinds
-    return Depends(_Open(permission) if is_open else _Guarded(permission))
+    return Depends(Needs(permission))
 
 
 def permission_of(route: APIRoute) -> Permission | None:

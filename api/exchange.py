@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
-from domain.access import ANONYMOUS, Caller, CallerKind
+from domain.callers import ANONYMOUS, Caller, CallerKind
 from domain.errors import UnauthenticatedError
 from runtime.ids import new_id
 

@@ -34,7 +34,6 @@ _TICK_SECONDS: Final = 0.01
 a burst of requests would switch off what it is to be stopped by."""
 _PAUSE_SECONDS: Final = 1.0
 _COMPLAIN_EVERY_SECONDS: Final = 60.0
-_FORGET_EVERY_SECONDS: Final = 60.0
 _REMEMBERED: Final = 10_000
 OPEN_PATHS: Final = frozenset({"/livez", "/readyz", "/health", "/metrics", "/docs", "/openapi.json"})
 """Nobody is asked who they are, or how often they come."""
@@ -141,7 +140,6 @@ class _Counter:
         self._is_late = False
         self._pauses_until = 0.0
         self._complains_at = 0.0
-        self._forgets_at = 0.0
         self._refused_until: dict[str, float] = {}
 
     def refusal(self, policy: Policy, subject: str) -> Standing | None:
@@ -190,9 +188,6 @@ class _Counter:
             self._counting = {}
             self._is_late = False
             self._watch_anew()
-            if loop.time() > self._forgets_at:
-                self._forgets_at = loop.time() + _FORGET_EVERY_SECONDS
-                await rate_limits.forget_idle(conn)
 
     def _tell(self, counted: Counted, now: float) -> None:
         waiting = self._counting[counted.subject]

@@ -74,6 +74,9 @@ class Protocol(HttpToolsProtocol):
     def _refuse(self, status: int) -> None:
         """Answer, and close: where the next request would begin cannot be told."""
         self._unwatch_head()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.transport.close()  # the answer to the request before is still being written
+            return
         code, title = FRAMEWORK_PROBLEMS[status]
         request_id = new_request_id()
         body = orjson.dumps(document(status, code, title, title, request_id))

@@ -8,124 +8,11 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from domain.booking import Actor
+from domain.callers import Anonymous, Caller, CallerKind, Guest, KeyHolder, Membership, Scope
 from domain.errors import ForbiddenError, HiddenError, HoldfastError, UnauthenticatedError
-from domain.lifecycle import Command, Role, may_command
+from domain.lifecycle import DESK, Command, Role, may_command
 
 _PRECEDENCE = (Role.ADMIN, Role.OWNER, Role.PROVIDER, Role.CUSTOMER)
-
-
-class CallerKind(StrEnum):
-    ANONYMOUS = "anonymous"
-    USER = "user"
-    API_KEY = "api_key"
-    GUEST = "guest"
-
-
-class Scope(StrEnum):
-    """What an API key may be allowed."""
-
-    BOOK = "book"
-    """Book for customers that it names: all that a widget on a public page needs."""
-    READ_BOOKINGS = "bookings:read"
-    MANAGE_BOOKINGS = "bookings:manage"
-    """Give every command but an override."""
-    READ_CUSTOMERS = "customers:read"
-    MANAGE_CUSTOMERS = "customers:manage"
-    MANAGE_BUSINESS = "business:manage"
-    """The business, its catalogue, hours and areas; import and export."""
-
-
-class Membership(BaseModel):
-    """A role in a business; providers act as one provider of it."""
-
-    model_config = ConfigDict(frozen=True)
-
-    business_id: UUID
-    role: Role
-    provider_id: UUID | None = None
-
-
-class Principal(BaseModel):
-    """A user who has proved who they are. Everybody may be a customer; memberships add to it."""
-
-    model_config = ConfigDict(frozen=True)
-
-    user_id: UUID
-    memberships: tuple[Membership, ...] = ()
-    session_id: UUID | None = None
-    """The login that they speak by."""
-
-    @property
-    def kind(self) -> CallerKind:
-        return CallerKind.USER
-
-    @property
-    def id(self) -> UUID:
-        return self.user_id
-
-
-class KeyHolder(BaseModel):
-    """A program of one business: what its API key's scopes say, it may do as an owner of it would."""
-
-    model_config = ConfigDict(frozen=True)
-
-    key_id: UUID
-    business_id: UUID
-    scopes: frozenset[Scope]
-
-    @property
-    def kind(self) -> CallerKind:
-        return CallerKind.API_KEY
-
-    @property
-    def id(self) -> UUID:
-        return self.key_id
-
-    @property
-    def memberships(self) -> tuple[Membership, ...]:
-        return (Membership(business_id=self.business_id, role=Role.OWNER),)
-
-
-class Guest(BaseModel):
-    """Whoever holds the manage link of one booking: its customer, without an account."""
-
-    model_config = ConfigDict(frozen=True)
-
-    booking_id: UUID
-
-    @property
-    def kind(self) -> CallerKind:
-        return CallerKind.GUEST
-
-    @property
-    def id(self) -> UUID:
-        return self.booking_id
-
-    @property
-    def memberships(self) -> tuple[Membership, ...]:
-        return ()
-
-
-class Anonymous(BaseModel):
-    """Somebody who has not said who they are."""
-
-    model_config = ConfigDict(frozen=True)
-
-    @property
-    def kind(self) -> CallerKind:
-        return CallerKind.ANONYMOUS
-
-    @property
-    def id(self) -> None:
-        return None
-
-    @property
-    def memberships(self) -> tuple[Membership, ...]:
-        return ()
-
-
-ANONYMOUS: Final = Anonymous()
-Caller = Principal | KeyHolder | Guest | Anonymous
 
 
 class Permission(StrEnum):
@@ -176,7 +63,6 @@ _EVERYBODY: Final = frozenset(CallerKind)
 _USERS: Final = frozenset({CallerKind.USER})
 _USERS_AND_KEYS: Final = _USERS | {CallerKind.API_KEY}
 _KNOWN: Final = _USERS_AND_KEYS | {CallerKind.GUEST}
-_DESK: Final = frozenset({Role.OWNER, Role.ADMIN})
 
 PERMITTED: Final = MappingProxyType(
     {
@@ -185,15 +71,15 @@ PERMITTED: Final = MappingProxyType(
         Permission.SIGN_IN: Rule(kinds=_EVERYBODY),
         Permission.MANAGE_ACCOUNT: Rule(kinds=_USERS),
         Permission.FOUND_BUSINESS: Rule(kinds=_USERS),
-        Permission.MANAGE_BUSINESS: Rule(kinds=_USERS_AND_KEYS, roles=_DESK, scope=Scope.MANAGE_BUSINESS),
-        Permission.MANAGE_MEMBERS: Rule(kinds=_USERS, roles=_DESK),
-        Permission.MANAGE_API_KEYS: Rule(kinds=_USERS, roles=_DESK),
-        Permission.READ_AUDIT_LOG: Rule(kinds=_USERS, roles=_DESK),
+        Permission.MANAGE_BUSINESS: Rule(kinds=_USERS_AND_KEYS, roles=DESK, scope=Scope.MANAGE_BUSINESS),
+        Permission.MANAGE_MEMBERS: Rule(kinds=_USERS, roles=DESK),
+        Permission.MANAGE_API_KEYS: Rule(kinds=_USERS, roles=DESK),
+        Permission.READ_AUDIT_LOG: Rule(kinds=_USERS, roles=DESK),
         Permission.MANAGE_CALENDAR: Rule(
-            kinds=_USERS_AND_KEYS, roles=_DESK | {Role.PROVIDER}, scope=Scope.MANAGE_BUSINESS
+            kinds=_USERS_AND_KEYS, roles=DESK | {Role.PROVIDER}, scope=Scope.MANAGE_BUSINESS
         ),
-        Permission.READ_CUSTOMERS: Rule(kinds=_USERS_AND_KEYS, roles=_DESK, scope=Scope.READ_CUSTOMERS),
-        Permission.MANAGE_CUSTOMERS: Rule(kinds=_USERS_AND_KEYS, roles=_DESK, scope=Scope.MANAGE_CUSTOMERS),
+        Permission.READ_CUSTOMERS: Rule(kinds=_USERS_AND_KEYS, roles=DESK, scope=Scope.READ_CUSTOMERS),
+        Permission.MANAGE_CUSTOMERS: Rule(kinds=_USERS_AND_KEYS, roles=DESK, scope=Scope.MANAGE_CUSTOMERS),
         Permission.HOLD: Rule(kinds=_USERS),
         Permission.BOOK: Rule(kinds=_EVERYBODY - {CallerKind.GUEST}, scope=Scope.BOOK),
         Permission.READ_BOOKINGS: Rule(kinds=_KNOWN, scope=Scope.READ_BOOKINGS),
@@ -255,16 +141,6 @@ def may(caller: Caller, permission: Permission, business_id: UUID) -> bool:
     except HoldfastError:
         return False
     return True
-
-
-def businesses_run_by(caller: Caller) -> tuple[UUID, ...]:
-    """The businesses whose every booking they may see."""
-    return tuple({m.business_id for m in caller.memberships if m.role in _DESK})
-
-
-def providers_acted_as_by(caller: Caller) -> tuple[UUID, ...]:
-    """The providers that they are."""
-    return tuple({m.provider_id for m in caller.memberships if m.provider_id is not None})
 
 
 def actors_for(

@@ -91,7 +91,7 @@ TARGETS: Final = MappingProxyType(
 """The status that a command leads to. Reschedule leads to none; an override names its own."""
 
 _STAFF: Final = frozenset({Role.PROVIDER, Role.OWNER, Role.ADMIN})
-_DESK: Final = frozenset({Role.OWNER, Role.ADMIN})
+DESK: Final = frozenset({Role.OWNER, Role.ADMIN})
 
 PERMITTED_ROLES: Final = MappingProxyType(
     {
@@ -100,9 +100,9 @@ PERMITTED_ROLES: Final = MappingProxyType(
         Command.START: _STAFF,
         Command.COMPLETE: _STAFF,
         Command.NO_SHOW: _STAFF,
-        Command.CANCEL: frozenset({Role.CUSTOMER}) | _DESK,
-        Command.RESCHEDULE: frozenset({Role.CUSTOMER}) | _DESK,
-        Command.ASSIGN: _DESK,
+        Command.CANCEL: frozenset({Role.CUSTOMER}) | DESK,
+        Command.RESCHEDULE: frozenset({Role.CUSTOMER}) | DESK,
+        Command.ASSIGN: DESK,
         Command.OVERRIDE: frozenset({Role.ADMIN}),
     }
 )

@@ -12,9 +12,9 @@ from db.models import Business, Customer, Membership, Provider, Service, Session
 from db.repositories import new_bookings
 from db.repositories.calendar import Wanted
 from db.repositories.new_bookings import NewBooking
-from domain.access import Membership as Role_
-from domain.access import Principal
 from domain.booking import SYSTEM, BookingState
+from domain.callers import Membership as Role_
+from domain.callers import Principal
 from domain.lifecycle import Role, Status
 from domain.policies import Policy
 from domain.search import Terms

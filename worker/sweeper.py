@@ -157,10 +157,12 @@ class Sweeper:
         before, after = datetime.now(UTC) - self._grace, self._messages_swept_to
         async with autocommit(self._engine) as conn:
             found = await upkeep.list_unsent_messages(conn, created_before=before, after=after, limit=_BATCH)
-        self._messages_swept_to = found[-1] if len(found) == _BATCH else upkeep.FIRST_ID
         for request_id in found:
             await start_account_message(self._client, request_id)
+            self._messages_swept_to = request_id
             STARTS.labels("sweeper", "started").inc()
+        if len(found) < _BATCH:
+            self._messages_swept_to = upkeep.FIRST_ID
 
     async def _start_all(self, refs: Sequence[BookingRef], *, alarm: str | None) -> list[Exception]:
         """Start them all, as far as they can be; what kept the others from it."""

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, Field
 
 from api.shapes import In, Text
-from domain.access import Scope
+from domain.callers import Scope
 from domain.times import Moment
 
 

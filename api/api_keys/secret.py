@@ -5,7 +5,8 @@ import string
 from dataclasses import dataclass, field
 from typing import Final
 
-from api.auth.credentials import KEY_MARK, PREFIX_LENGTH, hashed
+from api.auth.credentials import KEY_MARK, PREFIX_LENGTH
+from domain.accounts import token_hash
 
 _ALPHABET: Final = string.ascii_letters + string.digits
 _SECRET_BYTES: Final = 32
@@ -21,7 +22,7 @@ class NewKey:
     @property
     def secret_hash(self) -> bytes:
         """What is stored of it."""
-        return hashed(self.text)
+        return token_hash(self.text)
 
 
 def make_key() -> NewKey:

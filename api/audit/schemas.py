@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from domain.access import CallerKind
+from domain.callers import CallerKind
 
 Outcome = Literal["done", "denied"]
 

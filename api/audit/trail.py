@@ -29,9 +29,18 @@ async def note_done(conn: AsyncConnection, request: Request) -> None:
 
 
 async def note_done_apart(parts: Parts, request: Request) -> None:
-    """The same after a write that was committed elsewhere, such as a booking's command."""
-    async with autocommit(parts.engine) as conn:
-        await note_done(conn, request)
+    """The same after a write that was committed elsewhere, such as a booking's command.
+
+    It is done, and will be answered so, whether or not this can be stored: then the log has it.
+    """
+    try:
+        async with autocommit(parts.engine) as conn:
+            await note_done(conn, request)
+    except Exception as failure:
+        entry = entry_of(request, "done")
+        _log.error(
+            "write_not_audited", error=type(failure).__name__, action=entry.action, object_id=entry.object_id
+        )
     exchange_of(request).is_audited = True
 
 

@@ -31,8 +31,9 @@ from db.engine import autocommit
 from db.repositories import accounts, sessions, users
 from db.repositories.accounts import OpenRequest
 from db.repositories.users import Profile
-from domain.access import Permission, Principal
+from domain.access import Permission
 from domain.accounts import REGISTRATION_LASTS, RESET_LASTS, EndReason, RequestKind, token_hash
+from domain.callers import Principal
 from domain.errors import InvalidTokenError, UnauthenticatedError, WrongPasswordError
 from runtime.ids import new_id
 

@@ -1,6 +1,5 @@
 """Who a request is from, by what it sends as `Authorization: Bearer …`: one of three kinds of token."""
 
-import hashlib
 import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ from starlette.datastructures import Headers
 from api.auth.tokens import AccessClaims, Tokens
 from db.engine import autocommit
 from db.repositories import api_keys, sessions
-from domain.access import ANONYMOUS, Caller, Guest, KeyHolder, Scope
+from domain.accounts import token_hash
+from domain.callers import ANONYMOUS, Caller, Guest, KeyHolder, Scope
 from domain.errors import UnauthenticatedError
 
 KEY_MARK: Final = "hfk_"
@@ -68,18 +68,13 @@ class Credentials:
         async with autocommit(self._engine) as conn:
             stored = await api_keys.find_by_prefix(conn, key[:PREFIX_LENGTH])
             # Compared in constant time, and compared also where there is no such key.
-            matches = hmac.compare_digest(stored.secret_hash if stored else bytes(32), hashed(key))
+            matches = hmac.compare_digest(stored.secret_hash if stored else bytes(32), token_hash(key))
             if stored is None or not matches or not stored.is_live:
                 raise UnauthenticatedError("The API key is not valid: unknown, expired or revoked.")
             if stored.is_use_news:
                 await api_keys.note_use(conn, stored.business_id, stored.id)
         scopes = frozenset(Scope(scope) for scope in stored.scopes)
         return KeyHolder(key_id=stored.id, business_id=stored.business_id, scopes=scopes)
-
-
-def hashed(secret: str) -> bytes:
-    """What is stored of a secret that is long and random: fast to compute, useless to a thief."""
-    return hashlib.sha256(secret.encode()).digest()
 
 
 async def _nobody() -> Caller:

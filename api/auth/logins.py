@@ -18,8 +18,8 @@ from api.deps import AppParts
 from api.exchange import exchange_of
 from db.repositories import audit, sessions
 from db.repositories.sessions import Presented
-from domain.access import Principal
 from domain.accounts import REFRESH_GRACE, EndReason, token_hash
+from domain.callers import Principal
 from domain.errors import UnauthenticatedError
 
 _TOKEN_BYTES: Final = 32

@@ -12,8 +12,9 @@ from api.exchange import Exchange
 from db.engine import autocommit
 from db.repositories import bookings, remarks
 from db.repositories.rows import Row
-from domain.access import Caller, actor_for_command, actors_for
+from domain.access import actor_for_command, actors_for
 from domain.booking import Actor, BookingState
+from domain.callers import Caller
 from domain.commands import BookingCommand, check, refusal
 from domain.errors import (
     EngineUnavailableError,

@@ -29,8 +29,9 @@ from db.repositories.catalogue import Offering
 from db.repositories.choosing import Chosen
 from db.repositories.customers import Contact
 from db.repositories.new_bookings import Inserted, NewBooking
-from domain.access import Anonymous, Caller, Principal, actor_creating
+from domain.access import actor_creating
 from domain.booking import Actor, BookingState
+from domain.callers import Anonymous, Caller, Principal
 from domain.errors import (
     HoldExpiredError,
     HoldfastError,

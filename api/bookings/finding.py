@@ -8,7 +8,7 @@ from db.engine import autocommit
 from db.repositories import bookings
 from db.repositories.bookings import Reach
 from db.repositories.rows import Row
-from domain.access import Caller, Guest, Principal, businesses_run_by, providers_acted_as_by
+from domain.callers import Caller, Guest, Principal, businesses_run_by, providers_acted_as_by
 from domain.errors import HiddenError, NotFoundError
 
 

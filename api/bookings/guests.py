@@ -13,7 +13,7 @@ import orjson
 from api.auth.tokens import Tokens
 from api.bookings.schemas import BookingIn
 from db.repositories.catalogue import Offering
-from domain.access import Anonymous, Caller, Guest, KeyHolder, Scope
+from domain.callers import Anonymous, Caller, Guest, KeyHolder, Scope
 from domain.errors import InvalidRequestError, UnauthenticatedError
 from runtime.json import to_json
 

@@ -9,7 +9,7 @@ from api.bookings import guests
 from api.preconditions import etag_of
 from db.repositories.idempotency import Answer
 from db.repositories.rows import Row
-from domain.access import Caller, Guest, Principal
+from domain.callers import Caller, Guest, Principal
 from runtime.json import to_json
 
 BookingRow = Row

@@ -30,8 +30,9 @@ from db.repositories import bookings
 from db.repositories.bookings import Filters, Page
 from db.repositories.rows import Row
 from domain import plan
-from domain.access import CallerKind, Guest, Permission
+from domain.access import Permission
 from domain.booking import BookingState
+from domain.callers import CallerKind, Guest
 from domain.errors import IdempotencyKeyMissingError, NotFoundError
 from domain.lifecycle import Status
 from domain.times import Moment

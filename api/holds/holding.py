@@ -22,7 +22,7 @@ from db.repositories.catalogue import Offering
 from db.repositories.holds import NewHold
 from db.repositories.idempotency import Answer
 from db.repositories.rows import Row
-from domain.access import Principal
+from domain.callers import Principal
 from domain.errors import (
     HoldfastError,
     IdempotencyMismatchError,

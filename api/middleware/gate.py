@@ -13,7 +13,7 @@ from api.deps import Parts
 from api.errors import answer
 from api.exchange import Exchange
 from api.limits import OPEN_PATHS, Policy, Standing
-from domain.access import ANONYMOUS
+from domain.callers import ANONYMOUS
 from domain.errors import RateLimitedError, UnauthenticatedError
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})

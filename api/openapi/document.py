@@ -18,11 +18,18 @@ from api.access import permission_of
 from api.openapi import headers, problems
 from api.openapi.examples import EXAMPLES
 from api.openapi.texts import DESCRIPTION, SERVERS, TAGS, who
-from domain.access import PERMITTED, CallerKind, Permission
+from domain.access import PERMITTED, Permission
+from domain.callers import CallerKind
 
 Json = dict[str, Any]
 
 _SCHEME: Final = "bearer"
+_BEARER: Final = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT, API key or manage link's token",
+    "description": "An access token of `/v1/auth/login`, an API key, or the token of a booking's manage link.",
+}
 _BY_MODULE: Final = re.compile(r"api__(\w+?)__schemas__(\w+)")
 _METHODS: Final = ("get", "put", "post", "patch", "delete")
 _GUARDED_BY_VERSION: Final = frozenset({"rescheduleBooking", "overrideBooking"})
@@ -199,5 +206,4 @@ def _complete_components(components: Json) -> None:
     schemas["Problem"] = problems.problem_schema()
     components["headers"] = headers.HEADERS
     components["responses"] = dict(sorted(components["responses"].items()))
-    [scheme] = components.pop("securitySchemes").values()
-    components["securitySchemes"] = {_SCHEME: scheme}
+    components["securitySchemes"] = {_SCHEME: _BEARER}

@@ -9,7 +9,8 @@ from typing import Any, Final, NamedTuple
 
 from api.errors import FRAMEWORK_PROBLEMS, PROBLEM_JSON, STATUS, Problem
 from api.openapi.headers import RETRY_AFTER, WWW_AUTHENTICATE, of_every_answer
-from domain.access import PERMITTED, CallerKind, Permission
+from domain.access import PERMITTED, Permission
+from domain.callers import CallerKind
 from domain.errors import (
     ERRORS_BY_CODE,
     AlreadyExistsError,

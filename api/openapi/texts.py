@@ -3,7 +3,8 @@
 from typing import Final
 
 from api.openapi.problems import every_code
-from domain.access import PERMITTED, CallerKind, Permission
+from domain.access import PERMITTED, Permission
+from domain.callers import CallerKind
 from domain.lifecycle import Role
 
 _CODES: Final = "\n".join(f"| {code.status} | `{code.code}` | {code.title} |" for code in every_code())

@@ -14,6 +14,8 @@ _log = structlog.get_logger()
 
 _REMEMBERED_SECONDS: Final = 30.0
 _MOST_REMEMBERED: Final = 2048
+_MOST_AT_ONCE: Final = 4
+"""Look-ups under way: preflights are not counted and anybody can invent origins, but the pool is for others."""
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.:\[\]-]{1,240}")
 """What may be one, `null` not among it."""
 
@@ -25,11 +27,12 @@ class Origins:
         self._engine = engine
         self._own = own
         self._known: dict[tuple[str, str | None], tuple[float, bool]] = {}
+        self._asking = 0
 
     async def allows(self, origin: str, business: str | None) -> bool:
         """Whether pages of this origin may speak about this business (its id or slug); none: about any at all.
 
-        When the database does not answer, they may not.
+        When the database does not answer, or is being asked too much of this, they may not.
         """
         if origin in self._own:
             return True
@@ -39,7 +42,13 @@ class Origins:
         known = self._known.get(key)
         if known is not None and known[0] > time.monotonic():
             return known[1]
-        return await self._ask(key)
+        if self._asking >= _MOST_AT_ONCE:
+            return False
+        self._asking += 1
+        try:
+            return await self._ask(key)
+        finally:
+            self._asking -= 1
 
     def forget(self) -> None:
         """Look everything up anew."""

@@ -18,6 +18,8 @@ def _run(connection: Connection) -> None:
     context.configure(connection=connection, target_metadata=Base.metadata, compare_type=True)
     with context.begin_transaction():
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
+        # Who waits for a table's lock holds up all who come later: better to give up, and to be run again.
+        connection.execute(text("SET LOCAL lock_timeout = '5s'"))
         context.run_migrations()
         _grant(connection)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories.rows import execute, rows
+from db.repositories.rows import rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +81,3 @@ async def count(conn: AsyncConnection, asked: Sequence[Asked]) -> list[Counted]:
     return [
         Counted(row["subject"], row["granted"], row["requests"], row["before"], row["elapsed"]) for row in found
     ]
-
-
-# Rows that somebody is just counting in are left for the next time: waiting for them could end in a deadlock.
-_FORGET = text("""
-DELETE FROM rate_counters WHERE subject IN (
-    SELECT subject FROM rate_counters
-    WHERE minute < CAST(floor(extract(epoch FROM statement_timestamp()) / 60) AS bigint) - 1
-    LIMIT :most FOR UPDATE SKIP LOCKED
-)
-""")
-
-
-async def forget_idle(conn: AsyncConnection, *, most: int = 10_000) -> None:
-    """Delete the counters of those who made no request in this minute and the one before."""
-    await execute(conn, _FORGET, {"most": most})

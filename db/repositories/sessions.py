@@ -8,8 +8,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories.rows import execute, row_or_none, rows
-from domain.access import Membership, Principal
 from domain.accounts import EndReason
+from domain.callers import Membership, Principal
 from runtime.ids import new_id
 
 _PRINCIPAL = text("""

@@ -165,7 +165,9 @@ def upgrade() -> None:
     )
     op.create_index("ix_refresh_tokens_expires_at", "refresh_tokens", ["expires_at"], unique=False)
     op.create_index("ix_refresh_tokens_session_id", "refresh_tokens", ["session_id"], unique=False)
-    op.add_column("businesses", sa.Column("guest_bookings", sa.Boolean(), server_default="true", nullable=False))
+    # Businesses that are there have never agreed to bookings by people who have not logged in.
+    op.add_column("businesses", sa.Column("guest_bookings", sa.Boolean(), server_default="false", nullable=False))
+    op.alter_column("businesses", "guest_bookings", server_default="true")
     op.add_column("idempotency_keys", sa.Column("status", sa.Integer(), server_default="201", nullable=False))
     op.add_column(
         "idempotency_keys",

@@ -15,10 +15,12 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.access import permission_of
-from api.auth.credentials import KEY_MARK, PREFIX_LENGTH, hashed
+from api.auth.credentials import KEY_MARK, PREFIX_LENGTH
 from api.auth.tokens import Tokens, load_tokens
 from db.models import ApiKey, Membership, Session
-from domain.access import PERMITTED, CallerKind, Permission, Rule, Scope
+from domain.access import PERMITTED, Permission, Rule
+from domain.accounts import token_hash
+from domain.callers import CallerKind, Scope
 from domain.lifecycle import Command, Role, may_command
 from runtime.ids import new_id
 from runtime.settings import Settings
@@ -210,7 +212,7 @@ class Doorbell:
                     id=key_id,
                     business_id=tenant.business_id,
                     prefix=key[:PREFIX_LENGTH],
-                    secret_hash=hashed(key),
+                    secret_hash=token_hash(key),
                     scopes=sorted(scopes),
                     **values,
                 )

@@ -10,7 +10,7 @@ import httpx
 from sqlalchemy import insert, text
 
 from db.models import Service, ServiceArea, WeeklyHours
-from domain.access import Principal
+from domain.callers import Principal
 from runtime.ids import new_id
 from tests.api_client import ApiClient
 from tests.factories import add_user

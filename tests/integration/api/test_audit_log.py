@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from api.app import create_app
 from db.models import AuditEntry
 from dev.postgres import APP_ROLE
-from domain.access import CallerKind
+from domain.callers import CallerKind
 from domain.errors import ERRORS_BY_CODE
 from runtime.settings import Settings
 from tests.api_client import ApiClient

@@ -9,7 +9,7 @@ from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.models import WeeklyHours
-from domain.access import Principal
+from domain.callers import Principal
 from domain.policies import Policy
 from runtime.ids import new_id
 from tests.api_client import ApiClient

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from domain.access import Principal
+from domain.callers import Principal
 from tests.factories import make_tenant
 from tests.integration.api.stage import Json, Stage, ok
 

@@ -9,10 +9,11 @@ import httpx
 import pytest
 from sqlalchemy import insert
 
-from api.auth.credentials import KEY_MARK, PREFIX_LENGTH, hashed
+from api.auth.credentials import KEY_MARK, PREFIX_LENGTH
 from db.models import ApiKey, Business, Customer
-from domain.access import Scope
+from domain.accounts import token_hash
 from domain.assignment import AssignmentStrategy
+from domain.callers import Scope
 from domain.policies import Policy
 from runtime.ids import new_id
 from tests.api_client import ApiClient
@@ -39,7 +40,7 @@ async def key_holder(stage: Stage, *scopes: Scope) -> ApiClient:
                 business_id=stage.tenant.business_id,
                 name=key,
                 prefix=key[:PREFIX_LENGTH],
-                secret_hash=hashed(key),
+                secret_hash=token_hash(key),
                 scopes=list(scopes),
                 created_by=stage.tenant.principals["owner"].user_id,
             )

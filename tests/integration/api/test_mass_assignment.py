@@ -8,7 +8,7 @@ import httpx
 from sqlalchemy import insert, text
 
 from db.models import ApiKey
-from domain.access import Scope
+from domain.callers import Scope
 from runtime.ids import new_id
 from tests.factories import future
 from tests.integration.api.stage import Json, Stage, ok, problem

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from db.engine import autocommit
-from domain.access import Principal
+from domain.callers import Principal
 from runtime.ids import new_id
 from tests.api_client import ApiClient
 from tests.factories import add_user

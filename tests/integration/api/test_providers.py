@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from domain.access import Principal
+from domain.callers import Principal
 from runtime.ids import new_id
 from tests.factories import add_user
 from tests.integration.api.stage import Json, Stage, ok, patch, problem

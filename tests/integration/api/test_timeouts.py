@@ -15,7 +15,7 @@ from tests.integration.api.applications import running
 from tests.integration.api.raw import send_raw
 from tests.integration.api.stage import ok, problem
 
-LIMIT_SECONDS = 0.4
+LIMIT_SECONDS = 1.0
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,8 @@ from api.errors import PROBLEM_JSON
 from api.openapi.document import operations_of
 from api.openapi.examples import EXAMPLES
 from api.openapi.problems import PARTICULAR, every_code
-from domain.access import PERMITTED, CallerKind, Permission
+from domain.access import PERMITTED, Permission
+from domain.callers import CallerKind
 from runtime.settings import Settings
 
 Json = dict[str, Any]

@@ -4,16 +4,9 @@ from uuid import UUID
 
 import pytest
 
-from domain.access import (
-    Membership,
-    Principal,
-    actor_creating,
-    actor_for_command,
-    actors_for,
-    businesses_run_by,
-    providers_acted_as_by,
-)
+from domain.access import actor_creating, actor_for_command, actors_for
 from domain.booking import Actor
+from domain.callers import Membership, Principal, businesses_run_by, providers_acted_as_by
 from domain.errors import ForbiddenError
 from domain.lifecycle import Command, Role
 from tests.unit.domain.builders import ANA, BEN, BUSINESS, USER
