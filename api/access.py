@@ -5,6 +5,7 @@ with a route that declares nothing does not start.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from starlette.routing import BaseRoute
 
 from api.businesses.paths import IdOrSlug, names_something
 from api.deps import AppParts, Parts
-from api.exchange import exchange_of
+from api.exchange import Exchange, exchange_of
 from db.engine import autocommit
 from db.repositories import catalogue, providers
 from db.repositories.rows import Row
@@ -46,13 +47,15 @@ class Needs:
             ForbiddenError: their kind, roles or scopes do not allow it.
         """
         exchange, parts = exchange_of(request), request.app.state.parts
+        business = request.path_params.get("business")
         # Whoever signs in anew may still send the token that ran out.
         if exchange.refusal is not None and self.permission not in _WHOEVER_ASKS:
+            await _note_business(parts, exchange, business)
             raise exchange.refusal
         rule = PERMITTED[self.permission]
-        business = request.path_params.get("business")
         if rule.roles and business is not None:
             if CallerKind.ANONYMOUS is exchange.caller.kind:
+                await _note_business(parts, exchange, business)
                 raise UnauthenticatedError
             found = await _business(parts, business)
             exchange.business_id = found["id"]
@@ -98,6 +101,13 @@ def require_declarations(routes: Sequence[BaseRoute]) -> None:
     silent = [r.path for r in declaring if isinstance(r, APIRoute) and permission_of(r) is None]
     if silent:
         raise RuntimeError(f"routes that do not declare one permission: {', '.join(silent)}")
+
+
+async def _note_business(parts: Parts, exchange: Exchange, business: str | None) -> None:
+    """Whose audit log a denial belongs to; nobody is told whether there is such a business."""
+    with suppress(NotFoundError):
+        if business is not None:
+            exchange.business_id = (await _business(parts, business))["id"]
 
 
 async def _business(parts: Parts, id_or_slug: str) -> Row:

@@ -69,6 +69,11 @@ class KeyHolder(BaseModel):
     scopes: frozenset[Scope]
 
     @property
+    def is_public(self) -> bool:
+        """Whether it may stand in a web page, for everybody to read: it can do no more than a guest."""
+        return self.scopes <= {Scope.BOOK}
+
+    @property
     def kind(self) -> CallerKind:
         return CallerKind.API_KEY
 
@@ -131,3 +136,11 @@ def businesses_run_by(caller: Caller) -> tuple[UUID, ...]:
 def providers_acted_as_by(caller: Caller) -> tuple[UUID, ...]:
     """The providers that they are."""
     return tuple({m.provider_id for m in caller.memberships if m.provider_id is not None})
+
+
+def is_party_to(caller: Caller, booking_id: UUID, business_id: UUID, customer_user_id: UUID | None) -> bool:
+    """Whether they are the booking's customer, or have any role in its business."""
+    if isinstance(caller, Guest):
+        return caller.booking_id == booking_id
+    is_customer = customer_user_id is not None and customer_user_id == caller.id
+    return is_customer or any(m.business_id == business_id for m in caller.memberships)

@@ -12,9 +12,14 @@ _NUMBER: Final = re.compile(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", re.IGNORECASE)
 
 
 def _in_range(value: datetime) -> datetime:
-    if not _FIRST_YEAR <= value.year < _LAST_YEAR:
-        raise ValueError(f"the year must lie between {_FIRST_YEAR} and {_LAST_YEAR}")
-    return value.astimezone(UTC)
+    # Looked at twice: what lies in the range where it is written may lie outside in UTC.
+    if _has_year_in_range(value) and _has_year_in_range(in_utc := value.astimezone(UTC)):
+        return in_utc
+    raise ValueError(f"the year must lie between {_FIRST_YEAR} and {_LAST_YEAR}")
+
+
+def _has_year_in_range(value: datetime) -> bool:
+    return _FIRST_YEAR <= value.year < _LAST_YEAR
 
 
 def _spelled_out(value: object) -> object:

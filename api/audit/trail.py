@@ -16,8 +16,8 @@ from domain.errors import HoldfastError
 
 _log = structlog.get_logger()
 
-_UUID: Final = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
-_ID: Final = re.compile(rf"{_UUID}|[a-z0-9]([a-z0-9_-]{{0,61}}[a-z0-9])?")
+_UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_ID: Final = re.compile(rf"{_UUID.pattern}|[a-z0-9]([a-z0-9_-]{{0,61}}[a-z0-9])?")
 """A UUID, or a code of the business's. A path may hold anything that somebody typed: a name, or a secret."""
 _NO_OBJECTS: Final = frozenset({"business", "role"})
 _LONGEST_ADDRESS: Final = 45
@@ -28,19 +28,18 @@ async def note_done(conn: AsyncConnection, request: Request) -> None:
     await audit.add(conn, exchange_of(request).business_id, entry_of(request, "done"))
 
 
-async def note_done_apart(parts: Parts, request: Request) -> None:
+async def note_done_apart(parts: Parts, request: Request, code: str | None = None) -> None:
     """The same after a write that was committed elsewhere, such as a booking's command.
 
-    It is done, and will be answered so, whether or not this can be stored: then the log has it.
+    It is done, and will be answered so, whether or not this can be stored: then the log has it. With a code it is
+    not known whether it is done: nobody answered in time.
     """
+    line = entry_of(request, "done", code)
     try:
         async with autocommit(parts.engine) as conn:
-            await note_done(conn, request)
+            await audit.add(conn, exchange_of(request).business_id, line)
     except Exception as failure:
-        entry = entry_of(request, "done")
-        _log.error(
-            "write_not_audited", error=type(failure).__name__, action=entry.action, object_id=entry.object_id
-        )
+        _log.error("write_not_audited", error=type(failure).__name__, action=line.action, object_id=line.object_id)
     exchange_of(request).is_audited = True
 
 
@@ -65,7 +64,7 @@ def entry_of(request: Request, outcome: str, code: str | None = None) -> Entry:
         actor_kind=exchange.caller.kind,
         actor_id=exchange.caller.id,
         action=getattr(route, "operation_id", None) or "unknown",
-        object_id=_object_of(request, exchange),
+        object_id=_object_of(request, exchange, outcome),
         outcome=outcome,
         code=code,
         address=exchange.address[:_LONGEST_ADDRESS],
@@ -73,9 +72,13 @@ def entry_of(request: Request, outcome: str, code: str | None = None) -> Entry:
     )
 
 
-def _object_of(request: Request, exchange: Exchange) -> str | None:
-    """What was named by the handler, else the last thing that the path names by an id."""
+def _object_of(request: Request, exchange: Exchange, outcome: str) -> str | None:
+    """What was named by the handler, else the last thing that the path names by an id.
+
+    Of what was denied UUIDs alone: whatever else a stranger wrote into the path may be anything.
+    """
     if exchange.object_id is not None:
         return exchange.object_id
+    kept = _ID if outcome == "done" else _UUID
     named = [str(value) for name, value in request.path_params.items() if name not in _NO_OBJECTS]
-    return next((value for value in reversed(named) if _ID.fullmatch(value)), None)
+    return next((value for value in reversed(named) if kept.fullmatch(value)), None)

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Request, Response
 
 from api.access import needs
+from api.audit import trail
 from api.bookings import rendering
 from api.bookings.commanding import Order, carry_out, grant
 from api.bookings.repeating import answer_of, give_once
@@ -28,7 +29,7 @@ from api.preconditions import IF_MATCH_DESCRIPTION, expected_versions, require_i
 from domain import commands
 from domain.access import Permission
 from domain.commands import BookingCommand
-from domain.errors import InvalidRequestError
+from domain.errors import EngineUnavailableError, InvalidRequestError
 from domain.lifecycle import Command
 
 router = APIRouter(prefix="/v1/bookings/{booking_id}", tags=["commands"])
@@ -77,9 +78,16 @@ class Desk:
         self, make: Callable[..., BookingCommand], kind: Command, *, reason: str | None = None, **particulars: Any
     ) -> Response:
         """Give the command; the booking after it as the answer."""
-        exchange = exchange_of(self._request)
         expected = expected_versions(self._request)
         order = Order(self._booking_id, kind, make, self._key, expected, reason, particulars)
+        try:
+            return await self._give(order)
+        except EngineUnavailableError as unknown:
+            await trail.note_done_apart(self.parts, self._request, unknown.code)
+            raise
+
+    async def _give(self, order: Order) -> Response:
+        exchange = exchange_of(self._request)
         if order.key is not None:
             answer = await give_once(self.parts, self._request, order, order.key)
         else:

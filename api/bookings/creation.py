@@ -196,7 +196,9 @@ async def _create(parts: Parts, request: CreateRequest) -> tuple[BookingState, C
         offering = await reserving.find_offering(conn, request.ask(), request.user_id, now)
     request.exchange.business_id = offering.business_id
     if isinstance(request.caller, Anonymous):
-        guests.require_bookable(offering, request.body, request.idempotency_key)
+        guests.require_bookable(offering, request.body)
+    if guests.is_stranger(request.caller):
+        guests.require_good_key(request.idempotency_key)
     actor = actor_creating(request.caller, offering.business_id)
     async with parts.engine.connect() as conn:
         for _ in range(reserving.TRIES):

@@ -37,13 +37,12 @@ def knows_customers(caller: Caller) -> bool:
     return not isinstance(caller, Anonymous | Guest)
 
 
-def require_bookable(offering: Offering, body: BookingIn, key: str) -> None:
+def require_bookable(offering: Offering, body: BookingIn) -> None:
     """Refuse a booking that cannot be made by somebody who has not logged in.
 
     Raises:
         UnauthenticatedError: this business takes none.
-        InvalidRequestError: they cannot be reached, or their key could be guessed: whoever knows it and the body
-            gets the answer, with the link in it.
+        InvalidRequestError: they cannot be reached.
     """
     if not offering.guest_bookings:
         raise UnauthenticatedError(
@@ -52,6 +51,14 @@ def require_bookable(offering: Offering, body: BookingIn, key: str) -> None:
     contact = body.customer
     if contact is None or (contact.email is None and contact.phone is None):
         raise invalid("/body/customer", "a guest gives a name, and an e-mail address or a phone number")
+
+
+def require_good_key(key: str) -> None:
+    """Refuse a key that could be guessed, of callers who share a scope with others.
+
+    Raises:
+        InvalidRequestError: whoever knew it and the body would get the answer, with the link in it.
+    """
     if len(key) < _SHORTEST_KEY:
         raise invalid(
             "/header/Idempotency-Key",

@@ -25,8 +25,10 @@ from db.repositories import bookings, command_keys, idempotency
 from db.repositories.command_keys import IN_FLIGHT, UNKNOWN
 from db.repositories.idempotency import Answer
 from db.repositories.rows import Row
+from domain.callers import is_party_to
 from domain.errors import (
     EngineUnavailableError,
+    HiddenError,
     HoldfastError,
     IdempotencyMismatchError,
     RequestInFlightError,
@@ -146,11 +148,17 @@ async def _applied(keyed: _Keyed) -> Row | None:
 
     Raises:
         IdempotencyMismatchError: the key was used for this command with other particulars.
+        HiddenError: its sender has nothing to do with the business any more.
     """
     async with autocommit(keyed.parts.engine) as conn:
         row = await bookings.find_applied(conn, keyed.order.booking_id, keyed.name.key)
-    if row is not None and row["command_id"] != str(keyed.name):
+    if row is None:
+        return None
+    if row["command_id"] != str(keyed.name):
         raise IdempotencyMismatchError
+    if not is_party_to(keyed.exchange.caller, row["id"], row["business_id"], row["customer_user_id"]):
+        keyed.exchange.business_id = row["business_id"]
+        raise HiddenError
     return row
 
 

@@ -51,6 +51,11 @@ async def release(hold_id: UUID, exchange: ThisExchange, user: CurrentUser, writ
     async with write.begin() as conn:
         exchange.business_id = await holds.release_own(conn, user.user_id, hold_id)
         exchange.is_audited = exchange.business_id is None  # nothing was there to be given back
+        if exchange.business_id is None and await holds.find_own(conn, user.user_id, hold_id) is None:
+            exchange.business_id = await holds.find_owner(conn, hold_id)
+            if exchange.business_id is not None:
+                exchange.is_audited = False
+                raise HiddenError
     return Response(status_code=204)
 
 

@@ -7,13 +7,14 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.addresses import network_of
 from api.audit import trail
 from api.auth.credentials import Credential
 from api.deps import Parts
 from api.errors import answer
 from api.exchange import Exchange
 from api.limits import OPEN_PATHS, Policy, Standing
-from domain.callers import ANONYMOUS
+from domain.callers import ANONYMOUS, KeyHolder
 from domain.errors import RateLimitedError, UnauthenticatedError
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -86,6 +87,9 @@ class _Toll:
     def _found(self, policy: Policy) -> str:
         if self._exchange.caller is ANONYMOUS:
             return self._limiter.by_address(policy, self._exchange.address)
+        if isinstance(self._exchange.caller, KeyHolder) and self._exchange.caller.is_public:
+            # All visitors of a page have the same key: one of them must not use it up for the others.
+            return f"{self._exchange.caller_name}:{network_of(self._exchange.address)}"
         return self._exchange.caller_name
 
     async def is_paid(self) -> bool:

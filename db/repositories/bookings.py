@@ -173,14 +173,22 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
 
 
 async def find_applied(conn: AsyncConnection, booking_id: UUID, command_key: str) -> Row | None:
-    """The booking, if a step of it came from a command whose id begins so, with that `command_id`.
+    """The booking as a step left it that came from a command whose id begins so, with that `command_id`.
 
-    Only who gave a command can name its key.
+    Its times are those of now. Only who gave a command can name its key.
     """
     named = BookingHistory.command_id.startswith(command_key, autoescape=True)
+    of_step = {
+        "status": BookingHistory.new_status,
+        "version": BookingHistory.sequence,
+        "provider_id": BookingHistory.provider_id,
+        "updated_at": BookingHistory.occurred_at,
+    }
+    shown = [of_step[c.name].label(c.name) if c.name in of_step else c for c in VIEW_COLUMNS]
     query = (
-        select(*VIEW_COLUMNS, BookingHistory.command_id)
+        select(*shown, BookingHistory.command_id, Customer.user_id.label("customer_user_id"))
         .join(BookingHistory, BookingHistory.booking_id == Booking.id)
+        .join(Customer, (Customer.business_id == Booking.business_id) & (Customer.id == Booking.customer_id))
         .where(Booking.id == booking_id, named)
         .order_by(BookingHistory.sequence)
         .limit(1)

@@ -6,8 +6,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories.catalogue import as_uuid
-from db.repositories.rows import execute, row, rows
+from db.repositories.rows import execute, rows
 
 _LIST = text("""
 SELECT origin FROM business_origins WHERE business_id = :business_id ORDER BY origin COLLATE "C"
@@ -20,13 +19,11 @@ INSERT INTO business_origins (business_id, origin)
 SELECT CAST(:business_id AS uuid), origin FROM unnest(CAST(:origins AS text[])) AS o(origin)
 ON CONFLICT DO NOTHING
 """)
-_IS_ALLOWED = text("""
-SELECT EXISTS (
-    SELECT FROM business_origins AS o JOIN businesses AS b ON b.id = o.business_id
-    WHERE o.origin = :origin AND (b.id = CAST(:id AS uuid) OR b.slug = CAST(:slug AS text))
-) AS allowed
+_BY_ORIGIN = text("""
+SELECT o.origin, array_agg(CAST(b.id AS text)) || array_agg(CAST(b.slug AS text)) AS businesses
+FROM business_origins AS o JOIN businesses AS b ON b.id = o.business_id
+GROUP BY o.origin
 """)
-_IS_KNOWN = text("SELECT EXISTS (SELECT FROM business_origins WHERE origin = :origin) AS allowed")
 
 
 async def list_origins(conn: AsyncConnection, business_id: UUID) -> list[str]:
@@ -41,10 +38,6 @@ async def replace_origins(conn: AsyncConnection, business_id: UUID, origins: Seq
     await execute(conn, _ADD, parameters)
 
 
-async def is_allowed(conn: AsyncConnection, origin: str, business: str | None) -> bool:
-    """Whether the business, by id or slug, has this origin; without one, whether any business has it."""
-    if business is None:
-        return bool((await row(conn, _IS_KNOWN, {"origin": origin}))["allowed"])
-    key = as_uuid(business)
-    names = {"id": key, "slug": business if key is None else None}
-    return bool((await row(conn, _IS_ALLOWED, {"origin": origin} | names))["allowed"])
+async def list_businesses_by_origin(conn: AsyncConnection) -> dict[str, frozenset[str]]:
+    """For each origin the ids and slugs of the businesses that name it."""
+    return {found["origin"]: frozenset(found["businesses"]) for found in await rows(conn, _BY_ORIGIN)}

@@ -88,9 +88,13 @@ async def present(conn: AsyncConnection, token_hash: bytes, *, grace: timedelta)
     return None if found is None else Presented(**found)
 
 
+# The grace may have made several out of one. When one of them is used, the others are used up as well: else a
+# thief who was quick would go on beside the owner for ever.
 _ROTATE = text("""
 WITH used AS (
-    UPDATE refresh_tokens SET used_at = coalesce(used_at, statement_timestamp()) WHERE token_hash = :token_hash
+    UPDATE refresh_tokens SET used_at = statement_timestamp()
+    WHERE session_id = :session_id AND used_at IS NULL
+      AND (SELECT used_at IS NULL FROM refresh_tokens WHERE token_hash = :token_hash)
 ), extended AS (
     UPDATE sessions SET expires_at = greatest(expires_at, :expires_at) WHERE id = :session_id
 )

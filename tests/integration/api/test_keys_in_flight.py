@@ -127,6 +127,21 @@ async def test_an_answer_that_a_crash_lost_is_given_without_a_second_effect(
     assert [status for status, _ in await fetch(stage, _KEYS, key=key)] == [200]
 
 
+async def test_who_has_left_the_business_is_told_no_more_of_what_they_did(stage: Stage) -> None:
+    booking, key = await assigned(stage), str(uuid4())
+    ok(await give(stage, booking, "reject", key, "ana"))
+    await execute(stage, "DELETE FROM idempotency_keys WHERE business_id = :business_id AND key = :key", key=key)
+    told = ok(await give(stage, booking, "reject", key, "ana"))
+    assert (told["status"], told["version"]) == ("rejected", 3), "as her own step left it"
+    await execute(stage, "DELETE FROM idempotency_keys WHERE business_id = :business_id AND key = :key", key=key)
+    await execute(
+        stage,
+        "DELETE FROM memberships WHERE business_id = :business_id AND user_id = :user_id",
+        user_id=stage.tenant.principals["ana"].user_id,
+    )
+    problem(await give(stage, booking, "reject", key, "ana"), 404, "not_found")
+
+
 async def test_a_turn_that_a_crash_left_behind_is_taken_over_after_a_while(
     stage: Stage, settings: Settings
 ) -> None:

@@ -186,8 +186,9 @@ async def test_a_forged_token_uses_up_nobody_s_requests_but_its_sender_s(
     assert left(await get(app, "/v1/businesses", **{"X-Forwarded-For": "203.0.113.77"})) == 57
 
 
-async def test_an_api_key_counts_wherever_it_is_used_and_a_wrong_one_by_address(
-    apps: list[ApiClient], tenant: Tenant, engine: AsyncEngine
+@pytest.mark.parametrize(("scopes", "left_of_second"), [(["bookings:read", "book"], 58), (["book"], 59)])
+async def test_a_key_counts_wherever_it_is_used_but_in_a_page_by_visitor_and_a_wrong_one_by_address(
+    apps: list[ApiClient], tenant: Tenant, engine: AsyncEngine, scopes: list[str], left_of_second: int
 ) -> None:
     key = f"{KEY_MARK}{new_id().hex[-8:]}{new_id().hex}"
     row = {
@@ -196,16 +197,16 @@ async def test_an_api_key_counts_wherever_it_is_used_and_a_wrong_one_by_address(
         "name": "server",
         "prefix": key[:PREFIX_LENGTH],
         "secret_hash": token_hash(key),
-        "scopes": [],
+        "scopes": scopes,
         "created_by": tenant.principals["owner"].user_id,
     }
     async with engine.begin() as conn:
         await conn.execute(insert(ApiKey).values(**row))
     seen = []
-    for sent, address in ((key, "203.0.113.90"), (key, "203.0.113.91"), (key + "x", "203.0.113.91")):
+    for sent, address in ((key, "203.0.113.90"), (key, "203.0.113.91"), (key + "x", f"198.51.100.{len(scopes)}")):
         headers = {"Authorization": f"Bearer {sent}", "X-Forwarded-For": address}
         seen.append(left(await apps[0]._http.get("/v1/businesses", headers=headers)))
-    assert seen == [59, 58, 59]
+    assert seen == [59, left_of_second, 59]
 
 
 async def test_the_minute_before_counts_as_far_as_the_window_reaches(

@@ -108,6 +108,16 @@ async def test_a_token_whose_answer_got_lost_may_be_used_again_for_some_seconds(
     problem(await try_refresh(api, robin.tokens["refresh_token"]), 401, "unauthenticated")
 
 
+async def test_of_two_that_the_grace_made_out_of_one_token_only_one_goes_on(
+    api: ApiClient, engine: AsyncEngine, robin: Speaker
+) -> None:
+    thief, owner = [ok(await try_refresh(api, robin.tokens["refresh_token"])) for _ in range(2)]
+    ok(await try_refresh(api, thief["refresh_token"]))
+    await pass_time(engine, robin, 11)
+    problem(await try_refresh(api, owner["refresh_token"]), 401, "unauthenticated")
+    assert (await session_row(engine, robin)).end_reason == "token_reused"
+
+
 async def test_a_token_used_again_later_ends_the_session_for_whoever_has_it(
     api: ApiClient, engine: AsyncEngine, robin: Speaker, account: Account
 ) -> None:

@@ -49,6 +49,9 @@ async def test_a_command_is_503_and_says_when_to_come_back(stage: Stage, command
     answer = await stage.as_("admin").command(booking.booking_id, command)
     problem(answer, 503, "engine_unavailable")
     assert int(answer.headers["Retry-After"]) > 0
+    log = ok(await stage.as_("owner").get(f"/v1/businesses/{stage.tenant.slug}/audit-log"))["items"]
+    line = (f"{command}Booking", str(booking.booking_id), "done", "engine_unavailable")
+    assert (log[0]["action"], log[0]["object_id"], log[0]["outcome"], log[0]["code"]) == line, "it may come yet"
 
 
 async def test_a_command_that_is_not_theirs_to_give_is_refused_all_the_same(stage: Stage) -> None:

@@ -24,7 +24,7 @@ WITHOUT_TENANT = {
     "holds.release_own": "only who holds can name their hold",
     "external_sources.list_due": "the rounds serve all tenants and get ids only",
     "rate_limits.count": "who makes requests need not belong to a tenant",
-    "origins.is_allowed": "it names the tenant by id or slug, or asks whether any has the origin",
+    "origins.list_businesses_by_origin": "whose pages may ask is asked before it is known about whom",
     "users.find_credentials": "users belong to no tenant",
     "idempotency.find": "the scope names the caller",
     "idempotency.take_turn": "the scope names the caller",

@@ -30,6 +30,8 @@ def test_every_offset_becomes_utc(text: str) -> None:
         "1969-12-31T23:59:59Z",
         "2200-01-01T00:00:00Z",
         "9999-12-31T23:59:59-12:00",
+        "2199-12-31T23:59:00-14:00",
+        "1970-01-01T00:00:00+14:00",
     ],
 )
 def test_what_names_no_moment_or_one_out_of_reach_is_refused(text: str) -> None:
