@@ -1,20 +1,17 @@
 """The messages about accounts. Their tokens are made here, where they are sent, and go nowhere else."""
 
-import secrets
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 
 from activities.failures import as_application_errors
-from activities.ports import AccountMail, Letter
+from activities.ports.account_mail import AccountMail, Letter
 from db.engine import autocommit
 from db.repositories import accounts
 from domain.accounts import AccountMessageRef, LetterKind, letter_for, token_hash
 from domain.names import SEND_ACCOUNT_MESSAGE
-from runtime.ids import new_id
-
-_TOKEN_BYTES: Final = 32
+from runtime.ids import new_id, new_token
 
 _SUBJECTS: Final = {
     LetterKind.VERIFY: "Confirm your e-mail address",
@@ -97,7 +94,7 @@ class AccountMessages:
         return Letter(id=new_id(), kind=kind, to=to, subject=_SUBJECTS[kind], text=text)
 
     async def _new_token(self, ref: AccountMessageRef) -> str:
-        token = secrets.token_urlsafe(_TOKEN_BYTES)
+        token = new_token()
         async with autocommit(self._engine) as conn:
             await accounts.add_token(conn, ref.request_id, token_hash(token))
         return token

@@ -1,24 +1,31 @@
 """The booking's own steps, run as local activities: each is one short transaction and safe to run again."""
 
-from uuid import NAMESPACE_URL, uuid5
+from collections.abc import Sequence
+from uuid import NAMESPACE_URL, UUID, uuid5
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio import activity
 
 from activities.failures import as_application_errors
-from activities.ports import MessagePort
-from db.repositories import bookings, messages, steps
+from db.repositories import bookings, effects, messages, steps
 from domain.booking import BookingState
+from domain.effects import CONSOLE
 from domain.errors import NotFoundError
 from domain.names import LOAD_BOOKING, RECORD_STEP, SEND_REMINDER
-from domain.notices import ReminderDue, notices_of_step, still_due
+from domain.notices import Notice, ReminderDue, notices_of_step, still_due
+from domain.reactions import effects_of_step
 from domain.steps import BookingRef, Step, StepResult
+from runtime.metrics import MESSAGES
+
+_log = structlog.get_logger()
 
 
 class BookingActivities:
-    def __init__(self, engine: AsyncEngine, port: MessagePort) -> None:
+    def __init__(self, engine: AsyncEngine, *, mails_by: str = CONSOLE) -> None:
+        """`mails_by` sends e-mails for businesses that have nobody of their own: `smtp`, or `console`."""
         self._engine = engine
-        self._port = port
+        self._mails_by = mails_by
 
     @activity.defn(name=LOAD_BOOKING)
     @as_application_errors
@@ -37,13 +44,25 @@ class BookingActivities:
     @activity.defn(name=RECORD_STEP)
     @as_application_errors
     async def record_step(self, step: Step) -> StepResult:
-        """Write one step, once: projection, history, event, reservation and messages in one transaction."""
+        """Write one step, once: projection, history, event, reservation and effects in one transaction."""
         async with self._engine.connect() as conn:
             return await steps.record(conn, step.after.business_id, step, self._announce)
 
     async def _announce(self, conn: AsyncConnection, step: Step, after: BookingState) -> None:
-        ref = BookingRef(booking_id=after.booking_id, business_id=after.business_id)
-        await self._port.post(conn, ref, notices_of_step(step, after))
+        await self._tell(conn, after.business_id, after.booking_id, notices_of_step(step, after))
+        await effects.plan(conn, after.business_id, after.booking_id, effects_of_step(step, after))
+
+    async def _tell(
+        self, conn: AsyncConnection, business_id: UUID, booking_id: UUID, notices: Sequence[Notice]
+    ) -> None:
+        """Write messages; the log gets the keys, which hold ids only, of those that go no further."""
+        if not notices:
+            return
+        written = await messages.add(conn, business_id, booking_id, notices, installation=self._mails_by)
+        told = [message.key for message in written if message.channel == CONSOLE]
+        if told:
+            MESSAGES.labels(CONSOLE, "sent").inc(len(told))
+            _log.info("messages_sent", channel=CONSOLE, keys=told)
 
     @activity.defn(name=SEND_REMINDER)
     @as_application_errors
@@ -60,7 +79,7 @@ class BookingActivities:
             due = [notice for notice in reminder.notices if still_due(notice, *now)]
             if due:
                 ref = BookingRef(booking_id=reminder.booking_id, business_id=reminder.business_id)
-                await self._port.post(conn, ref, due)
+                await self._tell(conn, ref.business_id, ref.booking_id, due)
                 await messages.add_reminder_event(
                     conn, ref.business_id, ref.booking_id, event_id=uuid5(NAMESPACE_URL, reminder.key)
                 )

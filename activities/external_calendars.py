@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 
 from activities.failures import as_application_errors
-from activities.ports import SlotSource, SourceQuestion
+from activities.ports.slots import SlotSource, SourceQuestion
 from db.engine import autocommit
 from db.repositories import external_sources
 from db.repositories.external_sources import ClaimedSource, Stored

@@ -35,8 +35,6 @@ a burst of requests would switch off what it is to be stopped by."""
 _PAUSE_SECONDS: Final = 1.0
 _COMPLAIN_EVERY_SECONDS: Final = 60.0
 _REMEMBERED: Final = 10_000
-OPEN_PATHS: Final = frozenset({"/livez", "/readyz", "/health", "/metrics", "/docs", "/openapi.json"})
-"""Nobody is asked who they are, or how often they come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +94,8 @@ class Limiter:
         await self._engine.dispose()
 
     def policy_for(self, method: str, path: str) -> Policy | None:
-        """What counts for such a request; none where nothing is counted."""
-        if not self._is_on or path in OPEN_PATHS:
+        """What counts for such a request; none when nothing is counted."""
+        if not self._is_on:
             return None
         return self._sign_in if method == "POST" and path in _SIGN_IN else self._default
 

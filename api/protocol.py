@@ -4,7 +4,7 @@ What is no HTTP at all never reaches the application; it is answered here in the
 """
 
 import asyncio
-from typing import Final
+from typing import ClassVar, Final
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -15,12 +15,14 @@ from api.middleware.headers import FIXED
 
 _MOST_HEAD_BYTES: Final = 64 * 1024
 """More than the application takes, so that it says what is too long wherever that can be told."""
-_HEAD_SECONDS: Final = 10.0
 _BAD_REQUEST, _TIMEOUT, _TOO_LARGE = 400, 408, 431
 
 
 class Protocol(HttpToolsProtocol):
     """One connection."""
+
+    head_seconds: ClassVar = 10.0
+    """How long the head of a request may take to arrive."""
 
     _head_bytes = 0
     _is_in_head = False
@@ -58,7 +60,7 @@ class Protocol(HttpToolsProtocol):
 
     def _watch_head(self) -> None:
         self._unwatch_head()
-        self._head_deadline = self.loop.call_later(_HEAD_SECONDS, self._head_is_late)
+        self._head_deadline = self.loop.call_later(self.head_seconds, self._head_is_late)
 
     def _unwatch_head(self) -> None:
         if self._head_deadline is not None:

@@ -11,7 +11,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from runtime.settings import settings
 
-_CHANGING = frozenset({"upgrade", "downgrade"})
 _ONE_ROLE = (
     "warning: the application has no database role of its own, which HOLDFAST_DATABASE_APP_ROLE would name: "
     "that the audit log is only ever added to is its own promise then\n"
@@ -31,12 +30,14 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; 0 when it worked, 1 with one line on stderr when it did not."""
     args = _parser().parse_args(argv)
     url, role = args.database_url or _owners_url(), settings().database_app_role
-    config = alembic_config(url, app_role=role if args.command in _CHANGING else "")
+    # The rights speak of the newest schema: an older one is given its own by the version that it belongs to.
+    to_newest = args.command == "upgrade" and args.revision in (None, "head")
+    config = alembic_config(url, app_role=role if to_newest else "")
     try:
         match args.command:
             case "upgrade":
                 command.upgrade(config, args.revision or "head")
-                if _runs_as_owner(args.database_url) or not config.attributes.get("is_separate"):
+                if to_newest and (_runs_as_owner(args.database_url) or not config.attributes.get("is_separate")):
                     sys.stderr.write(_ONE_ROLE)
             case "downgrade":
                 command.downgrade(config, args.revision or "-1")

@@ -34,6 +34,19 @@ def account_message_workflow_id(request_id: UUID) -> str:
     return f"{ACCOUNT_MESSAGE_ID_PREFIX}{request_id}"
 
 
+EFFECT_ID_PREFIX = "effect/"
+
+
+def effect_task_queue(vendor: str) -> str:
+    """The task queue of a vendor's effects: one that hangs holds up no other."""
+    return f"holdfast-effects-{vendor}"
+
+
+def effect_activity_id(effect_id: UUID, round_: int) -> str:
+    """The id of an effect's activity: one at a time carries it out."""
+    return f"{EFFECT_ID_PREFIX}{effect_id}/{round_}"
+
+
 TENANT_ID = "TenantId"
 BOOKING_STATUS = "BookingStatus"
 PROVIDER_ID = "ProviderId"

@@ -29,6 +29,12 @@ class NoticeKind(StrEnum):
     REMINDER = "reminder"
 
 
+TOLD_BY_SMS = frozenset(
+    {NoticeKind.CONFIRMED, NoticeKind.RESCHEDULED, NoticeKind.CANCELLED, NoticeKind.REMINDER, NoticeKind.OFFERED}
+)
+"""What is worth a text message, to those who take any."""
+
+
 class Notice(BaseModel):
     """One thing to tell one audience. `key` is constant over all retries and re-runs."""
 

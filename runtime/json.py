@@ -14,3 +14,8 @@ def to_json(value: Any) -> bytes:
 def to_json_text(value: Any) -> str:
     """The same as text, for a database parameter."""
     return to_json(value).decode()
+
+
+def from_json(text: str | bytes) -> Any:
+    """The value that JSON stands for."""
+    return orjson.loads(text)

@@ -18,6 +18,16 @@ SWEEPS = Counter("holdfast_sweeps_total", "Rounds of the sweeper, by how they en
 MESSAGES = Counter(
     "holdfast_messages_total", "Messages, by channel and what became of them.", ("channel", "state")
 )
+EFFECTS = Counter(
+    "holdfast_effects_total", "Attempts at effects, by what came of them.", ("vendor", "kind", "state")
+)
+EFFECT_SECONDS = Histogram(
+    "holdfast_effect_seconds",
+    "Time of one attempt at an effect.",
+    ("vendor", "kind"),
+    buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 45),
+)
+RELAYED = Counter("holdfast_relayed_total", "Effects handed to Temporal, by how that ended.", ("outcome",))
 EXTERNAL_CHECKS = Counter(
     "holdfast_external_checks_total", "Checks of outside calendars, by how they ended.", ("outcome",)
 )

@@ -13,6 +13,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from domain.effects import RATES, Vendor
+
 _KEY_BYTES = 32
 _ORIGIN = re.compile(r"https?://[a-z0-9.:\[\]-]+")
 
@@ -62,6 +64,21 @@ class Settings(BaseSettings):
     external_check_seconds: float = Field(default=30.0, ge=1)
     """How often it is looked which outside calendars are due."""
 
+    smtp_url: str = ""
+    """Mail server for businesses without one and for messages about accounts: smtp://user:password@host:587."""
+    mail_from: str = "Holdfast <no-reply@holdfast.example>"
+    """Sender of what goes out by that server."""
+    storage_folder: str = ".holdfast/files"
+    """Where files lie of businesses that have no storage of their own."""
+    vendors_url: str = ""
+    """A simulator that stands in for all vendors, each at this URL and its name: to develop and test."""
+    effect_rates: str = ""
+    """Effects a second that go to a vendor at most, as `twilio=10,stripe=50`; the others keep their defaults."""
+    relay_interval_seconds: float = Field(default=0.25, gt=0)
+    """How often it is looked which effects are due."""
+    effect_heartbeat_seconds: float = Field(default=10.0, ge=3)
+    """An attempt at an effect of which nothing is heard for so long is made again."""
+
     start_concurrency: int = Field(default=8, ge=1)
     """How many workflow starts one API process has under way at once."""
     start_backlog_limit: int = Field(default=10_000, ge=0)
@@ -96,6 +113,10 @@ class Settings(BaseSettings):
         """The proxies as addresses and networks, each in its one way of writing it."""
         return tuple(_network(part) for part in _parts(self.trusted_proxies))
 
+    def effect_rate(self, vendor: Vendor) -> float:
+        """Effects a second that go to a vendor at most."""
+        return _rates(self.effect_rates).get(vendor, RATES[vendor])
+
     @property
     def own_origins(self) -> frozenset[str]:
         return frozenset(_parts(self.cors_origins))
@@ -105,6 +126,12 @@ class Settings(BaseSettings):
     def _are_networks(cls, value: str) -> str:
         for part in _parts(value):
             _network(part)  # not `*`: who believes everybody believes what a client says of itself
+        return value
+
+    @field_validator("effect_rates")
+    @classmethod
+    def _are_rates(cls, value: str) -> str:
+        _rates(value)
         return value
 
     @field_validator("cors_origins")
@@ -122,6 +149,15 @@ class Settings(BaseSettings):
         if not all(_is_key(key.strip()) for key in value.get_secret_value().split(",")):
             raise ValueError("each key must be 32 bytes in URL-safe Base64")
         return value
+
+
+def _rates(text: str) -> dict[Vendor, float]:
+    """Raises ValueError for a vendor that there is not, and for a rate that is none."""
+    pairs = (part.partition("=") for part in _parts(text))
+    rates = {Vendor(name.strip()): float(rate) for name, _, rate in pairs}
+    if not all(rate > 0 for rate in rates.values()):
+        raise ValueError("a rate must be above 0")
+    return rates
 
 
 def _parts(text: str) -> list[str]:

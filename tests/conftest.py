@@ -30,6 +30,7 @@ from runtime.secrets import new_key
 from runtime.settings import Settings
 from tests.api_client import ApiClient
 from tests.factories import Tenant, make_tenant
+from tests.integration.api.accounts import forget_attempts
 from tests.serving import served
 from worker.main import running_worker
 
@@ -144,3 +145,11 @@ async def api(api_url: str, settings: Settings) -> AsyncIterator[ApiClient]:
 async def tenant(engine: AsyncEngine) -> Tenant:
     """A business of this test's own: service `repair`, providers `ana` and `ben`, open around the clock."""
     return await make_tenant(engine)
+
+
+@pytest.fixture
+async def clean_slate(engine: AsyncEngine) -> AsyncIterator[None]:
+    """No attempts to log in, before or after the test: all tests come from one address."""
+    await forget_attempts(engine)
+    yield
+    await forget_attempts(engine)

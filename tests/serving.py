@@ -11,7 +11,7 @@ from api.protocol import Protocol
 
 
 @asynccontextmanager
-async def served(app: Any) -> AsyncIterator[str]:
+async def served(app: Any, protocol: type[Protocol] = Protocol) -> AsyncIterator[str]:
     """Serve on a free loopback port; yields the base URL once it listens."""
     config = uvicorn.Config(
         app,
@@ -22,7 +22,7 @@ async def served(app: Any) -> AsyncIterator[str]:
         timeout_keep_alive=300,
         proxy_headers=False,
         ws="none",
-        http=Protocol,
+        http=protocol,
     )
     server = _Server(config)
     serving = asyncio.create_task(server.serve())

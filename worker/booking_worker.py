@@ -34,7 +34,7 @@ def build_worker(client: Client, engine: AsyncEngine, settings: Settings) -> Wor
         client,
         task_queue=names.BOOKINGS_TASK_QUEUE,
         workflows=[BookingWorkflow, RefreshExternalCalendars, AccountMessageWorkflow],
-        activities=booking_activities(engine),
+        activities=booking_activities(engine, settings),
         no_remote_activities=True,
         workflow_runner=sandbox(),
         max_cached_workflows=settings.worker_cached_workflows,

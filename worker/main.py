@@ -14,7 +14,9 @@ from db.engine import create_engine, warm
 from runtime import temporal
 from runtime.settings import Settings
 from worker.booking_worker import build_worker
+from worker.effect_workers import build_effect_workers
 from worker.health import health_server
+from worker.relay import Relay
 from worker.schedules import keep_schedules
 from worker.search_attributes import ensure_search_attributes
 from worker.sweeper import Sweeper
@@ -50,6 +52,9 @@ async def running_worker(client: Client, settings: Settings) -> AsyncIterator[As
             await stack.enter_async_context(health_server(client, engine, settings))
             await stack.enter_async_context(build_worker(client, engine, settings))
             await stack.enter_async_context(build_sync_worker(client, engine, settings))
+            for effect_worker in build_effect_workers(client, engine, settings):
+                await stack.enter_async_context(effect_worker)
+            await stack.enter_async_context(_in_background(Relay(client, engine, settings).run()))
             await stack.enter_async_context(_in_background(keep_schedules(client, settings)))
             await stack.enter_async_context(_in_background(Sweeper(client, engine, settings).run()))
             yield engine

@@ -5,7 +5,7 @@ Sending by SMTP comes with the messages; until then set `HOLDFAST_MAIL_FOLDER` t
 
 import structlog
 
-from activities.ports import Letter
+from activities.ports.account_mail import Letter
 from runtime.metrics import MESSAGES
 
 _log = structlog.get_logger()

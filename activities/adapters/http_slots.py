@@ -11,7 +11,7 @@ from typing import Final
 import httpx
 from pydantic import ValidationError
 
-from activities.ports import SourceQuestion
+from activities.ports.slots import SourceQuestion
 from domain.external import SourceAnswer, SourceFailedError
 from runtime import outbound
 

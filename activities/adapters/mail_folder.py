@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from activities.ports import Letter
+from activities.ports.account_mail import Letter
 from runtime.metrics import MESSAGES
 
 _log = structlog.get_logger()

@@ -7,9 +7,9 @@ from typing import Final
 
 from api.auth.credentials import KEY_MARK, PREFIX_LENGTH
 from domain.accounts import token_hash
+from runtime.ids import new_token
 
 _ALPHABET: Final = string.ascii_letters + string.digits
-_SECRET_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,4 +29,4 @@ def make_key() -> NewKey:
     """A fresh key."""
     own = "".join(secrets.choice(_ALPHABET) for _ in range(PREFIX_LENGTH - len(KEY_MARK)))
     prefix = KEY_MARK + own
-    return NewKey(prefix, f"{prefix}_{secrets.token_urlsafe(_SECRET_BYTES)}")
+    return NewKey(prefix, f"{prefix}_{new_token()}")

@@ -4,9 +4,8 @@ RFC 9700, section 4.14.2: whoever comes with a token that was used before has it
 else has it from them. The session ends, for both.
 """
 
-import secrets
 from datetime import timedelta
-from typing import Annotated, Final
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -21,8 +20,7 @@ from db.repositories.sessions import Presented
 from domain.accounts import REFRESH_GRACE, EndReason, token_hash
 from domain.callers import Principal
 from domain.errors import UnauthenticatedError
-
-_TOKEN_BYTES: Final = 32
+from runtime.ids import new_token
 
 
 class Logins:
@@ -37,7 +35,7 @@ class Logins:
 
     async def begin(self, conn: AsyncConnection, user_id: UUID, password_hash: str) -> TokenOut | None:
         """Log a user in, whose password was found to be right; none when it has just been changed."""
-        refresh_token = _new_token()
+        refresh_token = new_token()
         session_id = await sessions.begin(
             conn,
             user_id,
@@ -59,7 +57,7 @@ class Logins:
         if presented.is_reused:
             await self._end(conn, presented)
             return None
-        next_token = _new_token()
+        next_token = new_token()
         await sessions.rotate(
             conn,
             presented.session_id,
@@ -87,10 +85,6 @@ class Logins:
     def _is_of(self, user_id: UUID, session_id: UUID) -> None:
         self._exchange.caller = Principal(user_id=user_id, session_id=session_id)
         self._exchange.object_id = str(session_id)
-
-
-def _new_token() -> str:
-    return secrets.token_urlsafe(_TOKEN_BYTES)
 
 
 ThisLogin = Annotated[Logins, Depends()]

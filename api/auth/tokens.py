@@ -6,6 +6,7 @@ that is taken away, or a login that is ended, counts at once.
 
 import time
 from base64 import urlsafe_b64decode
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -37,19 +38,24 @@ class AccessClaims(NamedTuple):
 
 
 class Tokens:
-    """Issues and checks signed tokens."""
+    """Issues and checks signed tokens.
 
-    def __init__(self, keys: SigningKeys, settings: Settings) -> None:
+    `clock` gives the seconds since the epoch. It decides at every use whether a token has expired; when a token is
+    seen for the first time, PyJWT checks its dates against the system's clock besides.
+    """
+
+    def __init__(self, keys: SigningKeys, settings: Settings, clock: Callable[[], float] = time.time) -> None:
         self.keys = keys
         self._issuer = settings.jwt_issuer
         self._audience = settings.jwt_audience
+        self._clock = clock
         self.lifetime = timedelta(minutes=settings.access_token_minutes)
         # A signature is checked once for each token, its expiry at every use.
         self._verified = lru_cache(maxsize=_REMEMBERED)(self._verify)
 
     def issue(self, user_id: UUID, session_id: UUID) -> str:
         """An access token for a user's login, from now on for `lifetime`."""
-        now = datetime.now(UTC)
+        now = datetime.fromtimestamp(self._clock(), UTC)
         claims = {"sub": str(user_id), "sid": str(session_id), "jti": str(new_id())}
         return self._sign(_ACCESS, claims, now, now + self.lifetime)
 
@@ -95,7 +101,7 @@ class Tokens:
 
     def _checked(self, token: str, kind: str) -> dict[str, Any]:
         claims, expires_at = self._verified(token, kind)
-        if expires_at <= time.time():
+        if expires_at <= self._clock():
             raise UnauthenticatedError(_EXPIRED)
         return claims
 

@@ -22,7 +22,7 @@ from api.exchange import Exchange, exchange_of
 from api.preconditions import etag_of
 from db.engine import autocommit
 from db.repositories import bookings, command_keys, idempotency
-from db.repositories.command_keys import IN_FLIGHT, UNKNOWN
+from db.repositories.command_keys import IN_FLIGHT, UNKNOWN, Seen
 from db.repositories.idempotency import Answer
 from db.repositories.rows import Row
 from domain.callers import is_party_to
@@ -66,9 +66,10 @@ async def give_once(parts: Parts, request: Request, order: Order, key: str) -> A
     """
     exchange = exchange_of(request)
     keyed = _Keyed(parts, request, order, key, order.name_for(exchange.caller))
-    if (first := await _first_answer(keyed)) is not None:
+    seen = await _seen(keyed)
+    if (first := _answered(keyed, seen.answer)) is not None:
         return first
-    if (done := await _applied(keyed)) is not None:
+    if seen.is_applied and (done := await _applied(keyed)) is not None:
         return await _settled(keyed, done)
     try:
         return await _give(keyed)
@@ -115,10 +116,18 @@ async def _end_turn(keyed: _Keyed, *, refused: bool) -> None:
             await end(conn, keyed.exchange.business_id, keyed.scope, keyed.key)
 
 
-async def _first_answer(keyed: _Keyed) -> Answer | None:
-    """The answer that was given before; none as long as there is none."""
+async def _seen(keyed: _Keyed) -> Seen:
+    order, name = keyed.order, keyed.name
     async with autocommit(keyed.parts.engine) as conn:
-        found = await idempotency.find(conn, keyed.scope, keyed.key)
+        return await command_keys.look_up(conn, order.booking_id, keyed.scope, keyed.key, name.key)
+
+
+def _answered(keyed: _Keyed, found: Answer | None) -> Answer | None:
+    """The answer that was given before; none as long as there is none.
+
+    Raises:
+        IdempotencyMismatchError: the key was used for this command with other particulars.
+    """
     if found is None:
         return None
     if found.request_hash != keyed.name.digest:
@@ -128,7 +137,9 @@ async def _first_answer(keyed: _Keyed) -> Answer | None:
 
 async def _answer_of_rival(keyed: _Keyed) -> Answer:
     """The answer to the same request that was sent at the same time, if it has one by now."""
-    answer = await _first_answer(keyed)
+    async with autocommit(keyed.parts.engine) as conn:
+        found = await idempotency.find(conn, keyed.scope, keyed.key)
+    answer = _answered(keyed, found)
     if answer is None:
         raise RequestInFlightError
     return answer
@@ -167,12 +178,10 @@ async def _settled(keyed: _Keyed, row: Row) -> Answer:
     exchange = keyed.exchange
     exchange.business_id, exchange.object_id = row["business_id"], str(row["id"])
     answer = answer_of(row, exchange, keyed.name)
-    stored: Answer | None = None
-    async with keyed.parts.engine.begin() as conn:
-        if await command_keys.settle(conn, row["business_id"], keyed.scope, keyed.key, answer):
-            await trail.note_done(conn, keyed.request)
-        else:
-            stored = await idempotency.find(conn, keyed.scope, keyed.key)
+    line = trail.entry_of(keyed.request, "done")
+    async with autocommit(keyed.parts.engine) as conn:
+        is_first = await command_keys.settle(conn, row["business_id"], keyed.scope, keyed.key, answer, line)
+        stored = None if is_first else await idempotency.find(conn, keyed.scope, keyed.key)
     exchange.is_audited = True
     return stored or answer
 

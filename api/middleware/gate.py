@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from typing import Final
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -13,10 +14,12 @@ from api.auth.credentials import Credential
 from api.deps import Parts
 from api.errors import answer
 from api.exchange import Exchange
-from api.limits import OPEN_PATHS, Policy, Standing
+from api.limits import Policy, Standing
 from domain.callers import ANONYMOUS, KeyHolder
 from domain.errors import RateLimitedError, UnauthenticatedError
 
+_OPEN_PATHS: Final = frozenset({"/livez", "/readyz", "/health", "/metrics", "/docs", "/openapi.json"})
+"""Nobody is asked who they are, or how often they come."""
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _WITHOUT_EFFECT = frozenset({"GET", "HEAD"})
 _ERRORS_FROM = 400
@@ -34,7 +37,7 @@ class Gate:
         """Let one HTTP request in; anything else passes."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        if scope["path"] in OPEN_PATHS:
+        if scope["path"] in _OPEN_PATHS:
             return await self._app(scope, receive, send)
         parts: Parts = scope["app"].state.parts
         exchange: Exchange = scope["state"]["exchange"]

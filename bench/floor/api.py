@@ -133,6 +133,7 @@ def _values(request: Request, asked: Values, offering: Any) -> Values:
         "audit_action": "createBooking",
         "audit_object_id": str(booking_id),
         "audit_outcome": "done",
+        "audit_code": None,
         "audit_address": "127.0.0.1",
         "audit_request_id": str(booking_id),
     }

@@ -25,7 +25,7 @@ def _run(connection: Connection) -> None:
 
 
 def _grant(connection: Connection) -> None:
-    """What `upgrade` and `downgrade` end with; the others ask and change nothing."""
+    """What an upgrade to the newest schema ends with."""
     attributes = context.config.attributes
     if role := attributes.get("app_role"):
         attributes["is_separate"] = grants.apply(connection, role)

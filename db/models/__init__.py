@@ -1,18 +1,22 @@
 """All tables, so that `Base.metadata` is complete for migrations."""
 
+from db.models.attachments import Attachment
 from db.models.base import Base
 from db.models.catalogue import Provider, Service
 from db.models.customers import Consent, Customer
+from db.models.effects import Effect, Finding, InboundEvent, Integration, WebhookEndpoint
 from db.models.external import ExternalSource, ExternalTime
 from db.models.identity import AccountRequest, AccountToken, ApiKey, LoginAttempts, RefreshToken, Session
+from db.models.messages import Message, MessageTemplate
+from db.models.payments import Payment
 from db.models.schedule import DateException, ServiceArea, TimeOff, WeeklyHours
 from db.models.scheduling import (
     Booking,
     BookingHistory,
     Event,
+    EventPosition,
     Hold,
     IdempotencyKey,
-    Message,
     Remark,
     Reservation,
 )
@@ -23,6 +27,7 @@ __all__ = [
     "AccountRequest",
     "AccountToken",
     "ApiKey",
+    "Attachment",
     "AuditEntry",
     "Base",
     "Booking",
@@ -32,14 +37,21 @@ __all__ = [
     "Consent",
     "Customer",
     "DateException",
+    "Effect",
     "Event",
+    "EventPosition",
     "ExternalSource",
     "ExternalTime",
+    "Finding",
     "Hold",
     "IdempotencyKey",
+    "InboundEvent",
+    "Integration",
     "LoginAttempts",
     "Membership",
     "Message",
+    "MessageTemplate",
+    "Payment",
     "Provider",
     "RateCounter",
     "RefreshToken",
@@ -50,5 +62,6 @@ __all__ = [
     "Session",
     "TimeOff",
     "User",
+    "WebhookEndpoint",
     "WeeklyHours",
 ]

@@ -31,6 +31,10 @@ class Service(Base):
         CheckConstraint("min_notice_minutes >= 0", name="min_notice_is_positive"),
         CheckConstraint("horizon_days > 0", name="horizon_is_positive"),
         CheckConstraint("daily_limit > 0", name="daily_limit_is_positive"),
+        CheckConstraint("payment_mode IN ('none', 'deposit', 'full')", name="payment_mode_is_known"),
+        CheckConstraint("payment_at IN ('booking', 'completion')", name="payment_at_is_known"),
+        CheckConstraint("deposit_minor > 0", name="deposit_is_positive"),
+        CheckConstraint("(payment_mode = 'deposit') = (deposit_minor IS NOT NULL)", name="deposits_say_how_much"),
     )
 
     id: Mapped[Key]
@@ -54,6 +58,11 @@ class Service(Base):
     daily_limit: Mapped[int | None]
     """Bookings that one local day of the business takes; none: as many as there is time for."""
     required_skills: Mapped[list[str]] = mapped_column(ARRAY(String(63)), server_default="{}")
+    payment_mode: Mapped[str] = mapped_column(String(20), server_default="none")
+    """What is paid through Holdfast: `none`, a `deposit`, or the price in `full`."""
+    payment_at: Mapped[str] = mapped_column(String(20), server_default="booking")
+    """When it is captured: `booking`, once it is confirmed, or `completion`."""
+    deposit_minor: Mapped[int | None]
     active: Mapped[bool] = mapped_column(server_default="true")
     created_at: Mapped[Created]
 

@@ -27,6 +27,10 @@ class Customer(Base):
     """Lower case."""
     phone: Mapped[str | None] = mapped_column(String(20))
     """E.164."""
+    locale: Mapped[str | None] = mapped_column(String(35))
+    """The language that they are written to in (BCP 47); none: the business's."""
+    timezone: Mapped[str | None] = mapped_column(String(64))
+    """IANA zone that times are told in; none: the booking's."""
     sms_opt_in: Mapped[bool] = mapped_column(server_default="false")
     created_at: Mapped[Created]
 

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     DateTime,
     ForeignKey,
@@ -127,6 +128,7 @@ class Booking(Base):
         CheckConstraint("ends_at > starts_at", name="ends_after_start"),
         CheckConstraint(f"status IN ({_STATUSES})", name="status_is_known"),
         CheckConstraint("version >= 1", name="version_counts_from_1"),
+        CheckConstraint("payment IN ('awaiting', 'authorized')", name="payment_is_known"),
         CheckConstraint(
             "status NOT IN ('assigned', 'accepted', 'in_progress') OR provider_id IS NOT NULL",
             name="assigned_means_somebody",
@@ -162,6 +164,8 @@ class Booking(Base):
     absent_party: Mapped[str | None] = mapped_column(String(20))
     needs_attention: Mapped[bool]
     planned_from: Mapped[Moment]
+    payment: Mapped[str | None] = mapped_column(String(20))
+    """Of a booking that must be paid for first: `awaiting` or `authorized`."""
 
     preferred_provider_id: Mapped[UUID | None]
     """Whom the customer would like best; somebody else is asked when they cannot."""
@@ -205,7 +209,11 @@ class Event(Base):
     """An outgoing event in the shape of CloudEvents 1.0, committed with the step that it tells of."""
 
     __tablename__ = "events"
-    __table_args__ = (Index("ix_events_business_id_id", "business_id", "id"),)
+    __table_args__ = (
+        Index("ix_events_business_id_id", "business_id", "id"),
+        Index("uq_events_business_id_position", "business_id", "position", unique=True),
+        Index("ix_events_without_position", "id", postgresql_where=text("position IS NULL")),
+    )
 
     id: Mapped[Key]
     business_id: Mapped[UUID] = mapped_column(ForeignKey("businesses.id"))
@@ -218,6 +226,17 @@ class Event(Base):
     actor: Mapped[Json]
     data: Mapped[Json]
     schema_version: Mapped[str] = mapped_column(String(10))
+    position: Mapped[int | None] = mapped_column(BigInteger)
+    """Its place among the business's events, gapless from 1; given soon after the commit."""
+
+
+class EventPosition(Base):
+    """The last position that a business's events have been given."""
+
+    __tablename__ = "event_positions"
+
+    business_id: Mapped[UUID] = mapped_column(ForeignKey("businesses.id"), primary_key=True)
+    last: Mapped[int] = mapped_column(BigInteger)
 
 
 class Remark(Base):
@@ -228,29 +247,6 @@ class Remark(Base):
     id: Mapped[Key]
     business_id: Mapped[UUID] = mapped_column(ForeignKey("businesses.id"))
     booking_id: Mapped[UUID]
-    body: Mapped[str] = mapped_column(Text)
-    created_at: Mapped[Created]
-
-
-class Message(Base):
-    """What somebody was told. (business, key) is unique: telling it again changes nothing."""
-
-    __tablename__ = "messages"
-    __table_args__ = (
-        ForeignKeyConstraint(["business_id", "booking_id"], ["bookings.business_id", "bookings.id"]),
-        Index("uq_messages_business_id_key", "business_id", "key", unique=True),
-        Index("ix_messages_business_id_booking_id", "business_id", "booking_id"),
-        CheckConstraint("state = 'sent'", name="state_is_known"),
-    )
-
-    id: Mapped[Key]
-    business_id: Mapped[UUID]
-    booking_id: Mapped[UUID]
-    key: Mapped[str] = mapped_column(String(200))
-    kind: Mapped[str] = mapped_column(String(40))
-    audience: Mapped[str] = mapped_column(String(20))
-    channel: Mapped[str] = mapped_column(String(20))
-    state: Mapped[str] = mapped_column(String(20))
     body: Mapped[str] = mapped_column(Text)
     created_at: Mapped[Created]
 

@@ -1,8 +1,9 @@
 """The audit log. There is no way here to change or delete an entry, nor would the database allow it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, text, tuple_
@@ -27,18 +28,29 @@ class Entry:
     code: str | None = None
 
 
-_ADD = text("""
-INSERT INTO audit_log
-    (id, at, business_id, actor_kind, actor_id, action, object_id, outcome, code, address, request_id)
-VALUES
-    (:id, clock_timestamp(), :business_id, :actor_kind, :actor_id, :action, :object_id, :outcome, :code, :address,
-     :request_id)
-""")
+ADD_AFTER = """
+INSERT INTO audit_log (
+    id, at, business_id, actor_kind, actor_id, action, object_id, outcome, code, address, request_id)
+SELECT CAST(:audit_id AS uuid), clock_timestamp(), :business_id, :audit_actor_kind,
+    CAST(:audit_actor_id AS uuid), :audit_action, :audit_object_id, :audit_outcome, :audit_code, :audit_address,
+    :audit_request_id
+FROM {after} WHERE CAST(:audit_id AS uuid) IS NOT NULL
+"""
+"""Part of a statement: adds a line when the part `after`, which does what the line tells of, has a row."""
+
+_ADD = text(ADD_AFTER.format(after="(SELECT) AS once"))
+_COLUMNS = ("actor_kind", "actor_id", "action", "object_id", "outcome", "code", "address", "request_id")
+
+
+def line_parameters(entry: Entry | None) -> dict[str, Any]:
+    """What `ADD_AFTER` needs beside the business; without an entry it adds nothing."""
+    line = {f"audit_{name}": getattr(entry, name, None) for name in _COLUMNS}
+    return line | {"audit_id": None if entry is None else new_id()}
 
 
 async def add(conn: AsyncConnection, business_id: UUID | None, entry: Entry) -> None:
     """Add a line; none as the business: it concerns no business."""
-    await execute(conn, _ADD, {"id": new_id(), "business_id": business_id, **asdict(entry)})
+    await execute(conn, _ADD, {"business_id": business_id, **line_parameters(entry)})
 
 
 @dataclass(frozen=True, slots=True)

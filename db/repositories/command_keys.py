@@ -5,6 +5,7 @@ of HTTP's, 102 as long as somebody is at it, 503 when it is not known how it wen
 there is an answer, the name of the turn stands in its place.
 """
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -12,13 +13,42 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories.idempotency import Answer
-from db.repositories.rows import execute, row_or_none
+from db.repositories.audit import ADD_AFTER, Entry, line_parameters
+from db.repositories.idempotency import Answer, answer_parameters, as_answer
+from db.repositories.rows import execute, row, row_or_none
 from runtime.ids import new_id
-from runtime.json import to_json_text
 
 IN_FLIGHT: Final = 102
 UNKNOWN: Final = 503
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of a key before its request is carried out."""
+
+    answer: Answer | None
+    """What its row holds, an answer or a turn."""
+    is_applied: bool
+    """Whether the booking's history has a step that came from a command whose id begins as this key's do."""
+
+
+# One statement and not two, as every command with a key begins with it. The history has to be asked as well: it
+# knows a command even when its key's row is lost or, after a crash, without an answer.
+_LOOK_UP = text("""
+SELECT k.request_hash, k.response, k.status, CAST(k.headers AS text) AS headers,
+       EXISTS (
+           SELECT 1 FROM booking_history
+           WHERE booking_id = :booking_id AND starts_with(command_id, :command_key)) AS is_applied
+FROM (SELECT) AS once LEFT JOIN idempotency_keys k ON k.scope = :scope AND k.key = :key
+""")
+
+
+async def look_up(conn: AsyncConnection, booking_id: UUID, scope: str, key: str, command_key: str) -> Seen:
+    """What is known of a command under this key. The scope names the caller, so no tenant is needed beside it."""
+    parameters = {"booking_id": booking_id, "scope": scope, "key": key, "command_key": command_key}
+    found = await row(conn, _LOOK_UP, parameters)
+    return Seen(None if found["status"] is None else as_answer(found), found["is_applied"])
+
 
 # What nobody has finished for as long as a turn lasts was left behind by a crash. Only the same request may go on
 # with it: the command has the same name then, and is applied once however often it is sent.
@@ -54,27 +84,25 @@ async def take(
     return None if taken is None else str(taken["turn"])
 
 
-_SETTLE = text("""
-INSERT INTO idempotency_keys (scope, key, business_id, request_hash, response, status, headers)
-VALUES (:scope, :key, :business_id, :request_hash, :response, :status, CAST(:headers AS jsonb))
-ON CONFLICT (scope, key) DO UPDATE SET
-    response = excluded.response, status = excluded.status, headers = excluded.headers
-WHERE idempotency_keys.request_hash = excluded.request_hash AND idempotency_keys.status IN (102, 503)
-RETURNING 1
-""")
+_SETTLED = """
+WITH settled AS (
+    INSERT INTO idempotency_keys (scope, key, business_id, request_hash, response, status, headers)
+    VALUES (:scope, :key, :business_id, :request_hash, :response, :status, CAST(:headers AS jsonb))
+    ON CONFLICT (scope, key) DO UPDATE SET
+        response = excluded.response, status = excluded.status, headers = excluded.headers
+    WHERE idempotency_keys.request_hash = excluded.request_hash AND idempotency_keys.status IN (102, 503)
+    RETURNING 1
+), audited AS ({audited})
+SELECT 1 FROM settled
+"""
+_SETTLE = text(_SETTLED.format(audited=ADD_AFTER.format(after="settled")))
 
 
-async def settle(conn: AsyncConnection, business_id: UUID, scope: str, key: str, answer: Answer) -> bool:
-    """Remember the answer; False when the key has one already, which stands."""
-    parameters = {
-        "scope": scope,
-        "key": key,
-        "business_id": business_id,
-        "request_hash": answer.request_hash,
-        "response": answer.response,
-        "status": answer.status,
-        "headers": to_json_text(answer.headers),
-    }
+async def settle(
+    conn: AsyncConnection, business_id: UUID, scope: str, key: str, answer: Answer, line: Entry
+) -> bool:
+    """Remember the answer, and add the line of the audit log with it; False when the key has one, which stands."""
+    parameters = answer_parameters(business_id, scope, key, answer) | line_parameters(line)
     return await row_or_none(conn, _SETTLE, parameters) is not None
 
 

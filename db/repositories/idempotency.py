@@ -1,13 +1,14 @@
 """Answers that were given already, by the caller's key."""
 
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories.rows import row, row_or_none
+from db.repositories.rows import Row, row, row_or_none
 from runtime.json import to_json_text
 
 
@@ -20,6 +21,19 @@ class Answer:
     """The body, byte for byte."""
     status: int = 201
     headers: dict[str, str] = field(default_factory=dict)
+
+
+def answer_parameters(business_id: UUID, scope: str, key: str, answer: Answer) -> dict[str, Any]:
+    """What a statement needs that stores an answer."""
+    return {
+        "scope": scope,
+        "key": key,
+        "business_id": business_id,
+        "request_hash": answer.request_hash,
+        "response": answer.response,
+        "status": answer.status,
+        "headers": to_json_text(answer.headers),
+    }
 
 
 _TAKE_TURN = text("SELECT pg_try_advisory_xact_lock(hashtextextended(CAST(:turn AS text), 0)) AS taken")
@@ -39,8 +53,11 @@ FROM idempotency_keys WHERE scope = :scope AND key = :key
 async def find(conn: AsyncConnection, scope: str, key: str) -> Answer | None:
     """The first answer under this key. The scope names the caller, so no tenant is needed beside it."""
     found = await row_or_none(conn, _FIND, {"scope": scope, "key": key})
-    if found is None:
-        return None
+    return None if found is None else as_answer(found)
+
+
+def as_answer(found: Row) -> Answer:
+    """The answer in a row, its headers as text."""
     return Answer(found["request_hash"], found["response"], found["status"], orjson.loads(found["headers"]))
 
 
@@ -53,13 +70,4 @@ ON CONFLICT DO NOTHING RETURNING 1
 
 async def store(conn: AsyncConnection, business_id: UUID, scope: str, key: str, answer: Answer) -> bool:
     """Remember an answer in the transaction of what it tells; False when the key has one already."""
-    parameters = {
-        "scope": scope,
-        "key": key,
-        "business_id": business_id,
-        "request_hash": answer.request_hash,
-        "response": answer.response,
-        "status": answer.status,
-        "headers": to_json_text(answer.headers),
-    }
-    return await row_or_none(conn, _STORE, parameters) is not None
+    return await row_or_none(conn, _STORE, answer_parameters(business_id, scope, key, answer)) is not None

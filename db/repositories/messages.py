@@ -1,7 +1,7 @@
 """Messages about bookings, each under a key that makes it one however often it is written."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -11,48 +11,67 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.repositories.rows import execute, row_or_none, rows
 from domain.events import BOOKING_REMINDER_DUE, SCHEMA_VERSION, SOURCE
 from domain.lifecycle import Role, Status
-from runtime.ids import new_id
+from domain.notices import TOLD_BY_SMS, Notice
 from runtime.json import to_json_text
 
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A message to write: `template` has the places %1$s business, %2$s reference, %3$s service, %4$s when."""
-
-    id: UUID
-    key: str
-    kind: str
-    audience: str
-    template: str
-
-
+# One message a notice and channel, and the effect that sends it. What has no vendor goes to the console, which is
+# these rows: there is nothing left to send then.
 _ADD = text("""
-INSERT INTO messages (id, business_id, booking_id, key, kind, audience, channel, state, body)
-SELECT line.id, b.business_id, b.id, line.key, line.kind, line.audience, :channel, 'sent',
-       format(line.template, bs.name, b.reference, s.name,
-              to_char(b.starts_at AT TIME ZONE b.timezone, 'FMDay, FMDD FMMonth YYYY "at" HH24:MI'))
-FROM bookings b
-JOIN services s ON s.id = b.service_id
-JOIN businesses bs ON bs.id = b.business_id
-CROSS JOIN jsonb_to_recordset(CAST(:lines AS jsonb))
-    AS line(id uuid, key text, kind text, audience text, template text)
-WHERE b.business_id = :business_id AND b.id = :booking_id
-ON CONFLICT (business_id, key) DO NOTHING
-RETURNING key
+WITH notice AS (
+    SELECT * FROM ROWS FROM (
+        jsonb_to_recordset(CAST(:notices AS jsonb))
+            AS (key text, kind text, audience text, minutes_before integer, starts_at timestamptz, by_sms boolean)
+    ) WITH ORDINALITY AS n(key, kind, audience, minutes_before, starts_at, by_sms, place)
+), sender AS (
+    SELECT 'email' AS channel, coalesce(i.vendor, :installation) AS vendor, i.id AS target_id
+    FROM (SELECT 1) AS one
+    LEFT JOIN integrations i ON i.business_id = :business_id AND i.port = 'email' AND i.enabled
+    UNION ALL
+    SELECT 'sms', i.vendor, i.id FROM integrations i
+    WHERE i.business_id = :business_id AND i.port = 'sms' AND i.enabled
+), message AS (
+    INSERT INTO messages (
+        id, business_id, booking_id, key, kind, audience, channel, state, minutes_before, starts_at)
+    SELECT uuidv7(), :business_id, :booking_id,
+           CASE s.channel WHEN 'sms' THEN n.key || '/sms' ELSE n.key END, n.kind, n.audience,
+           CASE s.vendor WHEN 'console' THEN s.vendor ELSE s.channel END,
+           CASE s.vendor WHEN 'console' THEN 'sent' ELSE 'queued' END, n.minutes_before, n.starts_at
+    FROM notice n JOIN sender s ON s.channel = 'email' OR n.by_sms
+    ORDER BY n.place
+    ON CONFLICT (business_id, key) DO NOTHING
+    RETURNING id, key, channel
+), effect AS (
+    INSERT INTO effects (id, business_id, booking_id, kind, vendor, target_id, key, subject)
+    SELECT uuidv7(), :business_id, :booking_id, 'send_' || m.channel, s.vendor, s.target_id, 'message/' || m.key,
+           jsonb_build_object('message_id', m.id)
+    FROM message m JOIN sender s ON s.channel = m.channel
+    ON CONFLICT (business_id, key) DO NOTHING
+)
+SELECT key, channel FROM message
 """)
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    key: str
+    channel: str
+
+
 async def add(
-    conn: AsyncConnection, business_id: UUID, booking_id: UUID, *, channel: str, lines: Sequence[Line]
-) -> list[str]:
-    """Write messages that are not there yet; the keys of those that were written."""
+    conn: AsyncConnection, business_id: UUID, booking_id: UUID, notices: Sequence[Notice], *, installation: str
+) -> list[Written]:
+    """Write the messages that notices lead to, with the effects that send them; those that are new.
+
+    `installation` is the vendor of e-mails where the business has none of its own: `smtp` or `console`.
+    """
+    lines = [notice.model_dump(mode="json") | {"by_sms": notice.kind in TOLD_BY_SMS} for notice in notices]
     parameters = {
         "business_id": business_id,
         "booking_id": booking_id,
-        "channel": channel,
-        "lines": to_json_text([asdict(line) for line in lines]),
+        "notices": to_json_text(lines),
+        "installation": installation,
     }
-    return [row["key"] for row in await rows(conn, _ADD, parameters)]
+    return [Written(**found) for found in await rows(conn, _ADD, parameters)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +118,3 @@ async def add_reminder_event(
         "schema_version": SCHEMA_VERSION,
     }
     await execute(conn, _REMINDER_EVENT, parameters)
-
-
-def new_line(key: str, kind: str, audience: str, template: str) -> Line:
-    """A line with an id of its own."""
-    return Line(id=new_id(), key=key, kind=kind, audience=audience, template=template)

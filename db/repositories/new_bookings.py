@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories.audit import Entry
+from db.repositories.audit import ADD_AFTER, Entry, line_parameters
 from db.repositories.calendar import TAKE_TIME
 from db.repositories.rows import row
 from domain.assignment import Choice
@@ -94,14 +94,7 @@ WITH key AS (
     SELECT :event_id, :business_id, :event_type, :source, :subject, :now, :correlation_id,
         CAST(:actor AS jsonb), CAST(:event_data AS jsonb), :schema_version
     FROM booking
-), audited AS (
-    INSERT INTO audit_log (
-        id, at, business_id, actor_kind, actor_id, action, object_id, outcome, address, request_id)
-    SELECT CAST(:audit_id AS uuid), clock_timestamp(), :business_id, :audit_actor_kind,
-        CAST(:audit_actor_id AS uuid), :audit_action, :audit_object_id, :audit_outcome, :audit_address,
-        :audit_request_id
-    FROM booking WHERE CAST(:audit_id AS uuid) IS NOT NULL
-)
+), audited AS ({audited})
 SELECT EXISTS (SELECT 1 FROM key) AS key_was_new, EXISTS (SELECT 1 FROM free) AS time_was_free,
        EXISTS (SELECT 1 FROM booking) AS booked
 """
@@ -120,8 +113,9 @@ slot AS (
     WHERE business_id = :business_id AND id IN (SELECT id FROM slot)
 )"""
 
-INSERT = text(_INSERT.format(take=TAKE_TIME.format(after="key")))
-INSERT_HELD = text(_INSERT.format(take=_REDEEM))
+_AUDITED = ADD_AFTER.format(after="booking")
+INSERT = text(_INSERT.format(take=TAKE_TIME.format(after="key"), audited=_AUDITED))
+INSERT_HELD = text(_INSERT.format(take=_REDEEM, audited=_AUDITED))
 
 
 async def insert(conn: AsyncConnection, business_id: UUID, new: NewBooking) -> Inserted:
@@ -184,17 +178,8 @@ def _insert_parameters(business_id: UUID, new: NewBooking) -> dict[str, Any]:
             }
         ),
         "schema_version": SCHEMA_VERSION,
-        **_audit_parameters(new.audit),
+        **line_parameters(new.audit),
     }
-
-
-_AUDITED = ("actor_kind", "actor_id", "action", "object_id", "outcome", "address", "request_id")
-
-
-def _audit_parameters(entry: Entry | None) -> dict[str, Any]:
-    """Of the line in the audit log; without an entry there is none."""
-    line = {f"audit_{name}": getattr(entry, name, None) for name in _AUDITED}
-    return line | {"audit_id": None if entry is None else new_id()}
 
 
 def _json(value: dict[str, Any] | None) -> str | None:

@@ -1,7 +1,6 @@
 """Messages about accounts: sent once or once more, by whoever gets to it, and the engine hears ids alone."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
@@ -17,27 +16,22 @@ from temporalio.client import Client
 from activities.accounts import AccountMessages, LetterNotSentError
 from activities.adapters.console_mail import ConsoleMail
 from activities.adapters.mail_folder import MailFolder
-from activities.ports import Letter
+from activities.ports.account_mail import Letter
 from db.engine import autocommit
 from db.repositories import accounts
 from domain import names
 from domain.accounts import AccountMessageRef, LetterKind, RequestKind, token_hash
 from runtime.ids import new_id
 from runtime.settings import Settings
-from tests.integration.api.accounts import forget_attempts, letters_to, new_address, token_in
+from tests.integration.api.accounts import letters_to, new_address, token_in
 from tests.integration.api.applications import point_to_nowhere, running
 from tests.integration.api.stage import PATIENCE_SECONDS, ok
 from tests.replay.replayer import replay
 from workflows.account_messages import start_account_message
 
+pytestmark = pytest.mark.usefixtures("clean_slate")
+
 PUBLIC_URL = "https://book.example/"
-
-
-@pytest.fixture(autouse=True)
-async def clean_slate(engine: AsyncEngine) -> AsyncIterator[None]:
-    await forget_attempts(engine)
-    yield
-    await forget_attempts(engine)
 
 
 async def registration(engine: AsyncEngine, address: str) -> UUID:

@@ -5,7 +5,6 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.testing import ActivityEnvironment
 
-from activities.adapters.console import ConsoleMessages
 from activities.booking import BookingActivities
 from domain import plan
 from domain.booking import BookingState
@@ -90,7 +89,7 @@ async def test_a_reminder_sent_again_after_a_crash_reaches_nobody_twice(live: Li
 
 async def _remind(booking: LiveBooking, state: BookingState) -> None:
     """Send the first reminder of this state, as the workflow does when its time has come."""
-    activities = BookingActivities(booking.engine, ConsoleMessages())
+    activities = BookingActivities(booking.engine)
     due = reminder_due(state, plan.reminders(state)[0], plan.reminders(state)[0].at)
     await ActivityEnvironment().run(activities.send_reminder, due)
 

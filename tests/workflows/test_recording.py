@@ -8,7 +8,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.adapters.console import ConsoleMessages
 from activities.booking import BookingActivities
 from db.repositories import bookings
 from domain.booking import SYSTEM, BookingState
@@ -23,7 +22,7 @@ _MESSAGES = text("SELECT kind FROM messages WHERE booking_id = :id ORDER BY id")
 
 
 async def _record(engine: AsyncEngine, step: Step) -> StepResult:
-    return await ActivityEnvironment().run(BookingActivities(engine, ConsoleMessages()).record_step, step)
+    return await ActivityEnvironment().run(BookingActivities(engine).record_step, step)
 
 
 def _step(before: BookingState, status: Status, *, key: str, hold: Hold = Hold.KEEP) -> Step:
@@ -117,5 +116,5 @@ async def test_a_step_of_another_business_s_booking_is_not_written(engine: Async
 async def test_a_booking_is_read_back_as_it_was_written(engine: AsyncEngine, tenant: Tenant) -> None:
     created = await make_booking(engine, tenant)
     ref = BookingRef(booking_id=created.booking_id, business_id=created.business_id)
-    activities = BookingActivities(engine, ConsoleMessages())
+    activities = BookingActivities(engine)
     assert await ActivityEnvironment().run(activities.load_booking, ref) == created

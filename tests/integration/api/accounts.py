@@ -43,7 +43,7 @@ def new_address() -> str:
 
 
 async def forget_attempts(engine: AsyncEngine) -> None:
-    """Begin with a clean slate: all tests come from one address."""
+    """Let nobody have tried to log in."""
     async with engine.begin() as conn:
         await conn.execute(text("DELETE FROM login_attempts"))
 

@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.policies import Policy
 from tests.api_client import ApiClient
+from tests.integration.api.accounts import Account, make_account
 from tests.integration.api.stage import Stage, make_stage
 
 
@@ -18,3 +19,9 @@ async def stage(api: ApiClient, engine: AsyncEngine) -> Stage:
 async def patient_stage(api: ApiClient, engine: AsyncEngine) -> Stage:
     """A business in which nothing moves by itself."""
     return await make_stage(api, engine)
+
+
+@pytest.fixture
+async def account(engine: AsyncEngine) -> Account:
+    """Somebody who can log in."""
+    return await make_account(engine)

@@ -1,7 +1,6 @@
 """Getting an account and a new password: through the letters, and without a word of who has an account."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +16,18 @@ from tests.integration.api.accounts import (
     Account,
     Speaker,
     audited,
-    forget_attempts,
     letters_to,
     log_in,
-    make_account,
     new_address,
     token_in,
     try_login,
 )
 from tests.integration.api.stage import PATIENCE_SECONDS, Json, ok, problem
 
+pytestmark = pytest.mark.usefixtures("clean_slate")
+
 NEW_PASSWORD = "another battery, another staple"
 CANARY = "Canary Nightingale"
-
-
-@pytest.fixture(autouse=True)
-async def clean_slate(engine: AsyncEngine) -> AsyncIterator[None]:
-    await forget_attempts(engine)
-    yield
-    await forget_attempts(engine)
-
-
-@pytest.fixture
-async def account(engine: AsyncEngine) -> Account:
-    return await make_account(engine)
 
 
 @pytest.fixture

@@ -127,6 +127,18 @@ async def test_an_answer_that_a_crash_lost_is_given_without_a_second_effect(
     assert [status for status, _ in await fetch(stage, _KEYS, key=key)] == [200]
 
 
+async def test_a_key_that_only_the_history_knows_takes_no_other_request(stage: Stage) -> None:
+    """Nor is it answered by what has become of the booking since."""
+    booking, key = await assigned(stage), str(uuid4())
+    first, second, other = ({"starts_at": stage.next_start().isoformat()} for _ in range(3))
+    moved = ok(await give(stage, booking, "reschedule", key, "owner", **first))
+    await execute(stage, "DELETE FROM idempotency_keys WHERE business_id = :business_id AND key = :key", key=key)
+    ok(await give(stage, booking, "reschedule", str(uuid4()), "owner", **second))
+    problem(await give(stage, booking, "reschedule", key, "owner", **other), 422, "idempotency_key_reused")
+    again = ok(await give(stage, booking, "reschedule", key, "owner", **first))
+    assert (again["version"], len(await stage.history(booking))) == (moved["version"], 4)
+
+
 async def test_who_has_left_the_business_is_told_no_more_of_what_they_did(stage: Stage) -> None:
     booking, key = await assigned(stage), str(uuid4())
     ok(await give(stage, booking, "reject", key, "ana"))

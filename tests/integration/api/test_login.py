@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -18,7 +18,6 @@ from tests.integration.api.accounts import (
     PASSWORD,
     Account,
     audited,
-    forget_attempts,
     log_in,
     make_account,
     new_address,
@@ -26,18 +25,7 @@ from tests.integration.api.accounts import (
 )
 from tests.integration.api.stage import Stage, ok, problem
 
-
-@pytest.fixture(autouse=True)
-async def clean_slate(engine: AsyncEngine) -> AsyncIterator[None]:
-    await forget_attempts(engine)
-    yield
-    await forget_attempts(engine)
-
-
-@pytest.fixture
-async def account(engine: AsyncEngine) -> Account:
-    """Somebody who can log in."""
-    return await make_account(engine)
+pytestmark = pytest.mark.usefixtures("clean_slate")
 
 
 async def test_the_right_password_opens_with_two_tokens(

@@ -17,22 +17,16 @@ from domain.errors import TooManyAttemptsError
 from runtime.settings import Settings
 from tests.api_client import ApiClient
 from tests.integration.api.accounts import (
-    forget_attempts,
     make_account,
     new_address,
     try_login,
 )
 from tests.integration.api.stage import ok, problem
 
+pytestmark = pytest.mark.usefixtures("clean_slate")
+
 From = Callable[[str], Throttle]
 HERE = "203.0.113.7"
-
-
-@pytest.fixture(autouse=True)
-async def clean_slate(engine: AsyncEngine) -> AsyncIterator[None]:
-    await forget_attempts(engine)
-    yield
-    await forget_attempts(engine)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -24,25 +23,14 @@ from tests.integration.api.accounts import (
     audited,
     forget_attempts,
     log_in,
-    make_account,
     try_login,
     try_refresh,
 )
 from tests.integration.api.stage import Json, ok, problem
 
+pytestmark = pytest.mark.usefixtures("clean_slate")
+
 NEW_PASSWORD = "another battery, another staple"
-
-
-@pytest.fixture(autouse=True)
-async def clean_slate(engine: AsyncEngine) -> AsyncIterator[None]:
-    await forget_attempts(engine)
-    yield
-    await forget_attempts(engine)
-
-
-@pytest.fixture
-async def account(engine: AsyncEngine) -> Account:
-    return await make_account(engine)
 
 
 @pytest.fixture

@@ -2,27 +2,42 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from api.app import create_app
 from api.middleware.deadlines import Deadline
+from api.protocol import Protocol
 from db.repositories import schedule
 from runtime.settings import Settings
 from tests.api_client import ApiClient
 from tests.factories import Tenant
-from tests.integration.api.applications import running
 from tests.integration.api.raw import send_raw
 from tests.integration.api.stage import ok, problem
+from tests.serving import served
 
 LIMIT_SECONDS = 1.0
 
 
 @pytest.fixture(scope="module")
-async def hasty(settings: Settings, api_url: str) -> AsyncIterator[ApiClient]:
+async def hasty_url(settings: Settings, api_url: str) -> AsyncIterator[str]:
     """An application that gives requests up soon."""
-    async with running(settings.model_copy(update={"request_timeout_seconds": LIMIT_SECONDS})) as app:
-        yield app
+    async with served(create_app(settings.model_copy(update={"request_timeout_seconds": LIMIT_SECONDS}))) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+async def http(hasty_url: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=hasty_url, timeout=30) as http:
+        yield http
+
+
+@pytest.fixture(scope="module")
+def hasty(http: httpx.AsyncClient, settings: Settings) -> ApiClient:
+    return ApiClient.over(http, settings)
 
 
 async def test_a_request_that_waits_too_long_is_given_up_and_undone(
@@ -39,27 +54,29 @@ async def test_a_request_that_waits_too_long_is_given_up_and_undone(
     assert ok(await owner.send("PUT", path, body)) == body
 
 
-async def test_a_body_that_does_not_arrive_is_not_waited_for(hasty: ApiClient) -> None:
+async def test_a_body_that_does_not_arrive_is_not_waited_for(hasty_url: str) -> None:
     head = b"POST /v1/auth/login HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
     fields = b"Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
-    answer = await send_raw(str(hasty._http.base_url), head + fields, b'{"email":')
+    answer = await send_raw(hasty_url, head + fields, b'{"email":')
     assert (answer.status, answer.code) == (503, "timed_out")
     assert answer.headers["retry-after"] == "5"
 
 
-async def test_a_head_that_does_not_arrive_is_not_waited_for(
-    hasty: ApiClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("api.protocol._HEAD_SECONDS", 0.05)
-    url = str(hasty._http.base_url)
-    answer = await send_raw(url, b"GET /livez HTTP/1.1\r\nX-Slow: ")
-    assert (answer.status, answer.code) == (408, "request_timeout")
-    reader, writer = await asyncio.open_connection(hasty._http.base_url.host, hasty._http.base_url.port)
-    assert await reader.read() == b""  # nothing was said, so nothing is answered
-    writer.close()
+class Impatient(Protocol):
+    head_seconds = 0.05
 
 
-async def test_an_import_may_take_longer(hasty: ApiClient, tenant: Tenant) -> None:
+async def test_a_head_that_does_not_arrive_is_not_waited_for(settings: Settings, api_url: str) -> None:
+    async with served(create_app(settings), Impatient) as url:
+        answer = await send_raw(url, b"GET /livez HTTP/1.1\r\nX-Slow: ")
+        assert (answer.status, answer.code) == (408, "request_timeout")
+        address = urlsplit(url)
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        assert await reader.read() == b""  # nothing was said, so nothing is answered
+        writer.close()
+
+
+async def test_an_import_may_take_longer(http: httpx.AsyncClient, hasty: ApiClient, tenant: Tenant) -> None:
     async def slowly() -> AsyncIterator[bytes]:
         yield b'{"services": '
         await asyncio.sleep(LIMIT_SECONDS * 1.5)
@@ -67,7 +84,7 @@ async def test_an_import_may_take_longer(hasty: ApiClient, tenant: Tenant) -> No
 
     headers = hasty.as_(tenant.principals["owner"]).headers(**{"Content-Type": "application/json"})
     path = f"/v1/businesses/{tenant.slug}/import"
-    answer = await hasty._http.post(path, content=slowly(), headers=headers)
+    answer = await http.post(path, content=slowly(), headers=headers)
     assert answer.status_code in {200, 422}
     assert answer.json().get("code") != "timed_out"
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from activities.adapters.http_slots import HttpSlots
-from activities.ports import SourceQuestion
+from activities.ports.slots import SourceQuestion
 from dev.ports import LOOPBACK
 from domain.external import SourceFailedError
 from runtime.outbound import GuardedTransport, OutboundRefusedError

@@ -56,9 +56,8 @@ def test_who_waits_as_long_as_they_were_told_is_admitted_and_no_sooner(
         assert told.seconds == max(1, math.ceil(wait))
 
 
-async def test_probes_and_documents_are_not_counted_and_signing_in_is_tight() -> None:
+async def test_signing_in_is_counted_more_tightly() -> None:
     limiter = Limiter(Settings(rate_limit_per_minute=60))
-    assert limiter.policy_for("GET", "/livez") is None
     assert limiter.policy_for("GET", "/v1/auth/me") == POLICY
     assert limiter.policy_for("POST", "/v1/auth/login") == Policy("sign_in", 10)
     assert Limiter(Settings(rate_limit_per_minute=4)).policy_for("POST", "/v1/auth/login") == Policy("sign_in", 1)

@@ -177,13 +177,15 @@ def test_no_other_token_passes_for_a_manage_token() -> None:
             TOKENS.check_manage(token)
 
 
-def test_a_token_that_was_taken_once_is_not_taken_when_it_has_expired(monkeypatch: pytest.MonkeyPatch) -> None:
-    token = TOKENS.issue(USER, SESSION)
-    assert TOKENS.check(token) == AccessClaims(USER, SESSION)
-    later = time.time() + 15 * 60
-    monkeypatch.setattr(time, "time", lambda: later)
+def test_a_token_that_was_taken_once_is_not_taken_when_it_has_expired() -> None:
+    moments = [time.time()]
+    tokens = Tokens(TOKENS.keys, SETTINGS, clock=lambda: moments[-1])
+    token = tokens.issue(USER, SESSION)
+    moments.append(moments[0] + 15 * 60 - 2)
+    assert tokens.check(token) == AccessClaims(USER, SESSION)
+    moments.append(moments[0] + 15 * 60)
     with pytest.raises(UnauthenticatedError, match="expired"):
-        TOKENS.check(token)
+        tokens.check(token)
 
 
 def test_a_kid_is_the_thumbprint_of_the_key() -> None:

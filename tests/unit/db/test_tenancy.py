@@ -14,6 +14,11 @@ from db.models import Base
 from db.repositories.bookings import Reach
 
 WITHOUT_TENANT = {
+    "upkeep.take_relay": "the relay serves all tenants and gets a yes or no",
+    "effects.list_to_hand_over": "the relay serves all tenants and gets ids only",
+    "effects.mark_handed": "the relay serves all tenants and gets nothing back",
+    "effects.take_back_lost": "the sweeper serves all tenants and gets a number only",
+    "integrations.find_by_id": "it is the tenant of the integration that a vendor calls for that is looked for",
     "upkeep.list_unstarted": "the sweeper serves all tenants and gets ids only",
     "upkeep.count_unstarted": "the sweeper serves all tenants and gets a number only",
     "upkeep.list_open_after": "the sweeper serves all tenants and gets ids only",
@@ -28,6 +33,7 @@ WITHOUT_TENANT = {
     "users.find_credentials": "users belong to no tenant",
     "idempotency.find": "the scope names the caller",
     "idempotency.take_turn": "the scope names the caller",
+    "command_keys.look_up": "the scope names the caller",
     "users.find_profile": "users belong to no tenant",
     "users.create": "users belong to no tenant",
     "users.replace_password": "users belong to no tenant",

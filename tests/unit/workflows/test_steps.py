@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from temporalio import activity
 
 from domain.names import LIST_DUE_SOURCES
+from runtime.settings import Settings
 from worker.registry import booking_activities
 from workflows import steps
 
@@ -32,7 +33,7 @@ def unconnected() -> AsyncEngine:
 def registered(unconnected: AsyncEngine) -> dict[str, Callable[..., Any]]:
     """Each registered activity by name."""
     found = {}
-    for function in booking_activities(unconnected):
+    for function in booking_activities(unconnected, Settings()):
         name = activity._Definition.must_from_callable(function).name
         assert name is not None
         assert name not in found

@@ -1,0 +1,180 @@
+"""Carrying out one effect, whatever it is: claim it, ask the vendor, and keep what came of it.
+
+Everything that is the same for all of them is here. What a vendor is asked, and how, is the effect's own.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import Final
+
+import httpx
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from activities.ports.vendors import Account, Call
+from db.engine import autocommit
+from db.repositories import effects
+from db.repositories.effects import Claimed
+from domain.effects import PORT_OF, PROFILES, EffectRef, EffectState, ObsoleteError, VendorError
+from runtime.json import from_json
+from runtime.metrics import EFFECT_SECONDS, EFFECTS
+from runtime.secrets import Secrets, SecretsKeyMissingError, SecretUnreadableError
+
+_log = structlog.get_logger()
+
+_HEARTBEAT_SECONDS: Final = 2.0
+_JITTER: Final = 0.1
+_EXPECTED: Final = ApplicationErrorCategory.BENIGN
+"""A vendor that fails is no fault of ours: the record says so, and the log without a trace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An effect that was carried out."""
+
+    vendor_ref: str | None = None
+    write: Callable[[AsyncConnection], Awaitable[None]] | None = None
+    """What else is to be stored, in the transaction that ends the effect."""
+
+
+Perform = Callable[[Claimed, Call], Awaitable[Done]]
+
+
+class EffectRunner:
+    """Runs attempts at effects, each between a claim and an end that are committed."""
+
+    def __init__(self, engine: AsyncEngine, secrets: Secrets) -> None:
+        self._engine = engine
+        self._secrets = secrets
+
+    async def run(self, ref: EffectRef, perform: Perform) -> str:
+        """One attempt; the state that it leaves the effect in.
+
+        `perform` is asked to do it, or to find that it is done: an attempt before this one may have been carried
+        out without our hearing of it. It raises `VendorError` when it could not be done, and `ObsoleteError` when
+        there is nothing to do.
+
+        Raises:
+            ApplicationError: it could not be done. Not retried when that is for good; else after a wait that the
+                error names.
+        """
+        async with autocommit(self._engine) as conn:
+            claimed = await effects.claim(conn, ref.business_id, ref)
+        if claimed is None:
+            return EffectState.OBSOLETE
+        started = monotonic()
+        try:
+            done = await self._attempt(claimed, perform)
+        except ObsoleteError as error:
+            return await self._end(ref, claimed, EffectState.OBSOLETE, error=error.reason)
+        except VendorError as error:
+            return await self._fail(ref, claimed, error)
+        finally:
+            EFFECT_SECONDS.labels(claimed.vendor, claimed.kind).observe(monotonic() - started)
+        return await self._end(ref, claimed, EffectState.DONE, done=done)
+
+    async def _attempt(self, claimed: Claimed, perform: Perform) -> Done:
+        call = Call(
+            account=self._account(claimed),
+            key=claimed.key,
+            attempt=claimed.attempts,
+            first_attempt_at=claimed.first_attempt_at,
+        )
+        timeout = PROFILES[PORT_OF[claimed.vendor]].timeout.total_seconds()
+        try:
+            async with asyncio.timeout(timeout), _alive():
+                return await perform(claimed, call)
+        except TimeoutError:
+            raise VendorError("timeout") from None
+        except httpx.HTTPError as error:  # an adapter's own words are better, but nothing may be lost
+            raise VendorError(type(error).__name__) from None
+
+    def _account(self, claimed: Claimed) -> Account:
+        if not claimed.has_target:
+            raise VendorError("not_configured", permanent=True)
+        return Account(settings=claimed.settings, secrets=self.decrypt(claimed.secrets_encrypted))
+
+    def decrypt(self, encrypted: str | None) -> dict[str, str]:
+        """The secrets of an integration.
+
+        Raises:
+            VendorError: no key of ours opens them.
+        """
+        if encrypted is None:
+            return {}
+        try:
+            opened: dict[str, str] = from_json(self._secrets.decrypt(encrypted))
+        except (SecretsKeyMissingError, SecretUnreadableError):
+            raise VendorError("secrets_unreadable", permanent=True) from None
+        return opened
+
+    async def _end(
+        self,
+        ref: EffectRef,
+        claimed: Claimed,
+        state: EffectState,
+        *,
+        done: Done | None = None,
+        error: str | None = None,
+        next_attempt_at: datetime | None = None,
+    ) -> str:
+        done = done or Done()
+        async with self._engine.begin() as conn:
+            if done.write is not None:
+                await done.write(conn)
+            await effects.finish(
+                conn,
+                ref.business_id,
+                ref,
+                state,
+                error=error,
+                vendor_ref=done.vendor_ref,
+                next_attempt_at=next_attempt_at,
+            )
+        EFFECTS.labels(claimed.vendor, claimed.kind, state).inc()
+        return state
+
+    async def _fail(self, ref: EffectRef, claimed: Claimed, error: VendorError) -> str:
+        profile = PROFILES[PORT_OF[claimed.vendor]]
+        attempt = activity.info().attempt
+        wait = None if error.permanent else profile.wait_after(attempt, error.retry_after)
+        if wait is None:
+            await self._end(ref, claimed, EffectState.FAILED, error=error.code)
+            told = {"effect_id": str(ref.effect_id), "vendor": claimed.vendor, "kind": claimed.kind}
+            _log.warning("effect_failed", **told, error=error.code, attempt=attempt)
+            raise ApplicationError(error.code, type=error.code, non_retryable=True, category=_EXPECTED) from None
+        wait = _spread(wait)
+        await self._end(
+            ref, claimed, EffectState.RETRYING, error=error.code, next_attempt_at=datetime.now(UTC) + wait
+        )
+        raise ApplicationError(error.code, type=error.code, next_retry_delay=wait, category=_EXPECTED) from None
+
+
+def _spread(wait: timedelta) -> timedelta:
+    """A little longer, each by another share: those who failed together do not all come back together."""
+    return wait * (1 + random.random() * _JITTER)  # noqa: S311
+
+
+@asynccontextmanager
+async def _alive() -> AsyncIterator[None]:
+    """Tell Temporal that this attempt goes on: one whose worker was killed begins again within seconds."""
+
+    async def beat() -> None:
+        while True:
+            activity.heartbeat()
+            await asyncio.sleep(_HEARTBEAT_SECONDS)
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beating.cancel()
+        with suppress(asyncio.CancelledError):
+            await beating

@@ -1,0 +1,30 @@
+"""What every call of a vendor comes with, whatever it is for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A business's account with a vendor, as its integration says."""
+
+    settings: Mapping[str, Any]
+    secrets: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One attempt at one effect."""
+
+    account: Account
+    key: str
+    """Constant over all attempts: the idempotency key, where the vendor knows such a thing."""
+    attempt: int
+    first_attempt_at: datetime
+
+    @property
+    def may_have_happened(self) -> bool:
+        """Whether an earlier attempt may have been carried out and its answer lost: look before doing it again."""
+        return self.attempt > 1

@@ -1,0 +1,299 @@
+"""Effects: planned with their cause, handed to Temporal, claimed by each attempt, and kept as the record."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.repositories.rows import Row, execute, row_or_none, rows
+from domain.effects import EffectKind, EffectRef, EffectState, HandOver, Planned, Vendor
+from runtime.json import to_json_text
+
+# --- planning -------------------------------------------------------------------------------------------------
+
+# One row for each vendor of the port that the business has: there is one, but of analytics there may be more.
+_PLAN = text("""
+INSERT INTO effects (id, business_id, booking_id, kind, vendor, target_id, key, lane, subject)
+SELECT uuidv7(), :business_id, CAST(:booking_id AS uuid), w.kind, i.vendor, i.id, w.key || '/' || i.vendor, w.lane,
+       w.subject
+FROM ROWS FROM (
+    jsonb_to_recordset(CAST(:wanted AS jsonb)) AS (kind text, port text, key text, lane text, subject jsonb)
+) WITH ORDINALITY AS w(kind, port, key, lane, subject, place)
+JOIN integrations i ON i.business_id = :business_id AND i.port = w.port AND i.enabled
+ORDER BY w.place
+ON CONFLICT (business_id, key) DO NOTHING
+""")
+
+
+async def plan(
+    conn: AsyncConnection, business_id: UUID, booking_id: UUID | None, wanted: Sequence[Planned]
+) -> None:
+    """Plan effects with the vendors that the business has; what it has none for is left out.
+
+    One whose key is there already changes nothing. Within the transaction of what causes them.
+    """
+    if wanted:
+        parameters = {
+            "business_id": business_id,
+            "booking_id": booking_id,
+            "wanted": to_json_text([one.model_dump(mode="json") for one in wanted]),
+        }
+        await execute(conn, _PLAN, parameters)
+
+
+_PLAN_ONE = text("""
+INSERT INTO effects (id, business_id, booking_id, kind, vendor, target_id, key, lane, subject)
+VALUES (uuidv7(), :business_id, CAST(:booking_id AS uuid), :kind, :vendor, CAST(:target_id AS uuid), :key, :lane,
+        CAST(:subject AS jsonb))
+ON CONFLICT (business_id, key) DO NOTHING
+RETURNING id
+""")
+
+
+async def plan_one(
+    conn: AsyncConnection,
+    business_id: UUID,
+    booking_id: UUID | None,
+    wanted: Planned,
+    *,
+    vendor: Vendor,
+    target_id: UUID | None,
+) -> UUID | None:
+    """Plan one effect with a vendor that is named; its id, or none when its key is there already."""
+    parameters = wanted.model_dump(mode="json", exclude={"port", "subject"}) | {
+        "business_id": business_id,
+        "booking_id": booking_id,
+        "vendor": vendor,
+        "target_id": target_id,
+        "subject": to_json_text(wanted.subject),
+    }
+    found = await row_or_none(conn, _PLAN_ONE, parameters)
+    return None if found is None else found["id"]
+
+
+# --- handing over to Temporal ---------------------------------------------------------------------------------
+
+_TO_HAND_OVER = text("""
+SELECT e.id AS effect_id, e.business_id, e.round, e.kind, e.vendor, e.booking_id
+FROM effects e
+WHERE e.state = 'pending' AND e.handed_at IS NULL AND e.due_at <= statement_timestamp()
+  AND (e.lane IS NULL OR NOT EXISTS (
+      SELECT 1 FROM effects earlier
+      WHERE earlier.booking_id = e.booking_id AND earlier.lane = e.lane AND earlier.id < e.id
+        AND earlier.state IN ('pending', 'retrying', 'running')))
+ORDER BY e.due_at, e.id LIMIT :limit
+""")
+
+_HANDED = text("""
+UPDATE effects e SET handed_at = statement_timestamp()
+FROM unnest(CAST(:ids AS uuid[]), CAST(:rounds AS integer[])) AS handed(id, round)
+WHERE e.id = handed.id AND e.round = handed.round
+""")
+
+
+async def list_to_hand_over(conn: AsyncConnection, *, limit: int) -> list[HandOver]:
+    """Effects of all tenants whose turn it is, the longest due first."""
+    return [HandOver(**dict(found)) for found in await rows(conn, _TO_HAND_OVER, {"limit": limit})]
+
+
+async def mark_handed(conn: AsyncConnection, refs: Sequence[EffectRef]) -> None:
+    """Note that Temporal has them, unless they have meanwhile begun another round."""
+    await execute(conn, _HANDED, {"ids": [ref.effect_id for ref in refs], "rounds": [ref.round for ref in refs]})
+
+
+_TAKE_BACK = text("""
+UPDATE effects SET handed_at = NULL, state = 'pending'
+WHERE id IN (
+    SELECT id FROM effects
+    WHERE state IN ('pending', 'running', 'retrying')
+      AND handed_at < statement_timestamp() - CAST(:age AS interval)
+      AND coalesce(next_attempt_at, last_attempt_at, handed_at) < statement_timestamp() - CAST(:age AS interval)
+    LIMIT 1000 FOR UPDATE SKIP LOCKED)
+RETURNING id
+""")
+
+
+async def take_back_lost(conn: AsyncConnection, *, age: timedelta) -> int:
+    """Have those handed over again of which nothing was heard for so long; how many."""
+    return len(await rows(conn, _TAKE_BACK, {"age": age}))
+
+
+# --- attempts -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """An effect that is being carried out."""
+
+    id: UUID
+    business_id: UUID
+    booking_id: UUID | None
+    kind: EffectKind
+    vendor: Vendor
+    key: str
+    """Constant over all attempts: what a vendor knows the request by."""
+    subject: Mapping[str, Any]
+    attempts: int
+    """With this one; above 1 the vendor may have done it already."""
+    first_attempt_at: datetime
+    created_at: datetime
+    target_id: UUID | None
+    vendor_ref: str | None
+    settings: Mapping[str, Any]
+    """Of the integration; empty for the installation's own."""
+    secrets_encrypted: str | None = field(repr=False)
+    has_target: bool
+    """Whether the integration is still there and enabled."""
+
+
+_CLAIM = text("""
+WITH claimed AS (
+    UPDATE effects
+    SET state = 'running', attempts = attempts + 1, last_attempt_at = statement_timestamp(),
+        first_attempt_at = coalesce(first_attempt_at, statement_timestamp()), next_attempt_at = NULL
+    WHERE business_id = :business_id AND id = :effect_id AND round = :round
+      AND state IN ('pending', 'retrying', 'running')
+    RETURNING id, business_id, booking_id, kind, vendor, key, subject, attempts, first_attempt_at, created_at,
+              target_id, vendor_ref
+)
+SELECT c.*, coalesce(i.settings, '{}') AS settings, i.secrets_encrypted,
+       c.target_id IS NULL OR coalesce(i.enabled, c.vendor = 'webhook') AS has_target
+FROM claimed c LEFT JOIN integrations i ON i.business_id = c.business_id AND i.id = c.target_id
+""")
+
+
+async def claim(conn: AsyncConnection, business_id: UUID, ref: EffectRef) -> Claimed | None:
+    """Begin an attempt; none when there is nothing left to attempt in this round."""
+    parameters = {"business_id": business_id, "effect_id": ref.effect_id, "round": ref.round}
+    found = await row_or_none(conn, _CLAIM, parameters)
+    if found is None:
+        return None
+    typed = {"kind": EffectKind(found["kind"]), "vendor": Vendor(found["vendor"])}
+    return Claimed(**(dict(found) | typed))
+
+
+# What was skipped while it was under way has happened all the same.
+_FINISH = text("""
+UPDATE effects
+SET state = :state, last_error = CAST(:error AS varchar),
+    vendor_ref = coalesce(CAST(:vendor_ref AS varchar), vendor_ref),
+    done_at = CASE WHEN :state = 'retrying' THEN NULL ELSE statement_timestamp() END,
+    next_attempt_at = CAST(:next_attempt_at AS timestamptz)
+WHERE business_id = :business_id AND id = :effect_id AND round = :round
+  AND (state = 'running' OR state = 'skipped' AND :state = 'done')
+""")
+
+
+async def finish(
+    conn: AsyncConnection,
+    business_id: UUID,
+    ref: EffectRef,
+    state: EffectState,
+    *,
+    error: str | None = None,
+    vendor_ref: str | None = None,
+    next_attempt_at: datetime | None = None,
+) -> None:
+    """End an attempt, in whatever state it leaves the effect."""
+    parameters = {
+        "business_id": business_id,
+        "effect_id": ref.effect_id,
+        "round": ref.round,
+        "state": state,
+        "error": error,
+        "vendor_ref": vendor_ref,
+        "next_attempt_at": next_attempt_at,
+    }
+    await execute(conn, _FINISH, parameters)
+
+
+_NOTE_REF = text("""
+UPDATE effects SET vendor_ref = :vendor_ref WHERE business_id = :business_id AND id = :effect_id
+""")
+
+
+async def note_vendor_ref(conn: AsyncConnection, business_id: UUID, effect_id: UUID, vendor_ref: str) -> None:
+    """Keep what the vendor calls it, as soon as that is known."""
+    parameters = {"business_id": business_id, "effect_id": effect_id, "vendor_ref": vendor_ref}
+    await execute(conn, _NOTE_REF, parameters)
+
+
+# --- reading and repairing ------------------------------------------------------------------------------------
+
+_COLUMNS = """id, booking_id, kind, vendor, target_id, key, state, attempts, due_at, handed_at, first_attempt_at,
+       last_attempt_at, next_attempt_at, last_error, vendor_ref, done_at, created_at"""
+
+_OF_BOOKING = text(f"""
+SELECT {_COLUMNS} FROM effects WHERE business_id = :business_id AND booking_id = :booking_id ORDER BY id
+""")  # noqa: S608
+
+_FIND = text(f"SELECT {_COLUMNS} FROM effects WHERE business_id = :business_id AND id = :effect_id")  # noqa: S608
+
+_PAGE = text(f"""
+SELECT {_COLUMNS} FROM effects
+WHERE business_id = :business_id AND (CAST(:state AS text) IS NULL OR state = :state)
+  AND (CAST(:vendor AS text) IS NULL OR vendor = :vendor)
+  AND (CAST(:target_id AS uuid) IS NULL OR target_id = CAST(:target_id AS uuid))
+  AND (CAST(:before AS uuid) IS NULL OR id < CAST(:before AS uuid))
+ORDER BY id DESC LIMIT :limit
+""")  # noqa: S608
+
+_RETRY = text(f"""
+UPDATE effects
+SET state = 'pending', round = round + 1, handed_at = NULL, next_attempt_at = NULL, done_at = NULL,
+    due_at = statement_timestamp()
+WHERE business_id = :business_id AND id = :effect_id AND state IN ('retrying', 'failed', 'skipped', 'obsolete')
+RETURNING {_COLUMNS}
+""")  # noqa: S608
+
+_SKIP = text(f"""
+UPDATE effects SET state = 'skipped', next_attempt_at = NULL, done_at = statement_timestamp()
+WHERE business_id = :business_id AND id = :effect_id AND state IN ('pending', 'running', 'retrying', 'failed')
+RETURNING {_COLUMNS}
+""")  # noqa: S608
+
+
+async def list_of_booking(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> Sequence[Row]:
+    """Every effect of a booking, as they were planned."""
+    return await rows(conn, _OF_BOOKING, {"business_id": business_id, "booking_id": booking_id})
+
+
+async def list_page(
+    conn: AsyncConnection,
+    business_id: UUID,
+    *,
+    limit: int,
+    state: EffectState | None = None,
+    vendor: Vendor | None = None,
+    target_id: UUID | None = None,
+    before: UUID | None = None,
+) -> Sequence[Row]:
+    """A business's effects, the newest first, behind the one with the id `before`."""
+    parameters = {
+        "business_id": business_id,
+        "state": state,
+        "vendor": vendor,
+        "target_id": target_id,
+        "before": before,
+        "limit": limit,
+    }
+    return await rows(conn, _PAGE, parameters)
+
+
+async def find(conn: AsyncConnection, business_id: UUID, effect_id: UUID) -> Row | None:
+    """One effect."""
+    return await row_or_none(conn, _FIND, {"business_id": business_id, "effect_id": effect_id})
+
+
+async def retry(conn: AsyncConnection, business_id: UUID, effect_id: UUID) -> Row | None:
+    """Begin another round of attempts at once; none when it is done, or just being attempted."""
+    return await row_or_none(conn, _RETRY, {"business_id": business_id, "effect_id": effect_id})
+
+
+async def skip(conn: AsyncConnection, business_id: UUID, effect_id: UUID) -> Row | None:
+    """Do without it; none when there is nothing left to do without."""
+    return await row_or_none(conn, _SKIP, {"business_id": business_id, "effect_id": effect_id})

@@ -1,0 +1,97 @@
+"""The vendors that a business has chosen. Their secrets leave here encrypted, as they are kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.repositories.rows import Row, row, row_or_none, rows
+from domain.effects import Port, Vendor
+from runtime.ids import new_id
+from runtime.json import to_json_text
+
+_SHOWN = """id, business_id, port, vendor, settings, secrets_encrypted IS NOT NULL AS has_secrets,
+       md5(secrets_encrypted) AS secrets_tag, enabled, created_at, updated_at"""
+_LIST = text(f"SELECT {_SHOWN} FROM integrations WHERE business_id = :business_id ORDER BY port, vendor")  # noqa: S608
+_FIND = text(f"SELECT {_SHOWN} FROM integrations WHERE business_id = :business_id AND vendor = :vendor")  # noqa: S608
+_OPEN = text("""
+SELECT id, business_id, port, vendor, settings, secrets_encrypted FROM integrations
+WHERE business_id = :business_id AND port = :port AND enabled
+  AND (CAST(:vendor AS text) IS NULL OR vendor = :vendor)
+""")
+_FIND_BY_ID = text("""
+SELECT id, business_id, port, vendor, settings, secrets_encrypted FROM integrations WHERE id = :id AND enabled
+""")
+_SAVE = text(f"""
+INSERT INTO integrations AS known (id, business_id, port, vendor, settings, secrets_encrypted, enabled)
+VALUES (:id, :business_id, :port, :vendor, CAST(:settings AS jsonb), CAST(:secrets AS text), :enabled)
+ON CONFLICT (business_id, vendor) DO UPDATE SET
+    settings = excluded.settings,
+    secrets_encrypted = CASE WHEN :keep_secrets THEN known.secrets_encrypted ELSE excluded.secrets_encrypted END,
+    enabled = excluded.enabled,
+    updated_at = clock_timestamp()
+RETURNING {_SHOWN}
+""")  # noqa: S608
+_DELETE = text("DELETE FROM integrations WHERE business_id = :business_id AND vendor = :vendor RETURNING id")
+
+
+@dataclass(frozen=True, slots=True)
+class NewIntegration:
+    """An integration as its business wants it."""
+
+    port: Port
+    vendor: Vendor
+    settings: dict[str, Any]
+    secrets_encrypted: str | None = field(repr=False)
+    keep_secrets: bool
+    enabled: bool = True
+
+
+async def list_all(conn: AsyncConnection, business_id: UUID) -> Sequence[Row]:
+    """All of a business's, without their secrets."""
+    return await rows(conn, _LIST, {"business_id": business_id})
+
+
+async def find(conn: AsyncConnection, business_id: UUID, vendor: Vendor) -> Row | None:
+    """One, without its secrets; `secrets_tag` is another with each that are given."""
+    return await row_or_none(conn, _FIND, {"business_id": business_id, "vendor": vendor})
+
+
+async def open_one(
+    conn: AsyncConnection, business_id: UUID, port: Port, vendor: Vendor | None = None
+) -> Row | None:
+    """The enabled one of a port, with its encrypted secrets; of analytics, name the vendor."""
+    parameters = {"business_id": business_id, "port": port, "vendor": vendor}
+    return await row_or_none(conn, _OPEN, parameters)
+
+
+async def find_by_id(conn: AsyncConnection, integration_id: UUID) -> Row | None:
+    """An enabled one with its encrypted secrets, for the vendor that calls by its id and proves who it is."""
+    return await row_or_none(conn, _FIND_BY_ID, {"id": integration_id})
+
+
+async def save(conn: AsyncConnection, business_id: UUID, new: NewIntegration) -> Row:
+    """Set or replace the integration with a vendor.
+
+    Raises:
+        IntegrityError: the business has another vendor of that port already.
+    """
+    parameters = {
+        "id": new_id(),
+        "business_id": business_id,
+        "port": new.port,
+        "vendor": new.vendor,
+        "settings": to_json_text(new.settings),
+        "secrets": new.secrets_encrypted,
+        "keep_secrets": new.keep_secrets,
+        "enabled": new.enabled,
+    }
+    return await row(conn, _SAVE, parameters)
+
+
+async def delete(conn: AsyncConnection, business_id: UUID, vendor: Vendor) -> bool:
+    """Do without a vendor; what is still planned with it fails as `not_configured`."""
+    return await row_or_none(conn, _DELETE, {"business_id": business_id, "vendor": vendor}) is not None

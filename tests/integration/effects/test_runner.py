@@ -1,0 +1,151 @@
+"""What is the same for every effect: claimed, carried out, and its end written down, whatever comes of it."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from activities.effects import Done, EffectRunner
+from activities.ports.vendors import Call
+from db.repositories import effects, integrations
+from db.repositories.effects import Claimed
+from db.repositories.integrations import NewIntegration
+from domain.effects import EffectKind, EffectRef, ObsoleteError, Planned, Port, Vendor, VendorError
+from runtime.json import to_json_text
+from runtime.secrets import Secrets
+from runtime.settings import Settings
+from tests.factories import Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """One effect with GA4 that is due, and a runner."""
+
+    engine: AsyncEngine
+    runner: EffectRunner
+    ref: EffectRef
+
+    async def run(self, perform: Any, *, attempt: int = 1) -> str:
+        environment = ActivityEnvironment()
+        environment.info = _with_attempt(environment.info, attempt)
+        state: str = await environment.run(self.runner.run, self.ref, perform)
+        return state
+
+    async def row(self) -> Mapping[str, Any]:
+        async with self.engine.connect() as conn:
+            found = await effects.find(conn, self.ref.business_id, self.ref.effect_id)
+        assert found is not None
+        return found
+
+
+def _with_attempt(info: Any, attempt: int) -> Any:
+    info.__dict__["attempt"] = attempt
+    return info
+
+
+@pytest.fixture
+async def rig(engine: AsyncEngine, settings: Settings, tenant: Tenant) -> Rig:
+    secrets = Secrets(settings.secrets_key)
+    async with engine.begin() as conn:
+        await integrations.save(
+            conn,
+            tenant.business_id,
+            NewIntegration(
+                port=Port.ANALYTICS,
+                vendor=Vendor.GA4,
+                settings={"measurement_id": "G-1"},
+                secrets_encrypted=secrets.encrypt(to_json_text({"api_secret": "hush"})),
+                keep_secrets=False,
+            ),
+        )
+        kind = EffectKind.REPORT_CONVERSION
+        await effects.plan(conn, tenant.business_id, None, [Planned(kind=kind, port=Port.ANALYTICS, key="x")])
+        await effects.plan(conn, tenant.business_id, None, [Planned(kind=kind, port=Port.ANALYTICS, key="x")])
+        [planned] = await effects.list_page(conn, tenant.business_id, limit=10)
+    ref = EffectRef(effect_id=UUID(str(planned["id"])), business_id=tenant.business_id, round=1)
+    return Rig(engine, EffectRunner(engine, secrets), ref)
+
+
+async def test_it_is_asked_with_its_account_and_its_constant_key_and_is_done_once(rig: Rig) -> None:
+    asked: list[Call] = []
+
+    async def perform(_claimed: Claimed, call: Call) -> Done:
+        asked.append(call)
+        return Done(vendor_ref="v1")
+
+    assert await rig.run(perform) == "done"
+    assert await rig.run(perform) == "obsolete"  # handed over twice: there is nothing left to attempt
+    [call] = asked
+    assert call.account.settings == {"measurement_id": "G-1"}
+    assert call.account.secrets == {"api_secret": "hush"}
+    assert call.key == "x/ga4"
+    assert not call.may_have_happened
+    row = await rig.row()
+    assert (row["state"], row["vendor_ref"], row["attempts"]) == ("done", "v1", 1)
+
+
+async def test_a_failure_that_may_pass_is_tried_again_no_sooner_than_the_vendor_asks(rig: Rig) -> None:
+    async def perform(_claimed: Claimed, _call: Call) -> Done:
+        raise VendorError("rate_limited", retry_after=timedelta(minutes=7))
+
+    with pytest.raises(ApplicationError) as failed:
+        await rig.run(perform)
+    assert not failed.value.non_retryable
+    assert failed.value.next_retry_delay is not None
+    assert failed.value.next_retry_delay >= timedelta(minutes=7)
+    row = await rig.row()
+    assert (row["state"], row["last_error"]) == ("retrying", "rate_limited")
+    assert row["next_attempt_at"] > datetime.now(UTC) + timedelta(minutes=6)
+
+
+async def test_a_failure_for_good_is_not_tried_again_until_somebody_says_so(rig: Rig) -> None:
+    async def refused(_claimed: Claimed, _call: Call) -> Done:
+        raise VendorError("unauthorized", permanent=True)
+
+    with pytest.raises(ApplicationError) as failed:
+        await rig.run(refused)
+    assert failed.value.non_retryable
+    assert (await rig.row())["state"] == "failed"
+    async with rig.engine.begin() as conn:
+        assert await effects.retry(conn, rig.ref.business_id, rig.ref.effect_id) is not None
+    assert (await rig.row())["state"] == "pending"
+    assert await rig.run(refused) == "obsolete"  # of the round before: nobody waits for it any more
+
+
+async def test_the_last_attempt_of_its_profile_gives_up(rig: Rig) -> None:
+    async def perform(_claimed: Claimed, _call: Call) -> Done:
+        raise VendorError("http_503")
+
+    with pytest.raises(ApplicationError) as failed:
+        await rig.run(perform, attempt=1000)
+    assert failed.value.non_retryable
+    assert (await rig.row())["state"] == "failed"
+
+
+async def test_what_was_skipped_is_not_attempted_and_what_has_lapsed_says_why(rig: Rig) -> None:
+    async def lapsed(_claimed: Claimed, _call: Call) -> Done:
+        raise ObsoleteError("no_consent")
+
+    assert await rig.run(lapsed) == "obsolete"
+    assert (await rig.row())["last_error"] == "no_consent"
+    async with rig.engine.begin() as conn:
+        assert await effects.skip(conn, rig.ref.business_id, rig.ref.effect_id) is None
+
+
+async def test_what_else_is_stored_is_stored_with_the_end_or_not_at_all(rig: Rig) -> None:
+    async def perform(_claimed: Claimed, _call: Call) -> Done:
+        async def write(_conn: Any) -> None:
+            raise asyncio.CancelledError
+
+        return Done(write=write)
+
+    with pytest.raises(asyncio.CancelledError):
+        await rig.run(perform)
+    assert (await rig.row())["state"] == "running"

@@ -1,0 +1,37 @@
+"""The workers that carry out effects: one for each vendor, on a task queue of its own.
+
+A vendor that hangs fills the places of its own worker and no other's. How many a second a queue hands out is the
+server's to keep, over all workers.
+"""
+
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+from temporalio.worker import PollerBehaviorSimpleMaximum, Worker
+
+from domain import names
+from runtime.settings import Settings
+from worker.booking_worker import deployment
+from worker.registry import effect_activities
+
+_AT_ONCE: Final = 20
+_POLLERS: Final = 2
+
+
+def build_effect_workers(client: Client, engine: AsyncEngine, settings: Settings) -> list[Worker]:
+    """A worker for each vendor; they run no workflow."""
+    return [
+        Worker(
+            client,
+            task_queue=names.effect_task_queue(vendor),
+            activities=activities,
+            max_concurrent_activities=_AT_ONCE,
+            max_task_queue_activities_per_second=settings.effect_rate(vendor),
+            activity_task_poller_behavior=PollerBehaviorSimpleMaximum(_POLLERS),
+            graceful_shutdown_timeout=timedelta(seconds=settings.worker_graceful_seconds),
+            deployment_config=deployment(settings),
+        )
+        for vendor, activities in effect_activities(engine, settings).items()
+    ]

@@ -1,0 +1,108 @@
+"""The relay: effects that are planned are handed to Temporal, each as an activity on its vendor's queue.
+
+One worker at a time does it. What it hands over twice, after a crash, Temporal knows by its name.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+from temporalio.common import (
+    ActivityIDConflictPolicy,
+    ActivityIDReusePolicy,
+    Priority,
+    RetryPolicy,
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+)
+
+from db.repositories import effects, upkeep
+from domain import names
+from domain.effects import PORT_OF, PROFILES, URGENCY, EffectRef, HandOver
+from runtime.metrics import RELAYED
+from runtime.settings import Settings
+
+_log = structlog.get_logger()
+
+_BATCH: Final = 100
+_AT_ONCE: Final = 16
+_MARGIN: Final = timedelta(seconds=15)
+"""An attempt ends itself; Temporal ends one that does not."""
+_AFTER_A_CRASH: Final = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))
+"""Failures name their own wait: this is for attempts whose worker was killed."""
+_TENANT: Final = SearchAttributeKey.for_keyword(names.TENANT_ID)
+
+
+class Relay:
+    """Hands effects over until it is cancelled."""
+
+    def __init__(self, client: Client, engine: AsyncEngine, settings: Settings) -> None:
+        self._client = client
+        self._engine = engine
+        self._interval = settings.relay_interval_seconds
+        self._heartbeat = timedelta(seconds=settings.effect_heartbeat_seconds)
+
+    async def run(self) -> None:
+        """Go on for ever; a round that fails is said in the log and tried again."""
+        while True:
+            try:
+                busy = await self.round()
+            except Exception as error:  # PostgreSQL or Temporal is away: the next round finds the same work
+                _log.warning("relay_failed", error=f"{type(error).__name__}: {error}".splitlines()[0])
+                busy = False
+            if not busy:
+                await asyncio.sleep(self._interval)
+
+    async def round(self) -> bool:
+        """Hand over what is due, if no other worker is at it; whether there may be more."""
+        async with self._engine.begin() as conn:
+            if not await upkeep.take_relay(conn):
+                return False
+            due = await effects.list_to_hand_over(conn, limit=_BATCH)
+            if not due:
+                return False
+            handed = await self._start_all(due)
+            await effects.mark_handed(conn, handed)
+        RELAYED.labels("handed").inc(len(handed))
+        RELAYED.labels("failed").inc(len(due) - len(handed))
+        return len(handed) == _BATCH
+
+    async def _start_all(self, due: Sequence[HandOver]) -> list[EffectRef]:
+        """Start them, as far as they can be; those that Temporal has."""
+        slots = asyncio.Semaphore(_AT_ONCE)
+
+        async def start(effect: HandOver) -> EffectRef | None:
+            async with slots:
+                try:
+                    await self._start(effect)
+                except Exception as error:  # one that cannot be started holds up no other
+                    told = f"{type(error).__name__}: {error}".splitlines()[0]
+                    _log.warning("effect_not_started", effect_id=str(effect.effect_id), error=told)
+                    return None
+            return effect.ref
+
+        started = await asyncio.gather(*(start(effect) for effect in due))
+        return [ref for ref in started if ref is not None]
+
+    async def _start(self, effect: HandOver) -> None:
+        profile = PROFILES[PORT_OF[effect.vendor]]
+        await self._client.start_activity(
+            effect.kind,
+            effect.ref,
+            id=names.effect_activity_id(effect.effect_id, effect.round),
+            task_queue=names.effect_task_queue(effect.vendor),
+            start_to_close_timeout=profile.timeout + _MARGIN,
+            heartbeat_timeout=self._heartbeat,
+            retry_policy=_AFTER_A_CRASH,
+            id_conflict_policy=ActivityIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=ActivityIDReusePolicy.ALLOW_DUPLICATE,
+            priority=Priority(priority_key=URGENCY[effect.kind], fairness_key=str(effect.business_id)),
+            search_attributes=TypedSearchAttributes([SearchAttributePair(_TENANT, str(effect.business_id))]),
+            summary=f"booking {effect.booking_id}" if effect.booking_id else None,
+            rpc_timeout=timedelta(seconds=10),
+        )
