@@ -11,7 +11,7 @@ class Mail:
     """An e-mail, ready to be sent. Nothing of it may be said in a log but its ids."""
 
     message_id: str
-    """The domain's part of `Message-ID` (RFC 5322), constant over all attempts: mail systems know doubles by it."""
+    """The left part of `Message-ID` (RFC 5322), constant over all attempts: mail systems know doubles by it."""
     kind: str
     """What it is: `confirmed`, `reminder`, …"""
     to: str = field(repr=False)
