@@ -29,7 +29,7 @@ from runtime.secrets import Secrets, SecretsKeyMissingError, SecretUnreadableErr
 
 _log = structlog.get_logger()
 
-_HEARTBEAT_SECONDS: Final = 2.0
+_PATIENCE: Final = timedelta(seconds=10)
 _JITTER: Final = 0.1
 _EXPECTED: Final = ApplicationErrorCategory.BENIGN
 """A vendor that fails is no fault of ours: the record says so, and the log without a trace."""
@@ -165,11 +165,12 @@ def _spread(wait: timedelta) -> timedelta:
 @asynccontextmanager
 async def _alive() -> AsyncIterator[None]:
     """Tell Temporal that this attempt goes on: one whose worker was killed begins again within seconds."""
+    patience = activity.info().heartbeat_timeout or _PATIENCE
 
     async def beat() -> None:
         while True:
             activity.heartbeat()
-            await asyncio.sleep(_HEARTBEAT_SECONDS)
+            await asyncio.sleep(patience.total_seconds() / 3)
 
     beating = asyncio.create_task(beat())
     try:

@@ -278,4 +278,4 @@ RATES: Final = MappingProxyType(
         Vendor.WEBHOOK: 200.0,
     }
 )
-"""Effects a second that a vendor's queue hands out, over all workers; below what the vendors document."""
+"""Effects a second of one business that a vendor is sent; below what the vendors document for one account."""

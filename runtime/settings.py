@@ -73,10 +73,10 @@ class Settings(BaseSettings):
     vendors_url: str = ""
     """A simulator that stands in for all vendors, each at this URL and its name: to develop and test."""
     effect_rates: str = ""
-    """Effects a second that go to a vendor at most, as `twilio=10,stripe=50`; the others keep their defaults."""
+    """Effects a second of a business that go to a vendor at most, as `twilio=10,stripe=50`; else the defaults."""
     relay_interval_seconds: float = Field(default=0.25, gt=0)
     """How often it is looked which effects are due."""
-    effect_heartbeat_seconds: float = Field(default=10.0, ge=3)
+    effect_heartbeat_seconds: float = Field(default=10.0, ge=1)
     """An attempt at an effect of which nothing is heard for so long is made again."""
 
     start_concurrency: int = Field(default=8, ge=1)
@@ -114,7 +114,7 @@ class Settings(BaseSettings):
         return tuple(_network(part) for part in _parts(self.trusted_proxies))
 
     def effect_rate(self, vendor: Vendor) -> float:
-        """Effects a second that go to a vendor at most."""
+        """Effects a second of one business that go to a vendor at most."""
         return _rates(self.effect_rates).get(vendor, RATES[vendor])
 
     @property

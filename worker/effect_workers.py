@@ -1,7 +1,6 @@
 """The workers that carry out effects: one for each vendor, on a task queue of its own.
 
-A vendor that hangs fills the places of its own worker and no other's. How many a second a queue hands out is the
-server's to keep, over all workers.
+A vendor that hangs fills the places of its own worker and no other's.
 """
 
 from datetime import timedelta
@@ -28,7 +27,6 @@ def build_effect_workers(client: Client, engine: AsyncEngine, settings: Settings
             task_queue=names.effect_task_queue(vendor),
             activities=activities,
             max_concurrent_activities=_AT_ONCE,
-            max_task_queue_activities_per_second=settings.effect_rate(vendor),
             activity_task_poller_behavior=PollerBehaviorSimpleMaximum(_POLLERS),
             graceful_shutdown_timeout=timedelta(seconds=settings.worker_graceful_seconds),
             deployment_config=deployment(settings),

@@ -14,6 +14,7 @@ from db.engine import create_engine, warm
 from runtime import temporal
 from runtime.settings import Settings
 from worker.booking_worker import build_worker
+from worker.effect_rates import keep_effect_rates
 from worker.effect_workers import build_effect_workers
 from worker.health import health_server
 from worker.relay import Relay
@@ -54,6 +55,7 @@ async def running_worker(client: Client, settings: Settings) -> AsyncIterator[As
             await stack.enter_async_context(build_sync_worker(client, engine, settings))
             for effect_worker in build_effect_workers(client, engine, settings):
                 await stack.enter_async_context(effect_worker)
+            await stack.enter_async_context(_in_background(keep_effect_rates(client, settings)))
             await stack.enter_async_context(_in_background(Relay(client, engine, settings).run()))
             await stack.enter_async_context(_in_background(keep_schedules(client, settings)))
             await stack.enter_async_context(_in_background(Sweeper(client, engine, settings).run()))
