@@ -45,6 +45,8 @@ class Done:
 
 
 Perform = Callable[[Claimed, Call], Awaitable[Done]]
+NoteUndone = Callable[[AsyncConnection, Claimed, EffectState, str], Awaitable[None]]
+"""Stores what else follows from an end that is not `done` (`failed`, `obsolete`), and from its code."""
 
 
 class EffectRunner:
@@ -54,12 +56,13 @@ class EffectRunner:
         self._engine = engine
         self._secrets = secrets
 
-    async def run(self, ref: EffectRef, perform: Perform) -> str:
+    async def run(self, ref: EffectRef, perform: Perform, note_undone: NoteUndone | None = None) -> str:
         """One attempt; the state that it leaves the effect in.
 
         `perform` is asked to do it, or to find that it is done: an attempt before this one may have been carried
         out without our hearing of it. It raises `VendorError` when it could not be done, and `ObsoleteError` when
-        there is nothing to do.
+        there is nothing to do. `note_undone` is called in the transaction that ends the effect without its being
+        done.
 
         Raises:
             ApplicationError: it could not be done. Not retried when that is for good; else after a wait that the
@@ -73,9 +76,10 @@ class EffectRunner:
         try:
             done = await self._attempt(claimed, perform)
         except ObsoleteError as error:
-            return await self._end(ref, claimed, EffectState.OBSOLETE, error=error.reason)
+            undone = _undone(note_undone, claimed, EffectState.OBSOLETE, error.reason)
+            return await self._end(ref, claimed, EffectState.OBSOLETE, done=undone, error=error.reason)
         except VendorError as error:
-            return await self._fail(ref, claimed, error)
+            return await self._fail(ref, claimed, error, note_undone)
         finally:
             EFFECT_SECONDS.labels(claimed.vendor, claimed.kind).observe(monotonic() - started)
         return await self._end(ref, claimed, EffectState.DONE, done=done)
@@ -99,7 +103,8 @@ class EffectRunner:
     def _account(self, claimed: Claimed) -> Account:
         if not claimed.has_target:
             raise VendorError("not_configured", permanent=True)
-        return Account(settings=claimed.settings, secrets=self.decrypt(claimed.secrets_encrypted))
+        secrets = self.decrypt(claimed.secrets_encrypted)
+        return Account(settings=claimed.settings, secrets=secrets, integration_id=claimed.target_id)
 
     def decrypt(self, encrypted: str | None) -> dict[str, str]:
         """The secrets of an integration.
@@ -141,12 +146,15 @@ class EffectRunner:
         EFFECTS.labels(claimed.vendor, claimed.kind, state).inc()
         return state
 
-    async def _fail(self, ref: EffectRef, claimed: Claimed, error: VendorError) -> str:
+    async def _fail(
+        self, ref: EffectRef, claimed: Claimed, error: VendorError, note_undone: NoteUndone | None
+    ) -> str:
         profile = PROFILES[PORT_OF[claimed.vendor]]
         attempt = activity.info().attempt
         wait = None if error.permanent else profile.wait_after(attempt, error.retry_after)
         if wait is None:
-            await self._end(ref, claimed, EffectState.FAILED, error=error.code)
+            undone = _undone(note_undone, claimed, EffectState.FAILED, error.code)
+            await self._end(ref, claimed, EffectState.FAILED, done=undone, error=error.code)
             told = {"effect_id": str(ref.effect_id), "vendor": claimed.vendor, "kind": claimed.kind}
             _log.warning("effect_failed", **told, error=error.code, attempt=attempt)
             raise ApplicationError(error.code, type=error.code, non_retryable=True, category=_EXPECTED) from None
@@ -155,6 +163,16 @@ class EffectRunner:
             ref, claimed, EffectState.RETRYING, error=error.code, next_attempt_at=datetime.now(UTC) + wait
         )
         raise ApplicationError(error.code, type=error.code, next_retry_delay=wait, category=_EXPECTED) from None
+
+
+def _undone(note: NoteUndone | None, claimed: Claimed, state: EffectState, error: str) -> Done | None:
+    if note is None:
+        return None
+
+    async def write(conn: AsyncConnection) -> None:
+        await note(conn, claimed, state, error)
+
+    return Done(write=write)
 
 
 def _spread(wait: timedelta) -> timedelta:

@@ -27,7 +27,7 @@ from domain.callers import Caller, CallerKind, Membership, Principal
 from domain.errors import NotFoundError, UnauthenticatedError
 from domain.lifecycle import Role
 
-_WHOEVER_ASKS: Final = (Permission.SIGN_IN, Permission.PROBE)
+_WHOEVER_ASKS: Final = (Permission.SIGN_IN, Permission.PROBE, Permission.CALL_BACK)
 
 
 class Needs:

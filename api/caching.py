@@ -15,6 +15,9 @@ SLOTS: Final = "public, no-cache"
 """May be kept, must be asked about each time: a slot that somebody took is gone at once."""
 PRIVATE: Final = "private, no-cache"
 
+REPORT: Final = "private, max-age=900"
+"""What nobody changes by hand, and whoever asks again soon may see as it was."""
+
 
 def etag(body: bytes) -> str:
     """The entity tag of a representation: the same bytes, the same tag."""
@@ -26,8 +29,8 @@ def cached(request: Request, content: Any, cache_control: str) -> Response:
     body = to_json(content)
     tag = etag(body)
     # Whoever is logged in may be about to change it, and must not be shown what a cache remembers.
-    shared = "Authorization" not in request.headers
-    headers = {"ETag": tag, "Cache-Control": cache_control if shared else PRIVATE, "Vary": "Authorization"}
+    as_said = "Authorization" not in request.headers or cache_control == REPORT
+    headers = {"ETag": tag, "Cache-Control": cache_control if as_said else PRIVATE, "Vary": "Authorization"}
     if _names(request.headers.get("If-None-Match", ""), tag):
         return Response(status_code=304, headers=headers)
     return Response(body, 200, headers, "application/json")

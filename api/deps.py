@@ -16,6 +16,7 @@ from api.engine.starter import Starter
 from api.limits import Limiter
 from api.origins.known import Origins
 from runtime.settings import Settings
+from runtime.storage import Storages
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Parts:
     cursors: Cursors
     limiter: Limiter
     origins: Origins
+    storages: Storages
 
     @staticmethod
     def now() -> datetime:

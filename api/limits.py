@@ -25,6 +25,9 @@ WINDOW: Final = 60
 """Seconds."""
 _SIGN_IN_SHARE: Final = 6
 """So much less often somebody may try to sign in: ten times a minute, where other requests are sixty."""
+_HOOKS_SHARE: Final = 100
+"""So much more often a vendor may call: it calls for all its customers from a few addresses."""
+_HOOKS: Final = "/v1/hooks/"
 _SIGN_IN: Final = frozenset(
     f"/v1/auth/{way}" for way in ("login", "register", "verify-email", "forgot-password", "reset-password")
 )
@@ -78,6 +81,7 @@ class Limiter:
         self._is_on = quota > 0
         self._default = Policy("default", quota)
         self._sign_in = Policy("sign_in", max(1, quota // _SIGN_IN_SHARE))
+        self._hooks = Policy("hooks", quota * _HOOKS_SHARE)
         self._counter = _Counter(self._engine)
         self._task: asyncio.Task[None] | None = None
 
@@ -97,6 +101,8 @@ class Limiter:
         """What counts for such a request; none when nothing is counted."""
         if not self._is_on:
             return None
+        if path.startswith(_HOOKS):
+            return self._hooks
         return self._sign_in if method == "POST" and path in _SIGN_IN else self._default
 
     def by_address(self, policy: Policy, address: str) -> str:

@@ -23,6 +23,12 @@ class Effort:
     """How often a month of slots is asked for in one turn."""
     holds: int
     """Holds in one turn."""
+    effects: int
+    """Effects in one turn."""
+    hang_seconds: float
+    """How long a vendor hangs."""
+    outage_seconds: float
+    """How long a vendor is away."""
 
     def paced(self, rate: float) -> int:
         """How many operations one turn at this rate has."""
@@ -41,6 +47,9 @@ FULL = Effort(
     cold_starts=3,
     months=25,
     holds=400,
+    effects=1_000,
+    hang_seconds=60.0,
+    outage_seconds=600.0,
 )
 QUICK = Effort(
     rounds=2,
@@ -54,4 +63,7 @@ QUICK = Effort(
     cold_starts=1,
     months=10,
     holds=200,
+    effects=300,
+    hang_seconds=15.0,
+    outage_seconds=60.0,
 )

@@ -51,7 +51,7 @@ class Servers:
 
     def everything(self) -> tuple[str, ...]:
         """The names of all that is ours."""
-        return ("postgres", "temporal", "api", "worker", *self.floor_processes, CLIENT)
+        return ("postgres", "temporal", "api", "worker", "vendors", *self.floor_processes, CLIENT)
 
     def usage(self, names: Sequence[str]) -> dict[str, Usage]:
         """What processes have used until now, each with its children."""
@@ -78,8 +78,9 @@ async def running_servers(reporter: Reporter) -> AsyncIterator[Servers]:
         async with AsyncExitStack() as resources:
             # A load has few users and no patience; bench.measurements.limits says what counting requests costs.
             os.environ["HOLDFAST_RATE_LIMIT_PER_MINUTE"] = "0"
+            os.environ["HOLDFAST_SMTP_URL"] = ""  # bookings and effects are measured apart
             settings = DevSettings.on_free_ports(home)
-            stack = Stack(settings, reporter=reporter, restart=False, demo_data=False)
+            stack = Stack(settings, reporter=reporter, restart=False, demo_data=False, vendors=True)
             await resources.enter_async_context(stack)
             with reporter.step("floor"):
                 servers = await _add_floor(stack, floor_url, resources)

@@ -23,7 +23,7 @@ ON_TABLES: Final = MappingProxyType(
         "account_tokens": _ADD_AND_REMOVE,
         "alembic_version": _NOTHING,
         "api_keys": "SELECT, INSERT, UPDATE (last_used_at, revoked_at)",
-        "attachments": _ADD_AND_REMOVE,
+        "attachments": "SELECT, INSERT, UPDATE (state), DELETE",
         "audit_log": _ADD_ONLY,
         "booking_history": _ADD_ONLY,
         "bookings": _KEEP,

@@ -3,9 +3,13 @@
 import argparse
 import asyncio
 import sys
+from typing import TYPE_CHECKING
 
 from dev.errors import DevError
 from dev.settings import DevSettings
+
+if TYPE_CHECKING:
+    from dev.demo import Links
 
 _EPILOG = """\
 environment:
@@ -13,6 +17,9 @@ environment:
   HOLDFAST_API_PORT          port of the API (8000)
   HOLDFAST_TEMPORAL_PORT     port of the Temporal server (7233)
   HOLDFAST_TEMPORAL_UI_PORT  port of the Temporal UI (8233)
+  HOLDFAST_VENDORS_PORT      port of the simulated vendors and their page (8090)
+  HOLDFAST_VENDORS_SMTP_PORT port of their mail server (8025)
+  HOLDFAST_VENDORS_S3_PORT   port of their S3 store (8091)
   HOLDFAST_DATABASE_URL      a PostgreSQL of your own in place of the embedded one
   HOLDFAST_MIGRATIONS_DATABASE_URL  the same as the role that owns its schema, where that is another one
   TEMPORAL_ADDRESS           a Temporal of your own (HOST:PORT) in place of the embedded one
@@ -46,10 +53,16 @@ def _run(options: argparse.Namespace, settings: DevSettings) -> int:
         case "demo":
             from dev.demo import demo  # noqa: PLC0415
 
-            asyncio.run(demo(options.url or settings.api_url, settings.temporal_ui_url))
+            asyncio.run(demo(_links(options, settings)))
         case command:
             return _small_command(command, options, settings)
     return 0
+
+
+def _links(options: argparse.Namespace, settings: DevSettings) -> "Links":
+    from dev.demo import Links  # noqa: PLC0415
+
+    return Links(options.url or settings.api_url, settings.temporal_ui_url, settings.vendors_url)
 
 
 def _small_command(command: str, options: argparse.Namespace, settings: DevSettings) -> int:
@@ -70,7 +83,7 @@ def _small_command(command: str, options: argparse.Namespace, settings: DevSetti
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m dev",
-        description="The whole of Holdfast on this machine: PostgreSQL, Temporal, API and worker.",
+        description="The whole of Holdfast on this machine: PostgreSQL, Temporal, simulated vendors, API, worker.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -8,7 +8,7 @@ from dev.home import Home
 from dev.keys import ensure_secrets_key
 from dev.postgres import EmbeddedPostgres
 from dev.process import Journal
-from dev.programs import Api, Worker
+from dev.programs import Api, Simulator, Worker
 from dev.service import Service
 from dev.settings import DevSettings
 from dev.temporal import DevTemporal
@@ -24,17 +24,24 @@ class Assembly:
     environment: dict[str, str]
     postgres: EmbeddedPostgres | None
     temporal: DevTemporal | None
+    simulator: Simulator | None
+    """None where nothing stands in for vendors."""
     api: Api
     worker: Worker
 
     def services(self) -> list[Service]:
         """Every part that is there, in the order in which they are started."""
-        parts = (self.postgres, self.temporal, self.api, self.worker)
+        parts = (self.postgres, self.temporal, self.simulator, self.api, self.worker)
         return [part for part in parts if part is not None]
 
 
 def assemble(
-    settings: DevSettings, home: Home, journal: Journal, dynamic_config: Mapping[str, str] | None
+    settings: DevSettings,
+    home: Home,
+    journal: Journal,
+    dynamic_config: Mapping[str, str] | None,
+    *,
+    vendors: bool,
 ) -> Assembly:
     """Put the parts together without starting any.
 
@@ -51,6 +58,7 @@ def assemble(
         temporal_address=temporal_address,
         jwt_key=home.jwt_key,
         secrets_key=ensure_secrets_key(home.secrets_key),
+        vendors=vendors,
     )
     return Assembly(
         database_url=database_url,
@@ -58,6 +66,7 @@ def assemble(
         environment=environment,
         postgres=postgres,
         temporal=temporal,
+        simulator=Simulator(settings, home.logs, environment, journal) if vendors else None,
         api=Api(settings.api_url, home.logs, environment, journal),
         worker=Worker(home.logs, environment, journal),
     )

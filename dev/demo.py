@@ -1,63 +1,87 @@
-"""`python -m dev demo`: one booking from request to completion, with a refusal on the way."""
+"""`python -m dev demo`: a paid booking from request to completion, and two that are cancelled."""
 
-import secrets
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from typing import NamedTuple
 
-import httpx
-
-from dev.demo_client import ApiError, DemoClient, Json, demo_http
-from dev.demo_users import BUSINESS, CUSTOMER, TIMEZONE, provider_email
-from dev.errors import DevError
+from dev.demo_booking import FAR, NEAR, Booked, Desk
+from dev.demo_client import DemoClient, Json, demo_http
+from dev.demo_jobs import JobList
+from dev.demo_users import BUSINESS, CUSTOMER, login_email
 from dev.timeline import Timeline
 
-_SERVICE = "estimate"  # half an hour, and all three providers do it
-_DAYS_AHEAD = 28
+
+class Links(NamedTuple):
+    """Where the stack is, and what there is to look at."""
+
+    api_url: str
+    ui_url: str | None
+    vendors_url: str
 
 
-async def demo(api_url: str, ui_url: str | None) -> None:
-    """Book, have a provider refuse, another one accept and finish; print it as it happens.
+async def demo(links: Links) -> None:
+    """Book, have a provider refuse, another one accept and finish; then cancel in time, and late. Print it all.
 
     Raises:
-        DevError: no stack answers, or the booking did not get to its end.
+        DevError: no stack answers, or a booking did not get to its end.
     """
-    async with demo_http(api_url) as http:
+    async with demo_http(links.api_url) as http:
         customer = await DemoClient.log_in(http, CUSTOMER)
-        names = {one["id"]: one["name"] for one in await customer.providers(BUSINESS)}
-        booking = await _book(customer)
-        print(f"Booked an estimate: {booking['reference']}, {booking['starts_at']}\n")
-        await _live(http, Timeline(customer, booking["id"], names), booking["id"], names)
-    if ui_url:
-        print(f"\nIts workflow: {ui_url}/namespaces/default/workflows/booking%2F{booking['id']}")
+        owner = await DemoClient.log_in(http, login_email("owner"))
+        desk = Desk(http, customer, owner, await _names(customer))
+        booked = await desk.book(FAR)
+        print(f"Booked {booked.what}: {booked.reference}, {booked.starts_at}\n")
+        await _live(desk, booked)
+        jobs = JobList(owner, booked.id)
+        print("\nWhat it set off:\n")
+        await jobs.show()
+        if desk.takes_payment:
+            await _cancelled(desk, "Cancelled in time", await desk.book(FAR))
+            await _cancelled(desk, "Cancelled late", await desk.book(NEAR))
+            print(f"\nE-mails, texts, payments, jobs and webhooks: {links.vendors_url}")
+    if links.ui_url:
+        print(f"Its workflow: {links.ui_url}/namespaces/default/workflows/booking%2F{booked.id}")
 
 
-async def _live(http: httpx.AsyncClient, timeline: Timeline, booking_id: str, names: dict[str, str]) -> None:
+async def _names(customer: DemoClient) -> dict[str, str]:
+    return {one["id"]: one["name"] for one in await customer.providers(BUSINESS)}
+
+
+async def _live(desk: Desk, booked: Booked) -> None:
+    timeline = Timeline(desk.customer, booked.id, desk.names)
     first = (await timeline.until(_is_assigned, "assigned"))["provider_id"]
-    refusing = await DemoClient.log_in(http, provider_email(names[first]))
-    await refusing.command(booking_id, "reject", {"reason": "the van is in repair"})
+    refusing = await desk.provider(first)
+    await refusing.command(booked.id, "reject", {"reason": "the van is in repair"})
     second = (await timeline.until(lambda now: _is_assigned(now, other_than=first), "assigned again"))[
         "provider_id"
     ]
-    working = await DemoClient.log_in(http, provider_email(names[second]))
+    working = await desk.provider(second)
     for command in ("accept", "start", "complete"):
-        await working.command(booking_id, command)
+        await working.command(booked.id, command)
         await timeline.show()
+
+
+async def _cancelled(desk: Desk, title: str, booked: Booked) -> None:
+    """Have it accepted and paid, cancel it, and say what came of the money."""
+    timeline = Timeline(desk.customer, booked.id, desk.names)
+    print(f"\n{title}: {booked.reference}, {booked.starts_at}\n")
+    assigned = await timeline.until(_is_assigned, "assigned")
+    await (await desk.provider(assigned["provider_id"])).command(booked.id, "accept")
+    await desk.payment_until(booked, lambda payment: payment["state"] == "captured", "paid")
+    await desk.customer.command(booked.id, "cancel", {"reason": "the car is sold"})
+    await timeline.show()
+    print(f"  {_money(await desk.payment_until(booked, _is_settled, 'settled'))}")
 
 
 def _is_assigned(booking: Json, other_than: str | None = None) -> bool:
     return bool(booking["status"] == "assigned" and booking["provider_id"] != other_than)
 
 
-async def _book(customer: DemoClient) -> Json:
-    """Book a slot at random, so that run after run finds one; one at which everybody is free, if there is any."""
-    tomorrow = datetime.now(ZoneInfo(TIMEZONE)).date() + timedelta(days=1)
-    slots = await customer.slots(BUSINESS, _SERVICE, tomorrow, _DAYS_AHEAD)
-    secrets.SystemRandom().shuffle(slots)
-    for slot in sorted(slots, key=lambda slot: -len(slot["provider_ids"])):
-        request = {"business_id": BUSINESS, "service_id": _SERVICE, "starts_at": slot["starts_at"]}
-        try:
-            return await customer.book(request)
-        except ApiError as error:  # somebody else was quicker
-            if error.code != "slot_unavailable":
-                raise
-    raise DevError(f"every time of the next {_DAYS_AHEAD} days is taken: `python -m dev reset` empties the stack")
+def _is_settled(payment: Json) -> bool:
+    keep = payment["keep"]
+    given_back = payment["captured"]["amount_minor"] - payment["refunded"]["amount_minor"]
+    return keep is not None and given_back <= int(keep["amount_minor"])
+
+
+def _money(payment: Json) -> str:
+    captured, refunded = (payment[name]["amount_minor"] / 100 for name in ("captured", "refunded"))
+    currency = payment["amount"]["currency"]
+    return f"paid {captured:.2f} {currency}, given back {refunded:.2f}, kept {captured - refunded:.2f}"

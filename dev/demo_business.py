@@ -36,14 +36,22 @@ SERVICES: Final = (
     _service("estimate", "Free estimate", 30, 0),
 )
 
+PAID: Final = _service("opener", "Opener installation", 60, 199_00) | {
+    "required_skills": ["estimate"],  # everybody's
+    "payment_mode": "full",
+}
+"""Paid by card as soon as somebody has accepted. It is offered where a payment gateway is at hand."""
+CANCELLATION: Final[Json] = {"window_minutes": 3 * 24 * 60, "fee_percent": 25}
 
-def _provider(login: str, name: str, rating: float, *skills: str) -> Json:
-    return {"code": login, "name": name, "email": login_email(login), "rating": rating, "skills": list(skills)}
+
+def _provider(login: str, name: str, phone: str, rating: float, *skills: str) -> Json:
+    email = login_email(login)
+    return {"code": login, "name": name, "email": email, "phone": phone, "rating": rating, "skills": list(skills)}
 
 
 PROVIDERS: Final = (
-    _provider("ana", "Ana Ruiz", 4.9, "repair", "springs", "estimate"),
-    _provider("ben", "Ben Cole", 4.7, "repair", "estimate"),
-    _provider("cho", "Cho Park", 4.5, "springs", "estimate"),
+    _provider("ana", "Ana Ruiz", "+12125550181", 4.9, "repair", "springs", "estimate"),
+    _provider("ben", "Ben Cole", "+12125550182", 4.7, "repair", "estimate"),
+    _provider("cho", "Cho Park", "+12125550183", 4.5, "springs", "estimate"),
 )
 """Each has a login of the same name."""

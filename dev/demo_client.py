@@ -46,6 +46,18 @@ class DemoClient:
         items: list[Json] = answer["items"]
         return items
 
+    async def services(self, business: str) -> list[Json]:
+        items: list[Json] = (await self.call("GET", f"/v1/businesses/{business}/services"))["items"]
+        return items
+
+    async def jobs(self, booking_id: str) -> list[Json]:
+        """Everything that the booking has set off; for those who run the business."""
+        items: list[Json] = (await self.call("GET", f"/v1/bookings/{booking_id}/jobs"))["items"]
+        return items
+
+    async def payment(self, booking_id: str) -> Json:
+        return await self.call("GET", f"/v1/bookings/{booking_id}/payment")
+
     async def slots(self, business: str, service: str, first: date, days: int) -> list[Json]:
         """What can be booked in so many days."""
         query = f"service_id={service}&from={first}&to={first + timedelta(days=days)}"
@@ -67,7 +79,7 @@ class DemoClient:
         return await self.call("GET", f"/v1/bookings/{booking_id}/next")
 
     async def command(self, booking_id: str, name: str, body: Json | None = None) -> Json:
-        """Send accept, reject, start or complete."""
+        """Send accept, reject, start, complete or cancel."""
         return await self.call("POST", f"/v1/bookings/{booking_id}/{name}", body)
 
     async def call(

@@ -13,9 +13,18 @@ _RATE_LIMIT = "1200"  # one person at one address plays everybody here
 
 
 def child_environment(
-    settings: DevSettings, *, database_url: str, temporal_address: str, jwt_key: Path, secrets_key: str
+    settings: DevSettings,
+    *,
+    database_url: str,
+    temporal_address: str,
+    jwt_key: Path,
+    secrets_key: str,
+    vendors: bool,
 ) -> dict[str, str]:
-    """The caller's environment plus where the servers are; the URL of the database is the application's."""
+    """The caller's environment plus where the servers are; the URL of the database is the application's.
+
+    With `vendors` the simulator stands in for every vendor that the caller's environment does not name.
+    """
     environment = _without(os.environ, "TEMPORAL_") if not settings.temporal_address else dict(os.environ)
     if not settings.temporal_address:
         # A profile in the user's own configuration (TLS, namespace) is not meant for the embedded server.
@@ -28,6 +37,10 @@ def child_environment(
     environment.setdefault("HOLDFAST_OUTBOUND_ALLOW_LOOPBACK", "true")  # to the simulators of other systems
     environment.setdefault("HOLDFAST_MAIL_FOLDER", str(settings.home.absolute() / "mail"))
     environment.setdefault("HOLDFAST_PUBLIC_URL", settings.api_url)
+    environment.setdefault("HOLDFAST_STORAGE_FOLDER", str(settings.home.absolute() / "files"))
+    if vendors:
+        environment.setdefault("HOLDFAST_VENDORS_URL", settings.vendors_url)
+        environment.setdefault("HOLDFAST_SMTP_URL", settings.smtp_url)
     environment.setdefault("HOLDFAST_RATE_LIMIT_PER_MINUTE", _RATE_LIMIT)
     return environment | {
         "HOLDFAST_DATABASE_URL": database_url,

@@ -16,6 +16,7 @@ from temporalio.service import RPCError
 from dev.process import Command, Journal, ManagedProcess
 from dev.readiness import died
 from dev.service import Service
+from dev.settings import DevSettings
 from dev.temporal_client import connect
 from domain import names
 
@@ -55,6 +56,35 @@ async def migrate(logs: Path, environment: Mapping[str, str], journal: Journal) 
         await process.stop()
 
 
+async def _is_well(url: str) -> bool:
+    try:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            answer = await client.get(url)
+    except httpx.TransportError:
+        return False
+    return answer.is_success
+
+
+class Simulator(Service):
+    """`python -m dev.vendors`, ready when its page is served; mail and files are served by then."""
+
+    def __init__(
+        self, settings: DevSettings, logs: Path, environment: Mapping[str, str], journal: Journal
+    ) -> None:
+        self._url = settings.vendors_url
+        ports = {
+            "--port": settings.vendors_port,
+            "--smtp-port": settings.vendors_smtp_port,
+            "--s3-port": settings.vendors_s3_port,
+        }
+        arguments = [word for option, port in ports.items() for word in (option, str(port))]
+        command = python_command("vendors", "dev.vendors", *arguments, logs=logs, environment=environment)
+        super().__init__(ManagedProcess(command, journal))
+
+    async def is_ready(self) -> bool:
+        return await _is_well(f"{self._url}/livez")
+
+
 class Api(Service):
     """`python -m api`, ready when /readyz says so."""
 
@@ -63,12 +93,7 @@ class Api(Service):
         super().__init__(ManagedProcess(python_command("api", "api", logs=logs, environment=environment), journal))
 
     async def is_ready(self) -> bool:
-        try:
-            async with httpx.AsyncClient(trust_env=False) as client:
-                answer = await client.get(f"{self._url}/readyz")
-        except httpx.TransportError:
-            return False
-        return answer.is_success
+        return await _is_well(f"{self._url}/readyz")
 
 
 class Worker(Service):

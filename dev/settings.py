@@ -22,6 +22,10 @@ class DevSettings(BaseSettings):
     api_port: int = Field(default=8000, ge=1, le=65535)
     temporal_port: int = Field(default=7233, ge=1, le=65535)
     temporal_ui_port: int = Field(default=8233, ge=1, le=65535)
+    vendors_port: int = Field(default=8090, ge=1, le=65535)
+    """Of the simulated vendors and their page."""
+    vendors_smtp_port: int = Field(default=8025, ge=1, le=65535)
+    vendors_s3_port: int = Field(default=8091, ge=1, le=65535)
     database_url: str | None = None
     """A PostgreSQL of your own; the embedded one is not started then."""
     migrations_database_url: str | None = None
@@ -51,6 +55,9 @@ class DevSettings(BaseSettings):
             api_port=free_port(),
             temporal_port=free_port(),
             temporal_ui_port=free_port(),
+            vendors_port=free_port(),
+            vendors_smtp_port=free_port(),
+            vendors_s3_port=free_port(),
             database_url=None,
             migrations_database_url=None,
             temporal_address=None,
@@ -64,6 +71,18 @@ class DevSettings(BaseSettings):
     @property
     def api_url(self) -> str:
         return f"http://{LOOPBACK}:{self.api_port}"
+
+    @property
+    def vendors_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.vendors_port}"
+
+    @property
+    def smtp_url(self) -> str:
+        return f"smtp://{LOOPBACK}:{self.vendors_smtp_port}"
+
+    @property
+    def s3_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.vendors_s3_port}"
 
     @property
     def temporal_ui_url(self) -> str | None:

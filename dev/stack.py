@@ -40,6 +40,7 @@ class Stack:
         reporter: Reporter | None = None,
         restart: bool = True,
         demo_data: bool = True,
+        vendors: bool = False,
         dynamic_config: Mapping[str, str] | None = None,
     ) -> None:
         self.settings = settings
@@ -47,6 +48,7 @@ class Stack:
         self._reporter = reporter or Quiet()
         self._restart = restart
         self._demo_data = demo_data
+        self._vendors = vendors
         self._dynamic_config = dynamic_config
         self._services: dict[str, Service] = {}
         self._resources = ExitStack()
@@ -70,7 +72,7 @@ class Stack:
         return dict(self._parts.environment)
 
     def process(self, name: str) -> ManagedProcess:
-        """The process called postgres, temporal, api or worker."""
+        """The process called postgres, temporal, vendors, api or worker."""
         return self._services[name].process
 
     async def failed(self) -> DevError:
@@ -125,6 +127,7 @@ class Stack:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._start_temporal())
             group.create_task(self._start_database())
+            group.create_task(self._start_vendors())
         async with asyncio.TaskGroup() as group:
             group.create_task(self._start_service(self._parts.api, "API"))
             group.create_task(self._start_service(self._parts.worker, "worker"))
@@ -133,6 +136,10 @@ class Stack:
 
     def _check_ports(self) -> None:
         require_free(self.settings.api_port, "HOLDFAST_API_PORT")
+        if self._vendors:
+            require_free(self.settings.vendors_port, "HOLDFAST_VENDORS_PORT")
+            require_free(self.settings.vendors_smtp_port, "HOLDFAST_VENDORS_SMTP_PORT")
+            require_free(self.settings.vendors_s3_port, "HOLDFAST_VENDORS_S3_PORT")
         if not self.settings.temporal_address:
             require_free(self.settings.temporal_port, "HOLDFAST_TEMPORAL_PORT")
             require_free(self.settings.temporal_ui_port, "HOLDFAST_TEMPORAL_UI_PORT")
@@ -140,7 +147,9 @@ class Stack:
     def _assemble(self) -> None:
         self._journal = RunJournal(self.home.run_state)
         self._resources.callback(self._journal.close)
-        self._parts: Assembly = assemble(self.settings, self.home, self._journal, self._dynamic_config)
+        self._parts: Assembly = assemble(
+            self.settings, self.home, self._journal, self._dynamic_config, vendors=self._vendors
+        )
         self._services = {service.name: service for service in self._parts.services()}
         self._journal.record_urls(self._urls())
 
@@ -150,6 +159,8 @@ class Stack:
             urls["database"] = self.database_url
         if self.settings.temporal_ui_url:
             urls["temporal ui"] = self.settings.temporal_ui_url
+        if self._vendors:
+            urls["vendors"] = self.settings.vendors_url
         return urls
 
     async def _start_service(self, service: Service, title: str) -> None:
@@ -162,6 +173,10 @@ class Stack:
         else:
             await require_temporal(self._parts.environment)
 
+    async def _start_vendors(self) -> None:
+        if self._parts.simulator:
+            await self._start_service(self._parts.simulator, "simulated vendors")
+
     async def _start_database(self) -> None:
         if self._parts.postgres:
             await self._start_service(self._parts.postgres, "PostgreSQL")
@@ -173,10 +188,13 @@ class Stack:
             await migrate(self.home.logs, environment, self._journal)
 
     async def _load_demo_data(self) -> None:
-        from dev import demo_data  # noqa: PLC0415  # pulls in the whole data layer
+        from dev import demo_data, demo_vendors  # noqa: PLC0415  # pulls in the whole data layer
+        from dev.demo_vendors import Places  # noqa: PLC0415
 
         with self._reporter.step("demo data"):
             await demo_data.load(self.api_url, self.database_url)
+            if self._vendors:
+                await demo_vendors.connect(self.api_url, Places(self.settings.vendors_url, self.settings.s3_url))
 
 
 def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -19,6 +19,7 @@ Holdfast is up.
 
   API           {settings.api_url}
   API docs      {settings.api_url}/docs
+  Vendors       {settings.vendors_url}   (simulated: e-mails, texts, payments, jobs)
   Temporal UI   {settings.temporal_ui_url or "your own, with the server at " + str(settings.temporal_address)}
 
   Users         {", ".join(EMAILS[:3])},

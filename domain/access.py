@@ -24,15 +24,31 @@ class Permission(StrEnum):
     """Read the public catalogue and the slots."""
     SIGN_IN = "sign_in"
     """Prove who one is, or become somebody."""
+    CALL_BACK = "call_back"
+    """Tell us, as a vendor, what has happened there: the call's signature says who it is from."""
     MANAGE_ACCOUNT = "manage_account"
     """One's own account."""
     FOUND_BUSINESS = "found_business"
     """Found a business, and see those that one has a role in."""
     MANAGE_BUSINESS = "manage_business"
     """Change it, its catalogue, its hours and areas; import and export."""
+    KEEP_EXPORTS = "keep_exports"
+    """Have the business written into its storage, customers included, and read that again."""
     MANAGE_MEMBERS = "manage_members"
     """Say who runs it."""
     MANAGE_API_KEYS = "manage_api_keys"
+    MANAGE_INTEGRATIONS = "manage_integrations"
+    """Accounts at vendors, with their secrets."""
+    READ_MESSAGES = "read_messages"
+    """What people were told of a booking, word for word."""
+    READ_JOBS = "read_jobs"
+    """What bookings have set off at vendors."""
+    REPAIR_JOBS = "repair_jobs"
+    READ_EVENTS = "read_events"
+    """The stream of a business's events."""
+    MANAGE_WEBHOOKS = "manage_webhooks"
+    """Where a business is told of its events."""
+    READ_REPORTS = "read_reports"
     READ_AUDIT_LOG = "read_audit_log"
     MANAGE_CALENDAR = "manage_calendar"
     """A provider's hours, exceptions and time off; providers their own."""
@@ -43,6 +59,10 @@ class Permission(StrEnum):
     BOOK = "book"
     READ_BOOKINGS = "read_bookings"
     """Those within one's reach: see `api.bookings`."""
+    PAY_BOOKINGS = "pay_bookings"
+    """Give a method to pay a booking by."""
+    ATTACH_FILES = "attach_files"
+    """To the same."""
     COMMAND_BOOKINGS = "command_bookings"
     """The same; the lifecycle says which command."""
 
@@ -69,11 +89,20 @@ PERMITTED: Final = MappingProxyType(
         Permission.PROBE: Rule(kinds=_EVERYBODY),
         Permission.BROWSE: Rule(kinds=_EVERYBODY),
         Permission.SIGN_IN: Rule(kinds=_EVERYBODY),
+        Permission.CALL_BACK: Rule(kinds=_EVERYBODY),
         Permission.MANAGE_ACCOUNT: Rule(kinds=_USERS),
         Permission.FOUND_BUSINESS: Rule(kinds=_USERS),
         Permission.MANAGE_BUSINESS: Rule(kinds=_USERS_AND_KEYS, roles=DESK, scope=Scope.MANAGE_BUSINESS),
+        Permission.KEEP_EXPORTS: Rule(kinds=_USERS, roles=DESK),
         Permission.MANAGE_MEMBERS: Rule(kinds=_USERS, roles=DESK),
         Permission.MANAGE_API_KEYS: Rule(kinds=_USERS, roles=DESK),
+        Permission.MANAGE_INTEGRATIONS: Rule(kinds=_USERS, roles=DESK),
+        Permission.READ_MESSAGES: Rule(kinds=_USERS_AND_KEYS, roles=DESK, scope=Scope.READ_CUSTOMERS),
+        Permission.READ_JOBS: Rule(kinds=_USERS_AND_KEYS, roles=DESK, scope=Scope.READ_BOOKINGS),
+        Permission.REPAIR_JOBS: Rule(kinds=_USERS, roles=DESK),
+        Permission.READ_EVENTS: Rule(kinds=_USERS_AND_KEYS, roles=DESK, scope=Scope.READ_EVENTS),
+        Permission.MANAGE_WEBHOOKS: Rule(kinds=_USERS_AND_KEYS, roles=DESK, scope=Scope.MANAGE_BUSINESS),
+        Permission.READ_REPORTS: Rule(kinds=_USERS_AND_KEYS, roles=DESK, scope=Scope.READ_BOOKINGS),
         Permission.READ_AUDIT_LOG: Rule(kinds=_USERS, roles=DESK),
         Permission.MANAGE_CALENDAR: Rule(
             kinds=_USERS_AND_KEYS, roles=DESK | {Role.PROVIDER}, scope=Scope.MANAGE_BUSINESS
@@ -83,6 +112,8 @@ PERMITTED: Final = MappingProxyType(
         Permission.HOLD: Rule(kinds=_USERS),
         Permission.BOOK: Rule(kinds=_EVERYBODY - {CallerKind.GUEST}, scope=Scope.BOOK),
         Permission.READ_BOOKINGS: Rule(kinds=_KNOWN, scope=Scope.READ_BOOKINGS),
+        Permission.PAY_BOOKINGS: Rule(kinds=_KNOWN, roles=DESK | {Role.CUSTOMER}, scope=Scope.MANAGE_BOOKINGS),
+        Permission.ATTACH_FILES: Rule(kinds=_KNOWN, scope=Scope.MANAGE_BOOKINGS),
         Permission.COMMAND_BOOKINGS: Rule(kinds=_KNOWN, scope=Scope.MANAGE_BOOKINGS),
     }
 )

@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from domain.lifecycle import Party, Role, Status
+from domain.payments import PaymentGate
 from domain.policies import CustomerNoShow, Policy
 
 
@@ -62,6 +63,8 @@ class BookingState(BaseModel):
     """Whether that provider's time is reserved for this booking now."""
     planned_from: datetime
     """Creation, last move or last override: what lay in the past then is neither reminded of nor expires."""
+    payment: PaymentGate | None = None
+    """Of a booking that is to be paid for: while it is pending and this is `awaiting`, no provider is asked."""
 
     def entering(self, status: Status, at: datetime, **changes: Any) -> Self:
         """The state after a step into `status` at `at`; `changes` go before the status's own consequences."""
@@ -89,6 +92,22 @@ class BookingState(BaseModel):
     def flagged(self, at: datetime) -> Self:
         """The state after the booking was flagged for an admin; automatic assignment pauses."""
         return self._next(at, needs_attention=True, next_attempt_at=None)
+
+    def payment_asked(self, at: datetime) -> Self:
+        """The state after the customer was asked to pay."""
+        return self._next(at, next_attempt_at=None)
+
+    def paid(self, at: datetime) -> Self:
+        """The state after the gateway has promised the money: a booking that waited for it is assigned at once."""
+        after = self._next(at, payment=PaymentGate.AUTHORIZED)
+        if self.status is Status.PENDING and not self.needs_attention:
+            return after._with(next_attempt_at=at)
+        return after
+
+    @property
+    def awaits_payment(self) -> bool:
+        """Whether it goes no further before it is paid for."""
+        return self.status is Status.PENDING and self.payment is PaymentGate.AWAITING
 
     def rescheduled(self, at: datetime, starts_at: datetime, ends_at: datetime, **changes: Any) -> Self:
         """The state after a move: same status, a new round of attempts, reminders planned anew."""

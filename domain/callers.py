@@ -24,6 +24,8 @@ class Scope(StrEnum):
     READ_BOOKINGS = "bookings:read"
     MANAGE_BOOKINGS = "bookings:manage"
     """Give every command but an override."""
+    READ_EVENTS = "events:read"
+    """The stream of the business's events."""
     READ_CUSTOMERS = "customers:read"
     MANAGE_CUSTOMERS = "customers:manage"
     MANAGE_BUSINESS = "business:manage"

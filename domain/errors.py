@@ -78,9 +78,34 @@ class TooManyApiKeysError(HoldfastError):
     title = "The business has as many API keys as it may. Revoke one that is not needed."
 
 
+class TooManyWebhookEndpointsError(HoldfastError):
+    code = "too_many_webhook_endpoints"
+    title = "The business has as many webhook endpoints as it may. Delete one that is not needed."
+
+
+class EndpointDisabledError(HoldfastError):
+    code = "endpoint_disabled"
+    title = "The webhook endpoint is disabled. Enable it first."
+
+
+class TooManyFilesError(HoldfastError):
+    code = "too_many_files"
+    title = "There are as many files as there may be. Take one away that is not needed."
+
+
 class AlreadyExistsError(HoldfastError):
     code = "already_exists"
     title = "There is one with this key already."
+
+
+class PortTakenError(HoldfastError):
+    code = "port_taken"
+    title = "Another vendor does this for the business already. Remove that one first."
+
+
+class JobNotRepairableError(HoldfastError):
+    code = "job_not_repairable"
+    title = "The job is done, or being attempted at this moment: there is nothing to repair."
 
 
 class LastOwnerError(HoldfastError):
@@ -106,6 +131,16 @@ class ImportInvalidError(HoldfastError):
 class InvalidRequestError(HoldfastError):
     code = "invalid_request"
     title = "The request is not valid."
+
+
+class PaymentUnavailableError(HoldfastError):
+    code = "payment_unavailable"
+    title = "This service is to be paid for, and the business cannot take the payment at the moment."
+
+
+class NothingToPayError(HoldfastError):
+    code = "nothing_to_pay"
+    title = "This booking waits for no payment, or a method is being tried already."
 
 
 class IdempotencyMismatchError(HoldfastError):
@@ -158,6 +193,11 @@ class TimedOutError(HoldfastError):
     title = "The request took too long and was given up. It may or may not have been carried out."
 
 
+class StorageUnavailableError(HoldfastError):
+    code = "storage_unavailable"
+    title = "The place where files are kept cannot be reached right now. Nothing was stored; try again soon."
+
+
 class BusyError(HoldfastError):
     code = "start_backlog_full"
     title = "Too many bookings wait to be processed. Nothing was stored; try again soon."
@@ -182,12 +222,19 @@ ERRORS_BY_CODE: dict[str, type[HoldfastError]] = {
         HoldExpiredError,
         TooManyHoldsError,
         TooManyApiKeysError,
+        TooManyFilesError,
+        TooManyWebhookEndpointsError,
+        EndpointDisabledError,
         AlreadyExistsError,
+        PortTakenError,
+        JobNotRepairableError,
         LastOwnerError,
         StaleError,
         NotReadyError,
         ImportInvalidError,
         InvalidRequestError,
+        PaymentUnavailableError,
+        NothingToPayError,
         IdempotencyMismatchError,
         IdempotencyKeyMissingError,
         RequestInFlightError,
@@ -198,6 +245,7 @@ ERRORS_BY_CODE: dict[str, type[HoldfastError]] = {
         RateLimitedError,
         TooManyAttemptsError,
         TimedOutError,
+        StorageUnavailableError,
         BusyError,
         EngineUnavailableError,
     )

@@ -1,5 +1,10 @@
 """The events that a booking sets off, in the shape of CloudEvents 1.0."""
 
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
 from domain.lifecycle import Status
 from domain.steps import StepKind
 
@@ -7,6 +12,8 @@ SOURCE = "/holdfast/scheduling"
 SCHEMA_VERSION = "1"
 
 BOOKING_REMINDER_DUE = "scheduling.booking.reminder.due"
+WEBHOOK_TEST: Final = "webhook.test"
+"""Sent to one endpoint because somebody asked for it; it is in no stream."""
 
 _BY_STATUS = {
     Status.PENDING: "scheduling.booking.pending",
@@ -23,9 +30,87 @@ _BY_KIND = {
     StepKind.RESCHEDULED: "scheduling.booking.rescheduled",
     StepKind.ATTEMPT_FAILED: "scheduling.booking.assignment_failed",
     StepKind.FLAGGED: "scheduling.booking.flagged",
+    StepKind.PAYMENT_ASKED: "scheduling.booking.payment_asked",
+    StepKind.PAID: "scheduling.booking.paid",
 }
+
+TYPES: Final = frozenset({*_BY_STATUS.values(), *_BY_KIND.values(), BOOKING_REMINDER_DUE})
+"""Every type that a business's stream may have."""
+
+PATTERN: Final = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*(\.\*)?")
+"""A type, or the beginning of some, as `scheduling.booking.*`."""
+LONGEST_PATTERN: Final = 100
+_REST: Final = ".*"
 
 
 def event_type(kind: StepKind, status: Status) -> str:
     """The type of the event that goes with a step into `status`."""
     return _BY_KIND.get(kind) or _BY_STATUS[status]
+
+
+def matches(pattern: str, type_: str) -> bool:
+    """Whether events of a type are meant by a pattern; the database's own way is in `db.repositories.events`."""
+    if pattern.endswith(_REST):
+        return type_.startswith(pattern.removesuffix("*"))
+    return type_ == pattern
+
+
+def checked_pattern(pattern: str) -> str:
+    """The pattern.
+
+    Raises:
+        ValueError: it is none, or there is no type that it means: a slip would otherwise go unseen for ever.
+    """
+    if len(pattern) > LONGEST_PATTERN or not PATTERN.fullmatch(pattern):
+        raise ValueError("write a type of event, or the beginning of some as scheduling.booking.*")
+    if not any(matches(pattern, type_) for type_ in TYPES):
+        raise ValueError("there is no such type of event")
+    return pattern
+
+
+# --- CloudEvents ----------------------------------------------------------------------------------------------
+
+_DIGITS: Final = 19
+"""As many as the largest position has: padded, the text sorts as the numbers do, which the extension asks for."""
+
+
+def cloud_event(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the event table as a CloudEvent; members that it has no value for are left out.
+
+    https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md: names of extensions are lower-case letters
+    and digits. `sequence` is that of the sequence extension, in an order of its source, which for that reason
+    names the business.
+    """
+    actor = row["actor"] or {}
+    members = {
+        "specversion": "1.0",
+        "id": str(row["id"]),
+        "source": f"{row['source']}/{row['business_id']}",
+        "type": row["type"],
+        "subject": row["subject"],
+        "time": row["time"],
+        "datacontenttype": "application/json",
+        "sequence": None if row["position"] is None else f"{row['position']:0{_DIGITS}d}",
+        "tenant": str(row["business_id"]),
+        "correlationid": row["correlation_id"],
+        "actorrole": actor.get("role"),
+        "actorid": actor.get("user_id"),
+        "dataversion": row["schema_version"],
+        "data": row["data"],
+    }
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def trial_event(event_id: str, business_id: UUID, endpoint_id: UUID, time: Any) -> dict[str, Any]:
+    """The event by which an endpoint is tried out."""
+    return {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": f"/holdfast/webhooks/{business_id}",
+        "type": WEBHOOK_TEST,
+        "subject": str(endpoint_id),
+        "time": time,
+        "datacontenttype": "application/json",
+        "tenant": str(business_id),
+        "data": {},
+    }

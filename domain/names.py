@@ -15,6 +15,9 @@ def booking_workflow_id(booking_id: UUID) -> str:
     return f"{BOOKING_ID_PREFIX}{booking_id}"
 
 
+PAYMENT_AUTHORIZED = "payment_authorized"
+"""The signal by which a booking's workflow hears of its payment."""
+
 LOAD_BOOKING = "load_booking"
 RECORD_STEP = "record_step"
 SEND_REMINDER = "send_reminder"
@@ -23,6 +26,19 @@ EXTERNAL_CALENDARS_WORKFLOW = "RefreshExternalCalendars"
 EXTERNAL_CALENDARS_SCHEDULE = "external-calendars"
 LIST_DUE_SOURCES = "list_due_sources"
 REFRESH_EXTERNAL_CALENDAR = "refresh_external_calendar"
+
+RECONCILE_WORKFLOW = "Reconcile"
+RECONCILE_SCHEDULE = "reconcile"
+RECONCILE_ID_PREFIX = "reconcile/"
+LIST_TO_RECONCILE = "list_to_reconcile"
+RECONCILE_INTEGRATION = "reconcile_integration"
+FLAG_SIGNAL = "flag"
+
+
+def reconcile_workflow_id(business_id: UUID) -> str:
+    """The workflow id of a round over one business that somebody has asked for: one at a time."""
+    return f"{RECONCILE_ID_PREFIX}{business_id}"
+
 
 ACCOUNT_MESSAGE_WORKFLOW = "AccountMessageWorkflow"
 ACCOUNT_MESSAGE_ID_PREFIX = "account-message/"

@@ -46,6 +46,10 @@ class Notice(BaseModel):
     minutes_before: int | None = None
     starts_at: datetime
     """The appointment time that the notice speaks of."""
+    booking_version: int | None = None
+    """The booking's version that it tells of."""
+    provider_id: UUID | None = None
+    """Of one to a provider: to whom."""
 
 
 class ReminderDue(BaseModel):
@@ -97,7 +101,14 @@ def notices_of_step(step: Step, after: BookingState) -> list[Notice]:
 
 def _notice(state: BookingState, version: int, kind: NoticeKind, audience: Audience) -> Notice:
     key = f"{state.booking_id}/{version}/{kind}/{audience}"
-    return Notice(key=key, kind=kind, audience=audience, starts_at=state.starts_at)
+    return Notice(
+        key=key,
+        kind=kind,
+        audience=audience,
+        starts_at=state.starts_at,
+        booking_version=version,
+        provider_id=state.provider_id if audience is Audience.PROVIDER else None,
+    )
 
 
 def reminder_due(state: BookingState, reminder: Reminder, at: datetime) -> ReminderDue:
@@ -113,6 +124,8 @@ def reminder_due(state: BookingState, reminder: Reminder, at: datetime) -> Remin
             audience=audience,
             minutes_before=reminder.minutes_before,
             starts_at=state.starts_at,
+            booking_version=state.version,
+            provider_id=state.provider_id if audience is Audience.PROVIDER else None,
         )
         for audience in audiences
     ]

@@ -13,6 +13,8 @@ from domain.lifecycle import NOT_STARTED, UNASSIGNED, Party, Status
 
 
 class Phase(StrEnum):
+    AWAITING_PAYMENT = "awaiting_payment"
+    """The customer is to pay; no provider is asked before."""
     ASSIGNING = "assigning"
     """A provider is being looked for."""
     AWAITING_ANSWER = "awaiting_answer"
@@ -30,6 +32,7 @@ class DeadlineKind(StrEnum):
     """What happens when the deadline passes with nobody acting."""
 
     NEXT_ATTEMPT = "next_attempt"
+    PAYMENT_EXPIRES = "payment_expires"
     OFFER_EXPIRES = "offer_expires"
     BOOKING_EXPIRES = "booking_expires"
     OVERDUE = "overdue"
@@ -63,6 +66,8 @@ def phase(state: BookingState) -> Phase:
 def _phase_while_unassigned(state: BookingState) -> Phase:
     if state.needs_attention:
         return Phase.AWAITING_DECISION
+    if state.awaits_payment:
+        return Phase.AWAITING_PAYMENT
     if state.status is Status.NO_SHOW and state.absent_party is Party.CUSTOMER:
         return Phase.CLOSING
     return Phase.ASSIGNING
@@ -70,7 +75,7 @@ def _phase_while_unassigned(state: BookingState) -> Phase:
 
 def deadline(state: BookingState) -> Deadline | None:
     """The next moment at which the booking moves by itself, or none while it can only wait for a person."""
-    candidates = (_own_deadline(state), _expiry(state))
+    candidates = (_own_deadline(state), _payment_deadline(state), _expiry(state))
     return min((d for d in candidates if d is not None), key=lambda d: d.at, default=None)
 
 
@@ -86,6 +91,13 @@ def _own_deadline(state: BookingState) -> Deadline | None:
             # Counted from the later of the two: a booking that is reopened long after its end gets its time too.
             return Deadline(kind=DeadlineKind.OVERDUE, at=max(state.ends_at, state.phase_since) + overdue)
     return None
+
+
+def _payment_deadline(state: BookingState) -> Deadline | None:
+    if not state.awaits_payment:
+        return None
+    at = state.planned_from + timedelta(minutes=state.policy.payment_minutes)
+    return Deadline(kind=DeadlineKind.PAYMENT_EXPIRES, at=at)
 
 
 def _expiry(state: BookingState) -> Deadline | None:

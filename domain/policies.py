@@ -84,3 +84,5 @@ class Policy(BaseModel):
     overdue_minutes: Annotated[int, Field(ge=1, le=60 * 24 * 60)] = 24 * 60
     """A booking that nobody finished is flagged this long after its end."""
     customer_no_show: CustomerNoShow = CustomerNoShow.CANCEL
+    payment_minutes: Annotated[int, Field(ge=1, le=24 * 60)] = 15
+    """How long a booking that must be paid for waits for that."""

@@ -1,14 +1,17 @@
 """What a step sets off beside messages and webhooks. The effects are committed with the step."""
 
+from datetime import timedelta
+
 from domain.booking import BookingState
 from domain.effects import EffectKind, Lane, Planned, Port
-from domain.lifecycle import Status
-from domain.steps import Step, StepKind
+from domain.lifecycle import Role, Status
+from domain.payments import Collect
+from domain.steps import Reason, Step, StepKind
 
 
 def effects_of_step(step: Step, after: BookingState) -> list[Planned]:
     """The effects of a step that led to `after`, in the order in which they are carried out."""
-    return [*_of_the_job(step, after), *_of_analytics(step, after)]
+    return [*_of_the_job(step, after), *_of_analytics(step, after), *_of_the_payment(step, after)]
 
 
 def _confirms(step: Step, after: BookingState) -> bool:
@@ -17,14 +20,19 @@ def _confirms(step: Step, after: BookingState) -> bool:
 
 
 def _of_the_job(step: Step, after: BookingState) -> list[Planned]:
-    """The job in the business's own system is there from the first acceptance on, and follows the booking then."""
+    """The job in the business's own system is there from the first acceptance on, and follows the booking then.
+
+    It shows when, and with whom: what changes neither leaves it alone, as dispatchers may have changed it there.
+    """
     if not after.accepted_once:
         return []
     if _confirms(step, after):
         return [_job(EffectKind.CREATE_JOB, after)]
     if after.status is Status.CANCELLED:
         return [_job(EffectKind.CANCEL_JOB, after)]
-    return [_job(EffectKind.UPDATE_JOB, after)]
+    given = after.status is Status.ASSIGNED and step.kind in (StepKind.TRANSITION, StepKind.OVERRIDE)
+    changes_it = given or step.kind is StepKind.RESCHEDULED
+    return [_job(EffectKind.UPDATE_JOB, after)] if changes_it else []
 
 
 def _job(kind: EffectKind, after: BookingState) -> Planned:
@@ -38,3 +46,35 @@ def _of_analytics(step: Step, after: BookingState) -> list[Planned]:
         return []
     kind = EffectKind.REPORT_CONVERSION
     return [Planned(kind=kind, port=Port.ANALYTICS, key=f"{after.booking_id}/{kind}")]
+
+
+def _of_the_payment(step: Step, after: BookingState) -> list[Planned]:
+    """Captured once somebody has accepted, or at the end; settled with any end that nobody is paid for."""
+    if after.payment is None:
+        return []
+    if after.status is Status.CANCELLED:
+        return [_payment(EffectKind.SETTLE_PAYMENT, after, fee_percent=fee_percent(step, after))]
+    if after.status is Status.COMPLETED:
+        return [_payment(EffectKind.CAPTURE_PAYMENT, after)]
+    if step.kind is StepKind.PAID or _confirms(step, after):
+        served = after.status in (Status.ACCEPTED, Status.IN_PROGRESS)
+        return [_payment(EffectKind.CAPTURE_PAYMENT, after, collect=Collect.BOOKING)] if served else []
+    return []
+
+
+def _payment(kind: EffectKind, after: BookingState, **subject: object) -> Planned:
+    key = f"{after.booking_id}/{after.version}/{kind}"
+    return Planned(kind=kind, port=Port.PAYMENTS, key=key, lane=Lane.PAYMENT, subject=subject)
+
+
+def fee_percent(step: Step, after: BookingState) -> int:
+    """The share of the price that a booking costs although it was cancelled.
+
+    Only customers are charged, for what they do: cancelling within the window, or not coming. What the desk or the
+    engine ends costs them nothing.
+    """
+    policy = after.policy.cancellation
+    free_until = after.starts_at - timedelta(minutes=policy.window_minutes)
+    too_late = step.actor.role is Role.CUSTOMER and step.at >= free_until
+    did_not_come = step.actor.role is Role.SYSTEM and step.reason == Reason.CUSTOMER_NO_SHOW
+    return policy.fee_percent if too_late or did_not_come else 0

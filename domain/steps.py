@@ -20,6 +20,9 @@ class StepKind(StrEnum):
     RESCHEDULED = "rescheduled"
     ATTEMPT_FAILED = "attempt_failed"
     FLAGGED = "flagged"
+    PAYMENT_ASKED = "payment_asked"
+    """The booking waits for its payment; the customer is told."""
+    PAID = "paid"
 
 
 class Hold(StrEnum):
@@ -40,12 +43,16 @@ class Reason:
 
     OFFER_EXPIRED = "offer_expired"
     EXPIRED = "expired"
+    PAYMENT_EXPIRED = "payment_expired"
     AUTO_ACCEPTED = "auto_accepted"
     NO_PROVIDER_FREE = "no_provider_free"
     CUSTOMER_NO_SHOW = "customer_no_show"
     OVERDUE = "overdue"
     CANCELLED_IN_TEMPORAL = "cancelled_in_temporal"
     WORKFLOW_CLOSED = "workflow_closed"
+    FLAGGED = "flagged"
+    """By somebody in Temporal, who has not said why as a code."""
+    DIFFERS_AT_VENDOR = "differs_at_vendor"
 
 
 class Step(BaseModel):

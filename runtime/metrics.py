@@ -28,6 +28,12 @@ EFFECT_SECONDS = Histogram(
     buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 45),
 )
 RELAYED = Counter("holdfast_relayed_total", "Effects handed to Temporal, by how that ended.", ("outcome",))
+EVENTS_PLACED = Counter("holdfast_events_placed_total", "Events that were given their place in the stream.")
 EXTERNAL_CHECKS = Counter(
     "holdfast_external_checks_total", "Checks of outside calendars, by how they ended.", ("outcome",)
+)
+FINDINGS = Counter(
+    "holdfast_findings_total",
+    "Differences between vendors and bookings, by what became of them.",
+    ("vendor", "state"),
 )

@@ -6,6 +6,7 @@ not followed, and no proxy of the environment stands in between.
 """
 
 import asyncio
+import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -51,6 +52,7 @@ _SPECIAL_V6: Final = tuple(
 )
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 
+_HEXADECIMAL: Final = re.compile("0x[0-9a-f]*")
 _LAST_PORT: Final = 65_535
 _RESOLVING_AT_ONCE: Final = 20
 
@@ -103,6 +105,8 @@ def _check(url: httpx.URL, *, allow_loopback: bool) -> None:
         raise OutboundRefusedError("the URL must not hold a user name or a password")
     if address is not None:
         _require_callable([address], allow_loopback=allow_loopback)
+    elif _ends_in_a_number(url.host) or (_is_local_name(url.host) and not allow_loopback):
+        raise OutboundRefusedError("the host is not on the public Internet")
 
 
 def _literal(host: str) -> Address | None:
@@ -110,6 +114,21 @@ def _literal(host: str) -> Address | None:
         return ip_address(host)
     except ValueError:
         return None
+
+
+def _ends_in_a_number(host: str) -> bool:
+    """Whether resolvers may take it for an address in another notation, as 2130706433 or 0x7f.1 for 127.0.0.1.
+
+    https://url.spec.whatwg.org/#ends-in-a-number-checker
+    """
+    last = host.removesuffix(".").rpartition(".")[-1].lower()
+    return last.isdecimal() or _HEXADECIMAL.fullmatch(last) is not None
+
+
+def _is_local_name(host: str) -> bool:
+    """Whether it is the name of this very machine (RFC 6761, section 6.3)."""
+    name = host.removesuffix(".").lower()
+    return name == "localhost" or name.endswith(".localhost")
 
 
 def _require_callable(addresses: Iterable[Address], *, allow_loopback: bool) -> None:
@@ -219,6 +238,15 @@ def client(*, allow_loopback: bool, timeout_seconds: float) -> httpx.AsyncClient
         follow_redirects=False,
         trust_env=False,
     )
+
+
+def is_about_tls(error: BaseException | None) -> bool:
+    """Whether it was TLS that kept a connection from being made."""
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 async def read_limited(response: httpx.Response, limit: int) -> bytes:

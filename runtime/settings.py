@@ -74,8 +74,12 @@ class Settings(BaseSettings):
     """A simulator that stands in for all vendors, each at this URL and its name: to develop and test."""
     effect_rates: str = ""
     """Effects a second of a business that go to a vendor at most, as `twilio=10,stripe=50`; else the defaults."""
+    reconcile_interval_seconds: float = Field(default=900.0, ge=1)
+    """How often what vendors have is compared with what bookings say."""
     relay_interval_seconds: float = Field(default=0.25, gt=0)
     """How often it is looked which effects are due."""
+    event_log_interval_seconds: float = Field(default=0.25, gt=0)
+    """How often new events are given their places among their business's, and endpoints told of them."""
     effect_heartbeat_seconds: float = Field(default=10.0, ge=1)
     """An attempt at an effect of which nothing is heard for so long is made again."""
 

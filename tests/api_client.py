@@ -54,6 +54,12 @@ class ApiClient:
     async def post(self, path: str, body: Any = None, **headers: str) -> httpx.Response:
         return await self._http.post(path, json=body, headers=self.headers(**headers))
 
+    async def upload(
+        self, path: str, content: Any, params: dict[str, str] | None = None, **headers: str
+    ) -> httpx.Response:
+        """`POST` a body as it is."""
+        return await self._http.post(path, content=content, params=params, headers=self.headers(**headers))
+
     async def send(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
         return await self._http.request(method, path, json=body, headers=self.headers(**headers))
 

@@ -32,6 +32,7 @@ from tests.api_client import ApiClient
 from tests.factories import Tenant, make_tenant
 from tests.integration.api.accounts import forget_attempts
 from tests.serving import served
+from tests.simulator import Simulator, simulated_vendors
 from worker.main import running_worker
 
 ONE_YEAR = 365 * 86_400
@@ -81,7 +82,14 @@ async def temporal(servers_home: Path) -> AsyncIterator[DevTemporal]:
 
 
 @pytest.fixture(scope="session")
-async def settings(servers_home: Path, postgres: EmbeddedPostgres) -> Settings:
+async def vendors() -> AsyncIterator[Simulator]:
+    """The simulated vendors; the worker's adapters speak to them."""
+    async with simulated_vendors() as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="session")
+async def settings(servers_home: Path, postgres: EmbeddedPostgres, vendors: Simulator) -> Settings:
     """Settings for this run's servers, with the schema in place; the application has a role of its own."""
     assert await asyncio.to_thread(db_main, ["upgrade", "--database-url", postgres.url]) == 0
     key = servers_home / "jwt.pem"
@@ -96,6 +104,9 @@ async def settings(servers_home: Path, postgres: EmbeddedPostgres) -> Settings:
         secrets_key=SecretStr(new_key()),
         outbound_allow_loopback=True,
         external_check_seconds=ONE_YEAR,
+        reconcile_interval_seconds=ONE_YEAR,
+        vendors_url=vendors.url,
+        storage_folder=str(servers_home / "files"),
         log_level="WARNING",
     )
 

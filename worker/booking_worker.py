@@ -14,6 +14,7 @@ from worker.registry import booking_activities
 from workflows.account_messages import AccountMessageWorkflow
 from workflows.booking import BookingWorkflow
 from workflows.external_calendars import RefreshExternalCalendars
+from workflows.reconciliation import ReconcileWorkflow
 
 # Loaded once for all workflows instead of once for each: a fraction of the CPU. The linter keeps clocks, chance
 # and I/O out of these packages in the sandbox's place.
@@ -33,7 +34,7 @@ def build_worker(client: Client, engine: AsyncEngine, settings: Settings) -> Wor
     return Worker(
         client,
         task_queue=names.BOOKINGS_TASK_QUEUE,
-        workflows=[BookingWorkflow, RefreshExternalCalendars, AccountMessageWorkflow],
+        workflows=[BookingWorkflow, RefreshExternalCalendars, AccountMessageWorkflow, ReconcileWorkflow],
         activities=booking_activities(engine, settings),
         no_remote_activities=True,
         workflow_runner=sandbox(),

@@ -16,7 +16,9 @@ from runtime.settings import Settings
 from worker.booking_worker import build_worker
 from worker.effect_rates import keep_effect_rates
 from worker.effect_workers import build_effect_workers
+from worker.event_log import EventLog
 from worker.health import health_server
+from worker.left_over_files import LeftOverFiles
 from worker.relay import Relay
 from worker.schedules import keep_schedules
 from worker.search_attributes import ensure_search_attributes
@@ -57,6 +59,8 @@ async def running_worker(client: Client, settings: Settings) -> AsyncIterator[As
                 await stack.enter_async_context(effect_worker)
             await stack.enter_async_context(_in_background(keep_effect_rates(client, settings)))
             await stack.enter_async_context(_in_background(Relay(client, engine, settings).run()))
+            await stack.enter_async_context(_in_background(EventLog(engine, settings).run()))
+            await stack.enter_async_context(_in_background(LeftOverFiles(engine, settings).run()))
             await stack.enter_async_context(_in_background(keep_schedules(client, settings)))
             await stack.enter_async_context(_in_background(Sweeper(client, engine, settings).run()))
             yield engine

@@ -14,13 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from db.engine import autocommit
-from db.repositories import upkeep
+from db.repositories import effects, payments, upkeep
 from domain import names
 from domain.steps import BookingRef, BookingStart, Reason
 from runtime.metrics import STARTS, SWEEPS
 from runtime.settings import Settings
 from workflows.account_messages import start_account_message
-from workflows.launch import start_booking
+from workflows.launch import start_booking, tell_of_payment
 
 _log = structlog.get_logger()
 
@@ -31,7 +31,11 @@ _LOOK_BACK = timedelta(hours=24)
 _AGAIN_EVERY = timedelta(seconds=15)
 _REVIVE_EVERY_ROUNDS = 5
 _MESSAGES_EVERY_ROUNDS = 3
+_PAYMENTS_EVERY_ROUNDS = 5
 _TIDY_EVERY = timedelta(minutes=1)
+_LOST_EFFECTS_EVERY = timedelta(minutes=1)
+_EFFECT_IS_LOST = timedelta(minutes=15)
+"""Longer than any attempt; one that waits for its next attempt is counted from that."""
 _HOLDS_ARE_TOLD = timedelta(days=1)
 """How long a hold that ran out can still be asked about."""
 _OVERLAP = timedelta(minutes=2)
@@ -58,7 +62,9 @@ class Sweeper:
             _Periodic(self._start_unstarted, timedelta()),
             _Periodic(self._revive_ended, self._interval * _REVIVE_EVERY_ROUNDS),
             _Periodic(self._send_unsent, self._interval * _MESSAGES_EVERY_ROUNDS),
+            _Periodic(self._tell_of_payments, self._interval * _PAYMENTS_EVERY_ROUNDS),
             _Periodic(self._forget_holds, _TIDY_EVERY),
+            _Periodic(self._take_back_effects, _LOST_EFFECTS_EVERY),
             _Periodic(self._forget_identity, _TIDY_EVERY),
             _Periodic(self._audit, timedelta(seconds=settings.audit_interval_seconds)),
         )
@@ -142,10 +148,24 @@ class Sweeper:
         query = f"WorkflowId IN ({ids}) AND ExecutionStatus = 'Running'"
         return {_booking_id(run.id) async for run in self._client.list_workflows(query)}
 
+    async def _tell_of_payments(self) -> None:
+        """Tell bookings of payments that are there, where that was lost: they wait for nothing else."""
+        async with autocommit(self._engine) as conn:
+            unheard = await payments.list_unheard(conn, limit=_BATCH)
+        for ref in unheard:
+            await tell_of_payment(self._client, ref)
+
     async def _forget_holds(self) -> None:
         """Delete what is left of holds that ran out."""
         async with autocommit(self._engine) as conn:
             await upkeep.forget_holds(conn, told_until=datetime.now(UTC) - _HOLDS_ARE_TOLD)
+
+    async def _take_back_effects(self) -> None:
+        """Have effects handed over again of which nothing was heard; what Temporal has, it leaves alone."""
+        async with autocommit(self._engine) as conn:
+            lost = await effects.take_back_lost(conn, age=_EFFECT_IS_LOST)
+        if lost:
+            _log.warning("effects_taken_back", count=lost)
 
     async def _forget_identity(self) -> None:
         """Delete what is left of sessions, counters and answers to keys whose time is over."""

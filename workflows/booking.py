@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.errors import HoldfastError, InvalidRequestError, ProviderUnfitError, SlotUnavailableError
     from domain.lifecycle import RELEASES_TIME, Status, is_terminal
     from domain.notices import reminder_due
+    from domain.payments import PaymentGate
     from domain.plan import DeadlineKind, Phase, Reminder
     from domain.steps import BookingRef, BookingStart, Hold, Outcome, Reason, Step, StepKind
     from workflows import steps, visibility
@@ -79,13 +80,26 @@ class BookingWorkflow(CommandHandlers):
     async def _find_provider(self) -> None:
         if plan.phase(self._state) is Phase.CLOSING:
             return await self._move_to(Status.CANCELLED, Reason.CUSTOMER_NO_SHOW)
+        if await self._see_to_payment():
+            return None
         # An attempt that is due goes before commands: whoever answers right behind the creation finds an offer.
         due = self._due_now() or await self._wait_for_deadline()
         if due is DeadlineKind.NEXT_ATTEMPT:
             return await self._attempt_assignment()
-        if due is DeadlineKind.BOOKING_EXPIRES:
-            return await self._move_to(Status.CANCELLED, Reason.EXPIRED)
+        if due is not None:
+            reason = Reason.PAYMENT_EXPIRED if due is DeadlineKind.PAYMENT_EXPIRES else Reason.EXPIRED
+            return await self._move_to(Status.CANCELLED, reason)
         return None
+
+    async def _see_to_payment(self) -> bool:
+        """Note a payment that has come, be its deadline over by now, or ask for one; False: nothing to do."""
+        if self._is_paid():
+            await self._note_payment()
+        elif self._state.awaits_payment and self._state.version == 1:
+            await self._ask_for_payment()
+        else:
+            return False
+        return True
 
     async def _await_answer(self) -> None:
         if self._state.auto_accept:
@@ -160,8 +174,10 @@ class BookingWorkflow(CommandHandlers):
             if self._was_reset:
                 await self._resume()
                 return None
-            if self._inbox:
-                await self._serve_command()
+            if self._inbox or self._is_paid():
+                await self._serve_caller()
+            elif self._alarms:
+                await self._raise_alarm()
             elif self._has_grown_long():
                 self._continue_in_new_run()
             elif (reminder := self._reminder_due()) is not None:
@@ -185,7 +201,7 @@ class BookingWorkflow(CommandHandlers):
             self._resting = False
 
     def _is_called(self) -> bool:
-        return bool(self._inbox) or self._was_reset or self._has_grown_long()
+        return bool(self._inbox or self._alarms) or self._was_reset or self._is_paid() or self._has_grown_long()
 
     def _next_moment(self) -> tuple[datetime | None, str | None]:
         moments = [(r.at, f"reminder, {r.minutes_before} min before") for r in self._reminders_to_come()[:1]]
@@ -226,9 +242,33 @@ class BookingWorkflow(CommandHandlers):
         after = self._state.entering(status, workflow.now())
         await self._record(Decision(kind=StepKind.TRANSITION, after=after, hold=hold, reason=reason))
 
+    def _is_paid(self) -> bool:
+        """Whether the payment that the booking waits for has come."""
+        return self._payment_came and self._state.payment is PaymentGate.AWAITING
+
+    async def _ask_for_payment(self) -> None:
+        after = self._state.payment_asked(workflow.now())
+        await self._record(Decision(kind=StepKind.PAYMENT_ASKED, after=after))
+
+    async def _note_payment(self) -> None:
+        after = self._state.paid(workflow.now())
+        await self._record(Decision(kind=StepKind.PAID, after=after))
+
     async def _flag(self, reason: str) -> None:
         after = self._state.flagged(workflow.now())
         await self._record(Decision(kind=StepKind.FLAGGED, after=after, reason=reason))
+
+    async def _raise_alarm(self) -> None:
+        """Flag the booking, unless it is flagged: one look is asked for, whatever there is to see."""
+        if not self._state.needs_attention:
+            await self._flag(self._alarms[0])
+        self._alarms.clear()
+
+    async def _serve_caller(self) -> None:
+        if self._inbox:
+            await self._serve_command()
+        else:
+            await self._note_payment()
 
     async def _serve_command(self) -> None:
         """Apply the first command and answer it. One that meets a newer history is judged again from there."""

@@ -3,8 +3,11 @@
 A handler puts the command into the inbox and waits for the main loop's answer.
 """
 
+import re
+
 from temporalio import workflow
 
+from domain import names
 from domain.booking import Actor, BookingState
 from domain.commands import (
     Accept,
@@ -21,7 +24,11 @@ from domain.commands import (
 )
 from domain.errors import HoldfastError
 from domain.lifecycle import Role
+from domain.steps import Reason
 from workflows.inbox import Inbox, refused
+
+_CODE = re.compile("[a-z_]{1,40}")
+"""What people type may hold personal data, and is not kept."""
 
 OPERATOR = Actor(role=Role.ADMIN)
 """Whoever acts in the Temporal UI or CLI: access to those is an admin's."""
@@ -36,6 +43,9 @@ class CommandHandlers:
         self._resting = False
         self._applied: set[str | None] = set()
         """Commands that the history has although this run does not remember applying them."""
+        self._alarms: list[str] = []
+        """Why the booking is to be flagged, as far as it has not been."""
+        self._payment_came = False
 
     @property
     def _state(self) -> BookingState:
@@ -140,6 +150,15 @@ class CommandHandlers:
     @workflow.signal(name="reject", description="Reject for the assigned provider, as an admin.")
     def reject_signal(self, command: Reject | None = None) -> None:
         self._inbox.put(command or Reject(actor=OPERATOR))
+
+    @workflow.signal(name=names.PAYMENT_AUTHORIZED, description="The payment gateway has promised the money.")
+    def payment_authorized(self) -> None:
+        """Sent by the effect that got the promise, once that is committed; more than once does no harm."""
+        self._payment_came = True
+
+    @workflow.signal(name=names.FLAG_SIGNAL, description="Flag the booking for the desk: why, as a code.")
+    def flag_signal(self, reason: str = Reason.FLAGGED) -> None:
+        self._alarms.append(reason if _CODE.fullmatch(reason) else Reason.FLAGGED)
 
 
 def _name_of(command: BookingCommand) -> str | None:

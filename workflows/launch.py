@@ -7,7 +7,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from domain import names
 from domain.booking import BookingState
-from domain.steps import BookingStart
+from domain.steps import BookingRef, BookingStart
 from workflows import options, visibility
 from workflows.booking import BookingWorkflow
 
@@ -24,6 +24,18 @@ async def start_booking(client: Client, start: BookingStart) -> None:
 def with_start(start: BookingStart) -> WithStartWorkflowOperation[BookingWorkflow, BookingState]:
     """The start half of an update-with-start: a command that overtakes the start still finds its workflow."""
     return WithStartWorkflowOperation(BookingWorkflow.run, start, **_start_options(start))
+
+
+async def tell_of_payment(client: Client, ref: BookingRef) -> None:
+    """Tell the booking's workflow that the payment is there; one that does not run is started with it.
+
+    Raises:
+        RPCError: the server refused or cannot be reached.
+    """
+    start = BookingStart(booking_id=ref.booking_id, business_id=ref.business_id)
+    await client.start_workflow(
+        BookingWorkflow.run, start, start_signal=names.PAYMENT_AUTHORIZED, **_start_options(start)
+    )
 
 
 def _start_options(start: BookingStart) -> dict[str, Any]:

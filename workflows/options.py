@@ -30,6 +30,17 @@ CHECK_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempt
 ROUND_TIMEOUT = timedelta(minutes=2)
 """What a round over all sources may take, with time to spare: its checks have one minute."""
 
+RECONCILE_TIMEOUT = timedelta(minutes=10)
+"""One comparison of one vendor's records with all bookings that go on."""
+
+RECONCILE_HEARTBEAT = timedelta(minutes=2)
+"""One page of a comparison, with a vendor that answers as late as it may."""
+
+RECONCILE_PATIENCE = timedelta(minutes=30)
+"""Then it is left to the next round."""
+
+RECONCILE_RETRY = RetryPolicy(initial_interval=timedelta(seconds=5), maximum_attempts=2)
+
 MAIL_TIMEOUT = timedelta(seconds=30)
 """One attempt to send a message."""
 

@@ -1,6 +1,6 @@
 """What stands in for account messages while nothing is set up to send them: a log line, and no e-mail.
 
-Sending by SMTP comes with the messages; until then set `HOLDFAST_MAIL_FOLDER` to have the letters as files.
+Set `HOLDFAST_SMTP_URL` to have them sent, or `HOLDFAST_MAIL_FOLDER` to have the letters as files.
 """
 
 import structlog

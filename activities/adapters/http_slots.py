@@ -1,7 +1,6 @@
 """Sources of slots over HTTP, in the format of docs/external-calendars.md."""
 
 import asyncio
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -88,7 +87,7 @@ def _failures() -> Iterator[None]:
     except outbound.TooLargeError:
         code = "too_large"
     except httpx.ConnectError as error:
-        code = "tls_failed" if _is_about_tls(error) else "unreachable"
+        code = "tls_failed" if outbound.is_about_tls(error) else "unreachable"
     except httpx.TransportError:
         code = "cut_off"
     except (httpx.HTTPError, httpx.InvalidURL):
@@ -96,11 +95,3 @@ def _failures() -> Iterator[None]:
     else:
         return
     raise SourceFailedError(code) from None
-
-
-def _is_about_tls(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, ssl.SSLError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +13,8 @@ class Account:
 
     settings: Mapping[str, Any]
     secrets: Mapping[str, str] = field(repr=False)
+    integration_id: UUID | None = None
+    """By which the vendor calls us back; none: the installation's own."""
 
 
 @dataclass(frozen=True, slots=True)

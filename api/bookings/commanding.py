@@ -145,6 +145,7 @@ def _moved(state: BookingState) -> dict[str, Any]:
         "starts_at": state.starts_at,
         "ends_at": state.ends_at,
         "needs_attention": state.needs_attention,
+        "payment": state.payment,
         "updated_at": state.phase_since,
     }
 

@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import reserving
 from api.audit import trail
-from api.bookings import guests, rendering
+from api.bookings import guests, paying, rendering
+from api.bookings.paying import Due
 from api.bookings.schemas import BookingIn
 from api.deps import Parts
 from api.exchange import Exchange, exchange_of
@@ -40,6 +41,7 @@ from domain.errors import (
     SlotUnavailableError,
 )
 from domain.lifecycle import Role, Status
+from domain.payments import PaymentGate
 from domain.steps import BookingStart
 from runtime.ids import new_id, new_reference
 from runtime.metrics import BOOKINGS_CREATED
@@ -110,15 +112,36 @@ class _NotInsertedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Draft:
-    """One try at one provider."""
+class _Case:
+    """A request that may be carried out, with what was found out about it before the first try."""
 
     request: CreateRequest
     offering: Offering
-    chosen: Chosen | None
     now: datetime
     actor: Actor
+    due: Due | None
+    """What is to be paid through Holdfast."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """One try at one provider."""
+
+    case: _Case
+    chosen: Chosen | None
     customer_id: UUID
+
+    @property
+    def request(self) -> CreateRequest:
+        return self.case.request
+
+    @property
+    def offering(self) -> Offering:
+        return self.case.offering
+
+    @property
+    def now(self) -> datetime:
+        return self.case.now
 
     @property
     def wanted(self) -> Wanted:
@@ -143,6 +166,7 @@ class _Draft:
             next_attempt_at=self.now,
             holds_time=candidate is not None,
             planned_from=self.now,
+            payment=PaymentGate.AWAITING if self.case.due else None,
         )
 
 
@@ -151,8 +175,8 @@ async def create_booking(parts: Parts, request: CreateRequest) -> Created:
 
     Raises:
         HoldfastError: `slot_unavailable`, `provider_unfit`, `outside_service_area`, `day_full`, `hold_expired`,
-            `not_found`, `invalid_request`, `unauthenticated`, `idempotency_key_reused` or `start_backlog_full`;
-            nothing was stored.
+            `not_found`, `invalid_request`, `unauthenticated`, `payment_unavailable`, `idempotency_key_reused` or
+            `start_backlog_full`; nothing was stored.
     """
     parts.starter.refuse_when_full()
     try:
@@ -200,10 +224,11 @@ async def _create(parts: Parts, request: CreateRequest) -> tuple[BookingState, C
     if guests.is_stranger(request.caller):
         guests.require_good_key(request.idempotency_key)
     actor = actor_creating(request.caller, offering.business_id)
+    case = _Case(request, offering, now, actor, paying.due_of(parts, offering, request.body.payment))
     async with parts.engine.connect() as conn:
         for _ in range(reserving.TRIES):
             try:
-                return await _try(conn, request, offering, actor, now)
+                return await _try(conn, case)
             except _NotInsertedError as stopped:
                 _check_retry(request, stopped.inserted)
     raise SlotUnavailableError
@@ -217,19 +242,18 @@ def _check_retry(request: CreateRequest, inserted: Inserted) -> None:
         raise HoldExpiredError
 
 
-async def _try(
-    conn: AsyncConnection, request: CreateRequest, offering: Offering, actor: Actor, now: datetime
-) -> tuple[BookingState, Created]:
+async def _try(conn: AsyncConnection, case: _Case) -> tuple[BookingState, Created]:
     """Choose and store in one transaction; leaving it by an error rolls everything back."""
+    request, offering, now = case.request, case.offering, case.now
     async with conn.begin():
-        customer_id = await _customer(conn, request, offering, actor)
+        customer_id = await _customer(conn, request, offering, case.actor)
         if request.body.hold_id is not None:
             chosen = await _held(conn, request, request.body.hold_id, offering, now)
-            return await _insert(conn, _Draft(request, offering, chosen, now, actor, customer_id))
+            return await _insert(conn, _Draft(case, chosen, customer_id))
         # Who served this customer last is nothing to tell whoever types their address.
         known_as = None if guests.is_stranger(request.caller) else customer_id
         found = await reserving.choose(conn, offering, request.ask(), now, known_as)
-        inserted = await _insert(conn, _Draft(request, offering, found, now, actor, customer_id))
+        inserted = await _insert(conn, _Draft(case, found, customer_id))
         if found is not None:
             await choosing.mark(conn, offering.business_id, found.choice)
         return inserted
@@ -250,6 +274,8 @@ async def _insert(conn: AsyncConnection, draft: _Draft) -> tuple[BookingState, C
     inserted = await new_bookings.insert(conn, state.business_id, new)
     if not inserted.booked:
         raise _NotInsertedError(inserted)
+    if draft.case.due is not None:
+        await paying.add(conn, state.business_id, state.booking_id, draft.case.due)
     return state, Created(booking_id=str(state.booking_id), body=body)
 
 
@@ -288,7 +314,7 @@ def _new_booking(draft: _Draft, state: BookingState, reference: str, body: bytes
         state=state,
         reference=reference,
         customer_id=draft.customer_id,
-        actor=draft.actor,
+        actor=draft.case.actor,
         correlation_id=request.exchange.request_id,
         buffer_before_minutes=offering.terms.buffer_before_minutes,
         buffer_after_minutes=offering.terms.buffer_after_minutes,

@@ -27,7 +27,7 @@ _PLAIN: Final = (
     "ends_at",
     "timezone",
 )
-_TRAILING: Final = ("needs_attention", "version", "created_at", "updated_at")
+_TRAILING: Final = ("needs_attention", "payment", "version", "created_at", "updated_at")
 
 
 def booking(row: BookingRow, caller: Caller) -> dict[str, Any]:

@@ -147,7 +147,7 @@ async def next_(booking_id: UUID, parts: AppParts, exchange: ThisExchange) -> Ne
         deadline=plan.deadline(state),
         attempt=state.attempt,
         max_attempts=state.policy.backoff.attempts,
-        next_attempt_at=state.next_attempt_at,
+        next_attempt_at=None if state.awaits_payment else state.next_attempt_at,
         refused_provider_ids=list(state.refused_provider_ids),
         choice=choice if guests.knows_customers(exchange.caller) else None,
         cancellation=_cancellation(state, found),

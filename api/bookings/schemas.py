@@ -6,9 +6,11 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from api.shapes import Email, Flag, In, Line, Money, Phone, ReasonText, Text
+from api.messages.schemas import Language
+from api.shapes import Email, Flag, In, Line, Money, Phone, ReasonText, Text, Zone
 from domain.assignment import Choice
 from domain.lifecycle import Party, Role, Status
+from domain.payments import PaymentGate
 from domain.plan import Deadline, Phase, Reminder
 from domain.steps import StepKind
 from domain.times import Moment
@@ -21,6 +23,10 @@ class CustomerIn(In):
     email: Email | None = None
     phone: Phone | None = None
     sms_opt_in: Flag = False
+    locale: Language | None = None
+    """The language to write to them in (BCP 47); null: the business's."""
+    timezone: Zone | None = None
+    """The zone to tell them times in (IANA); null: the booking's."""
 
 
 class AddressIn(In):
@@ -33,6 +39,17 @@ class AddressIn(In):
 
 AttributionKey = Annotated[Text, Field(max_length=60)]
 AttributionValue = Annotated[Text, Field(max_length=500)]
+
+
+PaymentToken = Annotated[
+    Text, Field(min_length=1, max_length=255, description="The gateway's token of a card or account.")
+]
+
+
+class PaymentMethodIn(In):
+    """How a booking is paid. Never a card's number: the gateway's own form makes a token of that."""
+
+    method: PaymentToken
 
 
 class BookingIn(In):
@@ -50,6 +67,8 @@ class BookingIn(In):
     address: AddressIn | None = None
     notes: Annotated[Text, Field(max_length=2000)] | None = None
     attribution: Annotated[dict[AttributionKey, AttributionValue], Field(max_length=_MAX_ATTRIBUTES)] | None = None
+    payment: PaymentMethodIn | None = None
+    """For a service that asks for payment; it can be given later too, by `POST …/payment`."""
 
 
 class ManageOut(BaseModel):
@@ -74,6 +93,8 @@ class BookingOut(BaseModel):
     timezone: str
     price: Money
     needs_attention: bool
+    payment: PaymentGate | None
+    """Of a booking that is to be paid for: whether it waits for that."""
     version: int
     created_at: datetime
     updated_at: datetime

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, model_validator
 
-from api.shapes import Email, Flag, In, Line, Phone, Text
+from api.messages.schemas import Language
+from api.shapes import Email, Flag, In, Line, Phone, Text, Zone
 from domain.customers import Purpose
 from domain.times import Moment
 
@@ -47,11 +48,15 @@ class CustomerIn(In):
 
 
 class CustomerChange(In):
-    """What is sent is changed; e-mail and phone may be null."""
+    """What is sent is changed; everything but the name may be null."""
 
     name: Line = ""
     email: Email | None = None
     phone: Phone | None = None
+    locale: Language | None = None
+    """The language to write to them in (BCP 47); null: the business's."""
+    timezone: Zone | None = None
+    """Where they live by the clock (IANA); null: as the booking has it."""
 
 
 class CustomerSearch(In):
@@ -72,6 +77,8 @@ class CustomerOut(BaseModel):
     name: str
     email: str | None
     phone: str | None
+    locale: str | None
+    timezone: str | None
     sms_opt_in: bool
     has_account: bool
     """They log in and book for themselves; the account has an address of its own."""

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import structlog
 from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
@@ -17,6 +18,7 @@ from runtime.metrics import COMMANDS
 from runtime.temporal import is_outage
 from workflows.booking import BookingWorkflow
 from workflows.launch import with_start
+from workflows.reconciliation import start_reconciliation
 
 _log = structlog.get_logger()
 
@@ -65,6 +67,19 @@ class EngineGateway:
     async def ping(self) -> None:
         """Ask Temporal for a sign of life; raises whatever the client says when there is none."""
         await self._client.service_client.check_health(timeout=timedelta(seconds=1))
+
+    async def reconcile(self, business_id: UUID) -> None:
+        """Have a business's bookings compared with its vendors' records, unless that is under way.
+
+        Raises:
+            EngineUnavailableError: Temporal is away.
+        """
+        try:
+            await start_reconciliation(self._client, business_id)
+        except (RPCError, RuntimeError) as error:
+            if not is_outage(error):
+                raise
+            raise EngineUnavailableError from error
 
     async def _update(self, ref: BookingRef, command: BookingCommand, update_id: str) -> BookingState:
         for attempts_left in reversed(range(_ATTEMPTS)):

@@ -26,6 +26,7 @@ _BOOKED: Final = {
     "timezone": "America/New_York",
     "price": {"amount_minor": 12900, "currency": "USD"},
     "needs_attention": False,
+    "payment": None,
     "version": 2,
     "created_at": _MADE,
     "updated_at": _MADE,

@@ -68,8 +68,8 @@ MAY_MATCH: Final[Json] = IF_MATCH | {
 
 UNTAGGED: Final = frozenset(
     {
-        *("getJwks", "login", "refresh", "register", "verifyEmail", "forgotPassword", "getMe"),
-        *("createApiKey", "listApiKeys", "listAuditLog", "exportBusiness", "importBusiness"),
+        *("receiveHook", "getJwks", "login", "refresh", "register", "verifyEmail", "forgotPassword", "getMe"),
+        *("createApiKey", "listApiKeys", "listAuditLog", "listIntegrations", "exportBusiness", "importBusiness"),
         *(
             "listCustomers",
             "searchCustomers",
@@ -79,6 +79,12 @@ UNTAGGED: Final = frozenset(
             "getBookingNext",
         ),
         *("createBusinessTimeOff", "listBusinessTimeOff", "createProviderTimeOff", "listProviderTimeOff"),
+        *("listBookingMessages", "previewMessage"),
+        *("listBookingJobs", "listJobs", "retryJob", "skipJob"),
+        *("listFindings", "resolveFinding", "reconcileBusiness"),
+        *("listEvents", "rotateWebhookSecret", "testWebhookEndpoint"),
+        *("listWebhookDeliveries", "retryWebhookDelivery", "replayWebhookDeliveries"),
+        *("addAttachment", "listAttachments", "getAttachment", "createExport", "listExports", "getExport"),
         *("createHold", "getHold", "livez", "readyz", "health", "metrics"),
     }
 )

@@ -7,18 +7,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import caching
 from api.access import ThisBusiness, ThisCaller, needs
-from api.businesses.answers import changed, created
+from api.businesses.answers import changed, created, invalid
 from api.businesses.keys import key_for
 from api.businesses.paths import ServiceKey
 from api.caching import MustExpect
 from api.deps import AppParts
-from api.services.schemas import ServiceChange, ServiceIn, ServiceOut, Services, columns
+from api.services.schemas import ServiceChange, ServiceIn, ServiceOut, Services, columns, deposit_problem
 from api.writing import Writing, WritingOnce
 from db.engine import autocommit
 from db.repositories import catalogue, services
 from db.repositories.rows import Row
 from domain.access import Permission, may, require
 from domain.errors import AlreadyExistsError, NotFoundError
+from domain.payments import PaymentMode
 from runtime.ids import new_id
 
 router = APIRouter(prefix="/v1/businesses/{business}/services", tags=["services"])
@@ -97,8 +98,19 @@ async def change(
         write.concerns(stored["id"])
         expected.check(_shown(stored))
         changes = columns(body.model_dump(exclude_unset=True), stored["currency"])
-        row = await services.update(conn, business["id"], {**stored, **changes})
+        row = await services.update(conn, business["id"], _merged(stored, changes))
     return changed(_shown(row))
+
+
+def _merged(stored: Row, changes: dict[str, Any]) -> dict[str, Any]:
+    """The row after the change; a deposit goes with its mode."""
+    merged = {**stored, **changes}
+    if merged["payment_mode"] != PaymentMode.DEPOSIT and "deposit_minor" not in changes:
+        merged["deposit_minor"] = None
+    mode = PaymentMode(merged["payment_mode"])
+    if (wrong := deposit_problem(mode, merged["deposit_minor"], merged["price_minor"])) is not None:
+        raise invalid("deposit_minor", wrong.partition(": ")[2])
+    return merged
 
 
 def _missing(service: str) -> NotFoundError:

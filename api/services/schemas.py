@@ -3,12 +3,13 @@
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from api.businesses.keys import OwnCode
 from api.businesses.schemas import ABSENT
 from api.shapes import CurrencyCode, Flag, In, Line, Money, Skills, Text
 from db.repositories.rows import Row
+from domain.payments import Collect, PaymentMode
 
 Description = Annotated[Text, Field(max_length=2000)]
 Duration = Annotated[int, Field(ge=1, le=7 * 24 * 60)]
@@ -17,6 +18,7 @@ Capacity = Annotated[int, Field(ge=1, le=1000, description="Seats; more than one
 SlotStep = Annotated[int, Field(ge=1, le=24 * 60)]
 Notice = Annotated[int, Field(ge=0, le=365 * 24 * 60, description="It is booked at least so long before.")]
 Horizon = Annotated[int, Field(ge=1, le=3650)]
+Deposit = Annotated[int, Field(ge=1, le=2_000_000_000, description="In the currency's minor unit.")]
 DailyLimit = Annotated[int, Field(ge=1, le=10_000)]
 
 
@@ -31,6 +33,13 @@ class PriceIn(In):
     amount_minor: Annotated[int, Field(ge=0, le=2_000_000_000), BeforeValidator(_whole)]
     currency: CurrencyCode | None = None
     """None: the business's for a new service, the same as before for another."""
+
+
+def deposit_problem(mode: PaymentMode, deposit: int | None, price: int) -> str | None:
+    """What is wrong with a deposit, if anything."""
+    if (mode is PaymentMode.DEPOSIT) != (deposit is not None):
+        return "deposit_minor: goes with payment_mode deposit, and with no other"
+    return "deposit_minor: is more than the price" if deposit is not None and deposit > price else None
 
 
 class ServiceIn(In):
@@ -48,7 +57,19 @@ class ServiceIn(In):
     horizon_days: Horizon | None = 365
     daily_limit: DailyLimit | None = None
     required_skills: Skills = Field(default_factory=list)
+    payment_mode: PaymentMode = PaymentMode.NONE
+    """What of the price is paid through Holdfast; more than nothing needs a payment gateway when it is booked."""
+    payment_at: Collect = Collect.BOOKING
+    """When it is captured: once somebody has accepted, or at the end."""
+    deposit_minor: Deposit | None = None
+    """Of a `deposit`, and of nothing else."""
     active: Flag = True
+
+    @model_validator(mode="after")
+    def _deposit_fits(self) -> Self:
+        if (wrong := deposit_problem(self.payment_mode, self.deposit_minor, self.price.amount_minor)) is not None:
+            raise ValueError(wrong)
+        return self
 
 
 class ServiceChange(In):
@@ -65,6 +86,10 @@ class ServiceChange(In):
     horizon_days: Horizon | None = ABSENT
     daily_limit: DailyLimit | None = ABSENT
     required_skills: Skills = ABSENT
+    payment_mode: PaymentMode = ABSENT
+    payment_at: Collect = ABSENT
+    deposit_minor: Deposit | None = ABSENT
+    """Another mode than `deposit` forgets it."""
     active: Flag = ABSENT
 
 
@@ -86,6 +111,10 @@ class ServiceOut(BaseModel):
     daily_limit: int | None
     """Bookings that one local day takes; null: as many as there is time for."""
     required_skills: list[str]
+    payment_mode: PaymentMode
+    payment_at: Collect
+    deposit_minor: int | None
+    """In the currency's minor unit."""
     active: bool
 
     @classmethod

@@ -5,13 +5,17 @@ import signal
 from uuid import UUID
 
 import asyncpg
+import httpx
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.worker import PollerBehaviorAutoscaling, Worker
+from temporalio.worker import PollerBehaviorAutoscaling, PollerBehaviorSimpleMaximum, Worker
 
 from bench.floor.workflows import RECORD, TASK_QUEUE, RecordsOneStep, RecordsOnUpdate
 from runtime.settings import Settings
 from worker.booking_worker import sandbox
+
+EFFECTS_QUEUE = "bench-floor-effects"
+POST = "post"
 
 _INSERT = "INSERT INTO floor_steps (id) VALUES ($1)"
 
@@ -25,7 +29,9 @@ async def run(address: str, database_url: str, settings: Settings) -> None:
         asyncpg.create_pool(
             database_url, min_size=settings.database_pool_min, max_size=settings.database_pool_max, reset=_no_reset
         ) as pool,
+        httpx.AsyncClient(trust_env=False) as http,
         _worker(client, pool, settings),
+        _effect_worker(client, pool, http),
     ):
         await stop.wait()
 
@@ -53,4 +59,21 @@ def _worker(client: Client, pool: asyncpg.Pool, settings: Settings) -> Worker:
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(
             minimum=2, initial=settings.worker_pollers, maximum=settings.worker_pollers
         ),
+    )
+
+
+def _effect_worker(client: Client, pool: asyncpg.Pool, http: httpx.AsyncClient) -> Worker:
+    """An effect with nothing around it: one call, and one INSERT that says so."""
+
+    @activity.defn(name=POST)
+    async def post(url: str, step_id: str) -> None:
+        await http.post(url, json={"id": step_id})
+        await pool.execute(_INSERT, UUID(step_id))
+
+    return Worker(
+        client,
+        task_queue=EFFECTS_QUEUE,
+        activities=[post],
+        max_concurrent_activities=20,
+        activity_task_poller_behavior=PollerBehaviorSimpleMaximum(2),
     )

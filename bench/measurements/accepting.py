@@ -27,8 +27,8 @@ async def measure(rig: Rig, effort: Effort) -> list[Row]:
     for _ in range(effort.rounds):
         updates = await _bare_updates(rig, effort.paced(RATE))
         floor += [sample.seconds for sample in await open_loop(RATE, updates)]
-        accepts = await _accepts(rig, effort.paced(RATE))
-        own += [sample.seconds for sample in await open_loop(RATE, accepts)]
+        answers = await accepts(rig, effort.paced(RATE))
+        own += [sample.seconds for sample in await open_loop(RATE, answers)]
     bare, accepted = Latency.of(floor), Latency.of(own)
     return [
         Row(f"accept at {RATE}/s, p50", "ms", accepted.p50, bare.p50, "bare update", below(30)),
@@ -52,7 +52,7 @@ async def _update(handle: Waiting) -> None:
     await handle.execute_update(RecordsOnUpdate.record, str(new_id()))
 
 
-async def _accepts(rig: Rig, count: int) -> list[Send[None]]:
+async def accepts(rig: Rig, count: int) -> list[Send[None]]:
     """Bookings that are offered, and the answer of each one's provider."""
     slots = [rig.slots.take() for _ in range(count)]
     requests = [partial(rig.holdfast.expect, 201, rig.create_request(slot)) for slot in slots]

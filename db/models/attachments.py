@@ -1,8 +1,8 @@
-"""Files that belong to a booking; their contents lie in the business's storage."""
+"""Files of a booking or of a whole business; their contents lie in the business's storage."""
 
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, String
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base, Created, Key
@@ -13,12 +13,18 @@ class Attachment(Base):
     __table_args__ = (
         ForeignKeyConstraint(["business_id", "booking_id"], ["bookings.business_id", "bookings.id"]),
         Index("ix_attachments_business_id_booking_id", "business_id", "booking_id", "id"),
+        # What a crash has left over: small however many files there are.
+        Index("ix_attachments_unsettled", "id", postgresql_where=text("state <> 'stored'")),
         CheckConstraint("size_bytes >= 0", name="size_is_positive"),
+        CheckConstraint("state IN ('uploading', 'stored', 'deleted')", name="state_is_known"),
     )
 
     id: Mapped[Key]
-    business_id: Mapped[UUID]
-    booking_id: Mapped[UUID]
+    business_id: Mapped[UUID] = mapped_column(ForeignKey("businesses.id"))
+    booking_id: Mapped[UUID | None]
+    """None: an export of the business."""
+    state: Mapped[str] = mapped_column(String(20), server_default="uploading")
+    """Only what is `stored` is shown: the row is there before the content is, and goes after it."""
     name: Mapped[str] = mapped_column(String(255))
     content_type: Mapped[str] = mapped_column(String(255))
     size_bytes: Mapped[int] = mapped_column(BigInteger)

@@ -39,10 +39,14 @@ class Message(Base):
     """Of a reminder."""
     starts_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     """The appointment time that it speaks of."""
+    booking_version: Mapped[int | None]
+    """The booking's version that it tells of: the SEQUENCE of a calendar entry."""
+    provider_id: Mapped[UUID | None]
+    """Of one to a provider: to whom."""
     language: Mapped[str | None] = mapped_column(String(35))
     subject: Mapped[str | None] = mapped_column(Text)
     body: Mapped[str | None] = mapped_column(Text)
-    """As it was sent; none before."""
+    """As it was sent, or was about to be; none before."""
     vendor_ref: Mapped[str | None] = mapped_column(String(255))
     error: Mapped[str | None] = mapped_column(String(100))
     created_at: Mapped[Created]
@@ -61,4 +65,7 @@ class MessageTemplate(Base):
     subject: Mapped[str | None] = mapped_column(Text)
     """Of an e-mail."""
     body: Mapped[str] = mapped_column(Text)
+    """Plain text."""
+    html: Mapped[str | None] = mapped_column(Text)
+    """Of an e-mail; none: made from the text."""
     updated_at: Mapped[Created]

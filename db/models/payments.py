@@ -44,7 +44,9 @@ class Payment(Base):
     method_encrypted: Mapped[str | None] = mapped_column(Text)
     """The gateway's token of the customer's card or account."""
     tries: Mapped[int] = mapped_column(server_default="0")
-    """Methods that the customer has given so far."""
+    """Times that a method was tried, by the customer or again off-session; each has its number at the gateway."""
+    payer_ref: Mapped[str | None] = mapped_column(String(255))
+    """The gateway's id of whom this booking is charged to, by which all tries are found."""
     gateway_ref: Mapped[str | None] = mapped_column(String(255))
     """The gateway's id of the present try."""
     action_encrypted: Mapped[str | None] = mapped_column(Text)

@@ -212,7 +212,8 @@ class Event(Base):
     __table_args__ = (
         Index("ix_events_business_id_id", "business_id", "id"),
         Index("uq_events_business_id_position", "business_id", "position", unique=True),
-        Index("ix_events_without_position", "id", postgresql_where=text("position IS NULL")),
+        # What the event log looks for, in the order in which it gives places.
+        Index("ix_events_without_position", "time", "id", postgresql_where=text("position IS NULL")),
     )
 
     id: Mapped[Key]

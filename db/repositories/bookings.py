@@ -34,6 +34,7 @@ _STATE_COLUMNS = (
     Booking.absent_party,
     Booking.needs_attention,
     Booking.planned_from,
+    Booking.payment,
     exists()
     .where(Reservation.booking_id == Booking.id, Reservation.provider_id == Booking.provider_id)
     .label("holds_time"),
@@ -68,6 +69,7 @@ VIEW_COLUMNS = (
     Booking.price_minor,
     Booking.currency,
     Booking.needs_attention,
+    Booking.payment,
     Booking.version,
     Booking.created_at,
     Booking.updated_at,

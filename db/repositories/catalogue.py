@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.models import Business, Provider, Service
 from db.repositories.rows import Row, row_or_none, rows
+from domain.effects import Vendor
+from domain.payments import Collect, PaymentMode
 from domain.policies import Policy
 from domain.search import Terms
 
@@ -71,16 +73,24 @@ class Offering:
     """Whether whoever has no account may book."""
     customer_id: UUID | None
     """The customer that the asking user is with the business, if they have booked before."""
+    payment_mode: PaymentMode = PaymentMode.NONE
+    collect: Collect = Collect.BOOKING
+    deposit_minor: int | None = None
+    gateway: Vendor | None = None
+    """Who takes the payments of a service that asks for one; none: nobody."""
 
 
 _OFFERING = """
 SELECT b.id AS business_id, b.status AS business_status, b.timezone, b.guest_bookings,
        CAST(b.policy AS text) AS policy, s.price_minor, s.currency, c.id AS customer_id,
        s.id AS service_id, s.duration_minutes, s.buffer_before_minutes, s.buffer_after_minutes,
-       s.slot_step_minutes, s.min_notice_minutes, s.horizon_days, s.capacity, s.daily_limit, s.required_skills
+       s.slot_step_minutes, s.min_notice_minutes, s.horizon_days, s.capacity, s.daily_limit, s.required_skills,
+       s.payment_mode, s.payment_at, s.deposit_minor, g.vendor AS gateway
 FROM businesses b
 JOIN services s ON s.business_id = b.id
 LEFT JOIN customers c ON c.business_id = b.id AND c.user_id = :user_id
+LEFT JOIN integrations g
+    ON s.payment_mode <> 'none' AND g.business_id = b.id AND g.port = 'payments' AND g.enabled
 WHERE {business} AND {service} AND s.active
 """
 # Four statements rather than one with ORs, so that each is a pair of unique-index look-ups.
@@ -126,6 +136,10 @@ async def find_offering(
         currency=row["currency"],
         guest_bookings=row["guest_bookings"],
         customer_id=row["customer_id"],
+        payment_mode=PaymentMode(row["payment_mode"]),
+        collect=Collect(row["payment_at"]),
+        deposit_minor=row["deposit_minor"],
+        gateway=Vendor(row["gateway"]) if row["gateway"] else None,
     )
 
 

@@ -40,6 +40,10 @@ class Contact:
     email: str | None
     phone: str | None
     sms_opt_in: bool = False
+    locale: str | None = None
+    """BCP 47."""
+    timezone: str | None = None
+    """IANA."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +77,17 @@ WITH found AS (
     LIMIT 1
 ), filled AS (
     UPDATE customers SET
-        email = coalesce(email, CAST(:email AS text)), phone = coalesce(phone, CAST(:phone AS text))
+        email = coalesce(email, CAST(:email AS text)), phone = coalesce(phone, CAST(:phone AS text)),
+        locale = coalesce(locale, CAST(:locale AS text)), timezone = coalesce(timezone, CAST(:timezone AS text))
     WHERE id = (SELECT id FROM found)
       AND (phone IS NULL AND CAST(:phone AS text) IS NOT NULL
+           OR locale IS NULL AND CAST(:locale AS text) IS NOT NULL
+           OR timezone IS NULL AND CAST(:timezone AS text) IS NOT NULL
            OR email IS NULL AND user_id IS NULL AND CAST(:email AS text) IS NOT NULL)
 ), made AS (
-    INSERT INTO customers (id, business_id, name, email, phone)
-    SELECT :id, :business_id, :name, CAST(:email AS text), CAST(:phone AS text)
+    INSERT INTO customers (id, business_id, name, email, phone, locale, timezone)
+    SELECT :id, :business_id, :name, CAST(:email AS text), CAST(:phone AS text), CAST(:locale AS text),
+           CAST(:timezone AS text)
     WHERE NOT EXISTS (SELECT FROM found)
     RETURNING id
 )
@@ -95,12 +103,12 @@ WITH found AS (
     ORDER BY email = CAST(:email AS text) DESC NULLS LAST, created_at, id
     LIMIT 1
 ), made AS (
-    INSERT INTO customers (id, business_id, name, email, phone)
+    INSERT INTO customers (id, business_id, name, email, phone, locale, timezone)
     SELECT :id, :business_id, :name,
            CASE WHEN NOT EXISTS (SELECT FROM customers
                                  WHERE business_id = :business_id AND email = CAST(:email AS text))
                 THEN CAST(:email AS text) END,
-           CAST(:phone AS text)
+           CAST(:phone AS text), CAST(:locale AS text), CAST(:timezone AS text)
     WHERE NOT EXISTS (SELECT FROM found)
     RETURNING id
 )
@@ -109,12 +117,15 @@ SELECT id, false AS is_new FROM found UNION ALL SELECT id, true FROM made
 
 # The account's own address stays with the account; what is given with a booking fills in the rest.
 _FOR_USER = text("""
-INSERT INTO customers (id, business_id, user_id, name, phone)
-SELECT :id, :business_id, u.id, coalesce(CAST(:name AS text), u.name), CAST(:phone AS text)
+INSERT INTO customers (id, business_id, user_id, name, phone, locale, timezone)
+SELECT :id, :business_id, u.id, coalesce(CAST(:name AS text), u.name), CAST(:phone AS text),
+       CAST(:locale AS text), CAST(:timezone AS text)
 FROM users u WHERE u.id = :user_id
 ON CONFLICT (business_id, user_id) DO UPDATE SET
     name = coalesce(CAST(:name AS text), customers.name),
-    phone = coalesce(CAST(:phone AS text), customers.phone)
+    phone = coalesce(CAST(:phone AS text), customers.phone),
+    locale = coalesce(CAST(:locale AS text), customers.locale),
+    timezone = coalesce(CAST(:timezone AS text), customers.timezone)
 RETURNING id
 """)
 
@@ -137,6 +148,8 @@ async def of_user(conn: AsyncConnection, business_id: UUID, user_id: UUID, conta
         "user_id": user_id,
         "name": contact.name if contact else None,
         "phone": contact.phone if contact else None,
+        "locale": contact.locale if contact else None,
+        "timezone": contact.timezone if contact else None,
     }
     customer_id = UUID(str((await row(conn, _FOR_USER, parameters))["id"]))
     if contact is not None and contact.sms_opt_in:
@@ -176,6 +189,8 @@ async def _meet(conn: AsyncConnection, business_id: UUID, contact: Contact, stat
         "name": contact.name,
         "email": contact.email,
         "phone": contact.phone,
+        "locale": contact.locale,
+        "timezone": contact.timezone,
     }
     found = await row(conn, statement, parameters)
     return Met(UUID(str(found["id"])), found["is_new"])
@@ -198,7 +213,7 @@ async def _opt_in(conn: AsyncConnection, business_id: UUID, customer_id: UUID) -
     await execute(conn, _OPT_IN, parameters)
 
 
-_COLUMNS = "id, name, email, phone, sms_opt_in, user_id IS NOT NULL AS has_account, created_at"
+_COLUMNS = "id, name, email, phone, locale, timezone, sms_opt_in, user_id IS NOT NULL AS has_account, created_at"
 _FIND = text(f"SELECT {_COLUMNS} FROM customers WHERE business_id = :business_id AND id = :id")  # noqa: S608
 _FIND_TO_CHANGE = text(f"{_FIND.text} FOR NO KEY UPDATE")
 _LIST = text(f"""
@@ -212,7 +227,8 @@ WHERE business_id = :business_id AND (email = CAST(:email AS text) OR phone = CA
 ORDER BY created_at, id LIMIT :limit
 """)  # noqa: S608
 _CHANGE = text(f"""
-UPDATE customers SET name = :name, email = CAST(:email AS text), phone = CAST(:phone AS text)
+UPDATE customers SET name = :name, email = CAST(:email AS text), phone = CAST(:phone AS text),
+    locale = CAST(:locale AS text), timezone = CAST(:timezone AS text)
 WHERE business_id = :business_id AND id = :id
   AND NOT EXISTS (SELECT FROM customers other
                   WHERE other.business_id = :business_id AND other.email = CAST(:email AS text)
@@ -253,8 +269,24 @@ async def find_to_change(
 
 
 async def change(
-    conn: AsyncConnection, business_id: UUID, customer_id: UUID, *, name: str, email: str | None, phone: str | None
+    conn: AsyncConnection,
+    business_id: UUID,
+    customer_id: UUID,
+    *,
+    name: str,
+    email: str | None,
+    phone: str | None,
+    locale: str | None,
+    timezone: str | None,
 ) -> Row | None:
     """The customer with these data from now on; none when another has the address; see `find_to_change`."""
-    parameters = {"business_id": business_id, "id": customer_id, "name": name, "email": email, "phone": phone}
+    parameters = {
+        "business_id": business_id,
+        "id": customer_id,
+        "name": name,
+        "email": email,
+        "phone": phone,
+        "locale": locale,
+        "timezone": timezone,
+    }
     return await row_or_none(conn, _CHANGE, parameters)

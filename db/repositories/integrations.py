@@ -22,6 +22,9 @@ SELECT id, business_id, port, vendor, settings, secrets_encrypted FROM integrati
 WHERE business_id = :business_id AND port = :port AND enabled
   AND (CAST(:vendor AS text) IS NULL OR vendor = :vendor)
 """)
+_FIND_SECRETS = text("""
+SELECT secrets_encrypted FROM integrations WHERE business_id = :business_id AND vendor = :vendor
+""")
 _FIND_BY_ID = text("""
 SELECT id, business_id, port, vendor, settings, secrets_encrypted FROM integrations WHERE id = :id AND enabled
 """)
@@ -58,6 +61,12 @@ async def list_all(conn: AsyncConnection, business_id: UUID) -> Sequence[Row]:
 async def find(conn: AsyncConnection, business_id: UUID, vendor: Vendor) -> Row | None:
     """One, without its secrets; `secrets_tag` is another with each that are given."""
     return await row_or_none(conn, _FIND, {"business_id": business_id, "vendor": vendor})
+
+
+async def find_secrets(conn: AsyncConnection, business_id: UUID, vendor: Vendor) -> str | None:
+    """The encrypted secrets of one; none when it, or they, are not there."""
+    found = await row_or_none(conn, _FIND_SECRETS, {"business_id": business_id, "vendor": vendor})
+    return None if found is None else found["secrets_encrypted"]
 
 
 async def open_one(

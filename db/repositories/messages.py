@@ -8,9 +8,10 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories.rows import execute, row_or_none, rows
+from db.repositories.rows import Row, execute, row_or_none, rows
 from domain.events import BOOKING_REMINDER_DUE, SCHEMA_VERSION, SOURCE
 from domain.lifecycle import Role, Status
+from domain.messages import MessageState
 from domain.notices import TOLD_BY_SMS, Notice
 from runtime.json import to_json_text
 
@@ -20,8 +21,10 @@ _ADD = text("""
 WITH notice AS (
     SELECT * FROM ROWS FROM (
         jsonb_to_recordset(CAST(:notices AS jsonb))
-            AS (key text, kind text, audience text, minutes_before integer, starts_at timestamptz, by_sms boolean)
-    ) WITH ORDINALITY AS n(key, kind, audience, minutes_before, starts_at, by_sms, place)
+            AS (key text, kind text, audience text, minutes_before integer, starts_at timestamptz,
+                booking_version integer, provider_id uuid, by_sms boolean)
+    ) WITH ORDINALITY AS n(key, kind, audience, minutes_before, starts_at, booking_version, provider_id, by_sms,
+                           place)
 ), sender AS (
     SELECT 'email' AS channel, coalesce(i.vendor, :installation) AS vendor, i.id AS target_id
     FROM (SELECT 1) AS one
@@ -31,11 +34,13 @@ WITH notice AS (
     WHERE i.business_id = :business_id AND i.port = 'sms' AND i.enabled
 ), message AS (
     INSERT INTO messages (
-        id, business_id, booking_id, key, kind, audience, channel, state, minutes_before, starts_at)
+        id, business_id, booking_id, key, kind, audience, channel, state, minutes_before, starts_at,
+        booking_version, provider_id)
     SELECT uuidv7(), :business_id, :booking_id,
            CASE s.channel WHEN 'sms' THEN n.key || '/sms' ELSE n.key END, n.kind, n.audience,
            CASE s.vendor WHEN 'console' THEN s.vendor ELSE s.channel END,
-           CASE s.vendor WHEN 'console' THEN 'sent' ELSE 'queued' END, n.minutes_before, n.starts_at
+           CASE s.vendor WHEN 'console' THEN 'sent' ELSE 'queued' END, n.minutes_before, n.starts_at,
+           n.booking_version, n.provider_id
     FROM notice n JOIN sender s ON s.channel = 'email' OR n.by_sms
     ORDER BY n.place
     ON CONFLICT (business_id, key) DO NOTHING
@@ -118,3 +123,79 @@ async def add_reminder_event(
         "schema_version": SCHEMA_VERSION,
     }
     await execute(conn, _REMINDER_EVENT, parameters)
+
+
+# --- what became of it ------------------------------------------------------------------------------------------
+
+# What the vendor told meanwhile, of this very message, is further than that it was sent.
+_NOTE_SENT = text("""
+UPDATE messages
+SET state = CASE WHEN further THEN state ELSE 'sent' END,
+    state_at = CASE WHEN further THEN state_at ELSE clock_timestamp() END,
+    error = CASE WHEN further THEN error END,
+    language = :language, subject = CAST(:subject AS text), body = :body,
+    vendor_ref = coalesce(CAST(:vendor_ref AS text), vendor_ref)
+FROM (SELECT m.id AS this, m.state IN ('delivered', 'opened', 'bounced')
+             OR (m.state = 'failed' AND m.vendor_ref = CAST(:vendor_ref AS text)) IS TRUE AS further
+      FROM messages m WHERE m.business_id = :business_id AND m.id = :message_id) AS now
+WHERE business_id = :business_id AND id = this
+""")
+
+_NOTE_UNSENT = text("""
+UPDATE messages SET state = :state, state_at = clock_timestamp(), error = :error
+WHERE business_id = :business_id AND id = :message_id AND state IN ('queued', 'failed', 'suppressed')
+""")
+
+_OF_BOOKING = text("""
+SELECT id, kind, audience, channel, state, state_at, error, minutes_before, starts_at, language, subject, body,
+       created_at
+FROM messages WHERE business_id = :business_id AND booking_id = :booking_id ORDER BY id
+""")
+
+
+_DRAFT = text("""
+UPDATE messages SET language = :language, body = :body WHERE business_id = :business_id AND id = :message_id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What was sent."""
+
+    language: str
+    subject: str | None
+    body: str
+
+
+async def draft(conn: AsyncConnection, business_id: UUID, message_id: UUID, *, language: str, body: str) -> None:
+    """The words that are about to be sent, so that a later attempt sends the same."""
+    parameters = {"business_id": business_id, "message_id": message_id, "language": language, "body": body}
+    await execute(conn, _DRAFT, parameters)
+
+
+async def note_sent(
+    conn: AsyncConnection, business_id: UUID, message_id: UUID, words: Words, vendor_ref: str | None
+) -> None:
+    """The vendor has taken it. What it told of it meanwhile stays."""
+    parameters = {
+        "business_id": business_id,
+        "message_id": message_id,
+        "language": words.language,
+        "subject": words.subject,
+        "body": words.body,
+        "vendor_ref": vendor_ref,
+    }
+    await execute(conn, _NOTE_SENT, parameters)
+
+
+async def note_unsent(
+    conn: AsyncConnection, business_id: UUID, message_id: UUID, state: MessageState, error: str
+) -> None:
+    """It is not sent: `failed` or `suppressed`, and by which code."""
+    parameters = {"business_id": business_id, "message_id": message_id, "state": state, "error": error}
+    await execute(conn, _NOTE_UNSENT, parameters)
+
+
+async def list_of_booking(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> Sequence[Row]:
+    """What everybody was told of a booking, the oldest first."""
+    return await rows(conn, _OF_BOOKING, {"business_id": business_id, "booking_id": booking_id})

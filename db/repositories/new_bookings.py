@@ -73,12 +73,12 @@ WITH key AS (
         id, business_id, reference, service_id, provider_id, customer_id, status, version, starts_at, ends_at,
         buffer_before_minutes, buffer_after_minutes, timezone, price_minor, currency, policy, auto_accept,
         phase_since, attempt, next_attempt_at, accepted_once, needs_attention, planned_from,
-        preferred_provider_id, choice, address, notes, attribution, created_at, updated_at)
+        payment, preferred_provider_id, choice, address, notes, attribution, created_at, updated_at)
     SELECT :booking_id, :business_id, :reference, :service_id, CAST(:provider_id AS uuid), :customer_id,
         'pending', 1, :starts_at, :ends_at, :buffer_before, :buffer_after, :timezone, :price_minor, :currency,
         CAST(:policy AS jsonb), :auto_accept, :now, 0, :now, false, false, :now,
-        CAST(:preferred_provider_id AS uuid), CAST(:choice AS jsonb), CAST(:address AS jsonb), :notes,
-        CAST(:attribution AS jsonb), :now, :now
+        CAST(:payment AS varchar), CAST(:preferred_provider_id AS uuid), CAST(:choice AS jsonb),
+        CAST(:address AS jsonb), :notes, CAST(:attribution AS jsonb), :now, :now
     FROM free
     ON CONFLICT DO NOTHING RETURNING 1
 ), history AS (
@@ -155,6 +155,7 @@ def _insert_parameters(business_id: UUID, new: NewBooking) -> dict[str, Any]:
         "policy": state.policy.model_dump_json(),
         "auto_accept": state.auto_accept,
         "now": state.phase_since,
+        "payment": state.payment,
         "preferred_provider_id": new.preferred_provider_id,
         "choice": None if new.choice is None else new.choice.model_dump_json(),
         "address": _json(new.address),

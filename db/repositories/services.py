@@ -15,7 +15,7 @@ from domain.errors import AlreadyExistsError
 _FIND: Final = """
 SELECT id, code, name, description, duration_minutes, buffer_before_minutes, buffer_after_minutes, price_minor,
        currency, capacity, slot_step_minutes, min_notice_minutes, horizon_days, daily_limit, required_skills,
-       active
+       payment_mode, payment_at, deposit_minor, active
 FROM services
 WHERE business_id = :business_id AND (id = CAST(:id AS uuid) OR code = CAST(:code AS text))
 """
@@ -27,12 +27,12 @@ _CREATE = text("""
 INSERT INTO services (
     id, business_id, code, name, description, duration_minutes, buffer_before_minutes, buffer_after_minutes,
     price_minor, currency, capacity, slot_step_minutes, min_notice_minutes, horizon_days, daily_limit,
-    required_skills, active
+    required_skills, payment_mode, payment_at, deposit_minor, active
 )
 VALUES (
     :id, :business_id, :code, :name, :description, :duration_minutes, :buffer_before_minutes,
     :buffer_after_minutes, :price_minor, :currency, :capacity, :slot_step_minutes, :min_notice_minutes,
-    :horizon_days, :daily_limit, :required_skills, :active
+    :horizon_days, :daily_limit, :required_skills, :payment_mode, :payment_at, :deposit_minor, :active
 )
 ON CONFLICT (business_id, code) DO NOTHING
 RETURNING *
@@ -43,7 +43,8 @@ UPDATE services SET code = :code, name = :name, description = :description, dura
     buffer_before_minutes = :buffer_before_minutes, buffer_after_minutes = :buffer_after_minutes,
     price_minor = :price_minor, currency = :currency, capacity = :capacity,
     slot_step_minutes = :slot_step_minutes, min_notice_minutes = :min_notice_minutes,
-    horizon_days = :horizon_days, daily_limit = :daily_limit, required_skills = :required_skills, active = :active
+    horizon_days = :horizon_days, daily_limit = :daily_limit, required_skills = :required_skills,
+    payment_mode = :payment_mode, payment_at = :payment_at, deposit_minor = :deposit_minor, active = :active
 WHERE business_id = :business_id AND id = :id
 RETURNING *
 """)

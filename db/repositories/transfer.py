@@ -29,15 +29,17 @@ _SERVICES = text("""
 INSERT INTO services AS known (
     id, business_id, code, name, description, duration_minutes, buffer_before_minutes, buffer_after_minutes,
     price_minor, currency, capacity, slot_step_minutes, min_notice_minutes, horizon_days, daily_limit,
-    required_skills, active
+    required_skills, payment_mode, payment_at, deposit_minor, active
 )
 SELECT r.id, b.id, r.code, r.name, r.description, r.duration_minutes, r.buffer_before_minutes,
        r.buffer_after_minutes, r.price_minor, coalesce(r.currency, s.currency, b.currency), r.capacity,
-       r.slot_step_minutes, r.min_notice_minutes, r.horizon_days, r.daily_limit, r.required_skills, r.active
+       r.slot_step_minutes, r.min_notice_minutes, r.horizon_days, r.daily_limit, r.required_skills,
+       r.payment_mode, r.payment_at, r.deposit_minor, r.active
 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(
     id uuid, code text, name text, description text, duration_minutes int, buffer_before_minutes int,
     buffer_after_minutes int, price_minor int, currency text, capacity int, slot_step_minutes int,
-    min_notice_minutes int, horizon_days int, daily_limit int, required_skills text[], active boolean
+    min_notice_minutes int, horizon_days int, daily_limit int, required_skills text[],
+    payment_mode text, payment_at text, deposit_minor int, active boolean
 )
 JOIN businesses b ON b.id = :business_id
 LEFT JOIN services s ON s.business_id = b.id AND s.code = r.code
@@ -47,15 +49,18 @@ ON CONFLICT (business_id, code) DO UPDATE SET
     price_minor = excluded.price_minor, currency = excluded.currency, capacity = excluded.capacity,
     slot_step_minutes = excluded.slot_step_minutes, min_notice_minutes = excluded.min_notice_minutes,
     horizon_days = excluded.horizon_days, daily_limit = excluded.daily_limit,
-    required_skills = excluded.required_skills, active = excluded.active
+    required_skills = excluded.required_skills, payment_mode = excluded.payment_mode,
+    payment_at = excluded.payment_at, deposit_minor = excluded.deposit_minor, active = excluded.active
 WHERE (known.name, known.description, known.duration_minutes, known.buffer_before_minutes,
        known.buffer_after_minutes, known.price_minor, known.currency, known.capacity, known.slot_step_minutes,
-       known.min_notice_minutes, known.horizon_days, known.daily_limit, known.required_skills, known.active)
+       known.min_notice_minutes, known.horizon_days, known.daily_limit, known.required_skills, known.payment_mode,
+       known.payment_at, known.deposit_minor, known.active)
     IS DISTINCT FROM
       (excluded.name, excluded.description, excluded.duration_minutes, excluded.buffer_before_minutes,
        excluded.buffer_after_minutes, excluded.price_minor, excluded.currency, excluded.capacity,
        excluded.slot_step_minutes, excluded.min_notice_minutes, excluded.horizon_days, excluded.daily_limit,
-       excluded.required_skills, excluded.active)
+       excluded.required_skills, excluded.payment_mode, excluded.payment_at, excluded.deposit_minor,
+       excluded.active)
 RETURNING id
 """)
 

@@ -141,12 +141,19 @@ DELETE FROM rate_counters WHERE subject IN (
     LIMIT 10000 FOR UPDATE SKIP LOCKED
 )
 """,
+        """
+DELETE FROM inbound_events WHERE (integration_id, event_id) IN (
+    SELECT integration_id, event_id FROM inbound_events
+    WHERE received_at < statement_timestamp() - interval '90 days'
+    ORDER BY received_at LIMIT 10000 FOR UPDATE SKIP LOCKED
+)
+""",
     )
 )
 
 
 async def forget_identity(conn: AsyncConnection) -> None:
-    """Delete some of the sessions, tokens, requests, counters and answers whose time is over.
+    """Delete some of the sessions, tokens, requests, counters, answers and vendors' events whose time is over.
 
     Only tidying: nothing of it has counted since. A connection that commits each statement is meant here.
     """

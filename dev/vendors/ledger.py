@@ -22,6 +22,8 @@ class Entry:
     applied: bool = True
     """Whether anything came of it: not of a repetition, nor of what was refused."""
     detail: Json = field(default_factory=dict)
+    """What the page shows of it: of messages `to`, `subject`, `text`, `html` and `ics` (the calendar file, or
+    whether there is one); of payments `id`, `amount`, `currency`, `status`; of all else what JSON can hold."""
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def as_json(self) -> Json:

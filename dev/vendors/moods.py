@@ -50,6 +50,10 @@ class Moods:
         self._changed.set()
         self._changed = asyncio.Event()
 
+    def behaviour(self, account: str = ANYBODY) -> Behaviour:
+        """How the account would be answered now."""
+        return self._behaviours.get(account, Behaviour())
+
     def take(self, account: str) -> Behaviour:
         """The behaviour that the next request of the account meets."""
         for name in (account, ANYBODY):

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Scope
 
+from dev.vendors.callbacks import Callbacks
 from dev.vendors.ledger import Entry, Json, Ledger
 from dev.vendors.moods import Moods, Moody
 
@@ -31,6 +32,14 @@ class Simulated:
     def account_of(self, scope: Scope) -> str:
         """Whose request it is: the bearer token, or the user name of basic authentication."""
         return credentials_of(Headers(scope=scope).get("authorization"))
+
+    def calls_back_by(self) -> Callbacks | None:
+        """What makes its calls; none: it makes none."""
+        return getattr(self, "callbacks", None)
+
+    def standing(self) -> list[Json]:
+        """What there is now, for the page: payments, jobs; all with the same members, the oldest first."""
+        return []
 
     def note(
         self,

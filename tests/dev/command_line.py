@@ -23,6 +23,9 @@ async def spawn(settings: DevSettings, *arguments: str, **variables: str) -> Pro
         "HOLDFAST_API_PORT": str(settings.api_port),
         "HOLDFAST_TEMPORAL_PORT": str(settings.temporal_port),
         "HOLDFAST_TEMPORAL_UI_PORT": str(settings.temporal_ui_port),
+        "HOLDFAST_VENDORS_PORT": str(settings.vendors_port),
+        "HOLDFAST_VENDORS_SMTP_PORT": str(settings.vendors_smtp_port),
+        "HOLDFAST_VENDORS_S3_PORT": str(settings.vendors_s3_port),
         "HOLDFAST_DATABASE_URL": "",
         "TEMPORAL_ADDRESS": "",
     }

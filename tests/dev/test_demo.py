@@ -1,8 +1,13 @@
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
+from dev.demo_jobs import job_line
+from dev.demo_vendors import Places, accounts
 from dev.timeline import next_line, row_line
+from dev.vendors.s3 import REGION
 from dev.welcome import booking_command, next_opening
+from domain.effects import PORT_OF, Port, Vendor
+from domain.integrations import CONNECTIONS
 
 _SATURDAY_NIGHT = datetime(2026, 11, 22, 4, tzinfo=UTC)  # still Saturday in New York
 
@@ -36,6 +41,39 @@ def test_a_history_row_in_one_line() -> None:
     assert " ".join(words.split()) == (
         "#3 transition assigned -> rejected by provider Ana Ruiz, the van is in repair"
     )
+
+
+def test_a_job_in_one_line() -> None:
+    job: dict[str, Any] = {
+        "kind": "send_email",
+        "vendor": "sendgrid",
+        "priority": "high",
+        "state": "retrying",
+        "attempts": 3,
+        "last_error": "rate_limited",
+        "vendor_ref": None,
+    }
+    assert job_line(job).split() == [
+        "send_email",
+        "sendgrid",
+        "high",
+        "retrying",
+        "3",
+        "attempts,",
+        "rate_limited",
+    ]
+    done = job | {"state": "done", "attempts": 1, "last_error": None, "vendor_ref": "m-1"}
+    assert job_line(done).split() == ["send_email", "sendgrid", "high", "done", "m-1"]
+
+
+def test_the_demo_has_accounts_that_the_api_takes_at_every_vendor_it_names() -> None:
+    made = accounts(Places("http://127.0.0.1:8090", "http://127.0.0.1:8091"))
+    for vendor, account in made.items():
+        connection = CONNECTIONS[Vendor(vendor)]
+        connection.settings.model_validate(account["settings"])
+        assert connection.required <= account["secrets"].keys() <= connection.secrets
+    assert {PORT_OF[Vendor(vendor)] for vendor in made} == set(Port) - {Port.WEBHOOKS}
+    assert made["s3"]["settings"]["region"] == REGION
 
 
 def test_what_comes_next_in_one_line() -> None:

@@ -44,7 +44,7 @@ async def test_a_stack_whose_supervisor_was_killed_comes_back_and_stops_clean(ho
     async with httpx.AsyncClient(trust_env=False) as http:
         assert (await http.get(f"{settings.api_url}/readyz")).is_success
     children = _running(home)
-    assert set(children) == {"postgres", "temporal", "api", "worker"}
+    assert set(children) == {"postgres", "temporal", "vendors", "api", "worker"}
     second.send_signal(signal.SIGINT)
     await second.communicate()
 

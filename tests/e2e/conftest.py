@@ -15,8 +15,12 @@ from dev.settings import DevSettings
 from dev.stack import Stack
 from tests.e2e.customer import DemoClient
 
-# How soon Temporal takes a task back from a worker that was killed; its default is 10 s.
-_QUICK_TO_NOTICE = {"history.defaultWorkflowTaskTimeout": '"2s"'}
+# How soon Temporal takes a task back from a worker that was killed, and by how much more patient it becomes when
+# that happens again and again to the same task; its defaults are 10 s and up to 10 min.
+_QUICK_TO_NOTICE = {
+    "history.defaultWorkflowTaskTimeout": '"1s"',
+    "history.workflowTaskRetryMaxInterval": '"1s"',
+}
 
 
 @pytest.fixture(scope="package")

@@ -1,6 +1,8 @@
 """kill -9 of the worker at every seam of a booking's life: before and after each commit."""
 
 import asyncio
+import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,7 +10,6 @@ from itertools import islice
 from pathlib import Path
 from uuid import uuid4
 
-import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from dev.stack import Stack
@@ -21,32 +22,18 @@ async def crashing_worker(stack: Stack, crashes: Path) -> AsyncIterator[None]:
     """In place of the stack's worker: one that dies at every seam, started again each time."""
     environment = stack.environment | {"CRASH_DIR": str(crashes), "HOLDFAST_WORKER_GRACEFUL_SECONDS": "0"}
     command = (sys.executable, "-m", "tests.e2e.crashing_worker")
-
-    async def live_again_and_again() -> None:
-        while True:
-            process = await asyncio.create_subprocess_exec(
-                *command, env=environment, stdout=asyncio.subprocess.DEVNULL
-            )
-            try:
-                await process.wait()
-            finally:
-                if process.returncode is None:
-                    process.kill()
-                    await process.wait()
-
     await stack.stop_process("worker")
-    # Two at a time: while one comes back to life the other takes over.
-    lives = [asyncio.create_task(live_again_and_again()) for _ in range(2)]
+    lives = await asyncio.create_subprocess_exec(
+        *command, env=environment, stdout=asyncio.subprocess.DEVNULL, start_new_session=True
+    )
     try:
         yield
     finally:
-        for life in lives:
-            life.cancel()
-        await asyncio.gather(*lives, return_exceptions=True)
+        os.killpg(lives.pid, signal.SIGKILL)
+        await lives.wait()
         await stack.start_process("worker")
 
 
-@pytest.mark.timeout(300)  # twelve workers are started one after the other
 async def test_a_worker_killed_before_and_after_every_commit_finishes_the_booking_all_the_same(
     stack: Stack, stack_engine: AsyncEngine, demo: DemoClient, tmp_path: Path
 ) -> None:

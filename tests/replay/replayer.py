@@ -8,6 +8,7 @@ from worker.booking_worker import sandbox
 from workflows.account_messages import AccountMessageWorkflow
 from workflows.booking import BookingWorkflow
 from workflows.external_calendars import RefreshExternalCalendars
+from workflows.reconciliation import ReconcileWorkflow
 
 
 async def replay(history: WorkflowHistory) -> None:
@@ -17,7 +18,7 @@ async def replay(history: WorkflowHistory) -> None:
         NondeterminismError: today's code would have done something else.
     """
     replayer = Replayer(
-        workflows=[BookingWorkflow, RefreshExternalCalendars, AccountMessageWorkflow],
+        workflows=[BookingWorkflow, RefreshExternalCalendars, AccountMessageWorkflow, ReconcileWorkflow],
         workflow_runner=sandbox(),
         data_converter=pydantic_data_converter,
     )

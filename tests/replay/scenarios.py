@@ -7,9 +7,11 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.testing import TimeSkipper
 
+from domain import names
 from domain.commands import Accept, Assign, Cancel, Complete, NoShow, Override, Reject, Reschedule, Start
 from domain.lifecycle import Party, Status
 from domain.policies import Policy
+from domain.steps import Reason
 from tests.factories import future, make_tenant
 from tests.workflows.live import ADMIN, CUSTOMER, LiveBooking
 
@@ -144,6 +146,16 @@ async def expired(stage: Stage) -> LiveBooking:
     return booking
 
 
+async def flagged_from_outside(stage: Stage) -> LiveBooking:
+    booking = await stage.offered()
+    await booking.give(Accept(actor=ADMIN))
+    for _ in range(2):
+        await booking.handle.signal(names.FLAG_SIGNAL, Reason.DIFFERS_AT_VENDOR)
+    await booking.until(lambda state: state.needs_attention)
+    await booking.give(Start(actor=ADMIN))
+    return booking
+
+
 Scenario = Callable[[Stage], Awaitable[LiveBooking]]
 
 SCENARIOS: dict[str, Scenario] = {
@@ -162,5 +174,6 @@ SCENARIOS: dict[str, Scenario] = {
         brought_back_after_a_terminate,
         reset_to_the_beginning,
         expired,
+        flagged_from_outside,
     )
 }

@@ -67,6 +67,7 @@ def upgrade() -> None:
         sa.Column("language", sa.String(length=35), nullable=False),
         sa.Column("subject", sa.Text(), nullable=True),
         sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("html", sa.Text(), nullable=True),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(["business_id"], ["businesses.id"], name=op.f("fk_message_templates_business_id")),
         sa.PrimaryKeyConstraint(
@@ -112,7 +113,8 @@ def upgrade() -> None:
         "attachments",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("business_id", sa.Uuid(), nullable=False),
-        sa.Column("booking_id", sa.Uuid(), nullable=False),
+        sa.Column("booking_id", sa.Uuid(), nullable=True),
+        sa.Column("state", sa.String(length=20), server_default="uploading", nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
         sa.Column("content_type", sa.String(length=255), nullable=False),
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),
@@ -122,6 +124,10 @@ def upgrade() -> None:
         sa.Column("uploaded_by", sa.Uuid(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("size_bytes >= 0", name=op.f("ck_attachments_size_is_positive")),
+        sa.CheckConstraint(
+            "state IN ('uploading', 'stored', 'deleted')", name=op.f("ck_attachments_state_is_known")
+        ),
+        sa.ForeignKeyConstraint(["business_id"], ["businesses.id"], name=op.f("fk_attachments_business_id")),
         sa.ForeignKeyConstraint(
             ["business_id", "booking_id"],
             ["bookings.business_id", "bookings.id"],
@@ -131,6 +137,13 @@ def upgrade() -> None:
     )
     op.create_index(
         "ix_attachments_business_id_booking_id", "attachments", ["business_id", "booking_id", "id"], unique=False
+    )
+    op.create_index(
+        "ix_attachments_unsettled",
+        "attachments",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("state <> 'stored'"),
     )
     op.create_table(
         "effects",
@@ -253,6 +266,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("method_encrypted", sa.Text(), nullable=True),
         sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("payer_ref", sa.String(length=255), nullable=True),
         sa.Column("gateway_ref", sa.String(length=255), nullable=True),
         sa.Column("action_encrypted", sa.Text(), nullable=True),
         sa.Column("failure", sa.String(length=100), nullable=True),
@@ -299,7 +313,11 @@ def upgrade() -> None:
     op.add_column("customers", sa.Column("timezone", sa.String(length=64), nullable=True))
     op.add_column("events", sa.Column("position", sa.BigInteger(), nullable=True))
     op.create_index(
-        "ix_events_without_position", "events", ["id"], unique=False, postgresql_where=sa.text("position IS NULL")
+        "ix_events_without_position",
+        "events",
+        ["time", "id"],
+        unique=False,
+        postgresql_where=sa.text("position IS NULL"),
     )
     op.create_index("uq_events_business_id_position", "events", ["business_id", "position"], unique=True)
     op.add_column(
@@ -308,6 +326,8 @@ def upgrade() -> None:
     )
     op.add_column("messages", sa.Column("minutes_before", sa.Integer(), nullable=True))
     op.add_column("messages", sa.Column("starts_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("messages", sa.Column("booking_version", sa.Integer(), nullable=True))
+    op.add_column("messages", sa.Column("provider_id", sa.Uuid(), nullable=True))
     op.add_column("messages", sa.Column("language", sa.String(length=35), nullable=True))
     op.add_column("messages", sa.Column("subject", sa.Text(), nullable=True))
     op.add_column("messages", sa.Column("vendor_ref", sa.String(length=255), nullable=True))
@@ -358,6 +378,8 @@ def downgrade() -> None:
     op.drop_column("messages", "vendor_ref")
     op.drop_column("messages", "subject")
     op.drop_column("messages", "language")
+    op.drop_column("messages", "provider_id")
+    op.drop_column("messages", "booking_version")
     op.drop_column("messages", "starts_at")
     op.drop_column("messages", "minutes_before")
     op.drop_column("messages", "state_at")
@@ -388,6 +410,9 @@ def downgrade() -> None:
     op.drop_index("ix_effects_failed", table_name="effects", postgresql_where=sa.text("state = 'failed'"))
     op.drop_index("ix_effects_business_id_booking_id", table_name="effects")
     op.drop_table("effects")
+    op.drop_index(
+        "ix_attachments_unsettled", table_name="attachments", postgresql_where=sa.text("state <> 'stored'")
+    )
     op.drop_index("ix_attachments_business_id_booking_id", table_name="attachments")
     op.drop_table("attachments")
     op.drop_index("ix_inbound_events_received_at", table_name="inbound_events")

@@ -28,7 +28,7 @@ from tests.factories import Tenant, add_user, future
 
 IN: Final = 200
 """Let in, whatever the answer then is: anything but 401, 403 and 404."""
-_WHOEVER_ASKS: Final = {Permission.PROBE, Permission.SIGN_IN}
+_WHOEVER_ASKS: Final = {Permission.PROBE, Permission.SIGN_IN, Permission.CALL_BACK}
 """Whom a bad credential does not stop: they may be about to get a good one."""
 _COMMANDS: Final = {command.value for command in Command}
 
@@ -59,6 +59,8 @@ def expected(route: APIRoute, caller: Caller) -> int:
     permission = permission_of(route)
     assert permission is not None
     rule = PERMITTED[permission]
+    if permission is Permission.CALL_BACK:
+        return 401  # nobody's credentials are a vendor's signature
     if not caller.is_valid:
         return IN if permission in _WHOEVER_ASKS else 401
     if caller.kind not in rule.kinds:
@@ -85,14 +87,16 @@ def _with_an_object(route: APIRoute, permission: Permission, caller: Caller) -> 
         # To give back what is not there, or not theirs, is no error and does nothing.
         return IN if caller.is_the_customer or route.methods == {"DELETE"} else 404
     if "{booking_id}" in route.path:
-        return _with_the_booking(route, caller)
+        return _with_the_booking(route, PERMITTED[permission], caller)
     return IN
 
 
-def _with_the_booking(route: APIRoute, caller: Caller) -> int:
+def _with_the_booking(route: APIRoute, rule: Rule, caller: Caller) -> int:
     roles = _roles_in_the_booking(caller)
     if not roles:
         return 404
+    if rule.roles and not rule.roles & roles:
+        return 403
     last = route.path.rsplit("/", 1)[-1]
     if last in _COMMANDS and not any(may_command(role, Command(last)) for role in roles):
         return 403

@@ -21,9 +21,12 @@ from api.access import permission_of
 from api.app import create_app
 from api.openapi.document import operations_of
 from db.models import Membership, Provider, User
+from db.repositories import effects, findings
 from domain.access import Permission
+from domain.effects import EffectKind, Planned, Port, Vendor
 from domain.lifecycle import Role
 from domain.policies import Policy
+from domain.reconciliation import Difference, FindingKind
 from runtime.settings import Settings
 from tests.api_client import ApiClient
 from tests.factories import add_user, make_booking, make_tenant
@@ -39,7 +42,7 @@ _ORDER: Final = ("GET", "POST", "PATCH", "PUT", "DELETE")
 """What takes away comes last."""
 _DENIED: Final = (401, 403, 404)
 _PERSONAL: Final = {Permission.SIGN_IN, Permission.MANAGE_ACCOUNT}
-_OPEN: Final = {Permission.PROBE, Permission.BROWSE, Permission.SIGN_IN, Permission.BOOK}
+_OPEN: Final = {Permission.PROBE, Permission.BROWSE, Permission.SIGN_IN, Permission.BOOK, Permission.CALL_BACK}
 
 
 def _method(route: APIRoute) -> str:
@@ -99,6 +102,7 @@ class House:
             "assignBooking": {"provider_id": str(self.stage.tenant.providers["ben"])},
             "overrideBooking": {"status": "completed", "reason": "matrix"},
             "putMember": {"role": "admin"},
+            "putMessageTemplate": {"subject": "x", "body": "x"},
         }
 
     async def call(self, route: APIRoute, caller: Caller) -> httpx.Response:
@@ -170,6 +174,11 @@ async def _furnish(house: House) -> UUID:
     ok(await desk.send("PUT", f"{root}/providers/ana/exceptions/2040-02-01", closed))
     source = {"url": f"http://127.0.0.1:9/{CANARY}"}
     ok(await desk.send("PUT", f"{root}/external-source", source))
+    mailer = {"settings": {"sender": f"{CANARY}@example.com"}, "secrets": {"api_key": CANARY}}
+    integration = ok(await desk.send("PUT", f"{root}/integrations/sendgrid", mailer))
+    hook = {"url": f"http://127.0.0.1:9/{CANARY}/hook", "description": CANARY}
+    endpoint = ok(await desk.post(f"{root}/webhook-endpoints", hook), 201)
+    trial = ok(await desk.post(f"{root}/webhook-endpoints/{endpoint['id']}/test"), 202)
     key = ok(await desk.post(f"{root}/api-keys", {"name": CANARY, "scopes": ["book"]}), 201)
     house.paths = {
         "business": str(tenant.business_id),
@@ -183,14 +192,49 @@ async def _furnish(house: House) -> UUID:
         "date": "2040-02-01",
         "user_id": str(member),
         "role": "admin",
+        "vendor": "sendgrid",
+        "kind": "confirmed",
+        "audience": "customer",
+        "channel": "email",
+        "language": "en",
+        "integration_id": integration["id"],
         "key_id": key["id"],
+        "endpoint_id": endpoint["id"],
+        "delivery_id": trial["id"],
+        "job_id": str(await _job(house, UUID(booking["id"]))),
+        "finding_id": str(await _finding(house, UUID(booking["id"]))),
     }
     house.to_the_customer = {booking["id"], booking["reference"], booking["customer_id"], hold["id"]}
-    ids = {customer["id"], everybody["id"], own["id"], key["id"], key["prefix"], str(member)}
+    ids = {endpoint["id"], endpoint["secret"], trial["id"], trial["event_id"]}
+    ids |= {customer["id"], everybody["id"], own["id"], key["id"], key["prefix"], str(member)}
     people = {str(principal.user_id) for principal in tenant.principals.values()}
     house.secrets = {CANARY, PHONE, *ids, *people} | house.to_the_customer
     house.to_the_customer.add(str(tenant.principals["customer"].user_id))
     return UUID(booking["id"])
+
+
+async def _job(house: House, booking_id: UUID) -> UUID:
+    business_id = house.stage.tenant.business_id
+    kind = EffectKind.REPORT_CONVERSION
+    async with house.engine.begin() as conn:
+        found = await effects.plan_one(
+            conn,
+            business_id,
+            booking_id,
+            Planned(kind=kind, port=Port.ANALYTICS, key="matrix"),
+            vendor=Vendor.GA4,
+            target_id=None,
+        )
+    assert found is not None
+    return found
+
+
+async def _finding(house: House, booking_id: UUID) -> UUID:
+    difference = Difference(FindingKind.JOB_MOVED, booking_id, detail={"job": CANARY})
+    async with house.engine.begin() as conn:
+        found = await findings.report(conn, house.stage.tenant.business_id, Vendor.SERVICETITAN, difference)
+    assert found is not None
+    return UUID(str(found["id"]))
 
 
 async def _mark_people(house: House) -> None:

@@ -120,7 +120,7 @@ async def test_a_provider_who_does_not_do_this_is_422(
     "starts_at",
     [
         "2020-01-01T10:00:00Z",
-        datetime.now(UTC).isoformat(),
+        pytest.param(datetime.now(UTC).isoformat(), id="now"),
         "2099-01-01T10:00:00",
         "2099-01-01",
         "tomorrow",

@@ -27,6 +27,8 @@ async def test_a_customer_is_made_once_and_then_found_again_as_they_are(stage: S
     made = ok(answer, 201)
     assert made == ROBIN | {
         "id": made["id"],
+        "locale": None,
+        "timezone": None,
         "sms_opt_in": False,
         "has_account": False,
         "created_at": made["created_at"],

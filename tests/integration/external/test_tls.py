@@ -114,12 +114,30 @@ async def test_a_name_is_resolved_once_and_every_address_of_it_must_be_public(se
         ["::ffff:127.0.0.1"],
         ["fe80::1%lo"],
         ["169.254.169.254"],
+        ["::ffff:10.0.0.1"],
+        ["64:ff9b::a00:1"],
+        ["2002:a00:1::1"],
+        ["2001:0:a00:1::"],
     ):
         names = Names(*addresses)
         with pytest.raises(OutboundRefusedError):
             await get(f"https://{NAME}:{server.port}/", names, server.trusting, allow_loopback=False)
         assert names.asked == [NAME]
     assert server.connections == 0
+
+
+async def test_a_name_that_comes_to_mean_something_else_is_checked_anew(server: TlsServer) -> None:
+    answers = iter([LOOPBACK, "10.0.0.1"])
+
+    async def rebinding(_host: str, _port: int) -> Sequence[str]:
+        return [next(answers)]
+
+    transport = GuardedTransport(allow_loopback=True, resolver=rebinding, ssl_context=server.trusting)
+    async with httpx.AsyncClient(transport=transport, trust_env=False) as client:
+        assert (await client.get(f"https://{NAME}:{server.port}/")).text == "ok"
+        with pytest.raises(OutboundRefusedError):
+            await client.get(f"https://{NAME}:{server.port}/")
+    assert server.connections == 1
 
 
 async def test_the_next_address_is_tried_when_one_does_not_answer(server: TlsServer) -> None:

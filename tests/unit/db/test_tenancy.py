@@ -14,11 +14,16 @@ from db.models import Base
 from db.repositories.bookings import Reach
 
 WITHOUT_TENANT = {
+    "events.take_turn": "the event log serves all tenants and gets a yes or no",
+    "events.number_new": "the event log serves all tenants and gets a number only",
     "upkeep.take_relay": "the relay serves all tenants and gets a yes or no",
     "effects.list_to_hand_over": "the relay serves all tenants and gets ids only",
     "effects.mark_handed": "the relay serves all tenants and gets nothing back",
+    "attachments.list_left_over": "the worker tidies up for all tenants and gets ids and keys only",
     "effects.take_back_lost": "the sweeper serves all tenants and gets a number only",
+    "findings.list_to_reconcile": "the rounds serve all tenants and get ids only",
     "integrations.find_by_id": "it is the tenant of the integration that a vendor calls for that is looked for",
+    "payments.list_unheard": "the sweeper serves all tenants and gets ids only",
     "upkeep.list_unstarted": "the sweeper serves all tenants and gets ids only",
     "upkeep.count_unstarted": "the sweeper serves all tenants and gets a number only",
     "upkeep.list_open_after": "the sweeper serves all tenants and gets ids only",

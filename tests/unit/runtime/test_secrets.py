@@ -44,7 +44,11 @@ def test_without_a_key_nothing_is_encrypted_and_the_setting_is_named() -> None:
         Secrets(None).decrypt("anything")
 
 
-@pytest.mark.parametrize("wrong", ["short", "x" * 44, f"{new_key()},", f"{new_key()},secretsecret", "ключ"])
+@pytest.mark.parametrize(
+    "wrong",
+    ["short", "x" * 44, f"{new_key()},", f"{new_key()},secretsecret", "ключ"],
+    ids=["short", "no base64", "empty second", "wrong second", "no ASCII"],
+)
 def test_a_setting_that_is_no_key_is_refused_at_the_start_without_being_shown(
     wrong: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,96 @@
+"""E-mails by SMTP: by a business's own mail server, or the installation's."""
+
+import ssl
+from datetime import UTC, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import parseaddr
+from typing import Final
+
+from activities.adapters.smtp_server import MailServer, hand_in
+from activities.ports.mail import Mail
+from activities.ports.vendors import Account, Call
+from domain.effects import VendorError
+
+_FILENAME: Final = "appointment.ics"
+
+
+class SmtpMailer:
+    """Sends e-mails by SMTP, one connection each.
+
+    SMTP has no way to ask whether an e-mail was taken. Where the reply to its content got lost it is sent again,
+    and may arrive twice; both have the same `Message-ID`, by which many mail systems drop the second.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        sender: str,
+        *,
+        allow_loopback: bool = False,
+        tls_context: ssl.SSLContext | None = None,
+    ) -> None:
+        """`url` and `sender` (as in a `From` field) are the installation's; the URL may be empty."""
+        self._server = MailServer.from_url(url) if url else None
+        self._sender = parseaddr(sender)[1]
+        self._allow_loopback = allow_loopback
+        self._tls_context = tls_context
+
+    async def send(self, call: Call, mail: Mail) -> str | None:
+        """Send it; its `Message-ID`.
+
+        Raises:
+            VendorError: it could not be sent.
+        """
+        account = call.account
+        server = _server_of(account) if account.settings else self._server
+        if server is None:
+            raise VendorError("not_configured", permanent=True)
+        sender = account.settings.get("sender") or self._sender
+        message = rendered(mail, sender, account.settings.get("sender_name") or mail.sender_name)
+        await hand_in(server, message, allow_loopback=self._allow_loopback, tls_context=self._tls_context)
+        return str(message["Message-ID"])
+
+
+def _server_of(account: Account) -> MailServer:
+    settings = account.settings
+    return MailServer(
+        host=settings["host"],
+        port=settings["port"],
+        security=settings["security"],
+        username=settings.get("username"),
+        password=account.secrets.get("password"),
+    )
+
+
+def rendered(mail: Mail, sender: str, sender_name: str) -> EmailMessage:
+    """The message (RFC 5322): text and HTML, and an invitation both as an alternative (RFC 6047) and as a file.
+
+    Raises:
+        VendorError: an address is none.
+    """
+    message = EmailMessage(policy=SMTP)
+    try:
+        message["From"] = Address(sender_name, addr_spec=sender)
+        message["To"] = Address(mail.to_name, addr_spec=mail.to)
+        if mail.reply_to:
+            message["Reply-To"] = Address(addr_spec=mail.reply_to)
+        message["Subject"] = mail.subject
+    except (ValueError, IndexError):  # what the standard library says of addresses that are none
+        raise VendorError("invalid_address", permanent=True) from None
+    message["Date"] = datetime.now(UTC)
+    message["Message-ID"] = f"<{mail.message_id}@{sender.rpartition('@')[2]}>"
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office notice answers it
+    message.set_content(mail.text)
+    message.add_alternative(mail.html, subtype="html")
+    if mail.calendar:
+        _add_calendar(message, mail.calendar, mail.calendar_method)
+    return message
+
+
+def _add_calendar(message: EmailMessage, calendar: bytes, method: str | None) -> None:
+    params = {"method": method} if method else {}
+    message.add_alternative(calendar.decode(), subtype="calendar", params=params)
+    # For programs that show no invitations. Not text/calendar once more: some would show it twice.
+    message.add_attachment(calendar, maintype="application", subtype="ics", filename=_FILENAME)

@@ -1,0 +1,202 @@
+"""Payments through Stripe: PaymentIntents that are captured by hand.
+
+https://docs.stripe.com/api/payment_intents
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NoReturn
+from uuid import UUID
+
+import httpx
+import stripe
+
+from activities.adapters.vendor_http import new_client, retry_after, send
+from activities.ports.payments import DeclinedError, Order
+from activities.ports.vendors import Call
+from domain.effects import VendorError
+from domain.payments import Charge, ChargeState
+
+REAL_URL: Final = "https://api.stripe.com"
+_BOOKING: Final = "holdfast_booking"
+_TRY: Final = "holdfast_try"
+_WITH_CHARGE: Final = "latest_charge"
+_TOO_MANY: Final = 429
+_MAY_PASS: Final = frozenset({409})
+_SERVERS_FAULT: Final = 500
+_OVERTAKEN: Final = frozenset(
+    {"payment_intent_unexpected_state", "charge_already_refunded", "charge_already_captured"}
+)
+"""Something was done in between; looking again tells what."""
+_LAPSED: Final = frozenset({"automatic", "expired"})
+"""https://docs.stripe.com/api/payment_intents/object#payment_intent_object-cancellation_reason"""
+_STANDING: Final = frozenset({"succeeded", "pending"})
+"""https://docs.stripe.com/api/refunds/object#refund_object-status: refunds that were not taken back."""
+
+_STATES: Final = {
+    "requires_payment_method": ChargeState.DECLINED,
+    "requires_confirmation": ChargeState.DECLINED,
+    "requires_action": ChargeState.ACTION_REQUIRED,
+    "processing": ChargeState.PROCESSING,
+    "requires_capture": ChargeState.AUTHORIZED,
+    "succeeded": ChargeState.CAPTURED,
+    "canceled": ChargeState.VOID,
+}
+
+
+class StripeGateway:
+    """A booking has a customer of its own at Stripe: listing theirs has no delay, as searching has."""
+
+    def __init__(self, base_url: str = REAL_URL) -> None:
+        self._base_url = base_url
+        self._http = _Transport(new_client(base_url))
+
+    async def payer(self, call: Call, booking_id: UUID) -> str:
+        """A customer without name and address."""
+        params = {"metadata": {_BOOKING: str(booking_id)}}
+        customers = self._client(call).v1.customers
+        return str((await _asked(customers.create_async(_any(params), _once(call, "payer")))).id)
+
+    async def charges(self, call: Call, payer: str) -> Sequence[Charge]:
+        """Their PaymentIntents; a booking has a handful."""
+        params = {"customer": payer, "limit": 100, "expand": [f"data.{_WITH_CHARGE}"]}
+        found = await _asked(self._client(call).v1.payment_intents.list_async(_any(params)))
+        intents = [intent for intent in found.data if _TRY in (intent.metadata or {})]
+        charges = [await self._charge(call, intent) for intent in intents]
+        return sorted(charges, key=lambda charge: charge.number)
+
+    async def authorize(self, call: Call, order: Order) -> Charge:
+        """Create and confirm a PaymentIntent with `capture_method` manual."""
+        params: dict[str, Any] = {
+            "amount": order.amount,
+            "currency": order.currency.lower(),
+            "customer": order.payer,
+            "payment_method": order.method,
+            "payment_method_types": ["card"],
+            "capture_method": "manual",
+            "confirm": True,
+            "metadata": {_BOOKING: str(order.booking_id), _TRY: str(order.number)},
+            "expand": [_WITH_CHARGE],
+        }
+        if order.off_session:
+            params["off_session"] = True
+        elif order.is_kept:
+            params["setup_future_usage"] = "off_session"
+        intents = self._client(call).v1.payment_intents
+        once = _once(call, f"authorize/{order.number}")
+        return await self._charge(call, await _asked(intents.create_async(_any(params), once)))
+
+    async def capture(self, call: Call, ref: str, amount: int) -> Charge:
+        """Capture; what is left of it is let go: https://docs.stripe.com/api/payment_intents/capture."""
+        params = {"amount_to_capture": amount, "expand": [_WITH_CHARGE]}
+        intents = self._client(call).v1.payment_intents
+        once = _once(call, f"capture/{ref}/{amount}")
+        return await self._charge(call, await _asked(intents.capture_async(ref, _any(params), once)))
+
+    async def void(self, call: Call, ref: str) -> None:
+        """Cancel the PaymentIntent: https://docs.stripe.com/api/payment_intents/cancel."""
+        await _asked(self._client(call).v1.payment_intents.cancel_async(ref, None, _once(call, f"void/{ref}")))
+
+    async def refund(self, call: Call, ref: str, amount: int) -> None:
+        """Create a refund: https://docs.stripe.com/api/refunds/create."""
+        params = {"payment_intent": ref, "amount": amount, "metadata": {_BOOKING: "settled"}}
+        refunds = self._client(call).v1.refunds
+        await _asked(refunds.create_async(_any(params), _once(call, f"refund/{ref}/{amount}")))
+
+    def _client(self, call: Call) -> stripe.StripeClient:
+        return stripe.StripeClient(
+            call.account.secrets.get("api_key", ""),
+            base_addresses={"api": self._base_url},
+            max_network_retries=0,
+            http_client=self._http,
+        )
+
+    async def _charge(self, call: Call, intent: Any) -> Charge:
+        state = _STATES.get(intent.status, ChargeState.PROCESSING)
+        error = intent.last_payment_error
+        is_captured = state is ChargeState.CAPTURED
+        return Charge(
+            ref=intent.id,
+            number=int(intent.metadata[_TRY]),
+            state=state,
+            captured=intent.amount_received if is_captured else 0,
+            refunded=await self._refunded(call, intent) if is_captured else 0,
+            has_lapsed=intent.cancellation_reason in _LAPSED,
+            failure=_decline_code(error) if state is ChargeState.DECLINED and error else None,
+            action=_action(intent) if state is ChargeState.ACTION_REQUIRED else None,
+        )
+
+    async def _refunded(self, call: Call, intent: Any) -> int:
+        """What was given back. After a partial capture the charge's sum may count what was never taken."""
+        charge = intent.latest_charge
+        if charge is None or charge.amount_refunded == 0:
+            return 0
+        if charge.amount_captured == charge.amount:
+            return int(charge.amount_refunded)
+        params = {"payment_intent": intent.id, "limit": 100}
+        found = await _asked(self._client(call).v1.refunds.list_async(_any(params)))
+        own = [one for one in found.data if one.status in _STANDING and _BOOKING in (one.metadata or {})]
+        return sum(one.amount for one in own)
+
+
+class _Transport(stripe.HTTPClient):
+    """The library's way out: our own client, whose failures say what may have happened."""
+
+    name = "httpx"
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        super().__init__()
+        self._client = client
+
+    async def request_async(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        request = self._client.build_request(method.upper(), url, headers=dict(headers), content=post_data)
+        response = await send(self._client, request)
+        return response.content, response.status_code, response.headers
+
+
+def _any(params: dict[str, Any]) -> Any:
+    return params
+
+
+def _once(call: Call, operation: str) -> Any:
+    """Stripe forgets keys after a day: https://docs.stripe.com/api/idempotent_requests."""
+    return {"idempotency_key": f"{call.key}/{operation}"[:255]}
+
+
+async def _asked(asking: Any) -> Any:
+    try:
+        return await asking
+    except stripe.StripeError as error:
+        _raise_for(error)
+
+
+def _raise_for(error: stripe.StripeError) -> NoReturn:
+    """Say what an error means: https://docs.stripe.com/error-handling."""
+    status = error.http_status or 0
+    if isinstance(error, stripe.CardError):
+        raise DeclinedError(_decline_code(error.error) or error.code or "declined") from None
+    if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
+        raise VendorError("unauthorized", permanent=True) from None
+    if status == _TOO_MANY:
+        pause = retry_after((error.headers or {}).get("retry-after"))
+        raise VendorError("rate_limited", retry_after=pause) from None
+    if status in _MAY_PASS or status >= _SERVERS_FAULT or isinstance(error, stripe.APIConnectionError):
+        raise VendorError(f"http_{status}" if status else "unreachable") from None
+    if error.code in _OVERTAKEN:
+        raise VendorError("changed_meanwhile") from None
+    if isinstance(error, stripe.InvalidRequestError) and error.param == "payment_method":
+        raise DeclinedError("invalid_method") from None
+    raise VendorError(error.code or "invalid_request", permanent=True) from None
+
+
+def _decline_code(error: Any) -> str | None:
+    code = getattr(error, "decline_code", None) or getattr(error, "code", None)
+    return str(code) if code else None
+
+
+def _action(intent: Any) -> dict[str, Any]:
+    """What Stripe.js goes on with: https://docs.stripe.com/payments/3d-secure/authentication-flow."""
+    action = intent.next_action
+    redirect = getattr(action, "redirect_to_url", None)
+    return {"client_secret": intent.client_secret, "redirect_url": getattr(redirect, "url", None)}

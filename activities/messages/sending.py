@@ -1,0 +1,162 @@
+"""The effects `send_email` and `send_sms`: look whether the message may still be sent, write it, and send it."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parseaddr
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from temporalio import activity
+
+from activities.effects import Done, EffectRunner
+from activities.messages.calendar_entry import entry_for
+from activities.ports.mail import Mail, Mailer
+from activities.ports.texts import RecipientOptedOutError, Text, Texter
+from activities.ports.vendors import Account, Call
+from db.engine import autocommit
+from db.repositories import consents, message_facts, messages
+from db.repositories.consents import Consent
+from db.repositories.effects import Claimed
+from db.repositories.message_facts import Letter
+from db.repositories.messages import Words
+from domain.customers import Purpose
+from domain.effects import EffectKind, EffectRef, EffectState, ObsoleteError, Vendor, VendorError
+from domain.messages import Channel, MessageState, Suppressed, is_still_true, why_not
+from domain.notices import Audience
+from runtime.messages.rendering import Rendered, render
+from runtime.metrics import MESSAGES
+
+_WAS_SENT = frozenset({MessageState.SENT, MessageState.DELIVERED, MessageState.OPENED, MessageState.BOUNCED})
+
+
+class MessageActivities:
+    """Sends messages by the vendors that are given, whichever an effect names."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        runner: EffectRunner,
+        *,
+        mailers: Mapping[Vendor, Mailer],
+        texters: Mapping[Vendor, Texter],
+        mail_from: str,
+    ) -> None:
+        """`mail_from` is the sender of what the installation's own mail server sends."""
+        self._engine = engine
+        self._runner = runner
+        self._mailers = mailers
+        self._texters = texters
+        self._own_sender = parseaddr(mail_from)[1]
+
+    @activity.defn(name=EffectKind.SEND_EMAIL)
+    async def send_email(self, ref: EffectRef) -> str:
+        """Send an e-mail about a booking, once, if it is still true and wanted."""
+        return await self._runner.run(ref, self._email, _note_undone)
+
+    @activity.defn(name=EffectKind.SEND_SMS)
+    async def send_sms(self, ref: EffectRef) -> str:
+        """Send a text about a booking, once, if it is still true and agreed to."""
+        return await self._runner.run(ref, self._sms, _note_undone)
+
+    async def _email(self, claimed: Claimed, call: Call) -> Done:
+        letter = await self._letter(claimed)
+        if call.may_have_happened and letter.state in _WAS_SENT:  # the vendor told us so meanwhile
+            return _sent(claimed, letter, _words(letter), None)
+        _require_sendable(letter, letter.email)
+        words = _words(letter)
+        vendor_ref = await self._mailers[claimed.vendor].send(
+            call, self._mail(claimed, call.account, letter, words)
+        )
+        return _sent(claimed, letter, words, vendor_ref)
+
+    async def _sms(self, claimed: Claimed, call: Call) -> Done:
+        letter = await self._letter(claimed)
+        if call.may_have_happened and letter.state in _WAS_SENT:
+            return _sent(claimed, letter, _words(letter), None)
+        _require_sendable(letter, letter.phone)
+        words = await self._drafted(claimed, letter)
+        text = Text(to=letter.phone or "", body=words.text)
+        try:
+            vendor_ref = await self._texters[claimed.vendor].send(call, text)
+        except RecipientOptedOutError:
+            await self._note_opt_out(claimed, letter)
+            raise ObsoleteError(Suppressed.OPTED_OUT) from None
+        return _sent(claimed, letter, words, vendor_ref)
+
+    async def _drafted(self, claimed: Claimed, letter: Letter) -> Rendered:
+        """The same words at every attempt: a vendor without idempotency keys knows by them what it has sent."""
+        if letter.draft is not None:
+            return Rendered(letter.draft.language, None, letter.draft.body, None)
+        words = _words(letter)
+        async with autocommit(self._engine) as conn:
+            await messages.draft(
+                conn, claimed.business_id, _message_id(claimed), language=words.language, body=words.text
+            )
+        return words
+
+    async def _letter(self, claimed: Claimed) -> Letter:
+        async with autocommit(self._engine) as conn:
+            letter = await message_facts.of_message(conn, claimed.business_id, _message_id(claimed))
+        if letter is None:
+            raise VendorError("message_missing", permanent=True)
+        return letter
+
+    def _mail(self, claimed: Claimed, account: Account, letter: Letter, words: Rendered) -> Mail:
+        sender = account.settings.get("sender") or self._own_sender
+        entry = entry_for(letter, sender=sender, now=datetime.now(UTC))
+        return Mail(
+            message_id=str(_message_id(claimed)),
+            kind=letter.occasion.kind,
+            to=letter.email or "",
+            to_name=letter.to_name,
+            sender_name=letter.facts.business_name,
+            reply_to=None,
+            subject=words.subject or "",
+            text=words.text,
+            html=words.html or "",
+            calendar=entry.content if entry else None,
+            calendar_method=entry.method if entry else None,
+        )
+
+    async def _note_opt_out(self, claimed: Claimed, letter: Letter) -> None:
+        """Who told the vendor to stop has told us: nothing is sent until they agree anew."""
+        if letter.occasion.audience is not Audience.CUSTOMER:
+            return
+        refusal = Consent(Purpose.SMS, granted=False, source=f"{claimed.vendor}_stop", text="")
+        async with self._engine.begin() as conn:
+            if await consents.lock_customer(conn, claimed.business_id, letter.customer_id):
+                await consents.record(conn, claimed.business_id, letter.customer_id, refusal)
+
+
+def _require_sendable(letter: Letter, address: str | None) -> None:
+    """Raises ObsoleteError when it is not true any more, or not wanted."""
+    if not is_still_true(letter.told, letter.standing, datetime.now(UTC)):
+        raise ObsoleteError(Suppressed.NO_LONGER_TRUE)
+    occasion = letter.occasion
+    refused = why_not(occasion.channel, occasion.audience, address, letter.consent)
+    if refused is not None:
+        raise ObsoleteError(refused)
+
+
+def _words(letter: Letter) -> Rendered:
+    return render(letter.occasion, letter.facts, letter.own)
+
+
+def _sent(claimed: Claimed, letter: Letter, words: Rendered, vendor_ref: str | None) -> Done:
+    async def write(conn: AsyncConnection) -> None:
+        kept = Words(words.language, words.subject, words.text)
+        await messages.note_sent(conn, claimed.business_id, _message_id(claimed), kept, vendor_ref)
+        MESSAGES.labels(letter.occasion.channel, MessageState.SENT).inc()
+
+    return Done(vendor_ref=vendor_ref, write=write)
+
+
+async def _note_undone(conn: AsyncConnection, claimed: Claimed, state: EffectState, error: str) -> None:
+    became = MessageState.FAILED if state is EffectState.FAILED else MessageState.SUPPRESSED
+    await messages.note_unsent(conn, claimed.business_id, _message_id(claimed), became, error)
+    channel = Channel.EMAIL if claimed.kind is EffectKind.SEND_EMAIL else Channel.SMS
+    MESSAGES.labels(channel, became).inc()
+
+
+def _message_id(claimed: Claimed) -> UUID:
+    return UUID(claimed.subject["message_id"])

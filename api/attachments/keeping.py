@@ -1,0 +1,203 @@
+"""Keeping files: the row is announced, the content stored, and the row shown with the line in the audit log.
+
+A crash in between leaves a row that is not shown, by which the sweeper finds what is to be tidied up.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+import structlog
+from fastapi import Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.attachments.names import disposition
+from api.attachments.receiving import Content
+from api.attachments.schemas import FileOut
+from api.deps import Parts
+from api.writing import OnceWriter, Writer
+from db.engine import autocommit
+from db.repositories import attachments, integrations
+from db.repositories.attachments import NewFile
+from db.repositories.rows import Row
+from domain.effects import Port, Vendor
+from domain.errors import NotFoundError, StorageUnavailableError, TooManyFilesError
+from runtime.ids import new_id
+from runtime.json import to_json
+from runtime.storage import FOLDER, Storage, StorageError
+
+_log = structlog.get_logger()
+
+MOST_FILES: Final = 50
+"""Of one booking, and exports of one business."""
+
+
+class _Asked(BaseModel):
+    """What an upload is, by which one that is sent again is known."""
+
+    name: str
+    content_type: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that somebody wants kept."""
+
+    business_id: UUID
+    booking_id: UUID | None
+    """None: an export of the business."""
+    name: str
+    content_type: str
+    content: Content
+    uploaded_by: UUID | None
+    location: str
+    """The address below which it will be found by its id."""
+    file_id: UUID = field(default_factory=new_id)
+
+    @property
+    def asked(self) -> BaseModel | None:
+        """None of an export: another one of the same business is asked for with the same words."""
+        if self.booking_id is None:
+            return None
+        return _Asked(name=self.name, content_type=self.content_type, sha256=self.content.sha256)
+
+    def row(self, storage: str) -> NewFile:
+        folder = "exports" if self.booking_id is None else "attachments"
+        return NewFile(
+            id=self.file_id,
+            booking_id=self.booking_id,
+            name=self.name,
+            content_type=self.content_type,
+            size_bytes=self.content.size_bytes,
+            sha256=self.content.sha256,
+            storage=storage,
+            storage_key=f"businesses/{self.business_id}/{folder}/{self.file_id}",
+            uploaded_by=self.uploaded_by,
+        )
+
+
+async def keep(parts: Parts, write: OnceWriter, upload: Upload) -> Response:
+    """Keep a file, once for each `Idempotency-Key`: 201 with what it is known as.
+
+    Raises:
+        TooManyFilesError: there are as many as there may be.
+        StorageUnavailableError: the store does not take it.
+    """
+    storage = await _storage_of(parts, upload.business_id)
+    new = upload.row(storage.name)
+    async with autocommit(parts.engine) as conn:
+        if not await attachments.add(conn, upload.business_id, new, most=MOST_FILES):
+            raise TooManyFilesError
+    shown = False
+
+    async def show(conn: AsyncConnection) -> Response:
+        nonlocal shown
+        row = await attachments.mark_stored(conn, upload.business_id, upload.file_id)
+        if row is None:
+            raise StorageUnavailableError
+        write.concerns(upload.file_id)
+        shown = True
+        return _created(row, f"{upload.location}/{upload.file_id}")
+
+    # What may yet arrive at the store is left to the sweeper: it waits until nothing can be under way any more.
+    await _put(storage, new, upload.content)
+    try:
+        return await write.once(upload.asked, show)
+    finally:
+        if not shown:  # it failed, or the key had its answer already
+            await _discard(parts, storage, upload.business_id, new.id, new.storage_key)
+
+
+async def read(parts: Parts, row: Row | None) -> Response:
+    """200 with the content, as something to be saved and never to be shown in the page.
+
+    Raises:
+        NotFoundError: there is no row.
+        StorageUnavailableError: the store does not give it.
+    """
+    if row is None:
+        raise NotFoundError
+    stack = AsyncExitStack()
+    try:
+        storage = await _storage_of(parts, row["business_id"], row["storage"])
+        pieces = await stack.enter_async_context(storage.read(row["storage_key"]))
+    except StorageError as error:
+        raise _unavailable(error) from None
+    headers = {
+        "Content-Type": row["content_type"],
+        "Content-Length": str(row["size_bytes"]),
+        "Content-Disposition": disposition(row["name"]),
+        "Cache-Control": "private, no-store",
+    }
+    return StreamingResponse(_through(pieces, stack), headers=headers)
+
+
+async def remove(parts: Parts, write: Writer, row: Row) -> None:
+    """Show a file no longer, and have its content deleted: now if the store can be reached, else soon."""
+    async with write.begin() as conn:
+        gone = await attachments.mark_deleted(conn, row["business_id"], row["id"])
+    if gone is None:
+        return
+    try:
+        storage = await _storage_of(parts, row["business_id"], row["storage"])
+    except StorageUnavailableError:
+        return
+    await _discard(parts, storage, row["business_id"], row["id"], row["storage_key"])
+
+
+def shown(row: Row) -> FileOut:
+    """A file as it is told."""
+    return FileOut(**{name: row[name] for name in FileOut.model_fields})
+
+
+def _created(row: Row, location: str) -> Response:
+    body = to_json(shown(row).model_dump(mode="json"))
+    return Response(body, 201, {"Location": location}, "application/json")
+
+
+async def _storage_of(parts: Parts, business_id: UUID, name: str | None = None) -> Storage:
+    """The store that the business has now, or the one of that name."""
+    if name == FOLDER:
+        return parts.storages.of(None)
+    async with autocommit(parts.engine) as conn:
+        found = await integrations.open_one(conn, business_id, Port.STORAGE, Vendor.S3)
+    if found is None and name is not None:
+        raise _unavailable(StorageError("not_configured"))
+    try:
+        return parts.storages.of(found)
+    except StorageError as error:
+        raise _unavailable(error) from None
+
+
+async def _put(storage: Storage, new: NewFile, content: Content) -> None:
+    try:
+        await storage.put(new.storage_key, content.file, new.size_bytes, new.content_type)
+    except StorageError as error:
+        raise _unavailable(error) from None
+
+
+async def _discard(parts: Parts, storage: Storage, business_id: UUID, file_id: UUID, key: str) -> None:
+    """Delete what is not shown. What cannot be deleted now, the sweeper finds by its row."""
+    try:
+        await storage.delete(key)
+    except StorageError as error:
+        _log.warning("file_not_deleted", file_id=str(file_id), error=error.code)
+        return
+    async with autocommit(parts.engine) as conn:
+        await attachments.forget(conn, business_id, file_id)
+
+
+def _unavailable(error: StorageError) -> StorageUnavailableError:
+    _log.warning("storage_failed", error=error.code)
+    return StorageUnavailableError()
+
+
+async def _through(pieces: AsyncIterator[bytes], stack: AsyncExitStack) -> AsyncIterator[bytes]:
+    async with stack:
+        async for piece in pieces:
+            yield piece

@@ -1,0 +1,128 @@
+"""`/v1/bookings/{booking_id}/attachments`: files that belong to a booking, for all who have to do with it."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+
+from api.access import needs
+from api.attachments import keeping
+from api.attachments.keeping import Upload
+from api.attachments.receiving import TYPES, content_type_of, received
+from api.attachments.schemas import FileName, FileOut, Files
+from api.bookings.finding import find_booking
+from api.deps import AppParts
+from api.exchange import Exchange, ThisExchange
+from api.writing import Writing, WritingOnce
+from db.engine import autocommit
+from db.repositories import attachments
+from db.repositories.rows import Row
+from domain.access import Permission, actors_for
+from domain.errors import ForbiddenError, NotFoundError
+from domain.lifecycle import DESK
+
+router = APIRouter(prefix="/v1/bookings/{booking_id}/attachments", tags=["attachments"])
+
+_BINARY: Final[dict[str, Any]] = {"schema": {"type": "string", "format": "binary"}}
+_BODY: Final[dict[str, Any]] = {
+    "requestBody": {"required": True, "content": {kind: _BINARY for kind in sorted(TYPES)}}
+}
+_CONTENT: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "The file.", "content": {kind: _BINARY for kind in sorted(TYPES)}}
+}
+
+
+@router.post(
+    "",
+    operation_id="addAttachment",
+    dependencies=[needs(Permission.ATTACH_FILES)],
+    status_code=201,
+    response_model=FileOut,
+    openapi_extra=_BODY,
+)
+async def add(
+    booking_id: UUID,
+    request: Request,
+    parts: AppParts,
+    exchange: ThisExchange,
+    write: WritingOnce,
+    name: FileName = "file",
+) -> Response:
+    """Attach a file: the body as it is, of 10 MiB at most, with its `Content-Type`. A booking may have 50."""
+    booking = await find_booking(parts, exchange, booking_id)
+    content_type = content_type_of(request)
+    async with received(request) as content:
+        upload = Upload(
+            business_id=booking["business_id"],
+            booking_id=booking_id,
+            name=name,
+            content_type=content_type,
+            content=content,
+            uploaded_by=exchange.caller.id,
+            location=f"/v1/bookings/{booking_id}/attachments",
+        )
+        return await keeping.keep(parts, write, upload)
+
+
+@router.get(
+    "",
+    operation_id="listAttachments",
+    dependencies=[needs(Permission.READ_BOOKINGS)],
+)
+async def list_(booking_id: UUID, parts: AppParts, exchange: ThisExchange) -> Files:
+    """The files of the booking, the first first."""
+    booking = await find_booking(parts, exchange, booking_id)
+    async with autocommit(parts.engine) as conn:
+        found = await attachments.list_all(conn, booking["business_id"], booking_id)
+    return Files(items=[keeping.shown(row) for row in found])
+
+
+@router.get(
+    "/{attachment_id}",
+    operation_id="getAttachment",
+    dependencies=[needs(Permission.READ_BOOKINGS)],
+    response_class=Response,
+    responses=_CONTENT,
+)
+async def get(booking_id: UUID, attachment_id: UUID, parts: AppParts, exchange: ThisExchange) -> Response:
+    """The content of a file, to be saved."""
+    booking = await find_booking(parts, exchange, booking_id)
+    return await keeping.read(parts, await _found(parts, booking, attachment_id))
+
+
+@router.delete(
+    "/{attachment_id}",
+    operation_id="deleteAttachment",
+    dependencies=[needs(Permission.ATTACH_FILES)],
+    status_code=204,
+)
+async def delete(
+    booking_id: UUID, attachment_id: UUID, parts: AppParts, exchange: ThisExchange, write: Writing
+) -> None:
+    """Take a file away: one's own, or as the desk any."""
+    booking = await find_booking(parts, exchange, booking_id)
+    found = await _found(parts, booking, attachment_id)
+    _require_own(exchange, booking, found)
+    write.concerns(attachment_id)
+    await keeping.remove(parts, write, found)
+
+
+async def _found(parts: AppParts, booking: Row, attachment_id: UUID) -> Row:
+    async with autocommit(parts.engine) as conn:
+        row = await attachments.find(conn, booking["business_id"], booking["id"], attachment_id)
+    if row is None:
+        raise NotFoundError("This booking has no such file.")
+    return row
+
+
+def _require_own(exchange: Exchange, booking: Row, found: Row) -> None:
+    actors = actors_for(
+        exchange.caller,
+        booking["id"],
+        business_id=booking["business_id"],
+        provider_id=booking["provider_id"],
+        customer_user_id=booking["customer_user_id"],
+    )
+    is_own = exchange.caller.id is not None and found["uploaded_by"] == exchange.caller.id
+    if not is_own and not any(actor.role in DESK for actor in actors):
+        raise ForbiddenError("Only who has attached it, and the desk, may take it away.")

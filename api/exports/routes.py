@@ -1,0 +1,97 @@
+"""`/v1/businesses/{business}/exports`: the business as one document, written into its storage and kept there."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+
+from api.access import ThisBusiness, needs
+from api.attachments import keeping
+from api.attachments.keeping import Upload
+from api.attachments.receiving import spooled
+from api.attachments.schemas import FileOut, Files
+from api.deps import AppParts
+from api.exchange import ThisExchange
+from api.middleware import allow_time
+from api.transfer.exporting import json_document, read_sections
+from api.transfer.shapes import Section
+from api.writing import Writing, WritingOnce
+from db.engine import autocommit
+from db.repositories import attachments
+from db.repositories.rows import Row
+from domain.access import Permission
+from domain.errors import NotFoundError
+
+router = APIRouter(prefix="/v1/businesses/{business}/exports", tags=["transfer"])
+
+_JSON: Final = "application/json"
+_SECONDS: Final = 120.0
+_CONTENT: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "The export.", "content": {_JSON: {"schema": {"type": "object"}}}}
+}
+
+
+@router.post(
+    "",
+    operation_id="createExport",
+    dependencies=[needs(Permission.KEEP_EXPORTS)],
+    status_code=201,
+    response_model=FileOut,
+)
+async def create(
+    business: ThisBusiness, request: Request, parts: AppParts, exchange: ThisExchange, write: WritingOnce
+) -> Response:
+    """Write the business as it is now into its storage: what `GET …/export` gives, customers included."""
+    allow_time(request, _SECONDS)
+    sections = await read_sections(parts.engine, business["id"], [*Section], parts.now())
+    document = json_document(parts.engine, business, sections, with_customers=True)
+    async with spooled(document) as content:
+        upload = Upload(
+            business_id=business["id"],
+            booking_id=None,
+            name=f"{business['slug']}-{parts.now():%Y-%m-%d}.json",
+            content_type=_JSON,
+            content=content,
+            uploaded_by=exchange.caller.id,
+            location=f"/v1/businesses/{business['id']}/exports",
+        )
+        return await keeping.keep(parts, write, upload)
+
+
+@router.get("", operation_id="listExports", dependencies=[needs(Permission.KEEP_EXPORTS)])
+async def list_(business: ThisBusiness, parts: AppParts) -> Files:
+    """The exports that are kept, the first first."""
+    async with autocommit(parts.engine) as conn:
+        found = await attachments.list_all(conn, business["id"], None)
+    return Files(items=[keeping.shown(row) for row in found])
+
+
+@router.get(
+    "/{export_id}",
+    operation_id="getExport",
+    dependencies=[needs(Permission.KEEP_EXPORTS)],
+    response_class=Response,
+    responses=_CONTENT,
+)
+async def get(business: ThisBusiness, export_id: UUID, parts: AppParts) -> Response:
+    """An export, as an import takes it."""
+    return await keeping.read(parts, await _found(parts, business, export_id))
+
+
+@router.delete(
+    "/{export_id}",
+    operation_id="deleteExport",
+    dependencies=[needs(Permission.KEEP_EXPORTS)],
+    status_code=204,
+)
+async def delete(business: ThisBusiness, export_id: UUID, parts: AppParts, write: Writing) -> None:
+    """Keep an export no longer."""
+    await keeping.remove(parts, write, await _found(parts, business, export_id))
+
+
+async def _found(parts: AppParts, business: Row, export_id: UUID) -> Row:
+    async with autocommit(parts.engine) as conn:
+        row = await attachments.find(conn, business["id"], None, export_id)
+    if row is None:
+        raise NotFoundError("The business keeps no such export.")
+    return row

@@ -1,0 +1,80 @@
+"""`/v1/businesses/{business}/findings`: where vendors' records and bookings differ, and what becomes of it."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from api import cursors
+from api.access import ThisBusiness, needs
+from api.businesses.answers import listed
+from api.deps import AppParts
+from api.findings.schemas import FindingOut, FindingPage
+from api.writing import Writing
+from db.engine import autocommit
+from db.repositories import findings
+from domain.access import Permission
+from domain.errors import NotFoundError
+from domain.reconciliation import FindingState
+
+router = APIRouter(prefix="/v1/businesses/{business}", tags=["findings"])
+
+
+@router.get(
+    "/findings",
+    operation_id="listFindings",
+    dependencies=[needs(Permission.READ_JOBS)],
+    response_model=FindingPage,
+)
+async def list_findings(
+    business: ThisBusiness,
+    parts: AppParts,
+    state: FindingState | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=cursors.LONGEST)] = None,
+) -> Response:
+    """Differences between vendors' records and bookings, the latest first.
+
+    What is `open` waits for a decision of yours; what is `repairing` mends itself.
+    """
+    listing = f"findings/{business['id']}/{state}"
+    after = parts.cursors.decode(listing, cursor) if cursor else None
+    async with autocommit(parts.engine) as conn:
+        rows = await findings.list_page(
+            conn, business["id"], limit=limit + 1, state=state, after=(after[0], after[1]) if after else None
+        )
+    shown = rows[:limit]
+    more = parts.cursors.encode(listing, shown[-1]["found_at"], shown[-1]["id"]) if len(rows) > limit else None
+    items = [FindingOut(**row).model_dump(mode="json") for row in shown]
+    return listed({"items": items, "next_cursor": more})
+
+
+@router.post(
+    "/findings/{finding_id}/resolve",
+    operation_id="resolveFinding",
+    dependencies=[needs(Permission.REPAIR_JOBS)],
+    response_model=FindingOut,
+)
+async def resolve_finding(business: ThisBusiness, finding_id: UUID, write: Writing) -> Response:
+    """Put a finding aside. It comes back when the difference has become another one."""
+    async with write.begin() as conn:
+        row = await findings.resolve(conn, business["id"], finding_id)
+        if row is None:
+            raise NotFoundError("This business has no such finding.")
+    return listed(FindingOut(**row).model_dump(mode="json"))
+
+
+@router.post(
+    "/reconcile",
+    status_code=202,
+    operation_id="reconcileBusiness",
+    dependencies=[needs(Permission.REPAIR_JOBS)],
+)
+async def reconcile_business(business: ThisBusiness, parts: AppParts, write: Writing) -> Response:
+    """Have vendors' records compared with bookings now, beside the rounds that come by the clock.
+
+    What is found is among the findings within a minute or so. One round goes on at a time.
+    """
+    async with write.begin():
+        await parts.gateway.reconcile(business["id"])
+    return Response(status_code=202)

@@ -1,0 +1,36 @@
+"""What payment gateways' calls have in common: they carry no state into our records.
+
+They may come first, twice or in the wrong order. So each only has the truth asked for, in the payment's own lane.
+"""
+
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.hooks.hook import Event, Integration
+from db.repositories import payments
+from db.repositories.payments import Called
+from domain.effects import Vendor
+
+_BOOKING: Final = "holdfast_booking"
+
+
+async def plan_sync(
+    conn: AsyncConnection, integration: Integration, vendor: Vendor, event: Event, ref: Any
+) -> None:
+    """Have the payment that an event is about compared with the gateway's; nothing if it is none of ours."""
+    called = Called(
+        vendor=vendor,
+        event_id=event.id,
+        booking_id=_uuid((event.data.get("metadata") or {}).get(_BOOKING)),
+        gateway_ref=ref if isinstance(ref, str) else None,
+    )
+    await payments.plan_sync(conn, integration.business_id, called)
+
+
+def _uuid(value: Any) -> UUID | None:
+    try:
+        return UUID(value)
+    except (ValueError, TypeError, AttributeError):
+        return None

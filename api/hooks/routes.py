@@ -1,0 +1,108 @@
+"""`/v1/hooks/{vendor}/{integration_id}`: what vendors call.
+
+Who calls is proved by the signature alone. Each event is taken in the transaction that notes its id, so that one
+that is delivered again does nothing; neither bodies nor headers are kept.
+"""
+
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import structlog
+from fastapi import APIRouter, Query, Request, Response
+
+from api.access import needs
+from api.deps import AppParts, Parts
+from api.exchange import exchange_of
+from api.hooks.hook import Event, Hook, Integration, Received
+from api.hooks.registry import HOOKS
+from api.middleware import allow_body
+from db.engine import autocommit
+from db.repositories import inbound, integrations
+from domain.access import Permission
+from domain.errors import InvalidRequestError, NotFoundError, UnauthenticatedError
+from runtime.json import from_json
+from runtime.secrets import Secrets
+
+router = APIRouter(prefix="/v1/hooks", tags=["hooks"])
+
+_log = structlog.get_logger()
+
+_MOST_BYTES: Final = 1024 * 1024
+"""SendGrid collects up to 768 KB: https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event."""
+_ANY: Final[dict[str, Any]] = {"schema": {}}
+_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "description": "As the vendor documents it, signed by the vendor.",
+        "content": {"application/json": _ANY, "application/x-www-form-urlencoded": _ANY},
+    }
+}
+
+
+@router.post(
+    "/{vendor}/{integration_id}",
+    operation_id="receiveHook",
+    dependencies=[needs(Permission.CALL_BACK)],
+    response_class=Response,
+    openapi_extra=_BODY,
+)
+async def receive_hook(
+    vendor: str,
+    integration_id: UUID,
+    request: Request,
+    parts: AppParts,
+    effect: Annotated[str | None, Query(max_length=255, description="The key of the effect it is about.")] = None,
+) -> Response:
+    """Take a vendor's call. Its signature is checked, and an event that was taken before does nothing."""
+    exchange_of(request).is_audited = True  # what it changes says of itself that the vendor has said so
+    hook, integration = await _called(parts, vendor, integration_id)
+    exchange_of(request).business_id = integration.business_id
+    allow_body(request, _MOST_BYTES)
+    received = Received(
+        url=_public_url(parts, request),
+        query={} if effect is None else {"effect": effect},
+        headers=request.headers,
+        body=await request.body(),
+    )
+    if not hook.verify(received, integration):
+        raise UnauthenticatedError("The call is not signed by the vendor.")
+    await _take(parts, vendor, hook, integration, _events(hook, received))
+    return hook.answer()
+
+
+async def _called(parts: Parts, vendor: str, integration_id: UUID) -> tuple[Hook, Integration]:
+    hook = HOOKS.get(vendor)
+    if hook is None:
+        raise NotFoundError
+    async with autocommit(parts.engine) as conn:
+        row = await integrations.find_by_id(conn, integration_id)
+    if row is None or row["vendor"] != vendor:
+        raise NotFoundError
+    stored = row["secrets_encrypted"]
+    secrets = {} if stored is None else from_json(Secrets(parts.settings.secrets_key).decrypt(stored))
+    return hook, Integration(row["id"], row["business_id"], row["settings"], secrets)
+
+
+def _public_url(parts: Parts, request: Request) -> str:
+    """What the vendor called, whatever a proxy has made of it: some sign it."""
+    path = request.scope["raw_path"].decode("latin-1")
+    query = request.scope["query_string"].decode("latin-1")
+    return f"{parts.settings.public_url.rstrip('/')}{path}" + (f"?{query}" if query else "")
+
+
+def _events(hook: Hook, received: Received) -> list[Event]:
+    try:
+        return list(hook.events(received))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InvalidRequestError("The call is none that the vendor documents.") from error
+
+
+async def _take(parts: Parts, vendor: str, hook: Hook, integration: Integration, events: list[Event]) -> None:
+    told = [inbound.Told(event.id, event.type) for event in events]
+    async with parts.engine.begin() as conn:
+        new = await inbound.note(conn, integration.business_id, integration.id, told)
+        for event in events:
+            if event.id in new:
+                new.remove(event.id)  # a call may hold it twice
+                await hook.take(conn, integration, event)
+    _log.info("hook_taken", vendor=vendor, integration_id=str(integration.id), events=len(events))

@@ -1,0 +1,99 @@
+"""SendGrid's Event Webhook, signed: what became of an e-mail, and who wants no more.
+
+https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event
+"""
+
+import base64
+import binascii
+import time
+from collections.abc import Sequence
+from types import MappingProxyType
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.hooks.consents import note_word
+from api.hooks.hook import Event, Hook, Integration, Received
+from db.repositories import inbound
+from db.repositories.inbound import Delivery
+from domain.customers import Purpose
+from runtime.json import from_json
+
+SIGNATURE: Final = "X-Twilio-Email-Event-Webhook-Signature"
+TIMESTAMP: Final = "X-Twilio-Email-Event-Webhook-Timestamp"
+_SOURCE: Final = "sendgrid"
+_MESSAGE: Final = "message/"
+
+_FRESH_SECONDS: Final = 30 * 86_400
+"""What is older is a copy: SendGrid tries for a day, and we know for 90 days what we have taken."""
+
+_STATES: Final = MappingProxyType(
+    {
+        "processed": "sent",
+        "delivered": "delivered",
+        "open": "opened",
+        "click": "opened",
+        "bounce": "bounced",
+        "dropped": "failed",
+    }
+)
+_REFUSALS: Final = MappingProxyType(
+    {"unsubscribe": "opened", "group_unsubscribe": "opened", "spamreport": "opened"}
+)
+"""Who says so has had the e-mail before them."""
+
+
+class SendGridHook(Hook):
+    """Events of e-mails that carry the key of their effect."""
+
+    def verify(self, received: Received, integration: Integration) -> bool:
+        """ECDSA over the timestamp and the body, with the key that SendGrid shows in its settings."""
+        try:
+            key = load_der_public_key(base64.b64decode(integration.secrets["webhook_public_key"]))
+            signature = base64.b64decode(received.headers[SIGNATURE])
+            signed = received.headers[TIMESTAMP].encode() + received.body
+            assert isinstance(key, EllipticCurvePublicKey)
+            key.verify(signature, signed, ECDSA(SHA256()))
+            age = time.time() - int(received.headers[TIMESTAMP])
+        except (KeyError, AssertionError, ValueError, binascii.Error, InvalidSignature):
+            return False
+        return age < _FRESH_SECONDS
+
+    def events(self, received: Received) -> Sequence[Event]:
+        """Those of our own e-mails, by e-mail and then by time: so two calls never wait for each other."""
+        told = from_json(received.body)
+        ours = [one for one in told if isinstance(one.get("effect"), str) and one["event"] in _STATES | _REFUSALS]
+        ours.sort(key=lambda one: (one["effect"], one["timestamp"], one["sg_event_id"]))
+        return [Event(id=str(one["sg_event_id"])[:255], type=one["event"], data=one) for one in ours]
+
+    async def take(self, conn: AsyncConnection, integration: Integration, event: Event) -> None:
+        """Move the message on; who unsubscribes or reports spam has refused e-mails."""
+        delivery = _delivery(event)
+        customer_id = await inbound.move_message(conn, integration.business_id, delivery)
+        if event.type in _REFUSALS and customer_id is not None:
+            await note_word(
+                conn,
+                integration.business_id,
+                customer_id,
+                Purpose.EMAIL,
+                granted=False,
+                source=_SOURCE,
+                said=event.type,
+            )
+
+
+def _delivery(event: Event) -> Delivery:
+    told: dict[str, Any] = event.data
+    state = (_STATES | _REFUSALS)[event.type]
+    return Delivery(
+        channel="email",
+        state=state,
+        key=told["effect"].removeprefix(_MESSAGE),
+        # `<X-Message-Id>.<where it was processed>`: the first part is what sending it was answered with
+        vendor_ref=str(told.get("sg_message_id", "")).partition(".")[0][:255] or None,
+        error=f"{_SOURCE}_{event.type}" if state in ("bounced", "failed") else None,
+    )

@@ -1,0 +1,100 @@
+"""Twilio's calls: what became of a text message, and texts by which people stop or start them.
+
+https://www.twilio.com/docs/messaging/guides/track-outbound-message-status
+https://www.twilio.com/docs/messaging/guides/webhook-request
+"""
+
+from collections.abc import Sequence
+from types import MappingProxyType
+from typing import Final
+from urllib.parse import parse_qsl
+
+from fastapi import Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.datastructures import ImmutableMultiDict
+from twilio.request_validator import RequestValidator
+
+from api.hooks.consents import note_word
+from api.hooks.hook import Event, Hook, Integration, Received
+from db.repositories import inbound
+from db.repositories.inbound import Delivery
+from domain.customers import Purpose
+
+SIGNATURE: Final = "X-Twilio-Signature"
+_MOST_FIELDS: Final = 200
+_SOURCE: Final = "twilio"
+_MESSAGE: Final = "message/"
+_NOTHING_TO_SAY: Final = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
+
+_STATES: Final = MappingProxyType(
+    {"sent": "sent", "delivered": "delivered", "read": "opened", "undelivered": "failed", "failed": "failed"}
+)
+_STOP: Final = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"})
+"""https://help.twilio.com/articles/223134027: Twilio itself sends nothing more after one of these."""
+_START: Final = frozenset({"START", "YES", "UNSTOP"})
+
+
+class TwilioHook(Hook):
+    """Status callbacks, whose URL names the effect, and texts that come in at the business's number."""
+
+    def verify(self, received: Received, integration: Integration) -> bool:
+        """HMAC over the URL and the form: https://www.twilio.com/docs/usage/webhooks/webhooks-security."""
+        token, signature = integration.secrets.get("auth_token"), received.headers.get(SIGNATURE)
+        if not token or not signature:
+            return False
+        try:
+            form = ImmutableMultiDict(_form(received.body))
+        except ValueError:
+            return False
+        return bool(RequestValidator(token).validate(received.url, form, signature))
+
+    def events(self, received: Received) -> Sequence[Event]:
+        """One: a new status, or a word that stops or starts texts. Other texts are none of our business."""
+        form = dict(_form(received.body))
+        sid = form["MessageSid"]
+        status = form.get("MessageStatus")
+        if status is not None:
+            form["effect"] = received.query.get("effect", "")
+            return [Event(id=f"{sid}/{status}", type=f"message.{status}", data=form)] if status in _STATES else []
+        word = form.get("OptOutType") or form["Body"].strip().upper()
+        if word not in _STOP | _START:
+            return []
+        return [Event(id=f"{sid}/received", type="stop" if word in _STOP else "start", data=form)]
+
+    async def take(self, conn: AsyncConnection, integration: Integration, event: Event) -> None:
+        """Move the message on; or keep what everybody with this number has said to this business."""
+        if event.type.startswith("message."):
+            await inbound.move_message(conn, integration.business_id, _delivery(event.data))
+            return
+        granted = event.type == "start"
+        for customer_id in await inbound.lock_customers_at(conn, integration.business_id, event.data["From"]):
+            await note_word(
+                conn,
+                integration.business_id,
+                customer_id,
+                Purpose.SMS,
+                granted=granted,
+                source=f"{_SOURCE}_{event.type}",
+                said=event.type.upper(),
+            )
+
+    def answer(self) -> Response:
+        """TwiML that sends no reply: Twilio answers STOP, START and HELP itself."""
+        return Response(_NOTHING_TO_SAY, media_type="text/xml")
+
+
+def _form(body: bytes) -> list[tuple[str, str]]:
+    """Raises ValueError for more fields than Twilio ever sends."""
+    return parse_qsl(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+
+
+def _delivery(form: dict[str, str]) -> Delivery:
+    state = _STATES[form["MessageStatus"]]
+    code = form.get("ErrorCode")
+    return Delivery(
+        channel="sms",
+        state=state,
+        key=form["effect"].removeprefix(_MESSAGE) or None,
+        vendor_ref=form["MessageSid"][:255],
+        error=f"{_SOURCE}_{code[:20]}" if code and state == "failed" else None,
+    )

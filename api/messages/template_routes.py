@@ -1,0 +1,204 @@
+"""`/v1/businesses/{business}/message-templates`: the words of messages, ours or the business's own."""
+
+from dataclasses import asdict, replace
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api import caching
+from api.access import ThisBusiness, needs
+from api.bookings.finding import find_booking
+from api.businesses.answers import changed, invalid, listed
+from api.caching import MayExpect
+from api.deps import AppParts, Parts
+from api.exchange import Exchange, ThisExchange
+from api.messages.checking import template_of, tried
+from api.messages.schemas import (
+    Language,
+    PreviewIn,
+    PreviewOut,
+    TemplateIn,
+    TemplateOut,
+    Templates,
+)
+from api.writing import Writing
+from db.engine import autocommit
+from db.repositories import message_facts, message_templates
+from db.repositories.rows import Row
+from domain.access import Permission, admit
+from domain.errors import NotFoundError
+from domain.messages import OCCASIONS, VARIABLES, Channel, Facts, Occasion, Template
+from domain.notices import Audience, NoticeKind
+from runtime.messages.defaults import defaults
+from runtime.messages.rendering import Rendered, render, sample_facts
+
+router = APIRouter(prefix="/v1/businesses/{business}/message-templates", tags=["messages"])
+
+_ONE: Final = "/{kind}/{audience}/{channel}/{language}"
+
+
+async def _occasion(kind: NoticeKind, audience: Audience, channel: Channel) -> Occasion:
+    occasion = Occasion(kind, audience, channel)
+    if occasion not in OCCASIONS:
+        raise NotFoundError(f"The {audience} gets no {kind} by {channel}.")
+    return occasion
+
+
+ThisOccasion = Annotated[Occasion, Depends(_occasion)]
+
+
+@router.get(
+    "",
+    operation_id="listMessageTemplates",
+    dependencies=[needs(Permission.MANAGE_BUSINESS)],
+    response_model=Templates,
+)
+async def list_templates(business: ThisBusiness, request: Request, parts: AppParts) -> Response:
+    """The words that are in force, in every language: the business's own, and ours where it has none."""
+    async with autocommit(parts.engine) as conn:
+        rows = await message_templates.list_all(conn, business["id"])
+    own = [_own(row) for row in rows]
+    replaced = {_key(template) for template in own}
+    ours = [_ours(occasion, template) for (occasion, _), template in defaults().items()]
+    items = own + [template for template in ours if _key(template) not in replaced]
+    variables = [{"name": name, "meaning": meaning} for name, meaning in VARIABLES.items()]
+    return caching.cached(request, {"items": sorted(items, key=_key), "variables": variables}, caching.PRIVATE)
+
+
+@router.get(
+    _ONE,
+    operation_id="getMessageTemplate",
+    dependencies=[needs(Permission.MANAGE_BUSINESS)],
+    response_model=TemplateOut,
+)
+async def get_template(
+    business: ThisBusiness, occasion: ThisOccasion, language: Language, request: Request, parts: AppParts
+) -> Response:
+    """The words that are in force for one message in one language."""
+    async with autocommit(parts.engine) as conn:
+        found = await _in_force(conn, business["id"], occasion, language)
+    if found is None:
+        raise NotFoundError(f"There are no words in {language}: the next best language is used.")
+    return caching.cached(request, found, caching.PRIVATE)
+
+
+@router.put(
+    _ONE,
+    operation_id="putMessageTemplate",
+    dependencies=[needs(Permission.MANAGE_BUSINESS)],
+    response_model=TemplateOut,
+)
+async def put_template(
+    business: ThisBusiness,
+    occasion: ThisOccasion,
+    language: Language,
+    body: TemplateIn,
+    expected: MayExpect,
+    write: Writing,
+) -> Response:
+    """Put the business's own words in place of ours, from the next message on. Any language may be added."""
+    template = template_of(occasion, language, body)
+    async with write.begin() as conn:
+        known = await _in_force(conn, business["id"], occasion, language)
+        expected.check(*([known] if known else []))
+        row = await message_templates.save(conn, business["id"], occasion, template)
+    return changed(_own(row))
+
+
+@router.delete(
+    _ONE,
+    status_code=204,
+    operation_id="deleteMessageTemplate",
+    dependencies=[needs(Permission.MANAGE_BUSINESS)],
+)
+async def delete_template(
+    business: ThisBusiness, occasion: ThisOccasion, language: Language, write: Writing
+) -> None:
+    """Go back to our words, or to the next best language where we have none in this."""
+    async with write.begin() as conn:
+        await message_templates.delete(conn, business["id"], occasion, language)
+
+
+@router.post(
+    "/preview",
+    operation_id="previewMessage",
+    dependencies=[needs(Permission.MANAGE_BUSINESS)],
+    response_model=PreviewOut,
+)
+async def preview(business: ThisBusiness, body: PreviewIn, exchange: ThisExchange, parts: AppParts) -> Response:
+    """Write a message and send it to nobody: in given words or those in force, of a booking or a made-up one."""
+    exchange.is_audited = True  # a POST that writes nothing
+    occasion = Occasion(body.kind, body.audience, body.channel)
+    if occasion not in OCCASIONS:
+        raise invalid("channel", f"the {body.audience} gets no {body.kind} by {body.channel}")
+    if body.booking_id is not None:
+        await _require_booking(parts, exchange, business["id"], body.booking_id)
+    facts, own = await _material(parts, business, occasion, body.booking_id)
+    return listed(asdict(_written(occasion, body, facts, own)))
+
+
+def _written(occasion: Occasion, body: PreviewIn, facts: Facts, own: tuple[Template, ...]) -> Rendered:
+    if body.language is not None:
+        facts = facts.wished_in(body.language)
+    if body.template is None:
+        return render(occasion, facts, own)
+    tag = facts.wishes()[0] or facts.business_locale
+    template = template_of(occasion, tag, body.template, at=("body", "template"))
+    return tried(occasion, template, facts, tag, at=("body", "template"))
+
+
+async def _require_booking(parts: Parts, exchange: Exchange, business_id: UUID, booking_id: UUID) -> None:
+    """Let those pass who may read the booking, which must be the business's."""
+    admit(exchange.caller, Permission.READ_BOOKINGS)
+    found = await find_booking(parts, exchange, booking_id)
+    if found["business_id"] != business_id:
+        raise NotFoundError("The business has no such booking.")
+
+
+async def _material(
+    parts: Parts, business: Row, occasion: Occasion, booking_id: UUID | None
+) -> tuple[Facts, tuple[Template, ...]]:
+    """What the message speaks of, and the business's own words for it."""
+    sample = sample_facts(occasion)
+    async with autocommit(parts.engine) as conn:
+        if booking_id is None:
+            rows = await message_templates.list_of_occasion(conn, business["id"], occasion)
+            own = tuple(_template(row) for row in rows)
+            zone, locale = business["timezone"], business["locale"]
+            named = replace(sample, business_name=business["name"], business_locale=locale, booking_timezone=zone)
+            return replace(named, business_timezone=zone), own
+        letter = await message_facts.of_booking(
+            conn, business["id"], booking_id, occasion, minutes_before=sample.minutes_before
+        )
+    if letter is None:
+        raise NotFoundError("The business has no such booking.")
+    return letter.facts, letter.own
+
+
+async def _in_force(
+    conn: AsyncConnection, business_id: UUID, occasion: Occasion, language: str
+) -> dict[str, Any] | None:
+    row = await message_templates.find(conn, business_id, occasion, language)
+    if row is not None:
+        return _own(row)
+    ours = defaults().get((occasion, language))
+    return None if ours is None else _ours(occasion, ours)
+
+
+def _template(row: Row) -> Template:
+    return Template(row["language"], row["subject"], row["body"], row["html"])
+
+
+def _own(row: Row) -> dict[str, Any]:
+    return TemplateOut(is_own=True, **row).model_dump(mode="json")
+
+
+def _ours(occasion: Occasion, template: Template) -> dict[str, Any]:
+    words = asdict(occasion) | asdict(template)
+    return TemplateOut(is_own=False, updated_at=None, **words).model_dump(mode="json")
+
+
+def _key(template: dict[str, Any]) -> tuple[str, ...]:
+    return template["kind"], template["audience"], template["channel"], template["language"]

@@ -1,0 +1,124 @@
+"""`/v1/bookings/{id}/payment`: how far a booking's payment has come, and a method to pay it by."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.access import needs
+from api.bookings.finding import find_booking
+from api.bookings.paying import encrypted_method
+from api.bookings.schemas import PaymentMethodIn
+from api.deps import AppParts, Parts
+from api.exchange import Exchange, ThisExchange
+from api.payments.schemas import PaymentActionOut, PaymentOut
+from api.shapes import Money
+from api.writing import WritingOnce
+from db.engine import autocommit
+from db.repositories import bookings, payments
+from db.repositories.rows import Row
+from domain import plan
+from domain.access import PERMITTED, Permission, actors_for
+from domain.booking import BookingState
+from domain.effects import Vendor
+from domain.errors import ForbiddenError, NotFoundError, NothingToPayError
+from domain.lifecycle import Role
+from domain.plan import DeadlineKind
+from runtime.json import from_json, to_json
+from runtime.secrets import Secrets
+
+router = APIRouter(prefix="/v1/bookings/{booking_id}/payment", tags=["payments"])
+
+_PUBLIC_KEY = {Vendor.STRIPE: "publishable_key", Vendor.PAYJP: "public_key"}
+
+
+@router.get(
+    "",
+    operation_id="getBookingPayment",
+    dependencies=[needs(Permission.READ_BOOKINGS)],
+    response_model=PaymentOut,
+)
+async def get(booking_id: UUID, parts: AppParts, exchange: ThisExchange) -> Response:
+    """How far it has come. What the customer's browser needs to go on is shown to the customer alone."""
+    found = await find_booking(parts, exchange, booking_id)
+    async with autocommit(parts.engine) as conn:
+        return await _shown(conn, parts, exchange, found)
+
+
+@router.post(
+    "",
+    operation_id="payBooking",
+    dependencies=[needs(Permission.PAY_BOOKINGS)],
+    status_code=202,
+    response_model=PaymentOut,
+)
+async def pay(
+    booking_id: UUID, body: PaymentMethodIn, parts: AppParts, exchange: ThisExchange, write: WritingOnce
+) -> Response:
+    """Pay by this method, a token of the gateway's. It is tried in the background: read on how that went.
+
+    Possible while the booking waits for its payment, also when another method was declined or was not confirmed.
+    """
+    found = await find_booking(parts, exchange, booking_id)
+    if not _roles(exchange, found) & PERMITTED[Permission.PAY_BOOKINGS].roles:
+        raise ForbiddenError
+    encrypted = encrypted_method(parts, body)
+
+    async def make(conn: AsyncConnection) -> Response:
+        if not await payments.try_method(conn, found["business_id"], booking_id, encrypted):
+            raise NothingToPayError
+        return await _shown(conn, parts, exchange, found, status=202)
+
+    return await write.once(body, make)
+
+
+def _roles(exchange: Exchange, found: Row) -> set[Role]:
+    actors = actors_for(
+        exchange.caller,
+        found["id"],
+        business_id=found["business_id"],
+        provider_id=found["provider_id"],
+        customer_user_id=found["customer_user_id"],
+    )
+    return {actor.role for actor in actors}
+
+
+async def _shown(
+    conn: AsyncConnection, parts: Parts, exchange: Exchange, found: Row, *, status: int = 200
+) -> Response:
+    row = await payments.find(conn, found["business_id"], found["id"])
+    state = await bookings.find_state(conn, found["business_id"], found["id"])
+    if row is None or state is None:
+        raise NotFoundError("Nothing is to be paid for this booking.")
+    # Not of a first answer that is kept for repetitions: what is for the customer's browser alone is read anew.
+    is_payer = status == 200 and Role.CUSTOMER in _roles(exchange, found)  # noqa: PLR2004
+    content = _out(row, state, _action(parts, row) if is_payer else None)
+    return Response(to_json(content.model_dump(mode="json")), status, media_type="application/json")
+
+
+def _out(row: Row, state: BookingState, action: PaymentActionOut | None) -> PaymentOut:
+    def money(minor: int) -> Money:
+        return Money(amount_minor=minor, currency=row["currency"])
+
+    vendor, deadline = Vendor(row["vendor"]), plan.deadline(state)
+    waits = deadline is not None and deadline.kind is DeadlineKind.PAYMENT_EXPIRES
+    return PaymentOut(
+        state=row["state"],
+        vendor=vendor,
+        public_key=(row["gateway_settings"] or {}).get(_PUBLIC_KEY[vendor]),
+        collect=row["collect"],
+        amount=money(row["amount_minor"]),
+        captured=money(row["captured_minor"]),
+        refunded=money(row["refunded_minor"]),
+        keep=None if row["keep_minor"] is None else money(row["keep_minor"]),
+        failure=row["failure"],
+        action=action,
+        expires_at=deadline.at if deadline is not None and waits else None,
+    )
+
+
+def _action(parts: Parts, row: Row) -> PaymentActionOut | None:
+    if row["action_encrypted"] is None:
+        return None
+    opened = from_json(Secrets(parts.settings.secrets_key).decrypt(row["action_encrypted"]))
+    return PaymentActionOut.model_validate(opened)

@@ -1,0 +1,122 @@
+"""The event log: a business's events, each with its place among them.
+
+Whoever writes an event gives it no place: one writer's transaction may end before that of another who began
+earlier, and places given then would be seen with gaps. They are given afterwards, by one worker at a time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.repositories.rows import Row, row, row_or_none, rows
+from domain.effects import EffectKind, Vendor
+
+BATCH: Final = 500
+SCAN: Final = 10_000
+"""So many events are looked at for those of some types, at most, before an answer is given."""
+
+_LOCK: Final = 0x4576656E
+_TAKE_TURN = text("SELECT pg_try_advisory_xact_lock(:lock) AS taken")
+
+_MEANT = """(cardinality({patterns}) = 0 OR EXISTS (
+    SELECT 1 FROM unnest({patterns}) AS pattern
+    WHERE {type} = pattern OR right(pattern, 2) = '.*' AND starts_with({type}, left(pattern, -1))))"""
+
+# The limit is written out: a plan that does not know how few are wanted reads the whole table. An endpoint hears
+# of what happened from its making on, so that what an older version of us has left behind floods nobody.
+_NUMBER = text(f"""
+WITH fresh AS (
+    SELECT id, business_id, row_number() OVER (PARTITION BY business_id ORDER BY time, id) AS nth
+    FROM (SELECT id, business_id, time FROM events WHERE position IS NULL ORDER BY time, id LIMIT {BATCH}) AS next
+), counted AS (
+    SELECT business_id, count(*) AS fresh FROM fresh GROUP BY business_id ORDER BY business_id
+), moved AS (
+    INSERT INTO event_positions AS known (business_id, last)
+    SELECT business_id, fresh FROM counted
+    ON CONFLICT (business_id) DO UPDATE SET last = known.last + excluded.last
+    RETURNING business_id, last
+), numbered AS (
+    UPDATE events e SET position = moved.last - counted.fresh + fresh.nth
+    FROM fresh JOIN moved USING (business_id) JOIN counted USING (business_id)
+    WHERE e.id = fresh.id
+    RETURNING e.id, e.business_id, e.type, e.time, e.position, e.data
+), told AS (
+    INSERT INTO effects (id, business_id, booking_id, kind, vendor, target_id, key, subject)
+    SELECT uuidv7(), n.business_id,
+           CASE WHEN pg_input_is_valid(n.data ->> 'bookingId', 'uuid')
+                THEN CAST(n.data ->> 'bookingId' AS uuid) END,
+           '{EffectKind.DELIVER_WEBHOOK}', '{Vendor.WEBHOOK}', w.id, 'webhook/' || n.id || '/' || w.id,
+           jsonb_build_object('event_id', n.id)
+    FROM numbered n
+    JOIN webhook_endpoints w ON w.business_id = n.business_id AND w.state = 'enabled' AND w.created_at <= n.time
+         AND {_MEANT.format(patterns="w.event_types", type="n.type")}
+    ORDER BY n.business_id, n.position
+    ON CONFLICT (business_id, key) DO NOTHING
+)
+SELECT count(*) AS n FROM numbered
+""")  # noqa: S608
+
+
+async def take_turn(conn: AsyncConnection) -> bool:
+    """Whether this transaction, and no other, may give places until it ends."""
+    return bool((await row(conn, _TAKE_TURN, {"lock": _LOCK}))["taken"])
+
+
+async def number_new(conn: AsyncConnection) -> int:
+    """Give new events of all tenants their places, and plan their deliveries; how many, `BATCH` at most."""
+    return int((await row(conn, _NUMBER))["n"])
+
+
+_COLUMNS = "id, business_id, type, source, subject, time, correlation_id, actor, data, schema_version, position"
+_FIND = text(f"SELECT {_COLUMNS} FROM events WHERE business_id = :business_id AND id = :event_id")  # noqa: S608
+
+# One statement and so one snapshot: `last` and the events are of the same moment.
+_AFTER = text(f"""
+SELECT p.last, e.*
+FROM event_positions p LEFT JOIN LATERAL (
+    SELECT {_COLUMNS} FROM events
+    WHERE business_id = p.business_id AND position > :after AND position <= :until
+      AND {_MEANT.format(patterns="CAST(:types AS text[])", type="type")}
+    ORDER BY position LIMIT :limit
+) AS e ON true
+WHERE p.business_id = :business_id
+""")  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A stretch of a business's events, by position."""
+
+    events: Sequence[Row]
+    next: int
+    """Everything up to this position has been looked at."""
+    last: int
+    """The last position that there is."""
+
+
+async def find(conn: AsyncConnection, business_id: UUID, event_id: UUID) -> Row | None:
+    """One event."""
+    return await row_or_none(conn, _FIND, {"business_id": business_id, "event_id": event_id})
+
+
+async def list_after(
+    conn: AsyncConnection, business_id: UUID, *, after: int, limit: int, types: Sequence[str] = ()
+) -> Stretch:
+    """The events behind a position, none left out; of some types or the beginnings of some, if they are given."""
+    until = after + (SCAN if types else limit)
+    parameters = {
+        "business_id": business_id,
+        "after": after,
+        "until": until,
+        "limit": limit,
+        "types": list(types),
+    }
+    found = await rows(conn, _AFTER, parameters)
+    last = found[0]["last"] if found else 0
+    events = [one for one in found if one["id"] is not None]
+    reached = events[-1]["position"] if len(events) == limit else max(after, min(until, last))
+    return Stretch(events, reached, last)

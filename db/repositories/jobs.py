@@ -1,0 +1,64 @@
+"""Bookings as jobs of a business's own job management system: one to carry over, or many to compare."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.repositories.rows import Row, row_or_none, rows
+
+_FIND = text("""
+SELECT b.id AS booking_id, b.status, b.reference, b.starts_at, b.ends_at, b.address, b.notes,
+       s.code AS service_code, s.name AS service, p.name AS provider,
+       c.id AS customer_id, c.name AS customer, c.email, c.phone,
+       EXISTS (
+           SELECT 1 FROM effects e
+           WHERE e.business_id = b.business_id AND e.booking_id = b.id AND e.lane = 'job'
+             AND e.id < :effect_id AND e.attempts > 0
+       ) AS may_be_there
+FROM bookings b
+JOIN services s ON s.business_id = b.business_id AND s.id = b.service_id
+JOIN customers c ON c.business_id = b.business_id AND c.id = b.customer_id
+LEFT JOIN providers p ON p.business_id = b.business_id AND p.id = b.provider_id
+WHERE b.business_id = :business_id AND b.id = :booking_id
+""")
+
+
+async def find(conn: AsyncConnection, business_id: UUID, booking_id: UUID, *, effect_id: UUID) -> Row | None:
+    """The booking as it is now; `may_be_there` says that an effect before this one was attempted."""
+    parameters = {"business_id": business_id, "booking_id": booking_id, "effect_id": effect_id}
+    return await row_or_none(conn, _FIND, parameters)
+
+
+# Accepted, with a job that was made once and nothing on its way to it. What ended is compared for two days more: a
+# job that outlives its booking is noticed in that time.
+_TO_COMPARE = text("""
+SELECT b.id AS booking_id, b.status, b.version, b.starts_at, b.ends_at,
+       last.id AS effect_id, last.state AS effect_state
+FROM bookings b
+CROSS JOIN LATERAL (
+    SELECT e.id, e.state FROM effects e
+    WHERE e.business_id = b.business_id AND e.booking_id = b.id AND e.lane = 'job' AND e.target_id = :target_id
+    ORDER BY e.id DESC LIMIT 1
+) AS last
+WHERE b.business_id = :business_id AND b.accepted_once AND b.id > CAST(:after AS uuid)
+  AND (b.status NOT IN ('completed', 'cancelled') OR b.updated_at > statement_timestamp() - interval '2 days')
+  AND last.state NOT IN ('pending', 'running', 'retrying', 'skipped')
+  AND EXISTS (
+      SELECT 1 FROM effects e
+      WHERE e.business_id = b.business_id AND e.booking_id = b.id AND e.lane = 'job' AND e.target_id = :target_id
+        AND e.state = 'done')
+ORDER BY b.id LIMIT :limit
+""")
+
+
+async def list_to_compare(
+    conn: AsyncConnection, business_id: UUID, target_id: UUID, *, after: UUID, limit: int
+) -> Sequence[Row]:
+    """Bookings whose job should be as they are, behind the one with the id `after`; no personal data.
+
+    `target_id` is the integration.
+    """
+    parameters = {"business_id": business_id, "target_id": target_id, "after": after, "limit": limit}
+    return await rows(conn, _TO_COMPARE, parameters)

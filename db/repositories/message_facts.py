@@ -1,0 +1,146 @@
+"""Everything that a message speaks of and is decided by, as it is committed at the moment of sending."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.repositories.rows import Row, row_or_none
+from domain.lifecycle import Status
+from domain.messages import Channel, Facts, MessageState, Occasion, Standing, Template, Told
+from domain.notices import Audience, NoticeKind
+
+_ASKED = """
+SELECT id, booking_id, kind, audience, channel, state, minutes_before, starts_at, booking_version, provider_id,
+       language, body
+FROM messages WHERE business_id = :business_id AND id = :message_id
+"""
+_PRETENDED = """
+SELECT CAST(NULL AS uuid) AS id, CAST(:booking_id AS uuid) AS booking_id, CAST(:kind AS text) AS kind,
+       CAST(:audience AS text) AS audience, CAST(:channel AS text) AS channel, 'queued' AS state,
+       CAST(:minutes_before AS integer) AS minutes_before, CAST(NULL AS timestamptz) AS starts_at,
+       CAST(NULL AS integer) AS booking_version, CAST(NULL AS uuid) AS provider_id,
+       CAST(NULL AS text) AS language, CAST(NULL AS text) AS body
+"""
+# The account of a customer has the address that they proved; so has that of a provider without one of their own.
+_REST = """
+SELECT asked.id, asked.booking_id, asked.kind, asked.audience, asked.channel, asked.state AS message_state,
+       asked.minutes_before, asked.starts_at AS told_starts_at, asked.booking_version,
+       asked.provider_id AS told_provider_id, asked.language, asked.body,
+       b.reference, b.status, b.starts_at, b.ends_at, b.timezone AS booking_timezone, b.needs_attention,
+       b.provider_id, b.version, b.customer_id,
+       biz.name AS business_name, biz.locale AS business_locale, biz.timezone AS business_timezone,
+       s.name AS service_name, p.name AS provider_name, p.timezone AS provider_timezone,
+       c.name AS customer_name, c.locale AS customer_locale, c.timezone AS customer_timezone,
+       CASE asked.audience WHEN 'customer' THEN coalesce(c.email, account.email)
+                           WHEN 'provider' THEN coalesce(p.email, staff.email) ELSE staff.email END AS email,
+       CASE asked.audience WHEN 'customer' THEN c.phone WHEN 'provider' THEN p.phone END AS phone,
+       CASE asked.audience WHEN 'customer' THEN c.name WHEN 'provider' THEN p.name ELSE staff.name END AS to_name,
+       (SELECT granted FROM consents
+        WHERE business_id = b.business_id AND customer_id = b.customer_id AND purpose = asked.channel
+        ORDER BY given_at DESC, id DESC LIMIT 1) AS consent,
+       (SELECT jsonb_agg(jsonb_build_object('language', t.language, 'subject', t.subject, 'body', t.body,
+                                            'html', t.html))
+        FROM message_templates t
+        WHERE t.business_id = b.business_id AND t.kind = asked.kind AND t.audience = asked.audience
+          AND t.channel = asked.channel) AS templates
+FROM asked
+JOIN bookings b ON b.business_id = :business_id AND b.id = asked.booking_id
+JOIN businesses biz ON biz.id = b.business_id
+JOIN services s ON s.business_id = b.business_id AND s.id = b.service_id
+JOIN customers c ON c.business_id = b.business_id AND c.id = b.customer_id
+LEFT JOIN users account ON account.id = c.user_id AND account.active
+LEFT JOIN providers p ON p.business_id = b.business_id AND p.id = coalesce(asked.provider_id, b.provider_id)
+LEFT JOIN LATERAL (
+    SELECT u.email, u.name FROM memberships m JOIN users u ON u.id = m.user_id AND u.active
+    WHERE m.business_id = b.business_id
+      AND (asked.audience = 'owner' AND m.role = 'owner'
+           OR asked.audience = 'provider' AND m.role = 'provider' AND m.provider_id = p.id)
+    ORDER BY m.created_at, m.user_id LIMIT 1
+) AS staff ON true
+"""
+_OF_MESSAGE = text(f"WITH asked AS ({_ASKED}) {_REST}")
+_OF_BOOKING = text(f"WITH asked AS ({_PRETENDED}) {_REST}")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A text as it was to be sent by an earlier attempt."""
+
+    language: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message that is to be written, with what decides whether it may be."""
+
+    occasion: Occasion
+    facts: Facts
+    told: Told
+    standing: Standing
+    own: tuple[Template, ...]
+    """The business's templates for this occasion."""
+    state: MessageState
+    draft: Draft | None
+    booking_id: UUID
+    booking_version: int
+    ends_at: datetime
+    customer_id: UUID
+    email: str | None
+    phone: str | None
+    to_name: str
+    consent: bool | None
+    """The latest that the customer said of this channel; none: nothing."""
+
+
+async def of_message(conn: AsyncConnection, business_id: UUID, message_id: UUID) -> Letter | None:
+    """Of a message that was decided on."""
+    found = await row_or_none(conn, _OF_MESSAGE, {"business_id": business_id, "message_id": message_id})
+    return None if found is None else _letter(found)
+
+
+async def of_booking(
+    conn: AsyncConnection, business_id: UUID, booking_id: UUID, occasion: Occasion, *, minutes_before: int | None
+) -> Letter | None:
+    """Of a message that could be sent about a booking."""
+    parameters = {
+        "business_id": business_id,
+        "booking_id": booking_id,
+        "kind": occasion.kind,
+        "audience": occasion.audience,
+        "channel": occasion.channel,
+        "minutes_before": minutes_before,
+    }
+    found = await row_or_none(conn, _OF_BOOKING, parameters)
+    return None if found is None else _letter(found)
+
+
+def _letter(found: Row) -> Letter:
+    occasion = Occasion(NoticeKind(found["kind"]), Audience(found["audience"]), Channel(found["channel"]))
+    status = Status(found["status"])
+    told = Told(occasion.kind, occasion.audience, found["told_starts_at"], found["told_provider_id"])
+    return Letter(
+        occasion=occasion,
+        facts=_facts(found, occasion.audience, status),
+        told=told,
+        standing=Standing(status, found["starts_at"], found["provider_id"], found["needs_attention"]),
+        own=tuple(Template(**template) for template in found["templates"] or ()),
+        state=MessageState(found["message_state"]),
+        draft=None if found["body"] is None else Draft(found["language"], found["body"]),
+        booking_id=found["booking_id"],
+        booking_version=found["booking_version"] or found["version"],
+        ends_at=found["ends_at"],
+        customer_id=found["customer_id"],
+        email=found["email"],
+        phone=found["phone"],
+        to_name=found["to_name"] or "",
+        consent=found["consent"],
+    )
+
+
+def _facts(found: Row, audience: Audience, status: Status) -> Facts:
+    named = {name: found[name] for name in Facts.__dataclass_fields__ if name not in ("audience", "status")}
+    return Facts(audience=audience, status=status, **named)

@@ -1,0 +1,61 @@
+"""The words that a business has put in place of ours."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.repositories.rows import Row, execute, row, row_or_none, rows
+from domain.messages import Occasion, Template
+
+_COLUMNS = "kind, audience, channel, language, subject, body, html, updated_at"
+_OF_ONE = """business_id = :business_id AND kind = :kind AND audience = :audience AND channel = :channel"""
+
+_LIST = text(f"SELECT {_COLUMNS} FROM message_templates WHERE business_id = :business_id")  # noqa: S608
+_FIND = text(f"SELECT {_COLUMNS} FROM message_templates WHERE {_OF_ONE} AND language = :language")  # noqa: S608
+_OF_OCCASION = text(f"SELECT {_COLUMNS} FROM message_templates WHERE {_OF_ONE}")  # noqa: S608
+_SAVE = text(f"""
+INSERT INTO message_templates (business_id, kind, audience, channel, language, subject, body, html)
+VALUES (:business_id, :kind, :audience, :channel, :language, CAST(:subject AS text), :body, CAST(:html AS text))
+ON CONFLICT (business_id, kind, audience, channel, language)
+    DO UPDATE SET subject = excluded.subject, body = excluded.body, html = excluded.html, updated_at = now()
+RETURNING {_COLUMNS}
+""")  # noqa: S608
+_DELETE = text(f"DELETE FROM message_templates WHERE {_OF_ONE} AND language = :language")  # noqa: S608
+
+
+async def list_all(conn: AsyncConnection, business_id: UUID) -> Sequence[Row]:
+    """All of a business's own."""
+    return await rows(conn, _LIST, {"business_id": business_id})
+
+
+async def list_of_occasion(conn: AsyncConnection, business_id: UUID, occasion: Occasion) -> Sequence[Row]:
+    """The business's own for this occasion, in whatever languages."""
+    return await rows(conn, _OF_OCCASION, _names(business_id, occasion))
+
+
+async def find(conn: AsyncConnection, business_id: UUID, occasion: Occasion, language: str) -> Row | None:
+    """The business's own for this occasion and language."""
+    return await row_or_none(conn, _FIND, _names(business_id, occasion, language))
+
+
+async def save(conn: AsyncConnection, business_id: UUID, occasion: Occasion, template: Template) -> Row:
+    """Put a template in place of ours, or of the business's former one."""
+    words = {"subject": template.subject, "body": template.body, "html": template.html}
+    return await row(conn, _SAVE, _names(business_id, occasion, template.language) | words)
+
+
+async def delete(conn: AsyncConnection, business_id: UUID, occasion: Occasion, language: str) -> None:
+    """Go back to ours."""
+    await execute(conn, _DELETE, _names(business_id, occasion, language))
+
+
+def _names(business_id: UUID, occasion: Occasion, language: str | None = None) -> dict[str, object]:
+    return {
+        "business_id": business_id,
+        "kind": occasion.kind,
+        "audience": occasion.audience,
+        "channel": occasion.channel,
+        "language": language,
+    }

@@ -1,0 +1,312 @@
+"""Payments of bookings: their rows, the effects that move them, and the events that tell of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.repositories.rows import Row, execute, row, row_or_none, rows
+from domain.effects import EffectKind, Lane, Planned, Port, Vendor
+from domain.events import SCHEMA_VERSION
+from domain.lifecycle import Role
+from domain.payments import PAYMENT_SOURCE, Collect, Payment, PaymentEvent, PaymentState
+from domain.steps import BookingRef
+from runtime.json import to_json_text
+
+_NO_INTEGRATION: Final = UUID(int=0)
+"""In place of a gateway's account that is gone: what is still planned with it fails as `not_configured`."""
+
+_ADD = text("""
+INSERT INTO payments (
+    booking_id, business_id, vendor, collect, amount_minor, currency, state, method_encrypted, tries)
+VALUES (
+    :booking_id, :business_id, :vendor, :collect, :amount, :currency, 'awaiting', CAST(:method AS text), :tries)
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class NewPayment:
+    """What a new booking is to be paid with."""
+
+    booking_id: UUID
+    vendor: Vendor
+    collect: Collect
+    amount: int
+    """In the currency's minor unit."""
+    currency: str
+    method_encrypted: str | None = field(default=None, repr=False)
+
+
+async def add(conn: AsyncConnection, business_id: UUID, new: NewPayment) -> None:
+    """Store what is to be paid, and have it authorised if there is a method. Within the booking's transaction."""
+    tries = 0 if new.method_encrypted is None else 1
+    parameters = {
+        "booking_id": new.booking_id,
+        "business_id": business_id,
+        "vendor": new.vendor,
+        "collect": new.collect,
+        "amount": new.amount,
+        "currency": new.currency,
+        "method": new.method_encrypted,
+        "tries": tries,
+    }
+    await execute(conn, _ADD, parameters)
+    if tries:
+        await plan(conn, business_id, new.booking_id, [authorization(new.booking_id, tries)])
+
+
+def authorization(booking_id: UUID, number: int) -> Planned:
+    """The effect that tries a method; each try has a key of its own."""
+    kind = EffectKind.AUTHORIZE_PAYMENT
+    key = f"{booking_id}/{kind}/{number}"
+    return Planned(kind=kind, port=Port.PAYMENTS, key=key, lane=Lane.PAYMENT, subject={"try": number})
+
+
+# With the gateway that the payment began with, whichever the business has by now.
+_PLAN = text("""
+INSERT INTO effects (id, business_id, booking_id, kind, vendor, target_id, key, lane, subject)
+SELECT uuidv7(), p.business_id, p.booking_id, w.kind, p.vendor, coalesce(i.id, CAST(:none AS uuid)),
+       w.key || '/' || p.vendor, w.lane, w.subject
+FROM payments p
+JOIN ROWS FROM (
+    jsonb_to_recordset(CAST(:wanted AS jsonb)) AS (kind text, key text, lane text, subject jsonb)
+) WITH ORDINALITY AS w(kind, key, lane, subject, place) ON coalesce(w.subject ->> 'collect', p.collect) = p.collect
+LEFT JOIN integrations i ON i.business_id = p.business_id AND i.vendor = p.vendor
+WHERE p.business_id = :business_id AND p.booking_id = :booking_id
+ORDER BY w.place
+ON CONFLICT (business_id, key) DO NOTHING
+""")
+
+
+async def plan(conn: AsyncConnection, business_id: UUID, booking_id: UUID, wanted: Sequence[Planned]) -> None:
+    """Plan effects on a booking's payment; nothing for a booking without one.
+
+    One whose subject names a `collect` is for payments that are collected so.
+    """
+    if not wanted:
+        return
+    parameters = {
+        "business_id": business_id,
+        "booking_id": booking_id,
+        "wanted": to_json_text([one.model_dump(mode="json") for one in wanted]),
+        "none": _NO_INTEGRATION,
+    }
+    await execute(conn, _PLAN, parameters)
+
+
+# --- what the customer does -----------------------------------------------------------------------------------
+
+# No step of the booking commits meanwhile: what ends it is planned behind this, or seen here.
+_LOCK_BOOKING = text("""
+SELECT id FROM bookings
+WHERE business_id = :business_id AND id = :booking_id AND payment = 'awaiting'
+  AND status NOT IN ('completed', 'cancelled')
+FOR SHARE
+""")
+
+_TRY = text("""
+UPDATE payments SET
+    tries = tries + 1, state = 'awaiting', method_encrypted = :method, gateway_ref = NULL, action_encrypted = NULL,
+    failure = NULL, keep_minor = NULL, updated_at = clock_timestamp()
+WHERE business_id = :business_id AND booking_id = :booking_id
+  AND (state IN ('action_required', 'declined') OR state = 'awaiting' AND tries = 0
+       OR state = 'released' AND captured_minor = 0)
+RETURNING tries
+""")
+
+
+async def try_method(conn: AsyncConnection, business_id: UUID, booking_id: UUID, method_encrypted: str) -> bool:
+    """Have another method tried; False when the booking waits for no payment, or one is being tried now."""
+    place = {"business_id": business_id, "booking_id": booking_id}
+    if await row_or_none(conn, _LOCK_BOOKING, place) is None:
+        return False
+    found = await row_or_none(conn, _TRY, place | {"method": method_encrypted})
+    if found is None:
+        return False
+    await plan(conn, business_id, booking_id, [authorization(booking_id, found["tries"])])
+    return True
+
+
+_FIND = text("""
+SELECT p.*, b.status, b.payment AS gate, b.price_minor, i.settings AS gateway_settings
+FROM payments p
+JOIN bookings b ON b.business_id = p.business_id AND b.id = p.booking_id
+LEFT JOIN integrations i ON i.business_id = p.business_id AND i.vendor = p.vendor
+WHERE p.business_id = :business_id AND p.booking_id = :booking_id
+""")
+
+
+async def find(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> Row | None:
+    """A booking's payment, with what decides about it: the booking's status and price, the gateway's settings."""
+    return await row_or_none(conn, _FIND, {"business_id": business_id, "booking_id": booking_id})
+
+
+def as_payment(found: Row) -> Payment:
+    """A row as the rules know it; what the browser needs stays encrypted."""
+    return Payment(
+        state=PaymentState(found["state"]),
+        tries=found["tries"],
+        amount=found["amount_minor"],
+        captured=found["captured_minor"],
+        refunded=found["refunded_minor"],
+        keep=found["keep_minor"],
+        gateway_ref=found["gateway_ref"],
+        failure=found["failure"],
+    )
+
+
+# --- what the gateway says ------------------------------------------------------------------------------------
+
+_LOCK = text("""
+SELECT * FROM payments WHERE business_id = :business_id AND booking_id = :booking_id FOR NO KEY UPDATE
+""")
+
+_SAVE = text("""
+UPDATE payments SET
+    state = CAST(:state AS varchar), tries = :tries, gateway_ref = CAST(:gateway_ref AS varchar),
+    failure = CAST(:failure AS varchar), action_encrypted = CAST(:action AS text),
+    captured_minor = :captured, refunded_minor = :refunded, keep_minor = CAST(:keep AS integer),
+    authorized_at = CASE CAST(:state AS varchar)
+        WHEN 'authorized' THEN coalesce(authorized_at, statement_timestamp()) ELSE authorized_at END,
+    method_encrypted = CASE
+        WHEN CAST(:state AS varchar) IN ('captured', 'released', 'refunded') THEN NULL ELSE method_encrypted END,
+    updated_at = clock_timestamp()
+WHERE business_id = :business_id AND booking_id = :booking_id
+""")
+
+_NOTE_PAYER = text("""
+UPDATE payments SET payer_ref = coalesce(payer_ref, :payer_ref)
+WHERE business_id = :business_id AND booking_id = :booking_id
+RETURNING payer_ref
+""")
+
+
+async def note_payer(conn: AsyncConnection, business_id: UUID, booking_id: UUID, payer_ref: str) -> str:
+    """Keep whom the gateway charges, before it is asked to charge anybody; who is kept."""
+    parameters = {"business_id": business_id, "booking_id": booking_id, "payer_ref": payer_ref}
+    return str((await row(conn, _NOTE_PAYER, parameters))["payer_ref"])
+
+
+async def lock(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> Row:
+    """The payment, which nobody else writes until the transaction ends."""
+    return await row(conn, _LOCK, {"business_id": business_id, "booking_id": booking_id})
+
+
+async def save(
+    conn: AsyncConnection, business_id: UUID, booking_id: UUID, payment: Payment, action_encrypted: str | None
+) -> None:
+    """Write a payment as it is now. The method is forgotten as soon as nothing more can be taken with it."""
+    parameters = {
+        "business_id": business_id,
+        "booking_id": booking_id,
+        "state": payment.state,
+        "tries": payment.tries,
+        "gateway_ref": payment.gateway_ref,
+        "failure": payment.failure,
+        "action": action_encrypted,
+        "captured": payment.captured,
+        "refunded": payment.refunded,
+        "keep": payment.keep,
+    }
+    await execute(conn, _SAVE, parameters)
+
+
+_EVENT = text("""
+INSERT INTO events (id, business_id, type, source, subject, time, actor, data, schema_version)
+SELECT :id, p.business_id, :type, :source, CAST(p.booking_id AS text), now(), CAST(:actor AS jsonb),
+       jsonb_build_object('bookingId', p.booking_id, 'amountMinor', CAST(:amount AS integer),
+                          'currency', p.currency, 'vendor', p.vendor, 'gatewayRef', p.gateway_ref),
+       :schema_version
+FROM payments p WHERE p.business_id = :business_id AND p.booking_id = :booking_id
+ON CONFLICT (id) DO NOTHING
+""")
+
+
+async def add_events(
+    conn: AsyncConnection, business_id: UUID, booking_id: UUID, after: Payment, events: Sequence[PaymentEvent]
+) -> None:
+    """Tell of a change of a payment; an event is there once however often the change is found."""
+    for event in events:
+        name = f"{booking_id}/{event.type}/{after.gateway_ref}/{after.tries}/{after.captured}/{after.refunded}"
+        parameters = {
+            "id": uuid5(NAMESPACE_URL, name),
+            "business_id": business_id,
+            "booking_id": booking_id,
+            "type": event.type,
+            "source": PAYMENT_SOURCE,
+            "actor": to_json_text({"role": Role.SYSTEM}),
+            "amount": event.amount,
+            "schema_version": SCHEMA_VERSION,
+        }
+        await execute(conn, _EVENT, parameters)
+
+
+# --- what the booking's workflow has not heard of --------------------------------------------------------------
+
+_UNHEARD = """
+SELECT p.booking_id, p.business_id FROM {where}
+JOIN bookings b ON b.business_id = p.business_id AND b.id = p.booking_id
+WHERE {which} AND b.payment = 'awaiting' AND b.status NOT IN ('completed', 'cancelled')
+"""
+_UNHEARD_OF = text(
+    _UNHEARD.format(
+        where="effects e JOIN payments p ON p.business_id = e.business_id AND p.booking_id = e.booking_id",
+        which="e.business_id = :business_id AND e.id = :effect_id AND p.state IN ('authorized', 'captured')",
+    )
+)
+_ALL_UNHEARD = text(_UNHEARD.format(where="payments p", which="p.state = 'authorized'") + "LIMIT :limit")
+
+
+async def find_unheard(conn: AsyncConnection, business_id: UUID, effect_id: UUID) -> BookingRef | None:
+    """The booking of a payment effect, if it still waits for a payment that is there."""
+    found = await row_or_none(conn, _UNHEARD_OF, {"business_id": business_id, "effect_id": effect_id})
+    return None if found is None else BookingRef(**dict(found))
+
+
+async def list_unheard(conn: AsyncConnection, *, limit: int) -> list[BookingRef]:
+    """Bookings of all tenants that still wait for a payment that is there."""
+    return [BookingRef(**dict(found)) for found in await rows(conn, _ALL_UNHEARD, {"limit": limit})]
+
+
+# --- the gateway's calls ----------------------------------------------------------------------------------------
+
+# One that waits to be handed over will see what the gateway is telling now.
+_SYNC = text("""
+SELECT p.booking_id FROM payments p
+WHERE p.business_id = :business_id AND p.vendor = :vendor
+  AND (p.gateway_ref = CAST(:gateway_ref AS varchar) OR p.booking_id = CAST(:booking_id AS uuid))
+  AND NOT EXISTS (
+      SELECT 1 FROM effects e
+      WHERE e.booking_id = p.booking_id AND e.lane = 'payment' AND e.kind = 'sync_payment'
+        AND e.state = 'pending' AND e.handed_at IS NULL)
+LIMIT 1
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What a gateway's call is about."""
+
+    vendor: Vendor
+    event_id: str
+    booking_id: UUID | None
+    gateway_ref: str | None
+
+
+async def plan_sync(conn: AsyncConnection, business_id: UUID, called: Called) -> None:
+    """Have the truth asked for at the gateway; nothing when the call is about no payment of this business."""
+    parameters = {
+        "business_id": business_id,
+        "vendor": called.vendor,
+        "gateway_ref": called.gateway_ref,
+        "booking_id": called.booking_id,
+    }
+    found = await row_or_none(conn, _SYNC, parameters)
+    if found is not None:
+        kind = EffectKind.SYNC_PAYMENT
+        key = f"{found['booking_id']}/{kind}/{called.event_id[:100]}"
+        wanted = Planned(kind=kind, port=Port.PAYMENTS, key=key, lane=Lane.PAYMENT)
+        await plan(conn, business_id, found["booking_id"], [wanted])

@@ -1,0 +1,161 @@
+"""A mail server that keeps what it is given, and misbehaves on request. Behind it is a real SMTP server."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from typing import Any, Final
+
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from dev.vendors.ledger import Entry, Json, Ledger
+from dev.vendors.moods import Behaviour, Mood
+from dev.vendors.simulated import Simulated
+
+_TAKEN: Final = "250 2.0.0 OK"
+_LATER: Final = "451 4.7.1 Too many messages, try again later"
+_NOT_ACCEPTED: Final = "550 5.1.1 No such mailbox"
+_WRONG: Final = b"wrong"
+"""The password that is not accepted; any other is."""
+_REFUSED_AT: Final = "refused."
+"""How the domain of a mailbox that there is not begins."""
+_FOR_GOOD: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A mail as it came."""
+
+    account: str
+    to: list[str]
+    message: EmailMessage
+
+
+class MailServer(Simulated):
+    """A mail server on loopback. Accounts are told apart by the user who logs in, else by the sender's address.
+
+    A mail whose `Message-ID` it knows is taken and dropped, as mail systems do. `FAILING` answers 451, or 554 when
+    its status is 400 to 499; `REPLY_LOST` takes the mail and hangs up instead of saying so.
+    """
+
+    name = "smtp"
+
+    def __init__(self, ledger: Ledger) -> None:
+        super().__init__(ledger)
+        self.kept: dict[str, Kept] = {}
+        """By `Message-ID`."""
+        self.api.get("/mails")(self.read_mails)
+
+    @asynccontextmanager
+    async def listening(
+        self, *, port: int = 0, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+    ) -> AsyncIterator[int]:
+        """Serve SMTP, with STARTTLS if there is a context for it; yields the port."""
+        loop = asyncio.get_running_loop()
+
+        def connected() -> SMTP:
+            return SMTP(
+                self,
+                hostname="mail.simulated",
+                loop=loop,
+                tls_context=tls,
+                authenticator=_authenticate,
+                auth_require_tls=tls is not None,
+                enable_SMTPUTF8=True,
+            )
+
+        server = await loop.create_server(connected, host, port)
+        async with server:
+            yield server.sockets[0].getsockname()[1]
+
+    async def read_mails(self) -> Json:
+        """What was taken, the first first."""
+        return {"mails": [_shown(message_id, kept) for message_id, kept in self.kept.items()]}
+
+    # --- what the SMTP server asks; the names are its own ---------------------------------------------------
+
+    async def handle_RCPT(  # noqa: N802
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        if address.rpartition("@")[2].startswith(_REFUSED_AT):
+            return _NOT_ACCEPTED
+        envelope.rcpt_tos.append(address)
+        return _TAKEN
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        account = _account_of(session, envelope)
+        behaviour = self.moods.take(account)
+        match behaviour.mood:
+            case Mood.RATE_LIMITED:
+                return _LATER
+            case Mood.FAILING:
+                return _failure(behaviour)
+            case Mood.SLOW:
+                await asyncio.sleep(behaviour.seconds)
+            case Mood.HANG:
+                await self.moods.hang(asyncio.Event())  # a caller who goes has this cancelled
+                return _LATER
+        self._keep(account, envelope)
+        if behaviour.mood is Mood.REPLY_LOST:
+            transport: Any = server.transport
+            transport.abort()
+        return _TAKEN
+
+    def _keep(self, account: str, envelope: Envelope) -> None:
+        content = envelope.content
+        assert isinstance(content, bytes)
+        message: Any = message_from_bytes(content, policy=default)
+        message_id = str(message["Message-ID"])
+        is_new = message_id not in self.kept
+        if is_new:
+            self.kept[message_id] = Kept(account, list(envelope.rcpt_tos), message)
+        detail = {"to": list(envelope.rcpt_tos), "subject": str(message["Subject"])} | _contents(message)
+        self.ledger.add(Entry(self.name, account, "mail.send", message_id, is_new, detail))
+
+
+def _contents(message: EmailMessage) -> Json:
+    body = message.get_body(("plain",))
+    calendar = next((part for part in message.walk() if part.get_content_type() == "text/calendar"), None)
+    return {
+        "text": body.get_content() if body else "",
+        "ics": _text_of(calendar) if calendar else None,
+    }
+
+
+def _text_of(part: EmailMessage) -> str:
+    content = part.get_content()
+    return content if isinstance(content, str) else bytes(content).decode(errors="replace")
+
+
+def _authenticate(
+    _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: LoginPassword
+) -> AuthResult:
+    return AuthResult(success=data.password != _WRONG, auth_data=data, handled=False)
+
+
+def _account_of(session: Session, envelope: Envelope) -> str:
+    if isinstance(session.auth_data, LoginPassword):
+        return session.auth_data.login.decode()
+    return envelope.mail_from or ""
+
+
+def _failure(behaviour: Behaviour) -> str:
+    passing = behaviour.status >= _FOR_GOOD  # as with HTTP: what is wrong with the server may pass
+    return "451 4.3.0 Local error in processing" if passing else "554 5.6.0 Not acceptable"
+
+
+def _shown(message_id: str, kept: Kept) -> Json:
+    body = kept.message.get_body(("plain",))
+    return {
+        "message_id": message_id,
+        "account": kept.account,
+        "from": str(kept.message["From"]),
+        "to": kept.to,
+        "subject": str(kept.message["Subject"]),
+        "text": body.get_content() if body else "",
+        "attachments": [part.get_filename() for part in kept.message.iter_attachments()],
+    }

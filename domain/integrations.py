@@ -1,0 +1,175 @@
+"""What it takes to reach a business's account at each vendor: settings, which may be shown, and secrets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Self
+
+from pydantic import BaseModel, ConfigDict, EmailStr, Field, model_validator
+
+from domain.effects import PORT_OF, Port, Vendor
+
+_Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$")]
+"""An id as vendors give them."""
+_Digits = Annotated[str, Field(pattern=r"^[0-9]{1,20}$")]
+_Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$")]
+_E164 = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")]
+
+
+class VendorSettings(BaseModel):
+    """Base of a vendor's settings: a member that it does not know is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+
+class Security(StrEnum):
+    """How a connection to a mail server is kept secret."""
+
+    TLS = "tls"
+    STARTTLS = "starttls"
+    NONE = "none"
+    """To a server on the same machine, while developing."""
+
+
+class SmtpSettings(VendorSettings):
+    host: _Host
+    port: int = Field(default=587, ge=1, le=65_535)
+    security: Security = Security.STARTTLS
+    username: _Line | None = None
+    sender: EmailStr
+    sender_name: _Line | None = None
+
+
+class SendgridSettings(VendorSettings):
+    sender: EmailStr
+    sender_name: _Line | None = None
+
+
+class KlaviyoSettings(VendorSettings):
+    """Klaviyo sends by flows of the business's own: nothing is to be set here."""
+
+
+class TwilioSettings(VendorSettings):
+    account_sid: Annotated[str, Field(pattern=r"^AC[0-9a-fA-F]{32}$")]
+    from_number: _E164 | None = None
+    messaging_service_sid: Annotated[str, Field(pattern=r"^MG[0-9a-fA-F]{32}$")] | None = None
+
+    @model_validator(mode="after")
+    def _has_one_sender(self) -> Self:
+        if (self.from_number is None) == (self.messaging_service_sid is None):
+            raise ValueError("needs either from_number or messaging_service_sid")
+        return self
+
+
+class Premises(VendorSettings):
+    """Where the business itself is."""
+
+    street: _Line
+    city: _Line
+    region: _Line
+    postal_code: _Line
+    country: Annotated[str, Field(pattern="^[A-Z]{2}$")]
+
+
+class ServiceTitanSettings(VendorSettings):
+    tenant: _Digits
+    business_unit_id: int = Field(ge=1)
+    job_type_id: int = Field(ge=1)
+    job_types: Annotated[dict[_Name, Annotated[int, Field(ge=1)]], Field(max_length=200)] = {}
+    """By the service's code; the others are of `job_type_id`."""
+    campaign_id: int = Field(ge=1)
+    cancel_reason_id: int = Field(ge=1)
+    application_guid: _Name
+    premises: Premises | None = None
+    """The location of jobs whose booking names no address."""
+
+
+class StripeSettings(VendorSettings):
+    publishable_key: _Name | None = None
+
+
+class PayjpSettings(VendorSettings):
+    public_key: _Name | None = None
+
+
+class Ga4Settings(VendorSettings):
+    measurement_id: Annotated[str, Field(pattern=r"^G-[A-Z0-9]{1,20}$")]
+
+
+class MetaSettings(VendorSettings):
+    pixel_id: _Digits
+    test_event_code: _Name | None = None
+
+
+class GoogleAdsSettings(VendorSettings):
+    customer_id: _Digits
+    login_customer_id: _Digits | None = None
+    conversion_action: _Digits
+
+
+class S3Settings(VendorSettings):
+    bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+    region: _Name
+    endpoint: Annotated[str, Field(max_length=2000)] | None = None
+    """Of a store that is not Amazon's."""
+    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9/_.-]{0,200}$")] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What a vendor needs."""
+
+    settings: type[VendorSettings]
+    required: frozenset[str] = frozenset()
+    """Secrets without which nothing can be done."""
+    optional: frozenset[str] = frozenset()
+    """Secrets that may come later: what proves the vendor's calls is known once it has our URL."""
+    calls_back: bool = False
+    """The vendor tells us of what happened later, at a URL of ours."""
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        return self.required | self.optional
+
+
+def _connection(
+    settings: type[VendorSettings], *required: str, optional: tuple[str, ...] = (), calls_back: bool = False
+) -> Connection:
+    return Connection(settings, frozenset(required), frozenset(optional), calls_back)
+
+
+CONNECTIONS: Final[Mapping[Vendor, Connection]] = MappingProxyType(
+    {
+        Vendor.SMTP: _connection(SmtpSettings, optional=("password",)),
+        Vendor.SENDGRID: _connection(
+            SendgridSettings, "api_key", optional=("webhook_public_key",), calls_back=True
+        ),
+        Vendor.KLAVIYO: _connection(KlaviyoSettings, "api_key"),
+        Vendor.TWILIO: _connection(TwilioSettings, "auth_token", calls_back=True),
+        Vendor.SERVICETITAN: _connection(ServiceTitanSettings, "client_id", "client_secret", "app_key"),
+        Vendor.STRIPE: _connection(StripeSettings, "api_key", optional=("webhook_secret",), calls_back=True),
+        Vendor.PAYJP: _connection(PayjpSettings, "api_key", optional=("webhook_token",), calls_back=True),
+        Vendor.GA4: _connection(Ga4Settings, "api_secret"),
+        Vendor.META: _connection(MetaSettings, "access_token"),
+        Vendor.GOOGLE_ADS: _connection(GoogleAdsSettings, "client_id", "client_secret", "refresh_token"),
+        Vendor.S3: _connection(S3Settings, "access_key_id", "secret_access_key"),
+    }
+)
+"""Every vendor that a business can have an account at."""
+
+
+def port_of(vendor: Vendor) -> Port:
+    """The port that the vendor stands behind."""
+    return PORT_OF[vendor]
+
+
+def address_of(vendor: Vendor, settings: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The setting that names a host of the business's choice, and that host as a URL; none for most vendors."""
+    if vendor is Vendor.SMTP:
+        host = settings["host"]
+        return "host", f"https://{f'[{host}]' if ':' in host else host}:{settings['port']}/"
+    if vendor is Vendor.S3 and settings.get("endpoint"):
+        return "endpoint", settings["endpoint"]
+    return None

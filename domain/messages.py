@@ -1,0 +1,268 @@
+"""Messages about a booking: which there are, what they may speak of, and whether one may still be sent."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+from uuid import UUID
+
+from domain.dates import writing_of, zone_label
+from domain.languages import LAST_RESORT
+from domain.lifecycle import Status
+from domain.notices import TOLD_BY_SMS, Audience, Notice, NoticeKind, still_due
+from domain.zones import zone_named
+
+
+class Channel(StrEnum):
+    EMAIL = "email"
+    SMS = "sms"
+
+
+class MessageState(StrEnum):
+    QUEUED = "queued"
+    SENT = "sent"
+    """The vendor has taken it."""
+    DELIVERED = "delivered"
+    OPENED = "opened"
+    BOUNCED = "bounced"
+    FAILED = "failed"
+    """The vendor did not take it; `error` says why."""
+    SUPPRESSED = "suppressed"
+    """It was not sent, on purpose; `error` says why."""
+
+
+class Suppressed(StrEnum):
+    """Why a message is not sent."""
+
+    NO_LONGER_TRUE = "no_longer_true"
+    """The booking has moved on: to another time, another provider, or its end."""
+    NO_ADDRESS = "no_address"
+    NO_CONSENT = "no_consent"
+    """They did not agree to texts, or do not want e-mails."""
+    OPTED_OUT = "opted_out"
+    """They have told the vendor to stop."""
+
+
+AUDIENCES: Final = MappingProxyType(
+    {
+        NoticeKind.RECEIVED: (Audience.CUSTOMER,),
+        NoticeKind.OFFERED: (Audience.PROVIDER,),
+        NoticeKind.CONFIRMED: (Audience.CUSTOMER,),
+        NoticeKind.RESCHEDULED: (Audience.CUSTOMER, Audience.PROVIDER),
+        NoticeKind.COMPLETED: (Audience.CUSTOMER,),
+        NoticeKind.CANCELLED: (Audience.CUSTOMER, Audience.PROVIDER),
+        NoticeKind.NEEDS_ATTENTION: (Audience.OWNER,),
+        NoticeKind.REMINDER: (Audience.CUSTOMER, Audience.PROVIDER),
+    }
+)
+"""Who is told of what."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Occasion:
+    """What is told to whom, and how: each has a template in every language."""
+
+    kind: NoticeKind
+    audience: Audience
+    channel: Channel
+
+
+OCCASIONS: Final = tuple(
+    Occasion(kind, audience, channel)
+    for kind, audiences in AUDIENCES.items()
+    for audience in audiences
+    for channel in Channel
+    if channel is Channel.EMAIL or kind in TOLD_BY_SMS
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Words with gaps, in one language."""
+
+    language: str
+    subject: str | None
+    """Of an e-mail."""
+    body: str
+    """Plain text."""
+    html: str | None = None
+    """Of an e-mail; none: made from the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a message can speak of."""
+
+    audience: Audience
+    business_name: str
+    business_locale: str
+    business_timezone: str
+    reference: str
+    status: Status
+    starts_at: datetime
+    ends_at: datetime
+    booking_timezone: str
+    service_name: str
+    provider_name: str | None
+    provider_timezone: str | None
+    customer_name: str
+    customer_locale: str | None
+    customer_timezone: str | None
+    minutes_before: int | None = None
+
+    def wishes(self) -> list[str | None]:
+        """The languages that it may be written in, the best first."""
+        own = [self.customer_locale] if self.audience is Audience.CUSTOMER else []
+        return [*own, self.business_locale, LAST_RESORT]
+
+    def wished_in(self, tag: str) -> "Facts":
+        """The same for a reader of this language (BCP 47)."""
+        if self.audience is Audience.CUSTOMER:
+            return replace(self, customer_locale=tag)
+        return replace(self, business_locale=tag)
+
+    def timezone(self) -> str:
+        """The zone that its reader lives by."""
+        own = {
+            Audience.CUSTOMER: self.customer_timezone,
+            Audience.PROVIDER: self.provider_timezone,
+            Audience.OWNER: self.business_timezone,
+        }
+        return own[self.audience] or self.booking_timezone
+
+
+VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "business.name": "the business's name",
+        "booking.reference": "the reference that people read out",
+        "booking.status": "the status's code, as `accepted`",
+        "booking.starts": "date and time of the start, in the reader's language and time zone",
+        "booking.ends": "the same of the end",
+        "booking.date": "the date of the start",
+        "booking.start_time": "the time of day of the start",
+        "booking.end_time": "the time of day of the end",
+        "booking.zone": "the time zone that these are in, as `CET`",
+        "service.name": "the service's name",
+        "provider.name": "the provider's name; empty as long as there is none",
+        "customer.name": "the customer's name; empty towards customers when it could pass for a link",
+        "minutes_before": "of a reminder: how many minutes before the start it is meant to come",
+    }
+)
+"""What a template may name, and what it stands for."""
+
+
+def variables(facts: Facts, tag: str) -> dict[str, str | int]:
+    """The value of each of `VARIABLES` for a reader of this language (BCP 47)."""
+    writing, zone = writing_of(tag), zone_named(facts.timezone())
+    starts, ends = facts.starts_at.astimezone(zone), facts.ends_at.astimezone(zone)
+    to_customer = facts.audience is Audience.CUSTOMER
+    return {
+        "business.name": facts.business_name,
+        "booking.reference": facts.reference,
+        "booking.status": facts.status,
+        "booking.starts": writing.moment(starts),
+        "booking.ends": writing.moment(ends),
+        "booking.date": writing.date(starts.date()),
+        "booking.start_time": writing.time(starts.time()),
+        "booking.end_time": writing.time(ends.time()),
+        "booking.zone": zone_label(starts),
+        "service.name": facts.service_name,
+        "provider.name": facts.provider_name or "",
+        "customer.name": plain_name(facts.customer_name) if to_customer else facts.customer_name,
+        "minutes_before": "" if facts.minutes_before is None else facts.minutes_before,
+    }
+
+
+_LIKE_A_LINK: Final = re.compile(r"[/\\@]|\w[.:]\w|^www\b", re.IGNORECASE)
+_LONGEST_NAME: Final = 60
+
+
+def plain_name(name: str) -> str:
+    """The name, unless it could carry a message of its own.
+
+    Whoever books gives a name and an address, and neither need be theirs: else our mail would take anybody's words
+    to anybody.
+    """
+    return "" if len(name) > _LONGEST_NAME or _LIKE_A_LINK.search(name) else name
+
+
+# --- may it be sent ---
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a message says of a booking, by when it was decided on."""
+
+    kind: NoticeKind
+    audience: Audience
+    starts_at: datetime | None
+    provider_id: UUID | None
+    """Of one to a provider: to whom."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the booking stands when the message is to be sent."""
+
+    status: Status
+    starts_at: datetime
+    provider_id: UUID | None
+    needs_attention: bool
+
+
+def is_still_true(told: Told, now: Standing, at: datetime) -> bool:
+    """Whether a message may be sent at `at`, going by the booking.
+
+    Of a booking that is cancelled nothing but that is told. What speaks of a time that was given up, or to a
+    provider who no longer has it, is not told any more.
+    """
+    if told.kind is NoticeKind.CANCELLED:
+        return now.status is Status.CANCELLED
+    if now.status is Status.CANCELLED:
+        return False
+    if told.kind is NoticeKind.NEEDS_ATTENTION:
+        return now.needs_attention
+    if not _speaks_of(told, now):
+        return False
+    if told.kind is NoticeKind.REMINDER:
+        return _reminds(told, now, at)
+    return now.status in _TRUE_IN.get(told.kind, frozenset(Status))
+
+
+_CONFIRMED: Final = frozenset({Status.ACCEPTED, Status.IN_PROGRESS, Status.COMPLETED})
+_TRUE_IN: Final = MappingProxyType(
+    {
+        NoticeKind.OFFERED: frozenset({Status.ASSIGNED}),
+        NoticeKind.CONFIRMED: _CONFIRMED,
+        NoticeKind.COMPLETED: frozenset({Status.COMPLETED}),
+    }
+)
+
+
+def _speaks_of(told: Told, now: Standing) -> bool:
+    same_time = told.starts_at is None or told.starts_at == now.starts_at
+    same_provider = told.provider_id is None or told.provider_id == now.provider_id
+    return same_time and same_provider
+
+
+def _reminds(told: Told, now: Standing, at: datetime) -> bool:
+    starts_at = told.starts_at or now.starts_at
+    notice = Notice(key="", kind=told.kind, audience=told.audience, starts_at=starts_at)
+    return still_due(notice, now.status, now.starts_at, at)
+
+
+def why_not(channel: Channel, audience: Audience, address: str | None, consent: bool | None) -> Suppressed | None:
+    """What stands against sending to somebody; `consent` is the latest for this channel, none: nothing was said.
+
+    An e-mail about one's own booking needs no consent, but heeds a refusal. A text needs one (47 CFR 64.1200),
+    except to those who work for the business.
+    """
+    if not address:
+        return Suppressed.NO_ADDRESS
+    if audience is not Audience.CUSTOMER:
+        return None
+    agreed = consent is True if channel is Channel.SMS else consent is not False
+    return None if agreed else Suppressed.NO_CONSENT

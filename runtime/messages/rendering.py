@@ -1,0 +1,127 @@
+"""A message in the words and the time zone of whoever reads it."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from markupsafe import Markup, escape
+
+from domain.languages import look_up
+from domain.lifecycle import Status
+from domain.messages import Channel, Facts, Occasion, Template, variables
+from domain.notices import NoticeKind
+from runtime.messages.defaults import LANGUAGES, defaults
+from runtime.messages.sandbox import TemplateRefusedError, compiled, fill
+
+LONGEST_SUBJECT: Final = 200
+LONGEST_TEXT: Final = 65_536
+LONGEST_SMS: Final = 1600
+"""https://www.twilio.com/docs/glossary/what-sms-character-limit: longer bodies are refused."""
+
+_LINK: Final = re.compile(r"(https?://[^\s<>\"']+[^\s<>\"'.,;:!?)])")
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A message as it is sent."""
+
+    language: str
+    subject: str | None
+    text: str
+    html: str | None
+
+
+class PartRefusedError(Exception):
+    """A template cannot be used; `part` is the member of it that is to blame."""
+
+    def __init__(self, part: str, reason: str) -> None:
+        super().__init__(f"{part}: {reason}")
+        self.part = part
+        self.reason = reason
+
+
+def render(occasion: Occasion, facts: Facts, own: Iterable[Template] = ()) -> Rendered:
+    """A message in the best language that there is; `own` are the business's templates for the occasion.
+
+    Where the business's own cannot be filled in with these facts, ours is sent.
+    """
+    templates = {template.language: template for template in own}
+    chosen = look_up(facts.wishes(), {*LANGUAGES, *templates})
+    assert chosen is not None, "English is wished for last"
+    if chosen.language in templates:
+        try:
+            return render_with(templates[chosen.language], occasion.channel, facts, chosen.wish)
+        except PartRefusedError:
+            return render(occasion, facts)
+    return render_with(defaults()[occasion, chosen.language], occasion.channel, facts, chosen.wish)
+
+
+def render_with(template: Template, channel: Channel, facts: Facts, tag: str) -> Rendered:
+    """A message by this template; `tag` is the language of its dates (BCP 47).
+
+    Raises:
+        PartRefusedError: it cannot be filled in.
+    """
+    values = variables(facts, tag)
+    if channel is Channel.SMS:
+        body = _filled("body", template.body, values, LONGEST_SMS)
+        return Rendered(template.language, None, " ".join(body.split()), None)
+    # One line, whatever the values are: a line break would begin another header.
+    subject = " ".join(_filled("subject", template.subject or "", values, LONGEST_SUBJECT).split())
+    text = _filled("body", template.body, values, LONGEST_TEXT)
+    if template.html is None:
+        return Rendered(template.language, subject, text, as_html(text, tag))
+    html = _filled("html", template.html, values, LONGEST_TEXT, html=True)
+    return Rendered(template.language, subject, text, html)
+
+
+def _filled(part: str, source: str, values: Mapping[str, str | int], longest: int, *, html: bool = False) -> str:
+    try:
+        return fill(compiled(source, html=html), values, longest=longest)
+    except TemplateRefusedError as error:
+        raise PartRefusedError(part, str(error)) from None
+
+
+def as_html(text: str, tag: str) -> str:
+    """Plain text as a page of HTML: its paragraphs, its lines and its links."""
+    paragraphs = [part.strip("\n") for part in re.split(r"\n{2,}", text) if part.strip()]
+    body = Markup("\n").join(Markup("<p>{}</p>").format(_lines(part)) for part in paragraphs)
+    page = Markup(
+        '<!DOCTYPE html>\n<html lang="{}">\n<head><meta charset="utf-8"></head>\n'
+        '<body style="font-family: sans-serif; line-height: 1.5">\n{}\n</body>\n</html>\n'
+    )
+    return str(page.format(tag, body))
+
+
+def _lines(paragraph: str) -> Markup:
+    return Markup("<br>\n").join(Markup("").join(_linked(line)) for line in paragraph.split("\n"))
+
+
+def _linked(line: str) -> Iterator[Markup]:
+    for index, part in enumerate(_LINK.split(line)):
+        yield Markup('<a href="{0}">{0}</a>').format(part) if index % 2 else escape(part)
+
+
+def sample_facts(occasion: Occasion) -> Facts:
+    """Facts to try a template with: nobody's."""
+    starts_at = datetime(2035, 3, 14, 14, 0, tzinfo=UTC)
+    return Facts(
+        audience=occasion.audience,
+        business_name="Corner Garage",
+        business_locale="en-US",
+        business_timezone="America/New_York",
+        reference="7K3MQ9T",
+        status=Status.CANCELLED if occasion.kind is NoticeKind.CANCELLED else Status.ACCEPTED,
+        starts_at=starts_at,
+        ends_at=starts_at + timedelta(hours=1),
+        booking_timezone="America/New_York",
+        service_name="Repair",
+        provider_name="Ana",
+        provider_timezone=None,
+        customer_name="Casey Roe",
+        customer_locale=None,
+        customer_timezone=None,
+        minutes_before=1440 if occasion.kind is NoticeKind.REMINDER else None,
+    )

@@ -1,0 +1,151 @@
+"""The places of events: gapless in every business, whoever commits first, and nobody told of what is long over."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from db.repositories import events, webhooks
+from runtime.ids import new_id
+from tests.factories import Tenant, make_booking, make_tenant
+
+CREATED = "scheduling.booking.created"
+_ADD = text("""
+INSERT INTO events (id, business_id, type, source, subject, time, actor, data, schema_version)
+VALUES (:id, :business_id, :type, '/holdfast/scheduling', :subject, :time, '{"role": "system"}',
+        jsonb_build_object('bookingId', CAST(:about AS uuid)), '1')
+""")
+
+
+async def add(conn: AsyncConnection, tenant: Tenant, *, about: UUID, at: datetime, type_: str = CREATED) -> UUID:
+    """An event as a step writes it."""
+    event_id, subject = new_id(), {"about": about, "subject": str(about)}
+    values = {"id": event_id, "business_id": tenant.business_id, "type": type_, "time": at}
+    await conn.execute(_ADD, values | subject)
+    return event_id
+
+
+async def add_endpoint(engine: AsyncEngine, tenant: Tenant, *event_types: str) -> UUID:
+    endpoint_id = new_id()
+    values = {"id": endpoint_id, "url": f"https://{endpoint_id}.example", "description": "", "secret": "x"}
+    async with engine.begin() as conn:
+        await webhooks.add(conn, tenant.business_id, values | {"event_types": list(event_types)})
+    return endpoint_id
+
+
+async def place_all(engine: AsyncEngine) -> None:
+    """Rounds until nothing is left to place; a worker of the same run may take its turn in between."""
+    async with asyncio.timeout(10):
+        while True:
+            async with engine.begin() as conn:
+                has_turn = await events.take_turn(conn)
+                if has_turn and await events.number_new(conn) == 0:
+                    return
+            if not has_turn:
+                await asyncio.sleep(0.01)
+
+
+async def stream(engine: AsyncEngine, tenant: Tenant, after: int = 0) -> events.Stretch:
+    async with engine.connect() as conn:
+        return await events.list_after(conn, tenant.business_id, after=after, limit=1000)
+
+
+async def deliveries(engine: AsyncEngine, tenant: Tenant, endpoint_id: UUID) -> list[str]:
+    """The types that the endpoint is to be told of, as planned."""
+    async with engine.connect() as conn:
+        found = await webhooks.list_deliveries(conn, tenant.business_id, endpoint_id, limit=100)
+    return [row["event_type"] for row in reversed(found)]
+
+
+async def test_a_follower_meets_no_gap_whoever_commits_first(engine: AsyncEngine) -> None:
+    tenants = [await make_tenant(engine, providers={}) for _ in range(2)]
+    about, now = (
+        [(await make_booking(engine, tenant, provider=None)).booking_id for tenant in tenants],
+        datetime.now(UTC),
+    )
+    written: list[UUID] = []
+    followed: list[tuple[int, UUID]] = []
+    done = asyncio.Event()
+
+    async def write(number: int) -> None:
+        which = number % 2
+        async with engine.begin() as conn:
+            written.append(await add(conn, tenants[which], about=about[which], at=now + timedelta(seconds=number)))
+            # Those who wrote first commit last.
+            await asyncio.sleep(0.005 * (20 - number))
+
+    async def follow() -> None:
+        position = 0
+        while not (done.is_set() and not (await stream(engine, tenants[0], position)).events):
+            for event in (await stream(engine, tenants[0], position)).events:
+                followed.append((event["position"], event["id"]))
+                position = event["position"]
+
+    async def place() -> None:
+        while not done.is_set():
+            await place_all(engine)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(follow())
+        group.create_task(place())
+        await asyncio.gather(*(write(number) for number in range(20)))
+        await place_all(engine)
+        done.set()
+    assert [position for position, _ in followed] == list(range(1, 12))  # ten, and the booking's own
+    assert len({event_id for _, event_id in followed}) == 11
+    other = await stream(engine, tenants[1])
+    assert [event["position"] for event in other.events] == list(range(1, 12))
+    assert {event_id for _, event_id in followed} | {event["id"] for event in other.events} >= set(written)
+
+
+async def test_events_of_one_round_keep_the_order_in_which_they_happened(
+    engine: AsyncEngine, tenant: Tenant
+) -> None:
+    about, now = (await make_booking(engine, tenant)).booking_id, datetime.now(UTC)
+    async with engine.begin() as conn:
+        ids = [await add(conn, tenant, about=about, at=now + timedelta(seconds=s)) for s in (3, 1, 2, 2)]
+    await place_all(engine)
+    assert [event["id"] for event in (await stream(engine, tenant)).events][1:] == [ids[1], ids[2], ids[3], ids[0]]
+
+
+async def test_endpoints_are_told_of_what_they_ask_for_and_of_nothing_before_their_time(
+    engine: AsyncEngine, tenant: Tenant
+) -> None:
+    about, now = (await make_booking(engine, tenant)).booking_id, datetime.now(UTC)
+    everything = await add_endpoint(engine, tenant)
+    exact = await add_endpoint(engine, tenant, "scheduling.booking.accepted")
+    begun = await add_endpoint(engine, tenant, "scheduling.booking.reminder.*", "scheduling.booking.no_show")
+    silent = await add_endpoint(engine, tenant)
+    foreign = await add_endpoint(engine, other := await make_tenant(engine, providers={}))
+    async with engine.begin() as conn:
+        await webhooks.disable(conn, tenant.business_id, silent, "gone")
+    types = ["scheduling.booking.accepted", "scheduling.booking.reminder.due", "scheduling.booking.no_show"]
+    async with engine.begin() as conn:
+        await add(conn, tenant, about=about, at=now - timedelta(days=1))
+        for seconds, type_ in enumerate(types):
+            await add(conn, tenant, about=about, at=datetime.now(UTC) + timedelta(seconds=seconds), type_=type_)
+    await place_all(engine)
+    assert await deliveries(engine, tenant, everything) == types
+    assert await deliveries(engine, tenant, exact) == types[:1]
+    assert await deliveries(engine, tenant, begun) == types[1:]
+    assert await deliveries(engine, tenant, silent) == []
+    assert await deliveries(engine, other, foreign) == []
+
+
+async def test_types_are_looked_for_in_stretches_that_are_told(engine: AsyncEngine, tenant: Tenant) -> None:
+    about, now = (await make_booking(engine, tenant)).booking_id, datetime.now(UTC)
+    async with engine.begin() as conn:
+        for seconds in range(3):
+            await add(conn, tenant, about=about, at=now + timedelta(seconds=seconds))
+        await add(conn, tenant, about=about, at=now + timedelta(seconds=9), type_="scheduling.booking.accepted")
+    await place_all(engine)
+    async with engine.connect() as conn:
+        look = (conn, tenant.business_id)
+        found = await events.list_after(*look, after=0, limit=10, types=["scheduling.booking.accepted"])
+        first = await events.list_after(*look, after=0, limit=2, types=["scheduling.*"])
+        none = await events.list_after(*look, after=1, limit=10, types=["scheduling.booking.started"])
+    assert ([event["position"] for event in found.events], found.next, found.last) == ([5], 5, 5)
+    assert ([event["position"] for event in first.events], first.next) == ([1, 2], 2)
+    assert (list(none.events), none.next) == ([], 5)

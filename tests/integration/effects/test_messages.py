@@ -1,0 +1,332 @@
+"""Messages at the moment of sending: still true, agreed to, in the reader's words, and sent once."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import pytest
+from icalendar import Calendar
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db.repositories import message_templates
+from dev.vendors.mail_server import Kept, MailServer
+from dev.vendors.moods import Behaviour, Mood
+from domain.customers import Purpose
+from domain.effects import Vendor
+from domain.messages import Channel, Occasion, Template
+from domain.notices import Audience, NoticeKind
+from runtime.settings import Settings
+from tests.api_client import ApiClient
+from tests.factories import Tenant, future, make_booking
+from tests.integration.api.stage import Stage, make_stage, ok, problem, until
+from tests.integration.effects.post import PHONE, Post
+from tests.simulator import Simulator
+
+_GIVEN_UP = future(200)
+
+
+@pytest.fixture
+async def smtp_port(vendors: Simulator) -> AsyncIterator[int]:
+    server = vendors.vendor(Vendor.SMTP)
+    assert isinstance(server, MailServer)
+    async with server.listening() as port:
+        yield port
+
+
+@pytest.fixture
+async def post(
+    engine: AsyncEngine, settings: Settings, vendors: Simulator, tenant: Tenant, smtp_port: int
+) -> Post:
+    post = Post.of(engine, settings, vendors, tenant, smtp_port)
+    await post.connect_mail()
+    return post
+
+
+def became(messages: list[Mapping[str, Any]], channel: str = "email") -> list[tuple[str, str, str | None]]:
+    """Kind, state and error of each."""
+    return [(one["kind"], one["state"], one["error"]) for one in messages if one["channel"] == channel]
+
+
+def entry(kept: Kept) -> Any:
+    """The calendar of an e-mail; none where it has none."""
+    parts = [part for part in kept.message.walk() if part.get_content_type() == "text/calendar"]
+    content: Any = parts[0].get_payload(decode=True) if parts else None
+    return Calendar.from_ical(content) if content else None
+
+
+async def test_a_message_is_sent_in_its_reader_s_words_and_kept_as_it_went(post: Post) -> None:
+    booking = await make_booking(post.engine, post.tenant)
+    await post.change_customer(locale="de-AT", timezone="Europe/Vienna", email="casey@example.com")
+    await post.tell(booking, NoticeKind.RECEIVED)
+    [message] = await post.send()
+    [mail] = post.mails()
+    assert (message["state"], message["language"], message["error"]) == ("sent", "de", None)
+    assert mail.to == ["casey@example.com"]
+    assert mail.message["Subject"] == message["subject"]
+    assert message["subject"].startswith("Ihre Anfrage ist da: Repair am ")
+    plain = mail.message.get_body(("plain",))
+    assert plain is not None
+    assert plain.get_content().splitlines() == message["body"].splitlines()
+    assert "Guten Tag Casey Customer," in message["body"]
+    assert str(mail.message["Message-ID"]) == message["vendor_ref"] == f"<{message['id']}@garage.example>"
+    assert await post.send() == [message], "once"
+    assert len(post.mails()) == 1
+
+
+async def test_the_business_s_own_words_are_used_and_ours_where_they_fail(post: Post) -> None:
+    booking = await make_booking(post.engine, post.tenant)
+    occasion = Occasion(NoticeKind.RECEIVED, Audience.CUSTOMER, Channel.EMAIL)
+    for body in ("Got it, {{ customer.name }}.", "{{ no_longer_there }}"):
+        async with post.engine.begin() as conn:
+            own = Template("en", "Hi", body, None)
+            await message_templates.save(conn, post.tenant.business_id, occasion, own)
+        await post.tell(booking, NoticeKind.RECEIVED)
+        await post.send()
+    first, second = await post.messages()
+    assert (first["subject"], first["body"]) == ("Hi", "Got it, Casey Customer.")
+    assert second["subject"].startswith("We have your request")
+
+
+async def test_of_a_cancelled_booking_nothing_but_that_is_sent(post: Post) -> None:
+    booking = await make_booking(post.engine, post.tenant)
+    await post.change("bookings", booking.booking_id, status="cancelled")
+    for kind in (NoticeKind.CONFIRMED, NoticeKind.REMINDER, NoticeKind.CANCELLED):
+        await post.tell(booking, kind)
+    assert became(await post.send()) == [
+        ("confirmed", "suppressed", "no_longer_true"),
+        ("reminder", "suppressed", "no_longer_true"),
+        ("cancelled", "sent", None),
+    ]
+    [mail] = post.mails()
+    assert str(entry(mail)["METHOD"]) == "CANCEL"
+    effects = await post.rows("SELECT state, last_error FROM effects WHERE business_id = :id ORDER BY id")
+    assert [tuple(effect.values()) for effect in effects] == [
+        ("obsolete", "no_longer_true"),
+        ("obsolete", "no_longer_true"),
+        ("done", None),
+    ]
+
+
+async def test_of_a_time_that_was_given_up_and_to_a_provider_who_was_replaced_nothing_is_sent(post: Post) -> None:
+    booking = await make_booking(post.engine, post.tenant)
+    await post.change("bookings", booking.booking_id, status="accepted")
+    for kind in (NoticeKind.CONFIRMED, NoticeKind.RESCHEDULED, NoticeKind.REMINDER):
+        await post.tell(booking, kind, starts_at=_GIVEN_UP)
+    await post.tell(booking, NoticeKind.REMINDER, Audience.PROVIDER)
+    await post.change("bookings", booking.booking_id, provider_id=post.tenant.providers["ben"])
+    messages = await post.send()
+    assert {(state, error) for _, state, error in became(messages)} == {("suppressed", "no_longer_true")}
+    assert len(messages) == 4
+    assert post.mails() == []
+
+
+async def test_a_provider_and_an_owner_are_written_to_where_they_are(post: Post) -> None:
+    booking = await make_booking(post.engine, post.tenant)
+    await post.change("bookings", booking.booking_id, status="accepted", needs_attention=True)
+    await post.tell(booking, NoticeKind.REMINDER, Audience.PROVIDER)
+    await post.tell(booking, NoticeKind.NEEDS_ATTENTION, Audience.OWNER)
+    await post.change("providers", post.tenant.providers["ana"], email="ana@garage.example")
+    await post.send()
+    people = post.tenant.principals
+    owner = await post.rows(
+        f"SELECT email FROM users WHERE id = '{people['owner'].user_id}' AND CAST(:id AS uuid) IS NOT NULL"
+    )
+    assert [mail.to for mail in post.mails()] == [["ana@garage.example"], [owner[0]["email"]]]
+
+
+async def test_an_e_mail_heeds_a_refusal_and_an_address_that_is_missing(post: Post) -> None:
+    booking = await make_booking(post.engine, post.tenant)
+    await post.says(Purpose.EMAIL, granted=False)
+    await post.tell(booking, NoticeKind.RECEIVED)
+    await post.send()
+    await post.says(Purpose.EMAIL, granted=True)
+    await post.change_customer(user_id=None)
+    await post.tell(booking, NoticeKind.RECEIVED)
+    assert became(await post.send()) == [
+        ("received", "suppressed", "no_consent"),
+        ("received", "suppressed", "no_address"),
+    ]
+
+
+async def test_an_address_that_is_refused_fails_for_good_and_is_shown(post: Post) -> None:
+    booking = await make_booking(post.engine, post.tenant)
+    await post.change_customer(email="casey@refused.example")
+    await post.tell(booking, NoticeKind.RECEIVED)
+    [(_, state, error)] = became(await post.send())
+    assert state == "failed"
+    assert error
+    assert "casey" not in error
+
+
+async def test_a_text_needs_consent_at_the_moment_of_sending(post: Post) -> None:
+    booking = await make_booking(post.engine, post.tenant)
+    await post.connect_texts()
+    await post.change("bookings", booking.booking_id, status="accepted")
+    await post.change_customer(phone=PHONE)
+    await post.change("providers", post.tenant.providers["ana"], phone="+12125550143")
+    await post.tell(booking, NoticeKind.REMINDER)
+    await post.send()
+    await post.tell(booking, NoticeKind.CONFIRMED)
+    await post.says(Purpose.SMS, granted=True)
+    await post.send()
+    await post.tell(booking, NoticeKind.REMINDER)
+    await post.says(Purpose.SMS, granted=False)
+    await post.send()
+    await post.tell(booking, NoticeKind.REMINDER, Audience.PROVIDER)
+    assert became(await post.send(), "sms") == [
+        ("reminder", "suppressed", "no_consent"),
+        ("confirmed", "sent", None),
+        ("reminder", "suppressed", "no_consent"),
+        ("reminder", "sent", None),
+    ]
+    [(to, words), (to_provider, _)] = post.texts()
+    assert (to, to_provider) == (PHONE, "+12125550143")
+    assert words.startswith("Test Business: confirmed, Repair, ")
+
+
+async def test_who_told_the_vendor_to_stop_has_told_us(post: Post) -> None:
+    booking = await make_booking(post.engine, post.tenant)
+    await post.connect_texts()
+    await post.change("bookings", booking.booking_id, status="accepted")
+    await post.change_customer(phone=PHONE)
+    await post.says(Purpose.SMS, granted=True)
+    post.twilio.opted_out.add((post.sid, PHONE))
+    await post.tell(booking, NoticeKind.CONFIRMED)
+    await post.send()
+    await post.tell(booking, NoticeKind.REMINDER)
+    assert became(await post.send(), "sms") == [
+        ("confirmed", "suppressed", "opted_out"),
+        ("reminder", "suppressed", "no_consent"),
+    ]
+    said = await post.rows(
+        "SELECT granted, source FROM consents WHERE business_id = :id AND purpose = 'sms' ORDER BY given_at"
+    )
+    assert [tuple(one.values()) for one in said] == [(True, "test"), (False, "twilio_stop")]
+    [customer] = await post.rows("SELECT sms_opt_in FROM customers WHERE business_id = :id")
+    assert not customer["sms_opt_in"]
+
+
+async def test_a_text_whose_reply_was_lost_goes_out_once_whatever_was_changed_meanwhile(post: Post) -> None:
+    booking = await make_booking(post.engine, post.tenant)
+    await post.connect_texts()
+    await post.change("bookings", booking.booking_id, status="accepted")
+    await post.change_customer(phone=PHONE)
+    await post.says(Purpose.SMS, granted=True)
+    post.vendors.behave(Vendor.TWILIO, Behaviour(mood=Mood.REPLY_LOST, times=1), post.sid)
+    await post.tell(booking, NoticeKind.CONFIRMED)
+    [_, lost] = await post.send()
+    assert (lost["state"], lost["vendor_ref"]) == ("queued", None)
+    await post.change_customer(locale="ja")
+    [_, text] = await post.send()
+    assert text["state"] == "sent"
+    assert [words for _, words in post.texts()] == [text["body"]]
+    assert text["language"] == "en"
+
+
+async def test_what_the_vendor_told_before_its_reply_came_stays(post: Post) -> None:
+    booking = await make_booking(post.engine, post.tenant)
+    await post.tell(booking, NoticeKind.RECEIVED)
+    [message] = await post.messages()
+    await post.change("messages", message["id"], state="delivered")
+    [message] = await post.send()
+    assert message["state"] == "delivered"
+    assert message["body"]
+
+
+async def test_a_message_that_the_vendor_has_told_of_is_not_sent_again(post: Post) -> None:
+    booking = await make_booking(post.engine, post.tenant)
+    await post.tell(booking, NoticeKind.RECEIVED)
+    [effect] = await post.rows("SELECT id FROM effects WHERE business_id = :id")
+    await post.change("effects", effect["id"], attempts=1, state="retrying")
+    [message] = await post.messages()
+    await post.change("messages", message["id"], state="opened")
+    assert became(await post.send()) == [("received", "opened", None)]
+    assert post.mails() == []
+
+
+async def test_without_a_vendor_of_its_own_a_business_writes_by_the_installation_s_mail_server(
+    engine: AsyncEngine, settings: Settings, vendors: Simulator, tenant: Tenant, smtp_port: int
+) -> None:
+    post = Post.of(engine, settings, vendors, tenant, smtp_port)
+    sender = f"no-reply-{tenant.slug}@holdfast.example"
+    post.user = sender
+    booking = await make_booking(engine, tenant)
+    await post.tell(booking, NoticeKind.RECEIVED, installation="smtp")
+    own = {"smtp_url": f"smtp://127.0.0.1:{smtp_port}", "mail_from": f"Holdfast <{sender}>"}
+    assert became(await post.send(settings.model_copy(update=own))) == [("received", "sent", None)]
+    [mail] = post.mails()
+    assert str(mail.message["From"]) == f"Test Business <{sender}>"
+
+
+# --- by the API and a worker ---
+
+
+@pytest.fixture
+async def stage(api: ApiClient, engine: AsyncEngine) -> Stage:
+    return await make_stage(api, engine)
+
+
+async def _all_settled(stage: Stage, booking_id: str, count: int) -> list[dict[str, Any]]:
+    """What the desk is shown, once nothing is under way any more."""
+    seen = await until(
+        lambda: stage.as_("owner").get(f"/v1/bookings/{booking_id}/messages"),
+        lambda seen: len(seen["items"]) == count and all(one["state"] != "queued" for one in seen["items"]),
+    )
+    items: list[dict[str, Any]] = seen["items"]
+    return items
+
+
+async def test_a_booking_s_life_puts_one_entry_into_the_customer_s_calendar_and_takes_it_out(
+    stage: Stage, settings: Settings, vendors: Simulator, smtp_port: int
+) -> None:
+    post = Post.of(stage.engine, settings, vendors, stage.tenant, smtp_port)
+    await post.connect_mail()
+    await post.change_customer(email="casey@example.com", name='Casey "C" Roe; x')
+    booking = await stage.book()
+    await _all_settled(stage, booking["id"], 2)
+    ok(await stage.as_("ana").command(booking["id"], "accept"))
+    await _all_settled(stage, booking["id"], 3)
+    moved = stage.next_start()
+    ok(await stage.as_("customer").command(booking["id"], "reschedule", starts_at=moved.isoformat()))
+    await _all_settled(stage, booking["id"], 5)
+    ok(await stage.as_("customer").command(booking["id"], "cancel"))
+    told = await _all_settled(stage, booking["id"], 7)
+
+    assert {(one["kind"], one["audience"], one["state"]) for one in told} == {
+        ("received", "customer", "sent"),
+        ("offered", "provider", "sent"),
+        ("confirmed", "customer", "sent"),
+        ("rescheduled", "customer", "sent"),
+        ("rescheduled", "provider", "sent"),
+        ("cancelled", "customer", "sent"),
+        ("cancelled", "provider", "sent"),
+    }
+    entries = [found for kept in post.mails() if (found := entry(kept)) is not None]
+    events = [found.walk("VEVENT")[0] for found in entries]
+    assert [str(found["METHOD"]) for found in entries] == ["REQUEST", "REQUEST", "CANCEL"]
+    assert [str(event["STATUS"]) for event in events][::2] == ["CONFIRMED", "CANCELLED"]
+    assert {str(event["UID"]) for event in events} == {f"{booking['id']}@holdfast"}
+    sequences = [int(event["SEQUENCE"]) for event in events]
+    assert sequences == sorted(set(sequences)), "each is higher than the one before"
+    assert [event["DTSTART"].dt.isoformat() for event in events] == [
+        stage_start.replace("Z", "+00:00") for stage_start in (booking["starts_at"], *[_z(moved)] * 2)
+    ]
+    assert str(events[0]["ORGANIZER"]) == "mailto:desk@garage.example"
+    assert str(events[0]["ATTENDEE"]) == "mailto:casey@example.com"
+    assert {to for kept in post.mails() if entry(kept) for to in kept.to} == {"casey@example.com"}
+
+
+def _z(moment: Any) -> str:
+    return str(moment.strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+
+async def test_messages_are_for_the_desk(stage: Stage) -> None:
+    booking = await stage.book()
+    path = f"/v1/bookings/{booking['id']}/messages"
+    await stage.settled(booking, "assigned")
+    items = ok(await stage.as_("admin").get(path))["items"]
+    assert [(one["kind"], one["channel"], one["state"]) for one in items] == [
+        ("received", "console", "sent"),
+        ("offered", "console", "sent"),
+    ]
+    for name in ("customer", "ana"):
+        problem(await stage.as_(name).get(path), 403, "forbidden")

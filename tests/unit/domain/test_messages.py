@@ -1,0 +1,175 @@
+"""Messages: whether one may still be sent, to whom, in which language, and how dates are written in it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from domain.booking import BookingState
+from domain.dates import writing_of, zone_label
+from domain.languages import canonical, look_up
+from domain.lifecycle import Status
+from domain.messages import (
+    AUDIENCES,
+    Channel,
+    Standing,
+    Suppressed,
+    Told,
+    is_still_true,
+    plain_name,
+    why_not,
+)
+from domain.notices import Audience, NoticeKind, notices_of_step, reminder_due
+from domain.plan import Reminder
+from domain.steps import Step, StepKind
+from tests.unit.domain.builders import ANA, BEN, LATER, NOW, STARTS_AT, booking
+
+_STANDING = Standing(Status.ACCEPTED, STARTS_AT, ANA, needs_attention=False)
+
+
+def told(kind: NoticeKind, audience: Audience = Audience.CUSTOMER, provider: UUID | None = None) -> Told:
+    return Told(kind, audience, STARTS_AT, provider)
+
+
+def true_in(kind: NoticeKind, audience: Audience = Audience.CUSTOMER, **changes: Any) -> set[Status]:
+    """The statuses in which a message of this kind is true."""
+    ways = {status: replace(_STANDING, status=status, **changes) for status in Status}
+    return {status for status, now in ways.items() if is_still_true(told(kind, audience), now, NOW)}
+
+
+def test_each_kind_of_message_is_true_in_its_statuses_only() -> None:
+    alive = set(Status) - {Status.CANCELLED}
+    assert true_in(NoticeKind.CANCELLED) == {Status.CANCELLED}
+    assert true_in(NoticeKind.RECEIVED) == alive
+    assert true_in(NoticeKind.RESCHEDULED) == alive
+    assert true_in(NoticeKind.OFFERED) == {Status.ASSIGNED}
+    assert true_in(NoticeKind.CONFIRMED) == {Status.ACCEPTED, Status.IN_PROGRESS, Status.COMPLETED}
+    assert true_in(NoticeKind.COMPLETED) == {Status.COMPLETED}
+    assert true_in(NoticeKind.REMINDER) == {Status.PENDING, Status.ASSIGNED, Status.ACCEPTED, Status.REJECTED}
+    assert true_in(NoticeKind.NEEDS_ATTENTION) == set()
+    assert true_in(NoticeKind.NEEDS_ATTENTION, needs_attention=True) == alive
+
+
+@pytest.mark.parametrize("kind", set(NoticeKind) - {NoticeKind.CANCELLED, NoticeKind.NEEDS_ATTENTION})
+def test_nothing_is_said_of_a_time_that_was_given_up(kind: NoticeKind) -> None:
+    assert true_in(kind, starts_at=LATER) == set()
+
+
+def test_a_provider_who_no_longer_has_the_booking_is_told_nothing_but_of_its_cancellation() -> None:
+    assigned = replace(_STANDING, status=Status.ASSIGNED)
+    offered = told(NoticeKind.OFFERED, Audience.PROVIDER, ANA)
+    assert is_still_true(offered, assigned, NOW)
+    assert not is_still_true(offered, replace(assigned, provider_id=BEN), NOW)
+    cancelled = replace(_STANDING, status=Status.CANCELLED, provider_id=BEN)
+    assert is_still_true(told(NoticeKind.CANCELLED, Audience.PROVIDER, ANA), cancelled, NOW)
+
+
+def test_a_reminder_is_true_until_the_start() -> None:
+    reminder = told(NoticeKind.REMINDER)
+    assert is_still_true(reminder, _STANDING, STARTS_AT - timedelta(seconds=1))
+    assert not is_still_true(reminder, _STANDING, STARTS_AT)
+
+
+@pytest.mark.parametrize(
+    ("channel", "audience", "address", "consent", "expected"),
+    [
+        (Channel.EMAIL, Audience.CUSTOMER, "a@example.com", None, None),
+        (Channel.EMAIL, Audience.CUSTOMER, "a@example.com", True, None),
+        (Channel.EMAIL, Audience.CUSTOMER, "a@example.com", False, Suppressed.NO_CONSENT),
+        (Channel.SMS, Audience.CUSTOMER, "+12125550100", None, Suppressed.NO_CONSENT),
+        (Channel.SMS, Audience.CUSTOMER, "+12125550100", False, Suppressed.NO_CONSENT),
+        (Channel.SMS, Audience.CUSTOMER, "+12125550100", True, None),
+        (Channel.SMS, Audience.PROVIDER, "+12125550100", None, None),
+        (Channel.EMAIL, Audience.OWNER, None, None, Suppressed.NO_ADDRESS),
+    ],
+)
+def test_a_text_needs_consent_and_an_e_mail_heeds_a_refusal(
+    channel: Channel, audience: Audience, address: str | None, consent: bool | None, expected: Suppressed | None
+) -> None:
+    assert why_not(channel, audience, address, consent) == expected
+
+
+def test_all_that_is_told_by_a_step_or_a_reminder_is_among_the_audiences() -> None:
+    told_of: set[tuple[NoticeKind, Audience]] = set()
+    for status in Status:
+        for kind in (StepKind.TRANSITION, StepKind.RESCHEDULED):
+            for state in (booking(status), booking(status, version=2, needs_attention=True)):
+                told_of |= {(one.kind, one.audience) for one in notices_of_step(_step(kind, state), state)}
+    due = reminder_due(booking(Status.ACCEPTED), Reminder(at=NOW, minutes_before=10), NOW)
+    told_of |= {(one.kind, one.audience) for one in due.notices}
+    assert told_of == {(kind, audience) for kind, audiences in AUDIENCES.items() for audience in audiences}
+
+
+def _step(kind: StepKind, after: BookingState) -> Step:
+    return Step.model_construct(kind=kind, after=after, was_flagged=False)
+
+
+def test_a_notice_to_a_provider_names_them_and_every_notice_the_version() -> None:
+    state = booking(Status.CANCELLED)
+    notices = {one.audience: one for one in notices_of_step(_step(StepKind.TRANSITION, state), state)}
+    assert notices[Audience.PROVIDER].provider_id == ANA
+    assert notices[Audience.CUSTOMER].provider_id is None
+    assert {one.booking_version for one in notices.values()} == {state.version}
+
+
+@pytest.mark.parametrize("name", ["Casey Roe", "Dr. Seuss", "O'Hara-Müller", "山田 太郎", "J. R. Ewing"])
+def test_names_are_written_as_they_are(name: str) -> None:
+    assert plain_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["See evil.example", "http:evil", "www evil", "a@b", "x/y", "Win " * 20])
+def test_a_name_that_could_carry_a_message_is_left_out(name: str) -> None:
+    assert plain_name(name) == ""
+
+
+@pytest.mark.parametrize(
+    ("wishes", "expected"),
+    [
+        (["de-AT", "en"], ("de", "de-AT")),
+        (["de-CH-1996"], ("de-CH", "de-CH-1996")),
+        (["DE"], ("de", "DE")),
+        (["fr", "pt-BR", "en-GB"], ("en", "en-GB")),
+        ([None, "zh-Hant-x-private"], ("zh-Hant", "zh-Hant-x-private")),
+        (["fr"], None),
+    ],
+)
+def test_a_language_is_found_by_lookup(wishes: list[str | None], expected: tuple[str, str] | None) -> None:
+    assert look_up(wishes, {"en", "de", "de-CH", "zh-Hant"}) == expected
+
+
+def test_a_tag_is_written_by_convention() -> None:
+    assert [canonical(tag) for tag in ("EN-us", "ZH-hant-tw", "de", "en-x-AB")] == [
+        "en-US",
+        "zh-Hant-TW",
+        "de",
+        "en-x-ab",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tag", "written"),
+    [
+        ("en", "Friday, March 5, 2027 at 2:30 PM"),
+        ("en-GB", "Friday 5 March 2027 at 14:30"),
+        ("de-AT", "Freitag, 5. März 2027 um 14:30 Uhr"),
+        ("es-MX", "viernes, 5 de marzo de 2027, 14:30"),
+        ("ja", "2027年3月5日金曜日 14:30"),
+        ("fr", "2027-03-05 14:30"),
+    ],
+)
+def test_dates_are_written_as_the_language_has_them(tag: str, written: str) -> None:
+    assert writing_of(tag).moment(datetime(2027, 3, 5, 14, 30, tzinfo=UTC)) == written
+
+
+def test_noon_and_midnight_are_twelve() -> None:
+    write = writing_of("en-US").time
+    assert [write(datetime(2027, 1, 1, hour, tzinfo=UTC).time()) for hour in (0, 12)] == ["12:00 AM", "12:00 PM"]
+
+
+def test_a_zone_without_an_abbreviation_is_called_by_its_offset() -> None:
+    at = datetime(2027, 7, 1, tzinfo=UTC)
+    zones = ("Europe/Berlin", "America/Sao_Paulo", "UTC")
+    assert [zone_label(at.astimezone(ZoneInfo(zone))) for zone in zones] == ["CEST", "UTC-03:00", "UTC"]

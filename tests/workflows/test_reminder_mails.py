@@ -1,0 +1,84 @@
+"""Reminders as they arrive: none of what was called off, and one of what was moved, at its new time."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from dev.vendors.mail_server import MailServer
+from domain.commands import Accept, Cancel, Reschedule
+from domain.effects import Vendor
+from domain.lifecycle import Status
+from domain.policies import Policy
+from runtime.settings import Settings
+from tests.factories import future, make_tenant
+from tests.integration.effects.post import Post
+from tests.simulator import Simulator
+from tests.workflows.conftest import Live
+from tests.workflows.live import ADMIN, LiveBooking
+
+AN_HOUR = timedelta(hours=1)
+CASEY = "casey@example.com"
+_PATIENCE_SECONDS = 20
+
+
+@pytest.fixture
+async def post(engine: AsyncEngine, settings: Settings, vendors: Simulator) -> AsyncIterator[Post]:
+    server = vendors.vendor(Vendor.SMTP)
+    assert isinstance(server, MailServer)
+    tenant = await make_tenant(engine, policy=Policy(reminder_minutes=(60,)))
+    async with server.listening() as port:
+        post = Post.of(engine, settings, vendors, tenant, port)
+        await post.connect_mail()
+        await post.change_customer(email=CASEY)
+        yield post
+
+
+async def test_a_cancelled_booking_sends_no_reminder_that_was_still_to_come(live: Live, post: Post) -> None:
+    booking = await live(post.tenant)
+    starts_at = await _accepted(booking)
+    await booking.skip_to(starts_at - AN_HOUR - timedelta(minutes=1))
+    await booking.give(Cancel(actor=ADMIN))
+    await booking.until_closed()
+    await _settled(post)
+    assert _subjects(post)[-1].startswith("Cancelled: ")
+    assert _reminders(post) == []
+
+
+async def test_a_moved_booking_sends_its_reminder_once_at_the_new_time(live: Live, post: Post) -> None:
+    booking = await live(post.tenant, starts_at=future(72))
+    old = await _accepted(booking)
+    new = old + timedelta(days=3)
+    await booking.give(Reschedule(actor=ADMIN, starts_at=new))
+    await booking.skip_to(old)
+    await _settled(post)
+    assert _reminders(post) == [], "the old time has come and gone"
+
+    await booking.skip_to(new - AN_HOUR)
+    await booking.until_messages("reminder", 2)
+    await _settled(post)
+    [told] = _reminders(post)
+    assert f"{new:%B} {new.day}" in told
+
+
+async def _accepted(booking: LiveBooking) -> datetime:
+    await booking.until_status(Status.ASSIGNED)
+    return (await booking.give(Accept(actor=ADMIN))).starts_at
+
+
+async def _settled(post: Post) -> None:
+    """Wait until every message that was decided on has gone, or may not."""
+    async with asyncio.timeout(_PATIENCE_SECONDS):
+        while any(message["state"] == "queued" for message in await post.messages()):
+            await asyncio.sleep(0.02)
+
+
+def _subjects(post: Post) -> list[str]:
+    """Of the mails to the customer."""
+    return [str(mail.message["Subject"]) for mail in post.mails() if mail.to == [CASEY]]
+
+
+def _reminders(post: Post) -> list[str]:
+    return [subject for subject in _subjects(post) if subject.startswith("Reminder: ")]
