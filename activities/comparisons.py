@@ -25,6 +25,7 @@ from domain.reconciliation import (
     IntegrationRef,
     job_difference,
     payment_difference,
+    with_doubts,
 )
 
 _AT_ONCE: Final = 5
@@ -66,7 +67,7 @@ class JobComparison:
         """All of them in one question."""
         found = await self._management.find_all(account, [row["booking_id"] for row in page])
         compared = (_of_job(row, [job for job in found if job.booking_id == row["booking_id"]]) for row in page)
-        return [difference for difference in compared if difference is not None]
+        return with_doubts([one for one in compared if one is not None], len(page))
 
     async def plan(self, conn: AsyncConnection, ref: IntegrationRef, booking_id: UUID, repair: Planned) -> None:
         """With the job system that the business has."""

@@ -5,6 +5,7 @@ Everything that is the same for all of them is here. What a vendor is asked, and
 
 import asyncio
 import random
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -99,6 +100,15 @@ class EffectRunner:
             raise VendorError("timeout") from None
         except httpx.HTTPError as error:  # an adapter's own words are better, but nothing may be lost
             raise VendorError(type(error).__name__) from None
+        except (VendorError, ObsoleteError):
+            raise
+        except Exception as error:
+            # A mistake of ours, or the database is away. Not its text, which may quote people's data: Temporal
+            # keeps what an activity fails with.
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{last.filename}:{last.lineno} {last.name}"
+            _log.error("effect_broke", kind=claimed.kind, error=type(error).__name__, where=where)
+            raise VendorError("internal_error") from None
 
     def _account(self, claimed: Claimed) -> Account:
         if not claimed.has_target:

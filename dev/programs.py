@@ -2,7 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from dev.errors import DevError
 from dev.process import Command, Journal, ManagedProcess
 from dev.readiness import died
 from dev.service import Service
@@ -78,11 +80,19 @@ class Simulator(Service):
             "--s3-port": settings.vendors_s3_port,
         }
         arguments = [word for option, port in ports.items() for word in (option, str(port))]
+        self.introduce: Callable[[], Awaitable[object]] | None = None
+        """Tells it where to call, which it forgets with its process."""
         command = python_command("vendors", "dev.vendors", *arguments, logs=logs, environment=environment)
         super().__init__(ManagedProcess(command, journal))
 
     async def is_ready(self) -> bool:
         return await _is_well(f"{self._url}/livez")
+
+    async def start(self) -> None:
+        await super().start()
+        if self.introduce is not None:
+            with suppress(DevError):  # the API may be away just now: then it calls nobody until the next start
+                await self.introduce()
 
 
 class Api(Service):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -193,8 +194,11 @@ class Stack:
 
         with self._reporter.step("demo data"):
             await demo_data.load(self.api_url, self.database_url)
-            if self._vendors:
-                await demo_vendors.connect(self.api_url, Places(self.settings.vendors_url, self.settings.s3_url))
+            if self._parts.simulator:
+                places = Places(self.settings.vendors_url, self.settings.s3_url)
+                introduce = partial(demo_vendors.connect, self.api_url, places)
+                await introduce()
+                self._parts.simulator.introduce = introduce
 
 
 def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:

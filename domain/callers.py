@@ -29,7 +29,7 @@ class Scope(StrEnum):
     READ_CUSTOMERS = "customers:read"
     MANAGE_CUSTOMERS = "customers:manage"
     MANAGE_BUSINESS = "business:manage"
-    """The business, its catalogue, hours and areas; import and export."""
+    """The business, its catalogue, hours, areas and webhooks; import and export."""
 
 
 class Membership(BaseModel):

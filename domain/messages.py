@@ -160,7 +160,7 @@ def variables(facts: Facts, tag: str) -> dict[str, str | int]:
     starts, ends = facts.starts_at.astimezone(zone), facts.ends_at.astimezone(zone)
     to_customer = facts.audience is Audience.CUSTOMER
     return {
-        "business.name": facts.business_name,
+        "business.name": one_line(facts.business_name),
         "booking.reference": facts.reference,
         "booking.status": facts.status,
         "booking.starts": writing.moment(starts),
@@ -169,9 +169,9 @@ def variables(facts: Facts, tag: str) -> dict[str, str | int]:
         "booking.start_time": writing.time(starts.time()),
         "booking.end_time": writing.time(ends.time()),
         "booking.zone": zone_label(starts),
-        "service.name": facts.service_name,
-        "provider.name": facts.provider_name or "",
-        "customer.name": plain_name(facts.customer_name) if to_customer else facts.customer_name,
+        "service.name": one_line(facts.service_name),
+        "provider.name": one_line(facts.provider_name or ""),
+        "customer.name": plain_name(facts.customer_name) if to_customer else one_line(facts.customer_name),
         "minutes_before": "" if facts.minutes_before is None else facts.minutes_before,
     }
 
@@ -186,7 +186,13 @@ def plain_name(name: str) -> str:
     Whoever books gives a name and an address, and neither need be theirs: else our mail would take anybody's words
     to anybody.
     """
+    name = one_line(name)
     return "" if len(name) > _LONGEST_NAME or _LIKE_A_LINK.search(name) else name
+
+
+def one_line(name: str) -> str:
+    """The name without line breaks and other control characters, which mean something in mails and calendars."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in name).split())
 
 
 # --- may it be sent ---

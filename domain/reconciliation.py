@@ -5,7 +5,7 @@ it is flagged.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -30,7 +30,9 @@ from domain.payments import (
 Json = dict[str, Any]
 
 
-MOST_INTEGRATIONS = 200
+_MANY: Final = 5
+
+MOST_INTEGRATIONS: Final = 200
 """So many a run of a round sees to."""
 
 
@@ -175,6 +177,18 @@ def _of_the_one(booking: ExpectedJob, job: Job) -> Difference | None:
 
 def _written(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat()
+
+
+def with_doubts(differences: Sequence[Difference], compared: int) -> list[Difference]:
+    """The same; but when most jobs are missing, none is made again before a person has looked.
+
+    That is no loss of single jobs: it is another account, or settings by which none is found.
+    """
+    missing = [one for one in differences if one.kind is FindingKind.JOB_MISSING]
+    if len(missing) < _MANY or len(missing) * 2 <= compared:
+        return list(differences)
+    doubted = {"missing_among": compared}
+    return [replace(one, repair=None, detail=doubted) if one in missing else one for one in differences]
 
 
 # --- payments -------------------------------------------------------------------------------------------------

@@ -101,10 +101,6 @@ class Storages:
             raise StorageError("secrets_unreadable") from None
         return _S3(self._client(), _signer(integration["settings"], secrets))
 
-    def folder(self) -> Storage:
-        """The installation's own."""
-        return self._folder
-
     def _client(self) -> httpx.AsyncClient:
         if self._http is None:
             self._http = outbound.client(allow_loopback=self._allow_loopback, timeout_seconds=_STEP_SECONDS)

@@ -16,6 +16,7 @@ from domain.booking import SYSTEM, BookingState
 from domain.callers import Membership as Role_
 from domain.callers import Principal
 from domain.lifecycle import Role, Status
+from domain.payments import PaymentGate
 from domain.policies import Policy
 from domain.search import Terms
 from runtime.ids import new_id, new_reference
@@ -147,7 +148,12 @@ async def add_provider(conn: AsyncConnection, tenant: Tenant, name: str, **colum
 
 
 async def make_booking(
-    engine: AsyncEngine, tenant: Tenant, *, starts_at: datetime | None = None, provider: str | None = "ana"
+    engine: AsyncEngine,
+    tenant: Tenant,
+    *,
+    starts_at: datetime | None = None,
+    provider: str | None = "ana",
+    payment: PaymentGate | None = None,
 ) -> BookingState:
     """A pending booking as the API would have committed it, with the provider's time reserved."""
     now, starts_at = datetime.now(UTC), starts_at or future()
@@ -166,6 +172,7 @@ async def make_booking(
         next_attempt_at=now,
         holds_time=provider is not None,
         planned_from=now,
+        payment=payment,
     )
     async with engine.begin() as conn:
         inserted = await new_bookings.insert(conn, tenant.business_id, new_booking(tenant, state))

@@ -10,7 +10,7 @@ from icalendar import Calendar, Event, vCalAddress
 
 from db.repositories.message_facts import Letter
 from domain.lifecycle import Status
-from domain.messages import Channel
+from domain.messages import Channel, one_line
 from domain.notices import Audience, NoticeKind
 
 REQUEST: Final = "REQUEST"
@@ -54,7 +54,7 @@ def entry_for(letter: Letter, *, sender: str, now: datetime) -> Entry | None:
     # In UTC: one appointment needs no rules of a zone, and every calendar shows it in its owner's.
     event.add("dtstart", facts.starts_at.astimezone(UTC))
     event.add("dtend", facts.ends_at.astimezone(UTC))
-    event.add("summary", f"{facts.service_name}, {facts.business_name}")
+    event.add("summary", one_line(f"{facts.service_name}, {facts.business_name}"))
     event.add("description", facts.reference)
     event.add("status", _STATUS.get(facts.status, "TENTATIVE"))
     event.add("organizer", _organizer(facts.business_name, sender), encode=False)
@@ -74,14 +74,14 @@ def _calendar(method: str, event: Event) -> bytes:
 
 def _organizer(name: str, sender: str) -> vCalAddress:
     organizer = vCalAddress(f"mailto:{sender}")
-    organizer.params["CN"] = name
+    organizer.params["CN"] = one_line(name)
     return organizer
 
 
 def _attendee(letter: Letter) -> vCalAddress:
     """They asked for the appointment, so nobody waits for their answer."""
     attendee = vCalAddress(f"mailto:{letter.email}")
-    attendee.params["CN"] = letter.facts.customer_name
+    attendee.params["CN"] = one_line(letter.facts.customer_name)
     attendee.params["ROLE"] = "REQ-PARTICIPANT"
     attendee.params["PARTSTAT"] = "ACCEPTED"
     attendee.params["RSVP"] = "FALSE"

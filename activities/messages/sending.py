@@ -21,7 +21,7 @@ from db.repositories.message_facts import Letter
 from db.repositories.messages import Words
 from domain.customers import Purpose
 from domain.effects import EffectKind, EffectRef, EffectState, ObsoleteError, Vendor, VendorError
-from domain.messages import Channel, MessageState, Suppressed, is_still_true, why_not
+from domain.messages import Channel, MessageState, Suppressed, is_still_true, one_line, why_not
 from domain.notices import Audience
 from runtime.messages.rendering import Rendered, render
 from runtime.metrics import MESSAGES
@@ -108,8 +108,8 @@ class MessageActivities:
             message_id=str(_message_id(claimed)),
             kind=letter.occasion.kind,
             to=letter.email or "",
-            to_name=letter.to_name,
-            sender_name=letter.facts.business_name,
+            to_name=one_line(letter.to_name),
+            sender_name=one_line(letter.facts.business_name),
             reply_to=None,
             subject=words.subject or "",
             text=words.text,

@@ -59,6 +59,11 @@ EXAMPLES: Final[dict[str, Any]] = {
         "notes": "The gate is at the back.",
     },
     "BookingOut": _BOOKED,
+    "TemplateIn": {
+        "subject": "Confirmed: {{ service.name }}",
+        "body": "Hello {{ customer.name }},\n\nsee you on {{ booking.starts }}.",
+    },
+    "PreviewIn": {"kind": "confirmed", "audience": "customer", "channel": "email", "language": "de"},
     "BookingPage": {"items": [_BOOKED], "next_cursor": None},
     "HoldIn": {"business_id": "corner-garage", "service_id": "repair", "starts_at": _START},
     "HoldOut": {

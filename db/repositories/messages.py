@@ -147,9 +147,14 @@ WHERE business_id = :business_id AND id = :message_id AND state IN ('queued', 'f
 """)
 
 _OF_BOOKING = text("""
-SELECT id, kind, audience, channel, state, state_at, error, minutes_before, starts_at, language, subject, body,
-       created_at
-FROM messages WHERE business_id = :business_id AND booking_id = :booking_id ORDER BY id
+SELECT m.id, m.kind, m.audience, m.channel, m.state_at, m.minutes_before, m.starts_at, m.language, m.subject,
+       m.body, m.created_at,
+       CASE WHEN skipped THEN 'suppressed' ELSE m.state END AS state,
+       CASE WHEN skipped THEN 'skipped' ELSE m.error END AS error
+FROM messages m
+LEFT JOIN effects e ON e.business_id = m.business_id AND e.key = 'message/' || m.key
+CROSS JOIN LATERAL (SELECT m.state = 'queued' AND e.state = 'skipped' AS skipped) AS somebody
+WHERE m.business_id = :business_id AND m.booking_id = :booking_id ORDER BY m.id
 """)
 
 

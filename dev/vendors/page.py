@@ -143,17 +143,19 @@ def _line(number: int, entry: Entry) -> Line:
         rest["calendar"] = calendar
     body = _words(detail.get("text") or detail.get("body") or "").strip()
     told = [(name.replace("_", " "), _words(value)) for name, value in rest.items() if value not in _NOTHING]
+    title = " · ".join(_words(detail[name]) for name in ("to", "subject") if detail.get(name))
+    short = 0 if title else _SHORT
     return Line(
         number=number,
         entry=entry,
         time=entry.at.strftime("%H:%M:%S"),
-        title=" · ".join(_words(detail[name]) for name in ("to", "subject") if detail.get(name)),
+        title=title,
         body=body,
         is_long="\n" in body,
         html=_words(detail.get("html") or ""),
         has_calendar=bool(calendar),
-        facts=" · ".join(f"{name} {words}" for name, words in told if len(words) <= _SHORT),
-        rest=[(name, words) for name, words in told if len(words) > _SHORT],
+        facts=" · ".join(f"{name} {words}" for name, words in told if len(words) <= short),
+        rest=[(name, words) for name, words in told if len(words) > short],
     )
 
 

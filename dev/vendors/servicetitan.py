@@ -5,7 +5,7 @@ Shapes are those of https://developer.servicetitan.io (CRM v2 and Job Planning a
 
 import itertools
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 from urllib.parse import parse_qsl
@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse
 from starlette.types import Scope
 
 from dev.vendors.ledger import Json, Ledger
+from dev.vendors.servicetitan_books import Books
 from dev.vendors.servicetitan_shapes import Cancellation, Customer, ExternalData, Job, JobChange, Location, Times
 from dev.vendors.simulated import Simulated, credentials_of
 
@@ -29,32 +30,6 @@ _Id = Annotated[int, Path(alias="id")]
 class _Refused(Exception):  # noqa: N818 - an answer, not an error of ours
     def __init__(self, status: int, title: str, errors: Json | None = None) -> None:
         self.status, self.title, self.errors = status, title, errors or {}
-
-
-class Books:
-    """What one tenant has."""
-
-    def __init__(self, ids: Iterator[int]) -> None:
-        self._ids = ids
-        self.customers: dict[int, Json] = {}
-        self.locations: dict[int, Json] = {}
-        self.jobs: dict[int, Json] = {}
-        self.appointments: dict[int, Json] = {}
-
-    def add(self, kind: dict[int, Json], record: Json) -> Json:
-        """Keep a record under a new id."""
-        number = next(self._ids)
-        now = _written(datetime.now(UTC))
-        kind[number] = {"id": number, "active": True, "createdOn": now, "modifiedOn": now} | record
-        return kind[number]
-
-    def jobs_of(self, booking_id: object) -> list[Json]:
-        """The jobs that carry this value as external data."""
-        return [job for job in self.jobs.values() if str(booking_id) in job["external"].values()]
-
-    def appointment_of(self, job: Json) -> Json:
-        """The first appointment of a job."""
-        return self.appointments[job["firstAppointmentId"]]
 
 
 class ServiceTitan(Simulated):
@@ -292,10 +267,6 @@ def _shown(record: Json, guid: str | None = None) -> Json:
     external = record.get("external", {}).items()
     data = [{"key": key, "value": value} for (of, key), value in external if of == guid]
     return {name: value for name, value in record.items() if name != "external"} | {"externalData": data}
-
-
-def _written(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 async def _refusal(_request: Request, error: Any) -> JSONResponse:

@@ -1,5 +1,6 @@
 """The real thing, once: a start whose supervisor is killed, everything up, everything stopped."""
 
+import re
 import signal
 from asyncio.subprocess import Process
 from pathlib import Path
@@ -9,7 +10,7 @@ import psutil
 
 from dev.home import Home
 from dev.settings import DevSettings
-from tests.dev.command_line import spawn
+from tests.dev.command_line import run, spawn
 
 
 async def _read_until(words: str, process: Process) -> str:
@@ -28,7 +29,7 @@ def _running(home: Path) -> dict[str, psutil.Process]:
     return {process.name: psutil.Process(process.pid) for process in state.processes}
 
 
-async def test_a_stack_whose_supervisor_was_killed_comes_back_and_stops_clean(home: Path) -> None:
+async def test_a_stack_whose_supervisor_was_killed_comes_back_shows_the_demo_and_stops_clean(home: Path) -> None:
     settings = DevSettings.on_free_ports(home)
     first = await spawn(settings, "up")
     await _read_until("demo data", first)
@@ -43,8 +44,18 @@ async def test_a_stack_whose_supervisor_was_killed_comes_back_and_stops_clean(ho
         assert f"ended {name}, left behind" in output
     async with httpx.AsyncClient(trust_env=False) as http:
         assert (await http.get(f"{settings.api_url}/readyz")).is_success
+        shown = await run(settings, "demo")
+        assert shown.code == 0, shown.errors
+        page = (await http.get(settings.vendors_url)).text
     children = _running(home)
     assert set(children) == {"postgres", "temporal", "vendors", "api", "worker"}
+    for told in ("create_job", "capture_payment", "given back 199.00, kept 0.00", "given back 149.25, kept 49.75"):
+        assert told in shown.output
+    assert not re.search(
+        r" (failed|retrying|pending) ", shown.output.partition("set off")[2].partition("Cancel")[0]
+    )
+    for seen in ("Confirmed: Opener installation", "calendar file", "14925", "Canceled", "scheduling.booking"):
+        assert seen in page
     second.send_signal(signal.SIGINT)
     await second.communicate()
 

@@ -10,6 +10,7 @@ from temporalio.testing import TimeSkipper
 from domain import names
 from domain.commands import Accept, Assign, Cancel, Complete, NoShow, Override, Reject, Reschedule, Start
 from domain.lifecycle import Party, Status
+from domain.payments import PaymentGate
 from domain.policies import Policy
 from domain.steps import Reason
 from tests.factories import future, make_tenant
@@ -28,6 +29,14 @@ class Stage:
         tenant = await make_tenant(self.engine, policy=policy)
         booking = await LiveBooking.begin(self.engine, self.skipper, tenant, provider="ana")
         await booking.until_status(Status.ASSIGNED)
+        return booking
+
+    async def unpaid(self) -> LiveBooking:
+        """A booking that waits for its payment, its customer asked for it."""
+        tenant = await make_tenant(self.engine)
+        waiting = PaymentGate.AWAITING
+        booking = await LiveBooking.begin(self.engine, self.skipper, tenant, provider="ana", payment=waiting)
+        await booking.until(lambda state: state.version == 2)
         return booking
 
 
@@ -156,6 +165,22 @@ async def flagged_from_outside(stage: Stage) -> LiveBooking:
     return booking
 
 
+async def paid_for(stage: Stage) -> LiveBooking:
+    booking = await stage.unpaid()
+    await booking.handle.signal(names.PAYMENT_AUTHORIZED)
+    await booking.until_status(Status.ASSIGNED)
+    await booking.handle.signal(names.PAYMENT_AUTHORIZED)
+    await booking.give(Accept(actor=ADMIN))
+    return booking
+
+
+async def never_paid_for(stage: Stage) -> LiveBooking:
+    booking = await stage.unpaid()
+    await booking.skip(timedelta(minutes=15))
+    await booking.until_closed()
+    return booking
+
+
 Scenario = Callable[[Stage], Awaitable[LiveBooking]]
 
 SCENARIOS: dict[str, Scenario] = {
@@ -174,6 +199,8 @@ SCENARIOS: dict[str, Scenario] = {
         brought_back_after_a_terminate,
         reset_to_the_beginning,
         expired,
+        paid_for,
+        never_paid_for,
         flagged_from_outside,
     )
 }

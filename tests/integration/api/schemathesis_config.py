@@ -45,13 +45,21 @@ _RULES: Final = {
     "a name is printable, and a slug or a code can be made of it": (
         *("register", "createBusiness", "createProvider", "createService"),
     ),
+    "a file is not empty, and its name leads nowhere": ("addAttachment",),
     "a cursor is one of ours": (
         *("listBookings", "listAuditLog", "listCustomers", "listConsents"),
-        *("listBusinessTimeOff", "listProviderTimeOff"),
+        *("listBusinessTimeOff", "listProviderTimeOff", "listWebhookDeliveries"),
     ),
     "CSV holds one section": ("exportBusiness", "importBusiness"),
     "one moment lies behind another, and not too far": (
-        *("listSlots", "createApiKey", "addConsent", "listBusinessExceptions", "listProviderExceptions"),
+        *(
+            "getReport",
+            "listSlots",
+            "createApiKey",
+            "addConsent",
+            "listBusinessExceptions",
+            "listProviderExceptions",
+        ),
     ),
     "12900.0 is a whole number, and most likely meant as 129.00": ("createService", "changeService"),
     "some members exclude or need each other": (
@@ -59,11 +67,16 @@ _RULES: Final = {
         *("createBusinessTimeOff", "createProviderTimeOff", "putBusinessAreas", "putProviderAreas"),
         *("putBusinessException", "putProviderException"),
     ),
+    "a template says something, and names what there is": ("putMessageTemplate", "previewMessage"),
     "intervals do not overlap": ("putBusinessHours", "putProviderHours"),
     "the provider does this, at a time to come": (
         *("createBooking", "createHold", "rescheduleBooking", "assignBooking"),
     ),
-    "the address may be reached, and the token fits a header": ("putExternalSource",),
+    "the address may be reached, and the token fits a header": (
+        *("putExternalSource", "createWebhookEndpoint", "changeWebhookEndpoint"),
+    ),
+    "there is such a type of event": ("createWebhookEndpoint", "changeWebhookEndpoint", "listEvents"),
+    "who runs several businesses says which": ("listEvents",),
 }
 """Why a request of the right shape is still refused, by operation: no schema can say it."""
 

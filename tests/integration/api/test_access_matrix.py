@@ -180,7 +180,12 @@ async def _furnish(house: House) -> UUID:
     endpoint = ok(await desk.post(f"{root}/webhook-endpoints", hook), 201)
     trial = ok(await desk.post(f"{root}/webhook-endpoints/{endpoint['id']}/test"), 202)
     key = ok(await desk.post(f"{root}/api-keys", {"name": CANARY, "scopes": ["book"]}), 201)
+    pdf = {"Content-Type": "application/pdf"}
+    attachment = ok(await desk.upload(f"/v1/bookings/{booking['id']}/attachments", b"%PDF", **pdf), 201)
+    export = ok(await desk.post(f"{root}/exports"), 201)
     house.paths = {
+        "attachment_id": attachment["id"],
+        "export_id": export["id"],
         "business": str(tenant.business_id),
         "service": "repair",
         "provider": "ana",
@@ -205,7 +210,8 @@ async def _furnish(house: House) -> UUID:
         "finding_id": str(await _finding(house, UUID(booking["id"]))),
     }
     house.to_the_customer = {booking["id"], booking["reference"], booking["customer_id"], hold["id"]}
-    ids = {endpoint["id"], endpoint["secret"], trial["id"], trial["event_id"]}
+    house.to_the_customer.add(attachment["id"])
+    ids = {export["id"], endpoint["id"], endpoint["secret"], trial["id"], trial["event_id"]}
     ids |= {customer["id"], everybody["id"], own["id"], key["id"], key["prefix"], str(member)}
     people = {str(principal.user_id) for principal in tenant.principals.values()}
     house.secrets = {CANARY, PHONE, *ids, *people} | house.to_the_customer

@@ -25,6 +25,7 @@ MEMBERS = [
     "timezone",
     "price",
     "needs_attention",
+    "payment",
     "version",
     "created_at",
     "updated_at",

@@ -33,6 +33,9 @@ async def test_a_service_is_added_with_little_and_the_rest_has_defaults(stage: S
         "horizon_days": 365,
         "daily_limit": None,
         "required_skills": [],
+        "payment_mode": "none",
+        "payment_at": "booking",
+        "deposit_minor": None,
         "active": True,
     }
     path = answer.headers["Location"]
@@ -52,13 +55,16 @@ async def test_everything_about_a_service_can_be_said_and_changed(stage: Stage) 
         "duration_minutes": 90,
         "buffer_before_minutes": 5,
         "buffer_after_minutes": 10,
-        "price": {"amount_minor": 0, "currency": "EUR"},
+        "price": {"amount_minor": 900, "currency": "EUR"},
         "capacity": 12,
         "slot_step_minutes": 30,
         "min_notice_minutes": 120,
         "horizon_days": None,
         "daily_limit": 3,
         "required_skills": ["yoga"],
+        "payment_mode": "deposit",
+        "payment_at": "completion",
+        "deposit_minor": 500,
         "active": True,
     }
     added = ok(await admin.post(at(stage), said), 201)
@@ -77,6 +83,9 @@ async def test_everything_about_a_service_can_be_said_and_changed(stage: Stage) 
         "horizon_days": 3650,
         "daily_limit": None,
         "required_skills": [],
+        "payment_mode": "full",
+        "payment_at": "booking",
+        "deposit_minor": None,
         "active": True,
     }
     changed = ok(await patch(admin, at(stage, "/yoga_1"), new))
@@ -120,6 +129,10 @@ async def test_of_ten_who_add_one_code_one_does(stage: Stage) -> None:
         ({"slot_step_minutes": 0}, "/body/slot_step_minutes"),
         ({"daily_limit": 0}, "/body/daily_limit"),
         ({"required_skills": ["Not a code"]}, "/body/required_skills/0"),
+        ({"payment_mode": "half"}, "/body/payment_mode"),
+        ({"payment_mode": "deposit"}, "/body"),
+        ({"payment_mode": "deposit", "deposit_minor": 1_000_000}, "/body"),
+        ({"deposit_minor": 100}, "/body"),
         ({"color": "red"}, "/body/color"),
     ],
 )

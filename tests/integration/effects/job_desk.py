@@ -84,7 +84,8 @@ class JobDesk:
             is_over = all(state in ("done", "failed", "obsolete", "skipped") for _, state in found)
             return found if is_over and len(found) >= count else None
 
-        return await eventually(ended)
+        found: list[tuple[str, str]] = await eventually(ended)
+        return found
 
     async def findings(self) -> list[tuple[str, str]]:
         """What was found about its bookings."""

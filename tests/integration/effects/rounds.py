@@ -13,7 +13,8 @@ async def round_of(stage: Stage, client: Client) -> Rounds:
     path = f"/v1/businesses/{stage.tenant.slug}/reconcile"
     assert (await stage.as_("owner").send("POST", path)).status_code == 202
     workflow_id = names.reconcile_workflow_id(stage.tenant.business_id)
-    return await client.get_workflow_handle(workflow_id, result_type=Rounds).result()
+    outcome: Rounds = await client.get_workflow_handle(workflow_id, result_type=Rounds).result()
+    return outcome
 
 
 async def findings_of(stage: Stage) -> list[tuple[str, str]]:

@@ -280,7 +280,7 @@ async def test_a_booking_s_life_puts_one_entry_into_the_customer_s_calendar_and_
 ) -> None:
     post = Post.of(stage.engine, settings, vendors, stage.tenant, smtp_port)
     await post.connect_mail()
-    await post.change_customer(email="casey@example.com", name='Casey "C" Roe; x')
+    await post.change_customer(email="casey@example.com", name='Casey\n"C": Roe;\x07 ^x')
     booking = await stage.book()
     await _all_settled(stage, booking["id"], 2)
     ok(await stage.as_("ana").command(booking["id"], "accept"))
@@ -317,6 +317,16 @@ async def test_a_booking_s_life_puts_one_entry_into_the_customer_s_calendar_and_
 
 def _z(moment: Any) -> str:
     return str(moment.strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+
+async def test_a_message_that_somebody_skips_is_shown_as_not_sent(post: Post, api: ApiClient) -> None:
+    booking = await make_booking(post.engine, post.tenant)
+    await post.tell(booking, NoticeKind.RECEIVED)
+    [effect] = await post.rows("SELECT id FROM effects WHERE business_id = :id")
+    await post.change("effects", effect["id"], state="skipped")
+    desk = Stage(api, post.engine, post.tenant).as_("owner")
+    [message] = ok(await desk.get(f"/v1/bookings/{booking.booking_id}/messages"))["items"]
+    assert (message["state"], message["error"]) == ("suppressed", "skipped")
 
 
 async def test_messages_are_for_the_desk(stage: Stage) -> None:

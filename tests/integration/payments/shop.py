@@ -28,7 +28,7 @@ FEE = Cancellation(window_minutes=14 * 24 * 60, fee_percent=50)
 
 
 class Shop(Stage):
-    """A stage with a gateway. The service `repair` costs 12900 and is paid in full unless a test says otherwise."""
+    """A stage with a gateway. The service `repair` costs 12900, paid in full unless a test says otherwise."""
 
     till: Till
     methods: Methods
@@ -54,7 +54,7 @@ class Shop(Stage):
     async def connect_hook(self, api_url: str) -> None:
         """Have the gateway call the API."""
         url = f"{api_url}/v1/hooks/{self.till.vendor}/{self.integration_id}"
-        await self.till.simulated.set_endpoint(self.till.key, Endpoint(url=url, secret="whsec_test"))  # noqa: S106
+        await self.till.simulated.set_endpoint(self.till.key, Endpoint(url=url, secret="whsec_test"))
 
     async def charge(self, **columns: Any) -> None:
         """Change how the service is paid."""
@@ -120,7 +120,7 @@ class Shop(Stage):
             found = await conn.execute(
                 text("SELECT * FROM payments WHERE booking_id = :id"), {"id": booking["id"]}
             )
-            return found.mappings().one()
+            return dict(found.mappings().one())
 
     async def events(self, booking: Json) -> list[tuple[str, int]]:
         """The payment's events and their amounts, in order."""

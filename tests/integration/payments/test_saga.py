@@ -9,7 +9,7 @@ from domain.effects import Vendor
 from domain.policies import Policy
 from runtime.settings import Settings
 from tests.api_client import ApiClient
-from tests.integration.api.stage import ok, problem
+from tests.integration.api.stage import Json, ok, problem
 from tests.integration.payments.shop import FEE, PRICE, Shop, make_shop
 from tests.simulator import Simulator
 
@@ -206,7 +206,7 @@ async def test_a_business_without_a_gateway_takes_no_paid_booking(shop: Shop) ->
         await conn.execute(
             text("UPDATE integrations SET enabled = false WHERE id = :id"), {"id": shop.integration_id}
         )
-    asked = {"starts_at": shop.next_start(), "payment": {"method": "pm_card_visa"}}
+    asked: Json = {"starts_at": shop.next_start(), "payment": {"method": "pm_card_visa"}}
     problem(await shop.as_("customer").book(shop.tenant, **asked), 422, "payment_unavailable")
     await shop.charge(payment_mode="none")
     problem(await shop.as_("customer").book(shop.tenant, **asked), 422, "invalid_request")

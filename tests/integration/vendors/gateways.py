@@ -1,4 +1,4 @@
-"""The payment gateways as tests meet them: the adapter, the simulator behind it, and an account of the test's own."""
+"""The payment gateways as tests meet them: adapter, simulator, and an account of the test's own."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

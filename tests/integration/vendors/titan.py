@@ -6,7 +6,8 @@ from typing import Any
 from activities.ports.vendors import Account
 from dev.vendors.ledger import Entry
 from dev.vendors.moods import Behaviour, Mood
-from dev.vendors.servicetitan import Books, ServiceTitan
+from dev.vendors.servicetitan import ServiceTitan
+from dev.vendors.servicetitan_books import Books
 from domain.effects import Vendor
 from tests.simulator import Simulator
 

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from domain.booking import BookingState
 from domain.dates import writing_of, zone_label
 from domain.languages import canonical, look_up
 from domain.lifecycle import Status
@@ -24,8 +23,9 @@ from domain.messages import (
 )
 from domain.notices import Audience, NoticeKind, notices_of_step, reminder_due
 from domain.plan import Reminder
-from domain.steps import Step, StepKind
+from domain.steps import StepKind
 from tests.unit.domain.builders import ANA, BEN, LATER, NOW, STARTS_AT, booking
+from tests.unit.domain.test_notices import step
 
 _STANDING = Standing(Status.ACCEPTED, STARTS_AT, ANA, needs_attention=False)
 
@@ -97,19 +97,15 @@ def test_all_that_is_told_by_a_step_or_a_reminder_is_among_the_audiences() -> No
     for status in Status:
         for kind in (StepKind.TRANSITION, StepKind.RESCHEDULED):
             for state in (booking(status), booking(status, version=2, needs_attention=True)):
-                told_of |= {(one.kind, one.audience) for one in notices_of_step(_step(kind, state), state)}
+                told_of |= {(one.kind, one.audience) for one in notices_of_step(step(kind, state), state)}
     due = reminder_due(booking(Status.ACCEPTED), Reminder(at=NOW, minutes_before=10), NOW)
     told_of |= {(one.kind, one.audience) for one in due.notices}
     assert told_of == {(kind, audience) for kind, audiences in AUDIENCES.items() for audience in audiences}
 
 
-def _step(kind: StepKind, after: BookingState) -> Step:
-    return Step.model_construct(kind=kind, after=after, was_flagged=False)
-
-
 def test_a_notice_to_a_provider_names_them_and_every_notice_the_version() -> None:
     state = booking(Status.CANCELLED)
-    notices = {one.audience: one for one in notices_of_step(_step(StepKind.TRANSITION, state), state)}
+    notices = {one.audience: one for one in notices_of_step(step(StepKind.TRANSITION, state), state)}
     assert notices[Audience.PROVIDER].provider_id == ANA
     assert notices[Audience.CUSTOMER].provider_id is None
     assert {one.booking_version for one in notices.values()} == {state.version}
@@ -118,6 +114,10 @@ def test_a_notice_to_a_provider_names_them_and_every_notice_the_version() -> Non
 @pytest.mark.parametrize("name", ["Casey Roe", "Dr. Seuss", "O'Hara-Müller", "山田 太郎", "J. R. Ewing"])
 def test_names_are_written_as_they_are(name: str) -> None:
     assert plain_name(name) == name
+
+
+def test_a_name_is_one_line() -> None:
+    assert plain_name("Casey\r\nBcc\x07 \u2028Roe ") == "Casey Bcc Roe"
 
 
 @pytest.mark.parametrize("name", ["See evil.example", "http:evil", "www evil", "a@b", "x/y", "Win " * 20])

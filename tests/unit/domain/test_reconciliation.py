@@ -18,6 +18,7 @@ from domain.reconciliation import (
     job_difference,
     payment_difference,
     repair_of,
+    with_doubts,
 )
 
 ID = UUID(int=7)
@@ -60,6 +61,19 @@ def test_what_only_we_can_have_missed_is_repaired_and_what_people_may_have_meant
 
 def test_part_of_a_second_is_no_difference() -> None:
     assert job_difference(replace(ACCEPTED, starts_at=START + timedelta(milliseconds=400)), [JOB]) is None
+
+
+@pytest.mark.parametrize(("missing", "compared", "repaired"), [(4, 4, 4), (5, 10, 5), (5, 9, 0), (50, 50, 0)])
+def test_when_most_jobs_are_missing_a_person_looks_before_any_is_made_again(
+    missing: int, compared: int, repaired: int
+) -> None:
+    one = job_difference(ACCEPTED, [])
+    outlives = job_difference(CANCELLED, [JOB])
+    assert one is not None
+    assert outlives is not None
+    found = with_doubts([*([one] * missing), outlives], compared)
+    assert [difference.repair for difference in found].count(EffectKind.CREATE_JOB) == repaired
+    assert found[-1] == outlives
 
 
 PAID = ExpectedPayment(

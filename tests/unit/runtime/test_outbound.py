@@ -65,7 +65,7 @@ def test_public_addresses_are_called(address: str) -> None:
         "https://1.1.1.1/",
         "https://[2606:4700:4700::1111]/",
         "https://calendar.example./",
-        "https://kalender-münchen.example/",
+        "https://kalender-m\N{LATIN SMALL LETTER U WITH DIAERESIS}nchen.example/",
     ],
 )
 def test_public_urls_pass(url: str) -> None:
@@ -103,8 +103,8 @@ def test_public_urls_pass(url: str) -> None:
         "https://localhost./",
         "https://LOCALHOST/",
         "https://db.localhost/",
-        "https://１27.0.0.1/",
-        "https://127。0。0。1/",
+        "https://\N{FULLWIDTH DIGIT ONE}27.0.0.1/",
+        "https://127\N{IDEOGRAPHIC FULL STOP}0\N{IDEOGRAPHIC FULL STOP}0\N{IDEOGRAPHIC FULL STOP}1/",
         "https://calendar.example@10.0.0.1/",
         "https://10.0.0.1#@calendar.example/",
         "https://calendar.example:port/",

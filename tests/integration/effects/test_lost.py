@@ -1,0 +1,40 @@
+"""Effects of which nothing was heard for long are handed over again; those that wait for their time are not."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db.repositories import effects
+from domain.effects import EffectKind, Planned, Port, Vendor
+from tests.factories import Tenant
+
+AGE = timedelta(minutes=15)
+
+
+@pytest.mark.parametrize(
+    ("state", "heard", "comes_back"),
+    [
+        ("pending", "handed_at = now() - interval '16 min'", True),
+        ("pending", "handed_at = now() - interval '14 min'", False),
+        ("running", "handed_at = now() - interval '2 h', last_attempt_at = now() - interval '16 min'", True),
+        ("running", "handed_at = now() - interval '2 h', last_attempt_at = now() - interval '1 min'", False),
+        ("retrying", "handed_at = now() - interval '9 h', next_attempt_at = now() + interval '30 h'", False),
+        ("retrying", "handed_at = now() - interval '9 h', next_attempt_at = now() - interval '16 min'", True),
+        ("done", "handed_at = now() - interval '9 h'", False),
+    ],
+)
+async def test_what_is_lost_is_taken_back(
+    engine: AsyncEngine, tenant: Tenant, state: str, heard: str, comes_back: bool
+) -> None:
+    planned = Planned(kind=EffectKind.CREATE_JOB, port=Port.JOBS, key="x")
+    async with engine.connect() as conn:  # rolled back: the relay never sees it
+        found = await effects.plan_one(
+            conn, tenant.business_id, None, planned, vendor=Vendor.SERVICETITAN, target_id=None
+        )
+        await conn.execute(text(f"UPDATE effects SET state = '{state}', {heard} WHERE id = '{found}'"))
+        await effects.take_back_lost(conn, age=AGE)
+        query = text(f"SELECT handed_at IS NULL AND state = 'pending' FROM effects WHERE id = '{found}'")
+        assert (await conn.execute(query)).scalar_one() is comes_back
+        await conn.rollback()

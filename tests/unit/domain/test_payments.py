@@ -1,0 +1,194 @@
+"""What is due, what the gateway's word changes, and what brings an ended booking's money to where it belongs."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.booking import SYSTEM, Actor, BookingState
+from domain.effects import EffectKind, Vendor
+from domain.lifecycle import Role, Status
+from domain.payments import (
+    Charge,
+    ChargeState,
+    Move,
+    Payment,
+    PaymentGate,
+    PaymentMode,
+    PaymentState,
+    Settlement,
+    amount_due,
+    can_take,
+    events_between,
+    settlement,
+    synced,
+)
+from domain.policies import Cancellation, Policy
+from domain.reactions import effects_of_step
+from domain.steps import Hold, Reason, Step, StepKind
+from tests.unit.domain.builders import booking
+
+AMOUNT = 1000
+_TOOK = (ChargeState.CAPTURED,)
+
+
+def payment(state: PaymentState = PaymentState.AWAITING, **known: Any) -> Payment:
+    return replace(Payment(state=state, tries=1, amount=AMOUNT), **known)
+
+
+@pytest.mark.parametrize(
+    ("mode", "deposit", "due"),
+    [("none", None, 0), ("full", None, AMOUNT), ("deposit", 300, 300), ("deposit", 2000, AMOUNT)],
+)
+def test_a_deposit_is_never_more_than_the_price(mode: str, deposit: int | None, due: int) -> None:
+    assert amount_due(PaymentMode(mode), AMOUNT, deposit) == due
+
+
+def test_payjp_takes_yen_only_and_fifty_at_least() -> None:
+    assert [can_take(Vendor.PAYJP, *asked) for asked in ((50, "JPY"), (49, "JPY"), (5000, "USD"))] == [
+        True,
+        False,
+        False,
+    ]
+    assert can_take(Vendor.STRIPE, 5000, "USD")
+
+
+def test_what_was_taken_and_given_back_only_grows() -> None:
+    known = payment(PaymentState.CAPTURED, captured=AMOUNT, refunded=400)
+    late = Charge("pi", 1, ChargeState.CAPTURED, captured=AMOUNT, refunded=0)
+    assert (synced(known, [late]).captured, synced(known, [late]).refunded) == (AMOUNT, 400)
+
+
+def test_a_try_that_was_given_up_says_nothing_of_the_next() -> None:
+    known = payment(tries=2)
+    assert synced(known, [Charge("old", 1, ChargeState.DECLINED, failure="expired_card")]) == known
+    promised = synced(known, [Charge("old", 1, ChargeState.AUTHORIZED)])
+    assert (promised.state, promised.gateway_ref) == (PaymentState.AUTHORIZED, "old")
+
+
+def test_a_promise_that_lapsed_is_to_be_made_again_and_one_that_was_let_go_is_not() -> None:
+    known = payment(PaymentState.AUTHORIZED)
+    assert synced(known, [Charge("pi", 1, ChargeState.VOID, has_lapsed=True)]).state is PaymentState.AUTHORIZED
+    assert synced(known, [Charge("pi", 1, ChargeState.VOID)]).state is PaymentState.RELEASED
+
+
+def test_each_change_is_told_once() -> None:
+    promised = synced(payment(), [Charge("pi", 1, ChargeState.AUTHORIZED)])
+    taken = synced(promised, [Charge("pi", 1, ChargeState.CAPTURED, captured=AMOUNT)])
+    told = [
+        *events_between(payment(), promised),
+        *events_between(promised, promised),
+        *events_between(promised, taken),
+    ]
+    assert [(event.type, event.amount) for event in told] == [
+        ("payment.authorized", AMOUNT),
+        ("payment.captured", AMOUNT),
+    ]
+
+
+_CHARGES = st.lists(
+    st.builds(
+        lambda state, captured, share: Charge(
+            ref="",
+            number=1,
+            state=state,
+            captured=captured if state in _TOOK else 0,
+            refunded=captured * share // 4 if state in _TOOK else 0,
+        ),
+        st.sampled_from([state for state in ChargeState if state is not ChargeState.PROCESSING]),
+        st.integers(1, AMOUNT),
+        st.integers(0, 4),
+    ),
+    max_size=4,
+)
+
+
+@given(_CHARGES, st.integers(0, AMOUNT))
+def test_settling_keeps_what_is_due_and_no_more_and_then_has_nothing_left_to_do(
+    drawn: list[Charge], keep: int
+) -> None:
+    charges = {f"pi_{n}": Charge(f"pi_{n}", n + 1, c.state, c.captured, c.refunded) for n, c in enumerate(drawn)}
+    could = sum(charge.net for charge in charges.values())
+    promised = sum(AMOUNT for charge in charges.values() if charge.state is ChargeState.AUTHORIZED)
+    for one in settlement(list(charges.values()), keep, authorized=AMOUNT, least=1):
+        charges[one.ref] = _after(charges[one.ref], one)
+    kept = sum(charge.net for charge in charges.values())
+    assert kept == min(keep, could + promised)
+    assert all(charge.state in (ChargeState.CAPTURED, ChargeState.VOID) for charge in charges.values())
+    assert settlement(list(charges.values()), keep, authorized=AMOUNT, least=1) == []
+
+
+def _after(charge: Charge, one: Settlement) -> Charge:
+    match one.move:
+        case Move.CAPTURE:
+            assert charge.state is ChargeState.AUTHORIZED
+            return Charge(charge.ref, charge.number, ChargeState.CAPTURED, captured=one.amount)
+        case Move.VOID:
+            return Charge(charge.ref, charge.number, ChargeState.VOID)
+        case Move.REFUND:
+            return Charge(charge.ref, charge.number, charge.state, charge.captured, charge.refunded + one.amount)
+
+
+def test_a_fee_that_the_gateway_does_not_capture_is_waived() -> None:
+    charge = Charge("pf", 1, ChargeState.AUTHORIZED)
+    assert settlement([charge], 30, authorized=AMOUNT, least=50) == [Settlement(Move.VOID, "pf")]
+
+
+# --- what steps plan ------------------------------------------------------------------------------------------
+
+_CHARGING = Policy(cancellation=Cancellation(window_minutes=60, fee_percent=40))
+
+
+def planned(
+    after: BookingState, actor: Actor = SYSTEM, **step: object
+) -> list[tuple[EffectKind, dict[str, object]]]:
+    values: dict[str, object] = {"kind": StepKind.TRANSITION, "reason": None, "at": after.phase_since} | step
+    taken = Step.model_validate(
+        {
+            "key": "k",
+            "old_status": Status.PENDING,
+            "was_flagged": False,
+            "after": after,
+            "hold": Hold.KEEP,
+            "actor": actor,
+        }
+        | values
+    )
+    return [(one.kind, one.subject) for one in effects_of_step(taken, after) if one.lane == "payment"]
+
+
+@pytest.mark.parametrize(
+    ("role", "minutes_before", "reason", "percent"),
+    [
+        (Role.CUSTOMER, 61, None, 0),
+        (Role.CUSTOMER, 60, None, 40),
+        (Role.OWNER, 5, None, 0),
+        (Role.ADMIN, 5, None, 0),
+        (Role.SYSTEM, 5, Reason.EXPIRED, 0),
+        (Role.SYSTEM, -5, Reason.CUSTOMER_NO_SHOW, 40),
+    ],
+)
+def test_only_customers_are_charged_for_what_they_call_off(
+    role: Role, minutes_before: int, reason: str | None, percent: int
+) -> None:
+    after = booking(Status.CANCELLED, payment=PaymentGate.AUTHORIZED, policy=_CHARGING)
+    at = after.starts_at - timedelta(minutes=minutes_before)
+    expected = [(EffectKind.SETTLE_PAYMENT, {"fee_percent": percent})]
+    assert planned(after, Actor(role=role), at=at, reason=reason) == expected
+
+
+def test_it_is_captured_with_the_acceptance_or_at_the_end() -> None:
+    accepted = booking(Status.ACCEPTED, payment=PaymentGate.AUTHORIZED)
+    assert planned(accepted) == [(EffectKind.CAPTURE_PAYMENT, {"collect": "booking"})]
+    assert planned(accepted, kind=StepKind.RESCHEDULED) == []
+    assert planned(accepted, kind=StepKind.PAID) == [(EffectKind.CAPTURE_PAYMENT, {"collect": "booking"})]
+    completed = booking(Status.COMPLETED, payment=PaymentGate.AUTHORIZED)
+    assert planned(completed) == [(EffectKind.CAPTURE_PAYMENT, {})]
+
+
+@pytest.mark.parametrize("status", Status)
+def test_what_costs_nothing_here_plans_nothing(status: Status) -> None:
+    assert planned(booking(status)) == []
