@@ -10,7 +10,7 @@ from uuid import UUID
 import httpx
 import stripe
 
-from activities.adapters.vendor_http import new_client, retry_after, send
+from activities.adapters.vendor_http import new_client, raise_for, send
 from activities.ports.payments import DeclinedError, Order
 from activities.ports.vendors import Call
 from domain.effects import VendorError
@@ -152,6 +152,8 @@ class _Transport(stripe.HTTPClient):
     ) -> tuple[bytes, int, Mapping[str, str]]:
         request = self._client.build_request(method.upper(), url, headers=dict(headers), content=post_data)
         response = await send(self._client, request)
+        if response.status_code == _TOO_MANY:  # with or without a body that the library understands
+            raise_for(response)
         return response.content, response.status_code, response.headers
 
 
@@ -178,9 +180,6 @@ def _raise_for(error: stripe.StripeError) -> NoReturn:
         raise DeclinedError(_decline_code(error.error) or error.code or "declined") from None
     if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
         raise VendorError("unauthorized", permanent=True) from None
-    if status == _TOO_MANY:
-        pause = retry_after((error.headers or {}).get("retry-after"))
-        raise VendorError("rate_limited", retry_after=pause) from None
     if status in _MAY_PASS or status >= _SERVERS_FAULT or isinstance(error, stripe.APIConnectionError):
         raise VendorError(f"http_{status}" if status else "unreachable") from None
     if error.code in _OVERTAKEN:

@@ -33,6 +33,23 @@ _BOOKED: Final = {
     "manage": None,
 }
 
+_SENT: Final = {
+    "id": "01939a5c-0000-7000-8000-000000000008",
+    "booking_id": _BOOKING,
+    "kind": "send_email",
+    "vendor": "sendgrid",
+    "priority": "high",
+    "state": "retrying",
+    "attempts": 2,
+    "last_error": "rate_limited",
+    "due_at": _MADE,
+    "last_attempt_at": _MADE,
+    "next_attempt_at": "2035-03-01T09:31:00Z",
+    "done_at": None,
+    "vendor_ref": None,
+    "created_at": _MADE,
+}
+
 EXAMPLES: Final[dict[str, Any]] = {
     "BusinessIn": {
         "name": "Corner Garage",
@@ -138,5 +155,9 @@ EXAMPLES: Final[dict[str, Any]] = {
     "ExceptionIn": {"kind": "closed", "name": "Christmas", "yearly": True},
     "HoursIn": {"weekly": [{"days": ["mon", "tue", "wed", "thu", "fri"], "opens": "08:00", "closes": "18:00"}]},
     "AreasIn": {"areas": [{"kind": "prefix", "code": "100"}]},
+    "IntegrationIn": {"settings": {"sender": "desk@example.com"}, "secrets": {"api_key": "SG.key"}},
+    "JobOut": _SENT,
+    "Jobs": {"items": [_SENT]},
+    "JobPage": {"items": [_SENT], "next_cursor": None},
     "ExternalSourceIn": {"url": "https://calendar.example.com/busy"},
 }

@@ -30,7 +30,9 @@ _TITLES: Final = {
     Port.STORAGE: ("Storage", "No file was stored yet."),
 }
 WEBHOOK_RECEIVER: Final = "webhook_receiver"
-_MESSAGE: Final = ("to", "subject", "text", "body", "html", "ics")
+_ADDRESSED: Final = ("to", "subject")
+_EVENT: Final = ("type",)
+_MESSAGE: Final = ("text", "body", "html", "ics")
 MOODS: Final = {
     Mood.WELL: "answers as documented",
     Mood.RATE_LIMITED: "429, come back later",
@@ -138,12 +140,13 @@ def port_of(vendor: str) -> Port | None:
 def _line(number: int, entry: Entry) -> Line:
     detail = entry.detail
     calendar = detail.get("ics")
-    rest = {name: value for name, value in detail.items() if name not in _MESSAGE}
+    titles = _EVENT if "type" in detail else _ADDRESSED
+    rest = {name: value for name, value in detail.items() if name not in (*titles, *_MESSAGE)}
     if isinstance(calendar, str) and calendar:
         rest["calendar"] = calendar
     body = _words(detail.get("text") or detail.get("body") or "").strip()
     told = [(name.replace("_", " "), _words(value)) for name, value in rest.items() if value not in _NOTHING]
-    title = " · ".join(_words(detail[name]) for name in ("to", "subject") if detail.get(name))
+    title = " · ".join(_words(detail[name]) for name in titles if detail.get(name))
     short = 0 if title else _SHORT
     return Line(
         number=number,

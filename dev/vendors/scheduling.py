@@ -177,7 +177,7 @@ def main(argv: list[str] | None = None) -> int:
         prog="python -m dev.vendors.scheduling",
         description="A scheduling system that misbehaves on request; its routes are at /docs.",
     )
-    parser.add_argument("--port", type=int, default=8090, help="port on loopback (default: 8090)")
+    parser.add_argument("--port", type=int, default=8092, help="port on loopback (default: 8092)")
     options = parser.parse_args(argv)
     print(f"calendars: http://{LOOPBACK}:{options.port}/calendars/<name>", flush=True)
     uvicorn.run(SchedulingVendor().app, host=LOOPBACK, port=options.port, access_log=False)

@@ -51,7 +51,9 @@ async def test_it_shows_everything_by_what_it_is_for(http: httpx.AsyncClient, ve
         Entry("twilio", "a", "message.create", detail={"to": "+12125550147", "body": "Dear Z"}),
         Entry("stripe", "a", "payment_intent.create", detail={"id": "pi_1", "amount": 3000, "currency": "usd"}),
         Entry("servicetitan", "a", "job.create", applied=False, detail={"id": 7}),
-        Entry("webhook_receiver", "a", "webhook", detail={"data": {"status": "accepted" * 20}}),
+        Entry(
+            "webhook_receiver", "a", "webhook", detail={"type": "booking.x", "data": {"status": "accepted" * 20}}
+        ),
         Entry("ga4", "a", "purchase", detail={"value": 129.0}),
         Entry("s3", "a", "put", detail={"key": "photo.jpg"}),
     ):
@@ -63,7 +65,15 @@ async def test_it_shows_everything_by_what_it_is_for(http: httpx.AsyncClient, ve
     assert parts["email"].count("calendar file") == 2
     assert "nothing new" in parts["jobs"]
     assert "id 7" in parts["jobs"]
-    for shown in ("Dear Z", "amount 3000", "accepted" * 20, "value 129.0", "photo.jpg", "key-1"):
+    for shown in (
+        "Dear Z",
+        '<span class="title">booking.x',
+        "amount 3000",
+        "accepted" * 20,
+        "value 129.0",
+        "photo.jpg",
+        "key-1",
+    ):
         assert shown in text
 
 

@@ -11,6 +11,10 @@ from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from db.engine import async_url
+from dev.demo_client import DemoClient as DemoOwner
+from dev.demo_client import demo_http
+from dev.demo_users import BUSINESS, login_email
+from dev.demo_vendors import Places, connect
 from dev.settings import DevSettings
 from dev.stack import Stack
 from tests.e2e.customer import DemoClient
@@ -37,8 +41,33 @@ async def stack(stack_home: Path) -> AsyncIterator[Stack]:
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("TEMPORAL_ADDRESS", raising=False)
         environment.setenv("HOLDFAST_RATE_LIMIT_PER_MINUTE", "0")  # a test asks as fast as it can
-        async with Stack(DevSettings.on_free_ports(stack_home), dynamic_config=_QUICK_TO_NOTICE) as stack:
+        environment.setenv("HOLDFAST_SMTP_URL", "")
+        settings = DevSettings.on_free_ports(stack_home)
+        async with Stack(settings, dynamic_config=_QUICK_TO_NOTICE, vendors=True) as stack:
+            await _do_without_vendors(stack)
             yield stack
+
+
+async def _do_without_vendors(stack: Stack) -> None:
+    """Let bookings set nothing off, but in the tests that are about that."""
+    async with demo_http(stack.api_url) as http:
+        owner = await DemoOwner.log_in(http, login_email("owner"))
+        root = f"/v1/businesses/{BUSINESS}"
+        for integration in (await owner.call("GET", f"{root}/integrations"))["items"]:
+            await owner.call("DELETE", f"{root}/integrations/{integration['vendor']}")
+        for endpoint in (await owner.call("GET", f"{root}/webhook-endpoints"))["items"]:
+            await owner.call("DELETE", f"{root}/webhook-endpoints/{endpoint['id']}")
+
+
+@pytest.fixture
+async def vendors(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
+    """The simulated vendors; the demo business has an account at each as long as the test lasts."""
+    places = Places(stack.settings.vendors_url, stack.settings.s3_url)
+    async with demo_http(stack.settings.vendors_url) as http:
+        await http.delete("/control/ledger")
+        assert await connect(stack.api_url, places)
+        yield http
+    await _do_without_vendors(stack)
 
 
 @pytest.fixture(scope="package")

@@ -1,7 +1,9 @@
-"""Workers that kill themselves: once right before, and once right after, each new step of a booking is committed.
+"""Workers that kill themselves: at each seam of a booking's steps, or of its effects, once.
 
-They are the real worker; an interceptor around its activities pulls the trigger. `CRASH_DIR` remembers which
-triggers have been pulled, over all their lives. Two run at a time: while one comes back to life, the other takes
+A step has two seams, before and after its commit. An effect has three: before anything is done, after the vendor has
+done it, and after that is written down. They are the real worker; what pulls the trigger is wrapped around its
+activities and around the end of an effect. `CRASH_ON` says whether `steps` or `effects` are deadly, `CRASH_DIR`
+remembers which triggers have been pulled, over all their lives. Two run at a time: while one comes back to life, the other takes
 over. Each life is a process of its own, forked off one that has imported everything and connected to nothing.
 """
 
@@ -10,11 +12,15 @@ import os
 import signal
 from pathlib import Path
 from typing import Any, NoReturn
+from uuid import UUID
 
+from temporalio import activity
 from temporalio.client import Client, Interceptor
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 from temporalio.worker import Interceptor as WorkerInterceptor
 
+from db.repositories import effects
+from domain.effects import EffectRef, EffectState
 from domain.steps import Step
 from runtime import temporal
 from runtime.settings import settings
@@ -25,13 +31,39 @@ _LIVES_AT_ONCE = 2
 
 class _Trigger(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
-        step = next((argument for argument in input.args if isinstance(argument, Step)), None)
-        if step is not None:
-            _pull_once(f"{step.after.booking_id}-{step.after.version}-before")
+        name = _name_of(input)
+        if name is not None:
+            _pull_once(f"{name}-before")
         result = await super().execute_activity(input)
-        if step is not None:
-            _pull_once(f"{step.after.booking_id}-{step.after.version}-after")
+        if name is not None:
+            _pull_once(f"{name}-after")
         return result
+
+
+def _name_of(input: ExecuteActivityInput) -> str | None:
+    """What is carried out: one step, or the first effect of its kind at its vendor; none: it is not deadly."""
+    deadly = {"steps": Step, "effects": EffectRef}[os.environ["CRASH_ON"]]
+    found = next((argument for argument in input.args if isinstance(argument, deadly)), None)
+    if isinstance(found, Step):
+        return f"{found.after.booking_id}-{found.after.version}"
+    return None if found is None else _effect_name()
+
+
+def _effect_name() -> str:
+    info = activity.info()
+    return f"{info.task_queue.rpartition('-')[2]}-{info.activity_type}"
+
+
+def _let_die_when_applied() -> None:
+    """Pull the trigger between the vendor's answer and our own note of it."""
+    finish = effects.finish
+
+    async def finish_or_die(conn: Any, business_id: UUID, ref: Any, state: EffectState, **rest: Any) -> None:
+        if state is EffectState.DONE:
+            _pull_once(f"{_effect_name()}-applied")
+        await finish(conn, business_id, ref, state, **rest)
+
+    effects.finish = finish_or_die
 
 
 def _pull_once(name: str) -> None:
@@ -47,6 +79,8 @@ class _Crashing(Interceptor, WorkerInterceptor):
 
 
 async def _live() -> None:
+    if os.environ["CRASH_ON"] == "effects":
+        _let_die_when_applied()
     config = (await temporal.connect()).config()
     config["interceptors"] = [_Crashing()]
     async with running_worker(Client(**config), settings()):

@@ -1,11 +1,5 @@
 """kill -9 of the worker at every seam of a booking's life: before and after each commit."""
 
-import asyncio
-import os
-import signal
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
 from uuid import uuid4
@@ -13,32 +7,16 @@ from uuid import uuid4
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from dev.stack import Stack
+from tests.e2e.crashes import crashing_worker
 from tests.e2e.customer import DemoClient, half_hours
 from tests.e2e.ledger import assert_sound
-
-
-@asynccontextmanager
-async def crashing_worker(stack: Stack, crashes: Path) -> AsyncIterator[None]:
-    """In place of the stack's worker: one that dies at every seam, started again each time."""
-    environment = stack.environment | {"CRASH_DIR": str(crashes), "HOLDFAST_WORKER_GRACEFUL_SECONDS": "0"}
-    command = (sys.executable, "-m", "tests.e2e.crashing_worker")
-    await stack.stop_process("worker")
-    lives = await asyncio.create_subprocess_exec(
-        *command, env=environment, stdout=asyncio.subprocess.DEVNULL, start_new_session=True
-    )
-    try:
-        yield
-    finally:
-        os.killpg(lives.pid, signal.SIGKILL)
-        await lives.wait()
-        await stack.start_process("worker")
 
 
 async def test_a_worker_killed_before_and_after_every_commit_finishes_the_booking_all_the_same(
     stack: Stack, stack_engine: AsyncEngine, demo: DemoClient, tmp_path: Path
 ) -> None:
     (start,) = islice(half_hours(150), 1)
-    async with crashing_worker(stack, tmp_path):
+    async with crashing_worker(stack, tmp_path, "steps"):
         created = await demo.book(start, service="estimate", key=str(uuid4()))
         booking_id = created.json()["id"]
         first = await demo.until_assigned(booking_id)

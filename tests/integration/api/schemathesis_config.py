@@ -45,9 +45,10 @@ _RULES: Final = {
     "a name is printable, and a slug or a code can be made of it": (
         *("register", "createBusiness", "createProvider", "createService"),
     ),
+    "what an account needs depends on its vendor": ("putIntegration",),
     "a file is not empty, and its name leads nowhere": ("addAttachment",),
     "a cursor is one of ours": (
-        *("listBookings", "listAuditLog", "listCustomers", "listConsents"),
+        *("listBookings", "listAuditLog", "listCustomers", "listConsents", "listJobs"),
         *("listBusinessTimeOff", "listProviderTimeOff", "listWebhookDeliveries"),
     ),
     "CSV holds one section": ("exportBusiness", "importBusiness"),

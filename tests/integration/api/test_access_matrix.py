@@ -21,10 +21,12 @@ from api.access import permission_of
 from api.app import create_app
 from api.openapi.document import operations_of
 from db.models import Membership, Provider, User
-from db.repositories import effects, findings
+from db.repositories import effects, findings, payments
+from db.repositories.payments import NewPayment
 from domain.access import Permission
 from domain.effects import EffectKind, Planned, Port, Vendor
 from domain.lifecycle import Role
+from domain.payments import Collect
 from domain.policies import Policy
 from domain.reconciliation import Difference, FindingKind
 from runtime.settings import Settings
@@ -161,6 +163,7 @@ async def _furnish(house: House) -> UUID:
     member = await _throwaway_member(house)
     booking = await stage.book(address={"line1": CANARY, "city": CANARY, "country": "US"}, notes=CANARY)
     await stage.settled(booking, "assigned")
+    await _payment(house, UUID(booking["id"]))
     slot = {"business_id": tenant.slug, "service_id": "repair", "starts_at": stage.next_start().isoformat()}
     hold = ok(await stage.as_("customer").post("/v1/holds", slot), 201)
     contact = {"name": CANARY, "email": f"{CANARY}@example.com", "phone": PHONE}
@@ -217,6 +220,13 @@ async def _furnish(house: House) -> UUID:
     house.secrets = {CANARY, PHONE, *ids, *people} | house.to_the_customer
     house.to_the_customer.add(str(tenant.principals["customer"].user_id))
     return UUID(booking["id"])
+
+
+async def _payment(house: House, booking_id: UUID) -> None:
+    """A payment of the booking's, with a gateway that the business no longer has."""
+    new = NewPayment(booking_id, Vendor.STRIPE, Collect.BOOKING, 12_900, "USD")
+    async with house.engine.begin() as conn:
+        await payments.add(conn, house.stage.tenant.business_id, new)
 
 
 async def _job(house: House, booking_id: UUID) -> UUID:
