@@ -22,7 +22,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.ports.vendors import Account, Call
 from db.engine import autocommit
 from db.repositories import effects
-from db.repositories.effects import Claimed
+from db.repositories.effects import Claimed, NoRoomError
 from domain.effects import PORT_OF, PROFILES, EffectRef, EffectState, ObsoleteError, VendorError
 from runtime.json import from_json
 from runtime.metrics import EFFECT_SECONDS, EFFECTS
@@ -31,6 +31,9 @@ from runtime.secrets import Secrets, SecretsKeyMissingError, SecretUnreadableErr
 _log = structlog.get_logger()
 
 _PATIENCE: Final = timedelta(seconds=10)
+_WAITS_FOR_ROOM: Final = (0.05, 0.15, 0.3, 0.5)
+"""Seconds."""
+_NOTHING_TO_DO: Final = "nothing_to_do"
 _JITTER: Final = 0.1
 _EXPECTED: Final = ApplicationErrorCategory.BENIGN
 """A vendor that fails is no fault of ours: the record says so, and the log without a trace."""
@@ -69,12 +72,12 @@ class EffectRunner:
             ApplicationError: it could not be done. Not retried when that is for good; else after a wait that the
                 error names.
         """
-        async with autocommit(self._engine) as conn:
-            claimed = await effects.claim(conn, ref.business_id, ref)
+        claimed = await self._claim(ref)
         if claimed is None:
-            return EffectState.OBSOLETE
+            return _NOTHING_TO_DO
         started = monotonic()
         try:
+            _check_tries(claimed)
             done = await self._attempt(claimed, perform)
         except ObsoleteError as error:
             undone = _undone(note_undone, claimed, EffectState.OBSOLETE, error.reason)
@@ -84,6 +87,18 @@ class EffectRunner:
         finally:
             EFFECT_SECONDS.labels(claimed.vendor, claimed.kind).observe(monotonic() - started)
         return await self._end(ref, claimed, EffectState.DONE, done=done)
+
+    async def _claim(self, ref: EffectRef) -> Claimed | None:
+        """Begin an attempt, as soon as there is room; none when there is nothing to attempt, or no room so far."""
+        for pause in _WAITS_FOR_ROOM:
+            try:
+                async with autocommit(self._engine) as conn:
+                    return await effects.claim(conn, ref.business_id, ref)
+            except NoRoomError:
+                await asyncio.sleep(pause)
+        async with autocommit(self._engine) as conn:
+            await effects.put_back(conn, ref.business_id, ref)
+        return None
 
     async def _attempt(self, claimed: Claimed, perform: Perform) -> Done:
         call = Call(
@@ -160,13 +175,12 @@ class EffectRunner:
         self, ref: EffectRef, claimed: Claimed, error: VendorError, note_undone: NoteUndone | None
     ) -> str:
         profile = PROFILES[PORT_OF[claimed.vendor]]
-        attempt = activity.info().attempt
-        wait = None if error.permanent else profile.wait_after(attempt, error.retry_after)
+        wait = None if error.permanent else profile.wait_after(claimed.tries, error.retry_after)
         if wait is None:
             undone = _undone(note_undone, claimed, EffectState.FAILED, error.code)
             await self._end(ref, claimed, EffectState.FAILED, done=undone, error=error.code)
             told = {"effect_id": str(ref.effect_id), "vendor": claimed.vendor, "kind": claimed.kind}
-            _log.warning("effect_failed", **told, error=error.code, attempt=attempt)
+            _log.warning("effect_failed", **told, error=error.code, attempt=claimed.tries)
             raise ApplicationError(error.code, type=error.code, non_retryable=True, category=_EXPECTED) from None
         wait = _spread(wait)
         await self._end(
@@ -183,6 +197,17 @@ def _undone(note: NoteUndone | None, claimed: Claimed, state: EffectState, error
         await note(conn, claimed, state, error)
 
     return Done(write=write)
+
+
+def _check_tries(claimed: Claimed) -> None:
+    """Give up an effect whose every attempt ended with its worker: it may be what kills them.
+
+    Raises:
+        VendorError: it was begun more often than its profile allows.
+    """
+    before = claimed.tries - 1
+    if before > 0 and PROFILES[PORT_OF[claimed.vendor]].wait_after(before) is None:
+        raise VendorError("gave_up", permanent=True)
 
 
 def _spread(wait: timedelta) -> timedelta:

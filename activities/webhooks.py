@@ -101,7 +101,7 @@ class WebhookActivities:
     async def _reason_to_give_up(self, claimed: Claimed, error: VendorError) -> str | None:
         if error.code == "gone":
             return "gone"
-        is_last = PROFILES[Port.WEBHOOKS].wait_after(activity.info().attempt) is None
+        is_last = PROFILES[Port.WEBHOOKS].wait_after(claimed.tries) is None
         if not is_last or claimed.target_id is None or _is_trial(claimed):
             return None
         async with autocommit(self._engine) as conn:

@@ -203,7 +203,7 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
         resolver: Resolver = resolve,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        context = ssl_context or _ssl_context()
+        context = ssl_context or trusted_authorities()
         super().__init__(verify=context, trust_env=False)
         if not isinstance(self._pool, httpcore.AsyncConnectionPool):
             raise TypeError("httpx keeps its connections elsewhere: they would go unguarded")
@@ -223,7 +223,8 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
 
 
 @lru_cache(maxsize=1)
-def _ssl_context() -> ssl.SSLContext:
+def trusted_authorities() -> ssl.SSLContext:
+    """Whom we believe certificates from. Reading them takes tens of milliseconds: once for the whole process."""
     return httpx.create_ssl_context()
 
 

@@ -15,7 +15,8 @@ from runtime.settings import Settings
 from worker.booking_worker import deployment
 from worker.registry import effect_activities
 
-_AT_ONCE: Final = 20
+_AT_ONCE: Final = 100
+"""Several times what one business may have under way: one whose account hangs leaves room for the others."""
 _POLLERS: Final = 2
 
 

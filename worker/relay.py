@@ -33,8 +33,8 @@ _BATCH: Final = 100
 _AT_ONCE: Final = 16
 _MARGIN: Final = timedelta(seconds=15)
 """An attempt ends itself; Temporal ends one that does not."""
-_AFTER_A_CRASH: Final = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))
-"""Failures name their own wait: this is for attempts whose worker was killed."""
+_AFTER_A_CRASH: Final = RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=1.0)
+"""Failures name their own wait: this is for attempts whose worker was killed, which the runner counts as well."""
 _TENANT: Final = SearchAttributeKey.for_keyword(names.TENANT_ID)
 
 

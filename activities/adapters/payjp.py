@@ -1,4 +1,4 @@
-"""Payments through PAY.JP v2: payment flows that are captured by hand. https://docs.pay.jp/v2/api
+"""Payments through PAY.JP v2 (https://docs.pay.jp/v2/api): payment flows that are captured by hand.
 
 The vendor's client is a synchronous one, so it is called in threads; each call ends itself.
 """

@@ -8,6 +8,7 @@ from typing import Final
 import httpx
 
 from domain.effects import VendorError
+from runtime.outbound import trusted_authorities
 
 TIMEOUT: Final = httpx.Timeout(20.0, connect=5.0)
 _LONGEST_PAUSE: Final = timedelta(hours=1)
@@ -16,7 +17,7 @@ _MAY_PASS: Final = frozenset({408, 409, 423, 425, 429})
 
 def new_client(base_url: str) -> httpx.AsyncClient:
     """A client of one vendor's API; its connections are kept for the next call."""
-    return httpx.AsyncClient(base_url=base_url, timeout=TIMEOUT, trust_env=False)
+    return httpx.AsyncClient(base_url=base_url, timeout=TIMEOUT, trust_env=False, verify=trusted_authorities())
 
 
 def raise_for(response: httpx.Response) -> None:

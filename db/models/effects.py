@@ -75,6 +75,7 @@ class Effect(Base):
             postgresql_where=text("state = 'pending' AND handed_at IS NULL"),
         ),
         Index("ix_effects_open_in_lane", "booking_id", "lane", "id", postgresql_where=text(f"state IN ({_OPEN})")),
+        Index("ix_effects_running", "business_id", "vendor", postgresql_where=text("state = 'running'")),
         Index("ix_effects_failed", "business_id", "id", postgresql_where=text("state = 'failed'")),
         Index("ix_effects_target_id", "target_id", "id", postgresql_where=text("target_id IS NOT NULL")),
         CheckConstraint(f"state IN ({_STATES})", name="state_is_known"),
@@ -95,6 +96,8 @@ class Effect(Base):
     state: Mapped[str] = mapped_column(String(20), server_default="pending")
     round: Mapped[int] = mapped_column(SmallInteger, server_default="1")
     attempts: Mapped[int] = mapped_column(server_default="0")
+    tries: Mapped[int] = mapped_column(server_default="0")
+    """Attempts since it was planned, or since somebody had it retried."""
     due_at: Mapped[Created]
     handed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     """When Temporal was given it in this round."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import text
@@ -12,6 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.repositories.rows import Row, execute, row_or_none, rows
 from domain.effects import EffectKind, EffectRef, EffectState, HandOver, Planned, Vendor
 from runtime.json import to_json_text
+
+AT_ONCE: Final = 20
+"""Attempts that one business has under way with one vendor; a worker has several times as many places."""
 
 # --- planning -------------------------------------------------------------------------------------------------
 
@@ -77,16 +80,23 @@ async def plan_one(
 
 # --- handing over to Temporal ---------------------------------------------------------------------------------
 
-_TO_HAND_OVER = text("""
+# Businesses take turns, so that one that has thousands due stands in front of nobody; and one that has as many
+# under way as it may waits, so that a vendor that hangs for it fills no more places than that.
+_TO_HAND_OVER = text(f"""
+WITH busy AS (
+    SELECT business_id, vendor FROM effects WHERE state = 'running'
+    GROUP BY business_id, vendor HAVING count(*) >= {AT_ONCE}
+)
 SELECT e.id AS effect_id, e.business_id, e.round, e.kind, e.vendor, e.booking_id
 FROM effects e
 WHERE e.state = 'pending' AND e.handed_at IS NULL AND e.due_at <= statement_timestamp()
+  AND NOT EXISTS (SELECT 1 FROM busy WHERE busy.business_id = e.business_id AND busy.vendor = e.vendor)
   AND (e.lane IS NULL OR NOT EXISTS (
       SELECT 1 FROM effects earlier
       WHERE earlier.booking_id = e.booking_id AND earlier.lane = e.lane AND earlier.id < e.id
         AND earlier.state IN ('pending', 'retrying', 'running')))
-ORDER BY e.due_at, e.id LIMIT :limit
-""")
+ORDER BY row_number() OVER (PARTITION BY e.business_id ORDER BY e.due_at, e.id), e.due_at LIMIT :limit
+""")  # noqa: S608
 
 _HANDED = text("""
 UPDATE effects e SET handed_at = statement_timestamp()
@@ -96,7 +106,7 @@ WHERE e.id = handed.id AND e.round = handed.round
 
 
 async def list_to_hand_over(conn: AsyncConnection, *, limit: int) -> list[HandOver]:
-    """Effects of all tenants whose turn it is, the longest due first."""
+    """Effects of all tenants whose turn it is: of each the longest due first."""
     return [HandOver(**dict(found)) for found in await rows(conn, _TO_HAND_OVER, {"limit": limit})]
 
 
@@ -125,6 +135,10 @@ async def take_back_lost(conn: AsyncConnection, *, age: timedelta) -> int:
 # --- attempts -------------------------------------------------------------------------------------------------
 
 
+class NoRoomError(Exception):
+    """As many attempts are under way as may be."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """An effect that is being carried out."""
@@ -139,6 +153,8 @@ class Claimed:
     subject: Mapping[str, Any]
     attempts: int
     """With this one; above 1 the vendor may have done it already."""
+    tries: int
+    """Those of them since it was planned, or since somebody had it retried: they say how long to wait."""
     first_attempt_at: datetime
     created_at: datetime
     target_id: UUID | None
@@ -150,30 +166,56 @@ class Claimed:
     """Whether the integration is still there and enabled."""
 
 
-_CLAIM = text("""
+# One that is `running` has lost its worker: it has its place already.
+_CLAIM = text(f"""
 WITH claimed AS (
-    UPDATE effects
-    SET state = 'running', attempts = attempts + 1, last_attempt_at = statement_timestamp(),
+    UPDATE effects e
+    SET state = 'running', attempts = attempts + 1, tries = tries + 1, last_attempt_at = statement_timestamp(),
         first_attempt_at = coalesce(first_attempt_at, statement_timestamp()), next_attempt_at = NULL
     WHERE business_id = :business_id AND id = :effect_id AND round = :round
-      AND state IN ('pending', 'retrying', 'running')
-    RETURNING id, business_id, booking_id, kind, vendor, key, subject, attempts, first_attempt_at, created_at,
-              target_id, vendor_ref
+      AND (state = 'running' OR state IN ('pending', 'retrying') AND (
+          SELECT count(*) FROM effects other
+          WHERE other.business_id = e.business_id AND other.vendor = e.vendor AND other.state = 'running'
+      ) < {AT_ONCE})
+    RETURNING id, business_id, booking_id, kind, vendor, key, subject, attempts, tries, first_attempt_at,
+              created_at, target_id, vendor_ref
 )
-SELECT c.*, coalesce(i.settings, '{}') AS settings, i.secrets_encrypted,
+SELECT c.*, coalesce(i.settings, '{{}}') AS settings, i.secrets_encrypted,
        c.target_id IS NULL OR coalesce(i.enabled, c.vendor = 'webhook') AS has_target
 FROM claimed c LEFT JOIN integrations i ON i.business_id = c.business_id AND i.id = c.target_id
+""")  # noqa: S608
+
+_STATE = text("SELECT state, round FROM effects WHERE business_id = :business_id AND id = :effect_id")
+
+_PUT_BACK = text("""
+UPDATE effects
+SET state = 'pending', round = round + 1, handed_at = NULL, next_attempt_at = NULL,
+    due_at = statement_timestamp() + interval '1 second'
+WHERE business_id = :business_id AND id = :effect_id AND round = :round AND state IN ('pending', 'retrying')
 """)
 
 
 async def claim(conn: AsyncConnection, business_id: UUID, ref: EffectRef) -> Claimed | None:
-    """Begin an attempt; none when there is nothing left to attempt in this round."""
+    """Begin an attempt; none when there is nothing left to attempt in this round.
+
+    Raises:
+        NoRoomError: the business has `AT_ONCE` under way with this vendor.
+    """
     parameters = {"business_id": business_id, "effect_id": ref.effect_id, "round": ref.round}
     found = await row_or_none(conn, _CLAIM, parameters)
     if found is None:
+        now = await row_or_none(conn, _STATE, {"business_id": business_id, "effect_id": ref.effect_id})
+        if now is not None and now["round"] == ref.round and now["state"] in ("pending", "retrying"):
+            raise NoRoomError
         return None
     typed = {"kind": EffectKind(found["kind"]), "vendor": Vendor(found["vendor"])}
     return Claimed(**(dict(found) | typed))
+
+
+async def put_back(conn: AsyncConnection, business_id: UUID, ref: EffectRef) -> None:
+    """Have one that found no room handed over again a little later. It costs no attempt."""
+    parameters = {"business_id": business_id, "effect_id": ref.effect_id, "round": ref.round}
+    await execute(conn, _PUT_BACK, parameters)
 
 
 # What was skipped while it was under way has happened all the same.
@@ -244,7 +286,7 @@ ORDER BY id DESC LIMIT :limit
 
 _RETRY = text(f"""
 UPDATE effects
-SET state = 'pending', round = round + 1, handed_at = NULL, next_attempt_at = NULL, done_at = NULL,
+SET state = 'pending', round = round + 1, tries = 0, handed_at = NULL, next_attempt_at = NULL, done_at = NULL,
     due_at = statement_timestamp()
 WHERE business_id = :business_id AND id = :effect_id AND state IN ('retrying', 'failed', 'skipped', 'obsolete')
 RETURNING {_COLUMNS}

@@ -150,7 +150,7 @@ WITH dead AS (
     ORDER BY id LIMIT {REPLAYED_AT_ONCE} FOR UPDATE
 )
 UPDATE effects e
-SET state = 'pending', round = round + 1, handed_at = NULL, next_attempt_at = NULL, done_at = NULL,
+SET state = 'pending', round = round + 1, tries = 0, handed_at = NULL, next_attempt_at = NULL, done_at = NULL,
     due_at = statement_timestamp()
 FROM dead WHERE e.id = dead.id
 RETURNING e.id

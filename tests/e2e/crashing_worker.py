@@ -1,10 +1,11 @@
 """Workers that kill themselves: at each seam of a booking's steps, or of its effects, once.
 
-A step has two seams, before and after its commit. An effect has three: before anything is done, after the vendor has
-done it, and after that is written down. They are the real worker; what pulls the trigger is wrapped around its
+A step has two seams, before and after its commit. An effect has three: before anything is done, after the vendor
+has done it, and after that is written down. They are the real worker; what pulls the trigger is wrapped around its
 activities and around the end of an effect. `CRASH_ON` says whether `steps` or `effects` are deadly, `CRASH_DIR`
-remembers which triggers have been pulled, over all their lives. Two run at a time: while one comes back to life, the other takes
-over. Each life is a process of its own, forked off one that has imported everything and connected to nothing.
+remembers which triggers have been pulled, over all their lives. Some run at a time: while one comes back to life,
+the others take over. Each life is a process of its own, forked off one that has imported everything and connected to
+nothing.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ from runtime import temporal
 from runtime.settings import settings
 from worker.main import running_worker
 
-_LIVES_AT_ONCE = 2
+_LIVES_AT_ONCE = 4
 
 
 class _Trigger(ActivityInboundInterceptor):

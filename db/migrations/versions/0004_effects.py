@@ -164,6 +164,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=20), server_default="pending", nullable=False),
         sa.Column("round", sa.SmallInteger(), server_default="1", nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("handed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("first_attempt_at", sa.DateTime(timezone=True), nullable=True),
@@ -206,6 +207,13 @@ def upgrade() -> None:
         ["booking_id", "lane", "id"],
         unique=False,
         postgresql_where=sa.text("state IN ('pending', 'retrying', 'running')"),
+    )
+    op.create_index(
+        "ix_effects_running",
+        "effects",
+        ["business_id", "vendor"],
+        unique=False,
+        postgresql_where=sa.text("state = 'running'"),
     )
     op.create_index(
         "ix_effects_target_id",
@@ -407,6 +415,7 @@ def downgrade() -> None:
         table_name="effects",
         postgresql_where=sa.text("state IN ('pending', 'retrying', 'running')"),
     )
+    op.drop_index("ix_effects_running", table_name="effects", postgresql_where=sa.text("state = 'running'"))
     op.drop_index("ix_effects_failed", table_name="effects", postgresql_where=sa.text("state = 'failed'"))
     op.drop_index("ix_effects_business_id_booking_id", table_name="effects")
     op.drop_table("effects")

@@ -8,16 +8,18 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.effects import Done, EffectRunner
 from activities.ports.vendors import Call
+from db.models import Effect
 from db.repositories import effects, integrations
 from db.repositories.effects import Claimed
 from db.repositories.integrations import NewIntegration
-from domain.effects import EffectKind, EffectRef, ObsoleteError, Planned, Port, Vendor, VendorError
+from domain.effects import ANALYTICS, EffectKind, EffectRef, ObsoleteError, Planned, Port, Vendor, VendorError
 from runtime.json import to_json_text
 from runtime.secrets import Secrets
 from runtime.settings import Settings
@@ -32,22 +34,20 @@ class Rig:
     runner: EffectRunner
     ref: EffectRef
 
-    async def run(self, perform: Any, *, attempt: int = 1) -> str:
-        environment = ActivityEnvironment()
-        environment.info = _with_attempt(environment.info, attempt)
-        state: str = await environment.run(self.runner.run, self.ref, perform)
+    async def run(self, perform: Any) -> str:
+        state: str = await ActivityEnvironment().run(self.runner.run, self.ref, perform)
         return state
+
+    async def set(self, **columns: Any) -> None:
+        """Change columns of its row."""
+        async with self.engine.begin() as conn:
+            await conn.execute(update(Effect).where(Effect.id == self.ref.effect_id).values(**columns))
 
     async def row(self) -> Mapping[str, Any]:
         async with self.engine.connect() as conn:
             found = await effects.find(conn, self.ref.business_id, self.ref.effect_id)
         assert found is not None
         return found
-
-
-def _with_attempt(info: Any, attempt: int) -> Any:
-    info.__dict__["attempt"] = attempt
-    return info
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ async def test_it_is_asked_with_its_account_and_its_constant_key_and_is_done_onc
         return Done(vendor_ref="v1")
 
     assert await rig.run(perform) == "done"
-    assert await rig.run(perform) == "obsolete"  # handed over twice: there is nothing left to attempt
+    assert await rig.run(perform) == "nothing_to_do"  # handed over twice: there is nothing left to attempt
     [call] = asked
     assert call.account.settings == {"measurement_id": "G-1"}
     assert call.account.secrets == {"api_secret": "hush"}
@@ -116,17 +116,48 @@ async def test_a_failure_for_good_is_not_tried_again_until_somebody_says_so(rig:
     async with rig.engine.begin() as conn:
         assert await effects.retry(conn, rig.ref.business_id, rig.ref.effect_id) is not None
     assert (await rig.row())["state"] == "pending"
-    assert await rig.run(refused) == "obsolete"  # of the round before: nobody waits for it any more
+    assert await rig.run(refused) == "nothing_to_do"  # of the round before: nobody waits for it any more
 
 
 async def test_the_last_attempt_of_its_profile_gives_up(rig: Rig) -> None:
     async def perform(_claimed: Claimed, _call: Call) -> Done:
         raise VendorError("http_503")
 
+    await rig.set(tries=len(ANALYTICS.waits))
     with pytest.raises(ApplicationError) as failed:
-        await rig.run(perform, attempt=1000)
+        await rig.run(perform)
     assert failed.value.non_retryable
     assert (await rig.row())["state"] == "failed"
+
+
+async def test_one_whose_every_attempt_ended_with_its_worker_is_not_begun_for_ever(rig: Rig) -> None:
+    async def perform(_claimed: Claimed, _call: Call) -> Done:
+        raise AssertionError("it may be what kills them")
+
+    await rig.set(tries=len(ANALYTICS.waits) + 1, state="running")
+    with pytest.raises(ApplicationError):
+        await rig.run(perform)
+    row = await rig.row()
+    assert (row["state"], row["last_error"]) == ("failed", "gave_up")
+
+
+async def test_a_business_has_so_many_under_way_with_a_vendor_and_no_more(rig: Rig) -> None:
+    async def perform(_claimed: Claimed, _call: Call) -> Done:
+        return Done()
+
+    async with rig.engine.begin() as conn:
+        kind = EffectKind.REPORT_CONVERSION
+        hanging = [Planned(kind=kind, port=Port.ANALYTICS, key=str(number)) for number in range(effects.AT_ONCE)]
+        await effects.plan(conn, rig.ref.business_id, None, hanging)
+        others = (Effect.business_id == rig.ref.business_id, Effect.id != rig.ref.effect_id)
+        await conn.execute(update(Effect).where(*others).values(state="running"))
+    assert await rig.run(perform) == "nothing_to_do"
+    row = await rig.row()
+    assert (row["state"], row["handed_at"], row["attempts"]) == ("pending", None, 0)
+    async with rig.engine.begin() as conn:
+        await conn.execute(update(Effect).where(*others).values(state="done"))
+    again = rig.ref.model_copy(update={"round": 2})
+    assert await ActivityEnvironment().run(rig.runner.run, again, perform) == "done"
 
 
 async def test_what_was_skipped_is_not_attempted_and_what_has_lapsed_says_why(rig: Rig) -> None:
