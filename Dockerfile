@@ -32,6 +32,9 @@ COPY worker worker
 # Compiled here, because at run time the file system may be read-only.
 RUN /opt/venv/bin/python -m compileall -q .
 
+# A volume that is mounted here for the first time takes over whose folder it is.
+RUN mkdir /files && chown 10001:10001 /files
+
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

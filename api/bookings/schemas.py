@@ -67,7 +67,7 @@ class BookingIn(In):
     address: AddressIn | None = None
     notes: Annotated[Text, Field(max_length=2000)] | None = None
     attribution: Annotated[dict[AttributionKey, AttributionValue], Field(max_length=_MAX_ATTRIBUTES)] | None = None
-    """Where the customer came from. What vendors of analytics know: `domain.attribution`; anything else is kept."""
+    """Where the customer came from. Vendors of analytics know part of it (`domain.attribution`); all is kept."""
     payment: PaymentMethodIn | None = None
     """For a service that asks for payment; it can be given later too, by `POST …/payment`."""
 

@@ -67,6 +67,7 @@ async def resolve_finding(business: ThisBusiness, finding_id: UUID, write: Writi
 @router.post(
     "/reconcile",
     status_code=202,
+    response_class=Response,
     operation_id="reconcileBusiness",
     dependencies=[needs(Permission.REPAIR_JOBS)],
 )

@@ -115,6 +115,7 @@ def _values(request: Request, asked: Values, offering: Any) -> Values:
         "address": orjson.dumps(asked["address"]).decode(),
         "notes": asked["notes"],
         "attribution": None,
+        "payment": None,
         "scope": f"{user_id}/createBooking",
         "key": request.headers["idempotency-key"],
         "request_hash": "",

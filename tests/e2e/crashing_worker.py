@@ -4,8 +4,8 @@ A step has two seams, before and after its commit. An effect has three: before a
 has done it, and after that is written down. They are the real worker; what pulls the trigger is wrapped around its
 activities and around the end of an effect. `CRASH_ON` says whether `steps` or `effects` are deadly, `CRASH_DIR`
 remembers which triggers have been pulled, over all their lives. Some run at a time: while one comes back to life,
-the others take over. Each life is a process of its own, forked off one that has imported everything and connected to
-nothing.
+the others take over. Each life is a process of its own, forked off one that has imported everything and connected
+to nothing.
 """
 
 import asyncio

@@ -183,7 +183,7 @@ async def _furnish(house: House) -> UUID:
     endpoint = ok(await desk.post(f"{root}/webhook-endpoints", hook), 201)
     trial = ok(await desk.post(f"{root}/webhook-endpoints/{endpoint['id']}/test"), 202)
     key = ok(await desk.post(f"{root}/api-keys", {"name": CANARY, "scopes": ["book"]}), 201)
-    pdf = {"Content-Type": "application/pdf"}
+    pdf: Any = {"Content-Type": "application/pdf"}
     attachment = ok(await desk.upload(f"/v1/bookings/{booking['id']}/attachments", b"%PDF", **pdf), 201)
     export = ok(await desk.post(f"{root}/exports"), 201)
     house.paths = {

@@ -50,6 +50,9 @@ async def test_services_come_with_duration_buffers_and_price(stage: Stage, name:
         "horizon_days": None,
         "daily_limit": None,
         "required_skills": ["repair"],
+        "payment_mode": "none",
+        "payment_at": "booking",
+        "deposit_minor": None,
         "active": True,
     }
     assert ok(await stage.api.get(f"/v1/businesses/{name}/services/repair")) == service

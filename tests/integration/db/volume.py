@@ -58,10 +58,14 @@ INSERT INTO external_sources (business_id, url, on_stale, interval_seconds, max_
     SELECT id, 'https://calendar.example', 'open', 60, 60, 30, now() FROM b;
 INSERT INTO external_times (business_id, provider_id, kind, starts_at, ends_at)
     SELECT business, id, 'busy', starts_at, starts_at + interval '2 hours' FROM t WHERE k < 3;
+INSERT INTO integrations (id, business_id, port, vendor, settings)
+    SELECT gen_random_uuid(), id, port, vendor, jsonb_build_object('account', repeat('x', 200))
+    FROM b, (VALUES ('payments', 'stripe'), ('email', 'smtp'), ('sms', 'twilio'), ('jobs', 'servicetitan'),
+                    ('storage', 's3'), ('analytics', 'ga4'), ('analytics', 'meta')) AS vendors(port, vendor);
 """
 _TABLES = (
     "businesses, services, customers, providers, bookings, reservations, holds, weekly_hours, date_exceptions, "
-    "time_off, service_areas, external_sources, external_times"
+    "time_off, service_areas, external_sources, external_times, integrations"
 )
 
 

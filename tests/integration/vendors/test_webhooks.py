@@ -9,7 +9,7 @@ from uuid import UUID
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
@@ -18,10 +18,11 @@ from activities.adapters.webhook import HttpWebhooks
 from activities.effects import EffectRunner
 from activities.ports.webhooks import Webhook
 from activities.webhooks import WebhookActivities
+from db.models import Effect
 from dev.ports import LOOPBACK, free_port
 from dev.vendors.ledger import Entry
 from dev.vendors.moods import Behaviour, Mood
-from domain.effects import EffectRef, VendorError
+from domain.effects import WEBHOOK, EffectRef, VendorError
 from runtime.ids import new_id
 from runtime.secrets import Secrets
 from runtime.settings import Settings
@@ -199,10 +200,11 @@ async def test_an_endpoint_that_took_nothing_for_all_attempts_is_disabled(hook: 
     runner = EffectRunner(hook.stage.engine, Secrets(settings.secrets_key))
     activities = WebhookActivities(hook.stage.engine, runner, HttpWebhooks(allow_loopback=True))
     ref = EffectRef(effect_id=UUID(waiting["id"]), business_id=hook.stage.tenant.business_id, round=1)
-    environment = ActivityEnvironment()
-    environment.info.__dict__["attempt"] = 10
+    async with hook.stage.engine.begin() as conn:
+        last = len(WEBHOOK.waits)
+        await conn.execute(update(Effect).where(Effect.id == ref.effect_id).values(tries=last))
     with pytest.raises(ApplicationError, match="http_500"):
-        await environment.run(activities.deliver_webhook, ref)
+        await ActivityEnvironment().run(activities.deliver_webhook, ref)
     endpoint = ok(await hook.stage.as_("owner").get(hook.root))
     assert (endpoint["state"], endpoint["disabled_reason"]) == ("disabled", "failing")
     [_, other] = await hook.deliveries(are("failed", 2))

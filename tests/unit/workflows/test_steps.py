@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from temporalio import activity
 
-from domain.names import LIST_DUE_SOURCES
+from domain.names import LIST_DUE_SOURCES, LIST_TO_RECONCILE
 from runtime.settings import Settings
 from worker.registry import booking_activities
 from workflows import steps
@@ -37,7 +37,7 @@ def registered(unconnected: AsyncEngine) -> dict[str, Callable[..., Any]]:
         name = activity._Definition.must_from_callable(function).name
         assert name is not None
         assert name not in found
-        if name == LIST_DUE_SOURCES:  # of the rounds over outside calendars, which call it themselves
+        if name in (LIST_DUE_SOURCES, LIST_TO_RECONCILE):  # of the rounds, which call them themselves
             continue
         found[name] = function
     return found
