@@ -27,7 +27,7 @@ demo: $(INSTALLED) ## Take a booking through its life on the running stack
 	@exec $(PYTHON) -m dev demo
 
 test: $(INSTALLED) ## Run every test, on servers that it starts itself (ARGS="-k name" for some)
-	@exec $(PYTHON) -m pytest $(ARGS)
+	@exec $(PYTHON) -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
 
 check: $(INSTALLED) ## Lint, check formatting, types, the import rule, the API's contract and known holes
 	$(VENV)/bin/ruff check .

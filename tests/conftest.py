@@ -39,6 +39,24 @@ ONE_YEAR = 365 * 86_400
 """Rounds over outside calendars are started by the tests that want one."""
 
 
+_FIRST = ("e2e", "dev", "integration/api/test_schemathesis.py", "workflows")
+"""What takes long comes first, so that no process is left alone with it at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes share the tests: a file, and all that share a stack, stay together."""
+    folder = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        path = item.path.relative_to(folder).as_posix()
+        return next((number for number, name in enumerate(_FIRST) if path.startswith(name)), len(_FIRST))
+
+    for item in items:
+        path = item.path.relative_to(folder)
+        item.add_marker(pytest.mark.xdist_group(path.parts[0] if path.parts[0] == "e2e" else path.as_posix()))
+    items.sort(key=place)
+
+
 @pytest.fixture(scope="session")
 def servers_home() -> Iterator[Path]:
     """A folder for the servers of this run, with a path short enough for a socket."""
