@@ -129,6 +129,7 @@ class PaymentComparison:
             payment=payments.as_payment(row),
             fee=fee,
             fee_percent=row["fee_percent"],
+            settled_version=row["settled_version"],
         )
         return payment_difference(expected, charges)
 

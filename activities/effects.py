@@ -22,7 +22,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.ports.vendors import Account, Call
 from db.engine import autocommit
 from db.repositories import effects
-from db.repositories.effects import Claimed, NoRoomError
+from db.repositories.effects import Claimed, NoRoomError, NotDueError
 from domain.effects import PORT_OF, PROFILES, EffectRef, EffectState, ObsoleteError, VendorError
 from runtime.json import from_json
 from runtime.metrics import EFFECT_SECONDS, EFFECTS
@@ -34,6 +34,8 @@ _PATIENCE: Final = timedelta(seconds=10)
 _WAITS_FOR_ROOM: Final = (0.05, 0.15, 0.3, 0.5)
 """Seconds."""
 _NOTHING_TO_DO: Final = "nothing_to_do"
+_BROKEN: Final = "internal_error"
+_AFTER_OUR_FAULT: Final = timedelta(seconds=30)
 _JITTER: Final = 0.1
 _EXPECTED: Final = ApplicationErrorCategory.BENIGN
 """A vendor that fails is no fault of ours: the record says so, and the log without a trace."""
@@ -72,6 +74,19 @@ class EffectRunner:
             ApplicationError: it could not be done. Not retried when that is for good; else after a wait that the
                 error names.
         """
+        try:
+            async with _alive():
+                return await self._run(ref, perform, note_undone)
+        except (ApplicationError, asyncio.CancelledError):
+            raise
+        except NotDueError as error:
+            raise _again("not_due", error.wait) from None
+        except Exception as error:
+            # Where we write, and so ours to mend. Not with its text: Temporal keeps what an activity fails with.
+            _tell_broken(str(ref.effect_id), error)
+            raise _again(_BROKEN, _AFTER_OUR_FAULT) from None
+
+    async def _run(self, ref: EffectRef, perform: Perform, note_undone: NoteUndone | None) -> str:
         claimed = await self._claim(ref)
         if claimed is None:
             return _NOTHING_TO_DO
@@ -109,21 +124,17 @@ class EffectRunner:
         )
         timeout = PROFILES[PORT_OF[claimed.vendor]].timeout.total_seconds()
         try:
-            async with asyncio.timeout(timeout), _alive():
+            async with asyncio.timeout(timeout) as limit:
                 return await perform(claimed, call)
-        except TimeoutError:
-            raise VendorError("timeout") from None
+        except TimeoutError:  # the database's own, too
+            raise VendorError("timeout" if limit.expired() else _BROKEN) from None
         except httpx.HTTPError as error:  # an adapter's own words are better, but nothing may be lost
             raise VendorError(type(error).__name__) from None
         except (VendorError, ObsoleteError):
             raise
-        except Exception as error:
-            # A mistake of ours, or the database is away. Not its text, which may quote people's data: Temporal
-            # keeps what an activity fails with.
-            last = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"{last.filename}:{last.lineno} {last.name}"
-            _log.error("effect_broke", kind=claimed.kind, error=type(error).__name__, where=where)
-            raise VendorError("internal_error") from None
+        except Exception as error:  # a mistake of ours, or the database is away
+            _tell_broken(str(claimed.id), error)
+            raise VendorError(_BROKEN) from None
 
     def _account(self, claimed: Claimed) -> Account:
         if not claimed.has_target:
@@ -157,17 +168,18 @@ class EffectRunner:
     ) -> str:
         done = done or Done()
         async with self._engine.begin() as conn:
-            if done.write is not None:
-                await done.write(conn)
-            await effects.finish(
+            is_ours = await effects.finish(
                 conn,
                 ref.business_id,
                 ref,
                 state,
+                attempts=claimed.attempts,
                 error=error,
                 vendor_ref=done.vendor_ref,
                 next_attempt_at=next_attempt_at,
             )
+            if is_ours and done.write is not None:
+                await done.write(conn)
         EFFECTS.labels(claimed.vendor, claimed.kind, state).inc()
         return state
 
@@ -186,7 +198,19 @@ class EffectRunner:
         await self._end(
             ref, claimed, EffectState.RETRYING, error=error.code, next_attempt_at=datetime.now(UTC) + wait
         )
-        raise ApplicationError(error.code, type=error.code, next_retry_delay=wait, category=_EXPECTED) from None
+        raise _again(error.code, wait) from None
+
+
+def _again(code: str, wait: timedelta) -> ApplicationError:
+    """What has Temporal make another attempt after a wait."""
+    return ApplicationError(code, type=code, next_retry_delay=wait, category=_EXPECTED)
+
+
+def _tell_broken(effect_id: str, error: Exception) -> None:
+    """Say in the log what broke and where. Not its text, which may quote people's data."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{last.filename}:{last.lineno} {last.name}"
+    _log.error("effect_broke", effect_id=effect_id, error=type(error).__name__, where=where)
 
 
 def _undone(note: NoteUndone | None, claimed: Claimed, state: EffectState, error: str) -> Done | None:

@@ -5,9 +5,9 @@ settled, whatever came of the calls before.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final
-from uuid import UUID
+from contextlib import suppress
+from dataclasses import replace
+from typing import Final, NoReturn
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -15,10 +15,11 @@ from temporalio import activity
 from temporalio.client import Client
 
 from activities.effects import Done, EffectRunner
+from activities.payment_case import Case, case_of
 from activities.ports.payments import DeclinedError, Gateway, Order
 from activities.ports.vendors import Call
 from db.engine import autocommit
-from db.repositories import payments
+from db.repositories import compared_payments, payments
 from db.repositories.effects import Claimed
 from domain.effects import EffectKind, EffectRef, ObsoleteError, Vendor, VendorError
 from domain.lifecycle import Status, is_terminal
@@ -27,15 +28,18 @@ from domain.payments import (
     UNPAID,
     Charge,
     ChargeState,
-    Collect,
     Move,
     Payment,
     PaymentState,
     Settlement,
     events_between,
+    has_lapsed_fee,
+    holds_money,
     least_capture,
+    may_promise_again,
     present,
     settlement,
+    smallest_step,
     synced,
 )
 from domain.policies import Cancellation
@@ -50,32 +54,6 @@ _ROUNDS: Final = 3
 
 Tell = Callable[[Client, BookingRef], Awaitable[None]]
 """Tells a booking's workflow that the payment is there."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """A payment that is being worked on: as it is stored, and the gateway as its business reaches it."""
-
-    booking_id: UUID
-    business_id: UUID
-    stored: Payment
-    status: Status
-    price: int
-    currency: str
-    collect: Collect
-    payer: str | None
-    method_encrypted: str | None = field(repr=False)
-    gateway: Gateway = field(repr=False)
-    call: Call = field(repr=False)
-
-    async def charges(self) -> list[Charge]:
-        """All that the gateway has of this booking."""
-        if self.payer is None:
-            return []
-        charges = list(await self.gateway.charges(self.call, self.payer))
-        if any(charge.state is ChargeState.PROCESSING for charge in charges):
-            raise VendorError("processing")
-        return charges
 
 
 class PaymentActivities:
@@ -125,18 +103,15 @@ class PaymentActivities:
         _require_wanted(case, number)
         case = await self._with_payer(case)
         charges = await case.charges() if call.may_have_happened or number > 1 else []
-        if not any(charge.number == number or _holds_money(charge) for charge in charges):
-            for charge in charges:  # nobody may finish a former try behind this one
-                if charge.state is not ChargeState.VOID:
-                    await case.gateway.void(call, charge.ref)
+        if not any(charge.number == number or holds_money(charge) for charge in charges):
+            await case.void_open(charges)  # nobody may finish a former try behind this one
             try:
-                charges = [*charges, await case.gateway.authorize(call, self._order(case, number))]
+                charges = [*charges, await case.authorize(self._order(case, number, case.stored.amount))]
             except DeclinedError as declined:
                 return Done(write=self._writing_decline(case, number, declined.code))
-        _require_settled_state(charges)
         return self._done(case, charges)
 
-    def _order(self, case: _Case, number: int, *, off_session: bool = False) -> Order:
+    def _order(self, case: Case, number: int, amount: int, *, off_session: bool = False) -> Order:
         if case.method_encrypted is None or case.payer is None:
             raise ObsoleteError("no_method")
         try:
@@ -146,15 +121,14 @@ class PaymentActivities:
         return Order(
             booking_id=case.booking_id,
             number=number,
-            amount=case.stored.amount,
+            amount=amount,
             currency=case.currency,
             payer=case.payer,
             method=method,
-            is_kept=case.collect is Collect.COMPLETION,
             off_session=off_session,
         )
 
-    async def _with_payer(self, case: _Case) -> _Case:
+    async def _with_payer(self, case: Case) -> Case:
         """The same with a payer, whose id is committed before they are charged: by it all tries are found."""
         if case.payer is not None:
             return case
@@ -172,37 +146,41 @@ class PaymentActivities:
         if case.stored.state in SETTLED:
             raise ObsoleteError("settled")
         charges = await case.charges()
+        by_hand = claimed.attempts > claimed.tries
+        if may_promise_again(case.stored, charges, is_served=case.status is Status.COMPLETED, by_hand=by_hand):
+            charges = await self._promise_again(case, charges, case.stored.amount)
         charge = present(charges)
-        if charge is not None and charge.has_lapsed and case.stored.state is PaymentState.AUTHORIZED:
-            charge = await self._authorize_again(case, charges)
         if charge is None or charge.state not in (ChargeState.AUTHORIZED, ChargeState.CAPTURED):
             await self._write_now(case, charges)
             raise ObsoleteError("not_authorized")
         if charge.state is ChargeState.AUTHORIZED:
-            charge = await case.gateway.capture(call, charge.ref, case.stored.amount)
+            charge = await case.capture(charge.ref, case.stored.amount)
         return self._done(case, [*(one for one in charges if one.ref != charge.ref), charge])
 
-    async def _authorize_again(self, case: _Case, charges: Sequence[Charge]) -> Charge:
+    async def _promise_again(self, case: Case, charges: Sequence[Charge], amount: int) -> list[Charge]:
         """Promises lapse after days; the saved method is charged again without the customer, as they agreed.
 
         https://docs.stripe.com/payments/place-a-hold-on-a-payment-method
         """
-        number = max(charge.number for charge in charges) + 1
+        last = max(charges, key=lambda charge: charge.number)
+        if last.number > case.stored.tries and last.state is not ChargeState.VOID:
+            await self._fail_to_pay(case, last.number, last.failure or last.state)  # an answer that was lost
+        number = max(case.stored.tries, last.number) + 1
         try:
-            charge = await case.gateway.authorize(case.call, self._order(case, number, off_session=True))
+            charge = await case.authorize(self._order(case, number, amount, off_session=True))
         except DeclinedError as declined:
-            return await self._fail_to_pay(case, number, declined.code)
-        _require_settled_state([charge])
+            await self._fail_to_pay(case, number, declined.code)
         if charge.state is not ChargeState.AUTHORIZED:
-            await case.gateway.void(case.call, charge.ref)
-            return await self._fail_to_pay(case, number, charge.failure or charge.state)
-        return charge
+            await self._fail_to_pay(case, number, charge.failure or charge.state)
+        return [*charges, charge]
 
-    async def _fail_to_pay(self, case: _Case, number: int, code: str) -> Charge:
-        """The service was given and nobody pays: that is for people, who see the effect as failed."""
+    async def _fail_to_pay(self, case: Case, number: int, code: str) -> NoReturn:
+        """It is owed and nobody pays: that is for people, who see the effect as failed with the gateway's code."""
         async with self._engine.begin() as conn:
             await self._writing_decline(case, number, code)(conn)
-        raise VendorError("payment_declined", permanent=True)
+        with suppress(VendorError):
+            await case.void_open(await case.charges())  # nobody may finish it behind our back
+        raise VendorError(code[:100], permanent=True)
 
     # --- settling ----------------------------------------------------------------------------------------
 
@@ -210,20 +188,32 @@ class PaymentActivities:
         case = await self._case(claimed, call)
         if case.status is not Status.CANCELLED:
             raise ObsoleteError("booking_goes_on")
+        await self._require_newest(claimed, case)
         policy = Cancellation(fee_percent=int(claimed.subject.get("fee_percent", 0)))
         keep = min(policy.fee_minor(case.price), case.stored.amount)
+        keep -= keep % smallest_step(claimed.vendor, case.currency)
         return await self._settled(claimed, case, keep)
 
-    async def _settled(self, claimed: Claimed, case: _Case, keep: int) -> Done:
+    async def _settled(self, claimed: Claimed, case: Case, keep: int) -> Done:
+        least = least_capture(claimed.vendor)
         for _ in range(_ROUNDS):
             charges = await case.charges()
-            least = least_capture(claimed.vendor)
+            if case.method_encrypted is not None and has_lapsed_fee(charges, keep, least=least):
+                charges = await self._promise_again(case, charges, keep)
             todo = settlement(charges, keep, authorized=case.stored.amount, least=least)
             if not todo:
                 return self._done(case, charges, keep=sum(charge.net for charge in charges))
             for one in todo:
                 await _make(case, one)
         raise VendorError("changed_meanwhile")
+
+    async def _require_newest(self, claimed: Claimed, case: Case) -> None:
+        """Refuse to settle by an earlier cancellation of a booking that was brought back and cancelled again."""
+        version = claimed.subject.get("version")
+        async with autocommit(self._engine) as conn:
+            newest = await compared_payments.newest_settled_version(conn, case.business_id, case.booking_id)
+        if version is not None and newest is not None and version < newest:
+            raise ObsoleteError("superseded")
 
     # --- what the gateway says ---------------------------------------------------------------------------
 
@@ -237,32 +227,20 @@ class PaymentActivities:
             return await self._settled(claimed, case, case.stored.keep)  # promised after it was all over
         return self._done(case, charges)
 
-    async def _case(self, claimed: Claimed, call: Call) -> _Case:
+    async def _case(self, claimed: Claimed, call: Call) -> Case:
         assert claimed.booking_id is not None
         async with autocommit(self._engine) as conn:
             found = await payments.find(conn, claimed.business_id, claimed.booking_id)
         if found is None:
             raise ObsoleteError("no_payment")
-        return _Case(
-            booking_id=claimed.booking_id,
-            business_id=claimed.business_id,
-            stored=payments.as_payment(found),
-            status=Status(found["status"]),
-            price=found["price_minor"],
-            currency=found["currency"],
-            collect=Collect(found["collect"]),
-            payer=found["payer_ref"],
-            method_encrypted=found["method_encrypted"],
-            gateway=self._gateways[claimed.vendor],
-            call=call,
-        )
+        return case_of(found, self._gateways[claimed.vendor], call)
 
-    def _done(self, case: _Case, charges: Sequence[Charge], *, keep: int | None = None) -> Done:
+    def _done(self, case: Case, charges: Sequence[Charge], *, keep: int | None = None) -> Done:
         charge = present(charges)
         return Done(vendor_ref=charge.ref if charge else None, write=self._writing(case, charges, keep))
 
     def _writing(
-        self, case: _Case, charges: Sequence[Charge], keep: int | None = None
+        self, case: Case, charges: Sequence[Charge], keep: int | None = None
     ) -> Callable[[AsyncConnection], Awaitable[None]]:
         """What brings our row up to the gateway's; with `keep` the booking has ended and this is what it cost."""
 
@@ -276,9 +254,7 @@ class PaymentActivities:
 
         return write
 
-    def _writing_decline(
-        self, case: _Case, number: int, code: str
-    ) -> Callable[[AsyncConnection], Awaitable[None]]:
+    def _writing_decline(self, case: Case, number: int, code: str) -> Callable[[AsyncConnection], Awaitable[None]]:
         async def write(conn: AsyncConnection) -> None:
             before = payments.as_payment(await payments.lock(conn, case.business_id, case.booking_id))
             if before.tries <= number:
@@ -289,11 +265,11 @@ class PaymentActivities:
 
         return write
 
-    async def _write_now(self, case: _Case, charges: Sequence[Charge]) -> None:
+    async def _write_now(self, case: Case, charges: Sequence[Charge]) -> None:
         async with self._engine.begin() as conn:
             await self._writing(case, charges)(conn)
 
-    async def _save(self, conn: AsyncConnection, case: _Case, before: Payment, after: Payment) -> None:
+    async def _save(self, conn: AsyncConnection, case: Case, before: Payment, after: Payment) -> None:
         action = self._secrets.encrypt(to_json_text(after.action)) if after.action is not None else None
         await payments.save(conn, case.business_id, case.booking_id, after, action)
         await payments.add_events(conn, case.business_id, case.booking_id, after, events_between(before, after))
@@ -309,7 +285,7 @@ class PaymentActivities:
             _log.warning("payment_not_told", effect_id=str(ref.effect_id), error=type(error).__name__)
 
 
-def _require_wanted(case: _Case, number: int) -> None:
+def _require_wanted(case: Case, number: int) -> None:
     """Refuse to try a method that is not to be tried any more."""
     if is_terminal(case.status) and case.status is not Status.COMPLETED:
         raise ObsoleteError("booking_ended")
@@ -319,21 +295,11 @@ def _require_wanted(case: _Case, number: int) -> None:
         raise ObsoleteError("superseded")
 
 
-def _require_settled_state(charges: Sequence[Charge]) -> None:
-    """Wait for a gateway that has not made up its mind."""
-    if any(charge.state is ChargeState.PROCESSING for charge in charges):
-        raise VendorError("processing")
-
-
-def _holds_money(charge: Charge) -> bool:
-    return charge.captured > 0 or charge.state is ChargeState.AUTHORIZED
-
-
-async def _make(case: _Case, one: Settlement) -> None:
+async def _make(case: Case, one: Settlement) -> None:
     match one.move:
         case Move.CAPTURE:
-            await case.gateway.capture(case.call, one.ref, one.amount)
+            await case.capture(one.ref, one.amount)
         case Move.VOID:
-            await case.gateway.void(case.call, one.ref)
+            await case.void(one.ref)
         case Move.REFUND:
-            await case.gateway.refund(case.call, one.ref, one.amount)
+            await case.refund(one.ref, one.amount)

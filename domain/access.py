@@ -44,6 +44,9 @@ class Permission(StrEnum):
     READ_JOBS = "read_jobs"
     """What bookings have set off at vendors."""
     REPAIR_JOBS = "repair_jobs"
+    """Have a stuck effect retried, or do without it."""
+    RECONCILE = "reconcile"
+    """Have vendors' records compared with bookings, and put aside what was found."""
     READ_EVENTS = "read_events"
     """The stream of a business's events."""
     MANAGE_WEBHOOKS = "manage_webhooks"
@@ -99,9 +102,10 @@ PERMITTED: Final = MappingProxyType(
         Permission.MANAGE_INTEGRATIONS: Rule(kinds=_USERS, roles=DESK),
         Permission.READ_MESSAGES: Rule(kinds=_USERS_AND_KEYS, roles=DESK, scope=Scope.READ_CUSTOMERS),
         Permission.READ_JOBS: Rule(kinds=_USERS_AND_KEYS, roles=DESK, scope=Scope.READ_BOOKINGS),
-        Permission.REPAIR_JOBS: Rule(kinds=_USERS, roles=DESK),
+        Permission.REPAIR_JOBS: Rule(kinds=_USERS, roles=frozenset({Role.ADMIN})),
+        Permission.RECONCILE: Rule(kinds=_USERS, roles=DESK),
         Permission.READ_EVENTS: Rule(kinds=_USERS_AND_KEYS, roles=DESK, scope=Scope.READ_EVENTS),
-        Permission.MANAGE_WEBHOOKS: Rule(kinds=_USERS_AND_KEYS, roles=DESK, scope=Scope.MANAGE_BUSINESS),
+        Permission.MANAGE_WEBHOOKS: Rule(kinds=_USERS, roles=DESK),
         Permission.READ_REPORTS: Rule(kinds=_USERS_AND_KEYS, roles=DESK, scope=Scope.READ_BOOKINGS),
         Permission.READ_AUDIT_LOG: Rule(kinds=_USERS, roles=DESK),
         Permission.MANAGE_CALENDAR: Rule(

@@ -64,7 +64,10 @@ class BookingState(BaseModel):
     planned_from: datetime
     """Creation, last move or last override: what lay in the past then is neither reminded of nor expires."""
     payment: PaymentGate | None = None
-    """Of a booking that is to be paid for: while it is pending and this is `awaiting`, no provider is asked."""
+    """Of a booking that is to be paid for: while it is pending and this is `awaiting`, no provider is asked.
+
+    It says that the money was promised or taken once; whether it still is, the payment says.
+    """
 
     def entering(self, status: Status, at: datetime, **changes: Any) -> Self:
         """The state after a step into `status` at `at`; `changes` go before the status's own consequences."""
@@ -73,7 +76,7 @@ class BookingState(BaseModel):
         base = self._next(at, status=status, next_attempt_at=None, needs_attention=False, **changes)
         match status:
             case Status.PENDING:
-                return base._with(attempt=0, next_attempt_at=at)
+                return base._with(attempt=0, next_attempt_at=None if base.awaits_payment else at)
             case Status.ASSIGNED:
                 return base._with(attempt=base.attempt + 1)
             case Status.ACCEPTED:

@@ -7,6 +7,7 @@ from typing import Any
 from domain.booking import SYSTEM, Actor, BookingState
 from domain.commands import Assign, BookingCommand, NoShow, Override, Reschedule
 from domain.lifecycle import HOLDS_TIME, RELEASES_TIME, TARGETS, Role, Status
+from domain.payments import PaymentGate
 from domain.steps import Hold, StepKind
 
 
@@ -63,6 +64,10 @@ def _override(state: BookingState, command: Override, at: datetime) -> Decision:
     changes: dict[str, Any] = {"planned_from": at, "attempt": attempt, "absent_party": None}
     if command.status is Status.PENDING and not state.holds_time:
         changes["provider_id"] = None
+    if command.status is Status.PENDING and state.status is Status.CANCELLED and state.payment is not None:
+        # Its end has settled the payment, or is about to. The gateway is asked what is left (`reactions`), and
+        # if that is nothing, the customer pays anew. Whoever overrides to a later status goes ahead without.
+        changes["payment"] = PaymentGate.AWAITING
     after = state.entering(command.status, at, **changes)
     return _decision(command, StepKind.OVERRIDE, after, _hold_for(state, command.status))
 

@@ -103,6 +103,11 @@ class PortTakenError(HoldfastError):
     title = "Another vendor does this for the business already. Remove that one first."
 
 
+class IntegrationInUseError(HoldfastError):
+    code = "integration_in_use"
+    title = "Payments are under way with this vendor. Disable it until they have ended."
+
+
 class JobNotRepairableError(HoldfastError):
     code = "job_not_repairable"
     title = "The job is done, or being attempted at this moment: there is nothing to repair."
@@ -141,6 +146,11 @@ class PaymentUnavailableError(HoldfastError):
 class NothingToPayError(HoldfastError):
     code = "nothing_to_pay"
     title = "This booking waits for no payment, or a method is being tried already."
+
+
+class TooManyPaymentTriesError(HoldfastError):
+    code = "too_many_payment_tries"
+    title = "As many methods were tried for this booking as may be."
 
 
 class IdempotencyMismatchError(HoldfastError):
@@ -227,6 +237,7 @@ ERRORS_BY_CODE: dict[str, type[HoldfastError]] = {
         EndpointDisabledError,
         AlreadyExistsError,
         PortTakenError,
+        IntegrationInUseError,
         JobNotRepairableError,
         LastOwnerError,
         StaleError,
@@ -235,6 +246,7 @@ ERRORS_BY_CODE: dict[str, type[HoldfastError]] = {
         InvalidRequestError,
         PaymentUnavailableError,
         NothingToPayError,
+        TooManyPaymentTriesError,
         IdempotencyMismatchError,
         IdempotencyKeyMissingError,
         RequestInFlightError,

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from domain.effects import Vendor
+from domain.money import minor_digits
 
 
 class PaymentGate(StrEnum):
@@ -135,7 +136,16 @@ def can_take(vendor: Vendor, amount: int, currency: str) -> bool:
     """Whether the gateway takes such an amount at all, as far as it documents that."""
     if vendor is Vendor.PAYJP:
         return currency == "JPY" and _YEN[0] <= amount <= _YEN[1]
-    return True
+    return currency not in _OTHER_UNITS and amount % smallest_step(vendor, currency) == 0
+
+
+_OTHER_UNITS: Final = frozenset({"ISK", "MGA", "UGX"})
+"""Stripe counts them in other units than ISO 4217: https://docs.stripe.com/currencies#special-cases."""
+
+
+def smallest_step(vendor: Vendor, currency: str) -> int:
+    """What amounts at the gateway are multiples of: https://docs.stripe.com/currencies#three-decimal."""
+    return 10 if vendor is Vendor.STRIPE and minor_digits(currency) == 3 else 1  # noqa: PLR2004
 
 
 def least_capture(vendor: Vendor) -> int:
@@ -143,11 +153,16 @@ def least_capture(vendor: Vendor) -> int:
     return _YEN[0] if vendor is Vendor.PAYJP else 1
 
 
+def holds_money(charge: Charge) -> bool:
+    """Whether a try has taken money that was not given back, or may take it."""
+    return charge.net > 0 or charge.state is ChargeState.AUTHORIZED
+
+
 def present(charges: Sequence[Charge]) -> Charge | None:
-    """The try that counts: the one that took money, else the one that may, else the last."""
+    """The try that counts: the one that took money and keeps it, else the one that may, else the last."""
 
     def weight(charge: Charge) -> tuple[bool, bool, int]:
-        return (charge.captured > 0, charge.state is ChargeState.AUTHORIZED, charge.number)
+        return (charge.net > 0, charge.state is ChargeState.AUTHORIZED, charge.number)
 
     return max(charges, key=weight, default=None)
 
@@ -166,15 +181,18 @@ def synced(known: Payment, charges: Sequence[Charge]) -> Payment:
     """What we have, brought up to what the gateway says. What was taken and given back only ever grows.
 
     Of a payment whose next try was just given, the tries before it say nothing, unless one of them holds money. An
-    authorisation that lapsed stays one: it is made anew when it is captured.
+    authorisation that lapsed stays one: it is made anew when it is captured. One that was declined stays declined
+    when what is left of it is voided: nothing was promised that could have been let go.
     """
     charge = present(charges)
-    if charge is None or (charge.number < known.tries and not _holds_money(charge)):
+    if charge is None or (charge.number < known.tries and not holds_money(charge)):
         return known
     captured, refunded = max(known.captured, charge.captured), max(known.refunded, charge.refunded)
     state = PaymentState.REFUNDED if 0 < captured == refunded else _STATES[charge.state]
     if known.state is PaymentState.AUTHORIZED and charge.has_lapsed:
         state = PaymentState.AUTHORIZED
+    if known.state is PaymentState.DECLINED and charge.state is ChargeState.VOID and charge.number <= known.tries:
+        return known
     if known.state in SETTLED and state in (*UNPAID, PaymentState.AUTHORIZED) and charge.number <= known.tries:
         state = known.state
     return replace(
@@ -189,8 +207,26 @@ def synced(known: Payment, charges: Sequence[Charge]) -> Payment:
     )
 
 
-def _holds_money(charge: Charge) -> bool:
-    return charge.captured > 0 or charge.state is ChargeState.AUTHORIZED
+def may_promise_again(known: Payment, charges: Sequence[Charge], *, is_served: bool, by_hand: bool) -> bool:
+    """Whether the saved method is to be charged again before a capture.
+
+    When the promise has lapsed; and when that was declined before and the service was given. A method that never
+    promised anything is tried for a service that was given only when a person asks for it (`by_hand`): the desk,
+    which went ahead without the payment, may have been paid otherwise.
+    """
+    last, lapsed = present(charges), any(charge.has_lapsed for charge in charges)
+    if last is None or holds_money(last):
+        return False
+    if known.state is PaymentState.AUTHORIZED:
+        return lapsed and (last.has_lapsed or last.state is not ChargeState.VOID)
+    return known.state is PaymentState.DECLINED and is_served and (lapsed or by_hand)
+
+
+def has_lapsed_fee(charges: Sequence[Charge], keep: int, *, least: int) -> bool:
+    """Whether a fee is due that was promised, and the promise has lapsed: it is to be made again, for the fee."""
+    if keep < least or any(holds_money(charge) or charge.captured > 0 for charge in charges):
+        return False
+    return any(charge.has_lapsed for charge in charges)
 
 
 def events_between(before: Payment, after: Payment) -> list[PaymentEvent]:

@@ -49,11 +49,17 @@ def _of_analytics(step: Step, after: BookingState) -> list[Planned]:
 
 
 def _of_the_payment(step: Step, after: BookingState) -> list[Planned]:
-    """Captured once somebody has accepted, or at the end; settled with any end that nobody is paid for."""
+    """Captured once somebody has accepted, or at the end; settled with any end that nobody is paid for.
+
+    Of a booking that is brought back the gateway is asked what is left: if anything, it goes on with that.
+    """
     if after.payment is None:
         return []
     if after.status is Status.CANCELLED:
-        return [_payment(EffectKind.SETTLE_PAYMENT, after, fee_percent=fee_percent(step, after))]
+        fee = fee_percent(step, after)
+        return [_payment(EffectKind.SETTLE_PAYMENT, after, fee_percent=fee, version=after.version)]
+    if step.old_status is Status.CANCELLED and after.awaits_payment:
+        return [_payment(EffectKind.SYNC_PAYMENT, after)]
     if after.status is Status.COMPLETED:
         return [_payment(EffectKind.CAPTURE_PAYMENT, after)]
     if step.kind is StepKind.PAID or _confirms(step, after):

@@ -18,6 +18,7 @@ from domain.effects import EffectKind, EffectState, Lane, Planned, Port, Vendor
 from domain.jobs import Job, JobState, the_one
 from domain.lifecycle import Status
 from domain.payments import (
+    UNPAID,
     Charge,
     ChargeState,
     Payment,
@@ -28,8 +29,6 @@ from domain.payments import (
 )
 
 Json = dict[str, Any]
-
-
 _MANY: Final = 5
 
 MOST_INTEGRATIONS: Final = 200
@@ -60,6 +59,8 @@ class FindingKind(StrEnum):
     """The gateway has authorised or captured what we do not know of."""
     PAYMENT_UNSETTLED = "payment_unsettled"
     """The booking has ended, and the gateway holds or keeps more than it costs."""
+    PAYMENT_UNCAPTURED = "payment_uncaptured"
+    """The service was given, and the gateway has taken nothing for it."""
     PAYMENT_TWICE = "payment_twice"
     """It was captured more than once."""
     PAYMENT_DIFFERS = "payment_differs"
@@ -205,6 +206,8 @@ class ExpectedPayment:
     fee: int
     """What it costs although it was cancelled, in the currency's minor unit."""
     fee_percent: int
+    settled_version: int | None = None
+    """The booking's version at its newest end, whose fee this is."""
 
 
 def payment_difference(expected: ExpectedPayment, charges: Sequence[Charge]) -> Difference | None:
@@ -219,7 +222,8 @@ def payment_difference(expected: ExpectedPayment, charges: Sequence[Charge]) -> 
 def _unsettled(expected: ExpectedPayment, charges: Sequence[Charge]) -> Difference | None:
     """A cancelled booking's settlement leaves nothing to do; else it is done again."""
     known = expected.payment
-    keep = min(expected.fee, known.amount) if known.keep is None else known.keep
+    # An earlier end may have kept more than the newest allows; what could not be had is not asked for again.
+    keep = min(expected.fee, known.amount, expected.fee if known.keep is None else known.keep)
     if not settlement(charges, keep, authorized=known.amount, least=least_capture(expected.vendor)):
         return None
     return Difference(
@@ -227,8 +231,12 @@ def _unsettled(expected: ExpectedPayment, charges: Sequence[Charge]) -> Differen
         expected.booking_id,
         EffectKind.SETTLE_PAYMENT,
         _amounts(expected, charges) | {"keep": keep},
-        {"fee_percent": expected.fee_percent},
+        {"fee_percent": expected.fee_percent} | _newest(expected),
     )
+
+
+def _newest(expected: ExpectedPayment) -> Json:
+    return {} if expected.settled_version is None else {"version": expected.settled_version}
 
 
 def _unexplained(expected: ExpectedPayment, charges: Sequence[Charge]) -> Difference | None:
@@ -236,7 +244,8 @@ def _unexplained(expected: ExpectedPayment, charges: Sequence[Charge]) -> Differ
     if len([charge for charge in charges if charge.net > 0]) > 1:
         return Difference(FindingKind.PAYMENT_TWICE, expected.booking_id, detail=detail)
     theirs = sum(charge.captured for charge in charges)
-    if theirs > known.amount or theirs < known.captured or detail["refunded"] < known.refunded:
+    too_much = any(charge.captured > known.amount for charge in charges)
+    if too_much or theirs < known.captured or detail["refunded"] < known.refunded:
         return Difference(FindingKind.PAYMENT_DIFFERS, expected.booking_id, detail=detail)
     return None
 
@@ -249,12 +258,17 @@ def _unknown(expected: ExpectedPayment, charges: Sequence[Charge]) -> Difference
     return Difference(FindingKind.PAYMENT_UNKNOWN, expected.booking_id, EffectKind.SYNC_PAYMENT, detail)
 
 
+_NOT_TAKEN: Final = frozenset({*UNPAID, PaymentState.AUTHORIZED, PaymentState.RELEASED})
+
+
 def _uncaptured(expected: ExpectedPayment) -> Difference | None:
-    """The service was given, and what was promised for it was not taken."""
-    if expected.status is not Status.COMPLETED or expected.payment.state is not PaymentState.AUTHORIZED:
+    """The service was given, and nothing was taken for it. What nobody promises any more is for people."""
+    known = expected.payment
+    if expected.status is not Status.COMPLETED or known.state not in _NOT_TAKEN:
         return None
-    detail = {"amount": expected.payment.amount}
-    return Difference(FindingKind.PAYMENT_UNSETTLED, expected.booking_id, EffectKind.CAPTURE_PAYMENT, detail)
+    repair = EffectKind.CAPTURE_PAYMENT if known.state is PaymentState.AUTHORIZED else None
+    detail = {"amount": known.amount, "known_state": known.state}
+    return Difference(FindingKind.PAYMENT_UNCAPTURED, expected.booking_id, repair, detail)
 
 
 def _amounts(expected: ExpectedPayment, charges: Sequence[Charge]) -> Json:

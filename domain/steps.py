@@ -21,7 +21,7 @@ class StepKind(StrEnum):
     ATTEMPT_FAILED = "attempt_failed"
     FLAGGED = "flagged"
     PAYMENT_ASKED = "payment_asked"
-    """The booking waits for its payment; the customer is told."""
+    """The booking waits for its payment."""
     PAID = "paid"
 
 

@@ -4,15 +4,21 @@ It is plumbing rather than an adapter, since files come and go with requests to 
 activities. What a business names as its store is called by `runtime.outbound`, as all such addresses are: obstore
 only signs the requests. Its calls that are not asynchronous are used, in threads: the others may abort a process
 that ends while they run.
+
+A store may hang, drip, or answer without end: each call has a connection of its own and an end by the clock, and a
+business only so many of them at once, so that it holds up nobody else's files.
 """
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, Protocol
+from uuid import UUID
+from weakref import WeakValueDictionary
 
 import httpx
 import obstore
@@ -32,13 +38,15 @@ if TYPE_CHECKING:
 FOLDER: Final = "folder"
 _CHUNK: Final = 64 * 1024
 _SIGNED_FOR: Final = timedelta(minutes=5)
-_STEP_SECONDS: Final = 20.0
-"""How long a store may take for one step of an answer."""
-_PUT_SECONDS: Final = 90.0
+_AT_ONCE: Final = 16
+"""Calls to the store of one business."""
+_MOST_SAID: Final = 64 * 1024
+"""Bytes that are read of an answer in which there is no file."""
 _KEY: Final = re.compile(r"[A-Za-z0-9-]+(/[A-Za-z0-9-]+)*")
 _PREFIX_ENDS: Final = "/"
 
 Row = Mapping[str, Any]
+_Method = Literal["GET", "PUT", "DELETE"]
 
 
 class StorageError(Exception):
@@ -78,14 +86,29 @@ class Storage(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long we wait for a store, in seconds."""
+
+    place: float = 5.0
+    """Until another call of the same business has ended."""
+    step: float = 20.0
+    """For each connect, write and read; and for all of what is over in one such step."""
+    put: float = 90.0
+    read: float = 300.0
+    """Includes the time that whoever the file is read for takes."""
+
+
 class Storages:
     """All the stores of an installation."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, patience: Patience = Patience()) -> None:
         self._folder = _Folder(Path(settings.storage_folder))
         self._secrets = Secrets(settings.secrets_key)
         self._allow_loopback = settings.outbound_allow_loopback
-        self._http: httpx.AsyncClient | None = None
+        self._patience = patience
+        self._places: WeakValueDictionary[UUID, asyncio.Semaphore] = WeakValueDictionary()
+        """By business, for as long as there is a call."""
 
     def of(self, integration: Row | None) -> Storage:
         """The store of a business that has this integration; the folder where it has none.
@@ -99,17 +122,14 @@ class Storages:
             secrets = from_json(self._secrets.decrypt(integration["secrets_encrypted"] or ""))
         except (SecretsKeyMissingError, SecretUnreadableError):
             raise StorageError("secrets_unreadable") from None
-        return _S3(self._client(), _signer(integration["settings"], secrets))
+        signer = _signer(integration["settings"], secrets)
+        return _S3(signer, self._client, self._places_of(integration["business_id"]), self._patience)
 
     def _client(self) -> httpx.AsyncClient:
-        if self._http is None:
-            self._http = outbound.client(allow_loopback=self._allow_loopback, timeout_seconds=_STEP_SECONDS)
-        return self._http
+        return outbound.client(allow_loopback=self._allow_loopback, timeout_seconds=self._patience.step)
 
-    async def close(self) -> None:
-        """Let go of the connections."""
-        if self._http is not None:
-            await self._http.aclose()
+    def _places_of(self, business_id: UUID) -> asyncio.Semaphore:
+        return self._places.setdefault(business_id, asyncio.Semaphore(_AT_ONCE))
 
 
 def _checked(key: str) -> str:
@@ -201,45 +221,84 @@ def _signer(settings: Row, secrets: Mapping[str, str]) -> S3Store:
 class _S3:
     name: str = Vendor.S3
 
-    def __init__(self, http: httpx.AsyncClient, signer: S3Store) -> None:
-        self._http = http
+    def __init__(
+        self,
+        signer: S3Store,
+        client: Callable[[], httpx.AsyncClient],
+        places: asyncio.Semaphore,
+        patience: Patience,
+    ) -> None:
         self._signer = signer
+        self._client = client
+        self._places = places
+        self._patience = patience
 
     async def put(self, key: str, content: BinaryIO, size: int, content_type: str) -> None:
         headers = {"Content-Length": str(size), "Content-Type": content_type}
-        request = await self._request("PUT", key, headers, _read(content))
-        async with _told(), asyncio.timeout(_PUT_SECONDS):
-            _require_success(await self._http.send(request))
+        _require_success(await self._ask("PUT", key, self._patience.put, headers, _read(content)))
 
     @asynccontextmanager
     async def read(self, key: str) -> AsyncIterator[AsyncIterator[bytes]]:
-        request = await self._request("GET", key, {"Accept-Encoding": "identity"})
-        async with _told():
-            response = await self._http.send(request, stream=True)
-        try:
-            if response.status_code == httpx.codes.NOT_FOUND:
-                raise StorageError("missing")
-            _require_success(response)
-            yield response.aiter_raw()
-        finally:
-            await response.aclose()
+        ends_at = asyncio.get_running_loop().time() + self._patience.read
+        async with self._place(), self._client() as http:
+            async with _told(), asyncio.timeout(self._patience.step):
+                response = await self._send(http, "GET", key, {"Accept-Encoding": "identity"})
+            try:
+                if response.status_code == httpx.codes.NOT_FOUND:
+                    raise StorageError("missing")
+                _require_success(response)
+                yield _until(ends_at, response.aiter_raw())
+            finally:
+                await response.aclose()
 
     async def delete(self, key: str) -> None:
-        request = await self._request("DELETE", key)
-        async with _told():
-            response = await self._http.send(request)
+        response = await self._ask("DELETE", key, self._patience.step)
         if response.status_code != httpx.codes.NOT_FOUND:
             _require_success(response)
 
-    async def _request(
+    async def _ask(self, method: _Method, key: str, seconds: float, *rest: Any) -> httpx.Response:
+        """What the store answers, without what it says."""
+        async with self._place(), _told(), asyncio.timeout(seconds), self._client() as http:
+            response = await self._send(http, method, key, *rest)
+            try:
+                with suppress(outbound.TooLargeError):
+                    await outbound.read_limited(response, _MOST_SAID)
+            finally:
+                await response.aclose()
+        return response
+
+    async def _send(
         self,
-        method: Literal["GET", "PUT", "DELETE"],
+        http: httpx.AsyncClient,
+        method: _Method,
         key: str,
         headers: Mapping[str, str] | None = None,
         content: AsyncIterator[bytes] | None = None,
-    ) -> httpx.Request:
+    ) -> httpx.Response:
         url = await _in_thread(obstore.sign, self._signer, method, _checked(key), _SIGNED_FOR)
-        return self._http.build_request(method, url, headers=headers, content=content)
+        return await http.send(http.build_request(method, url, headers=headers, content=content), stream=True)
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._patience.place):
+                await self._places.acquire()
+        except TimeoutError:
+            raise StorageError("busy") from None
+        try:
+            yield
+        finally:
+            self._places.release()
+
+
+async def _until(ends_at: float, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The pieces that come until then, by the clock of the loop."""
+    while True:
+        async with _told(), asyncio.timeout_at(ends_at):
+            piece = await anext(pieces, None)
+        if piece is None:
+            return
+        yield piece
 
 
 @asynccontextmanager

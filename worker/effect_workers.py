@@ -13,14 +13,16 @@ from temporalio.worker import PollerBehaviorSimpleMaximum, Worker
 from domain import names
 from runtime.settings import Settings
 from worker.booking_worker import deployment
-from worker.registry import effect_activities
+from worker.registry import Vendors, effect_activities
 
 _AT_ONCE: Final = 100
 """Several times what one business may have under way: one whose account hangs leaves room for the others."""
 _POLLERS: Final = 2
 
 
-def build_effect_workers(client: Client, engine: AsyncEngine, settings: Settings) -> list[Worker]:
+def build_effect_workers(
+    client: Client, engine: AsyncEngine, settings: Settings, vendors: Vendors
+) -> list[Worker]:
     """A worker for each vendor; they run no workflow."""
     return [
         Worker(
@@ -32,5 +34,5 @@ def build_effect_workers(client: Client, engine: AsyncEngine, settings: Settings
             graceful_shutdown_timeout=timedelta(seconds=settings.worker_graceful_seconds),
             deployment_config=deployment(settings),
         )
-        for vendor, activities in effect_activities(engine, settings).items()
+        for vendor, activities in effect_activities(engine, settings, vendors).items()
     ]

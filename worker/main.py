@@ -19,6 +19,7 @@ from worker.effect_workers import build_effect_workers
 from worker.event_log import EventLog
 from worker.health import health_server
 from worker.left_over_files import LeftOverFiles
+from worker.registry import Vendors
 from worker.relay import Relay
 from worker.schedules import keep_schedules
 from worker.search_attributes import ensure_search_attributes
@@ -54,8 +55,9 @@ async def running_worker(client: Client, settings: Settings) -> AsyncIterator[As
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(health_server(client, engine, settings))
             await stack.enter_async_context(build_worker(client, engine, settings))
-            await stack.enter_async_context(build_sync_worker(client, engine, settings))
-            for effect_worker in build_effect_workers(client, engine, settings):
+            vendors = Vendors(engine, settings)
+            await stack.enter_async_context(build_sync_worker(client, engine, settings, vendors))
+            for effect_worker in build_effect_workers(client, engine, settings, vendors):
                 await stack.enter_async_context(effect_worker)
             await stack.enter_async_context(_in_background(keep_effect_rates(client, settings)))
             await stack.enter_async_context(_in_background(Relay(client, engine, settings).run()))

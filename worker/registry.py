@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -54,7 +54,42 @@ def booking_activities(engine: AsyncEngine, settings: Settings) -> list[Activity
     return [booking.load_booking, booking.record_step, booking.send_reminder, *listing]
 
 
-def sync_activities(engine: AsyncEngine, settings: Settings) -> list[Activity]:
+class Vendors:
+    """What stands between us and the vendors' systems, once for the process: it keeps connections and tokens.
+
+    With `settings.vendors_url` it calls the simulator instead of them.
+    """
+
+    def __init__(self, engine: AsyncEngine, settings: Settings) -> None:
+        self._simulator = settings.vendors_url
+        at, loopback = self._at, settings.outbound_allow_loopback
+        self.runner: Final = EffectRunner(engine, Secrets(settings.secrets_key))
+        self.webhooks: Final = HttpWebhooks(allow_loopback=loopback)
+        self.jobs: Final[JobManagement] = ServiceTitan(*at(Vendor.SERVICETITAN) * 2)
+        self.gateways: Final[dict[Vendor, Gateway]] = {
+            Vendor.STRIPE: StripeGateway(*at(Vendor.STRIPE)),
+            Vendor.PAYJP: PayjpGateway(*at(Vendor.PAYJP)),
+        }
+        self.analytics: Final[dict[Vendor, Analytics]] = {
+            Vendor.GA4: Ga4(*at(Vendor.GA4)),
+            Vendor.META: Meta(*at(Vendor.META)),
+            Vendor.GOOGLE_ADS: GoogleAds(*at(Vendor.GOOGLE_ADS) * 2),
+        }
+        self.mailers: Final[dict[Vendor, Mailer]] = {
+            Vendor.SMTP: SmtpMailer(settings.smtp_url, settings.mail_from, allow_loopback=loopback),
+            Vendor.SENDGRID: SendGrid(*at(Vendor.SENDGRID)),
+            Vendor.KLAVIYO: Klaviyo(*at(Vendor.KLAVIYO)),
+        }
+        self.texters: Final[dict[Vendor, Texter]] = {
+            Vendor.TWILIO: Twilio(settings.public_url, *at(Vendor.TWILIO)),
+        }
+
+    def _at(self, vendor: Vendor) -> tuple[str, ...]:
+        """Where the simulator has it; nothing for the address that its adapter knows."""
+        return (f"{self._simulator}/{vendor}",) if self._simulator else ()
+
+
+def sync_activities(engine: AsyncEngine, settings: Settings, vendors: Vendors) -> list[Activity]:
     """Calls to systems outside: those that businesses name, and whatever sends mail."""
     source = HttpSlots(allow_loopback=settings.outbound_allow_loopback)
     calendars = ExternalCalendars(engine, source, Secrets(settings.secrets_key))
@@ -62,98 +97,58 @@ def sync_activities(engine: AsyncEngine, settings: Settings) -> list[Activity]:
     return [
         calendars.refresh_external_calendar,
         letters.send_account_message,
-        _reconciliation(engine, settings).reconcile_integration,
+        _reconciliation(engine, vendors).reconcile_integration,
     ]
 
 
-def effect_activities(engine: AsyncEngine, settings: Settings) -> dict[Vendor, list[Activity]]:
+def effect_activities(engine: AsyncEngine, settings: Settings, vendors: Vendors) -> dict[Vendor, list[Activity]]:
     """What carries out the effects of each vendor."""
-    runner = EffectRunner(engine, Secrets(settings.secrets_key))
     return {
-        Vendor.WEBHOOK: _webhooks(engine, runner, settings),
-        Vendor.SERVICETITAN: _jobs(engine, runner, _servicetitan(settings)),
-        **_analytics(engine, runner, settings.vendors_url),
-        **_messages(engine, runner, settings),
-        **_payments(engine, runner, settings),
+        Vendor.WEBHOOK: [WebhookActivities(engine, vendors.runner, vendors.webhooks).deliver_webhook],
+        Vendor.SERVICETITAN: _jobs(engine, vendors),
+        **_analytics(engine, vendors),
+        **_messages(engine, settings, vendors),
+        **_payments(engine, settings, vendors),
     }
 
 
-def _reconciliation(engine: AsyncEngine, settings: Settings) -> Reconciliation:
-    runner = EffectRunner(engine, Secrets(settings.secrets_key))
-    gateways = _gateways(settings.vendors_url)
+def _reconciliation(engine: AsyncEngine, vendors: Vendors) -> Reconciliation:
     comparisons: dict[Vendor, Comparison] = {
-        Vendor.SERVICETITAN: JobComparison(_servicetitan(settings)),
-        **{vendor: PaymentComparison(vendor, gateway) for vendor, gateway in gateways.items()},
+        Vendor.SERVICETITAN: JobComparison(vendors.jobs),
+        **{vendor: PaymentComparison(vendor, gateway) for vendor, gateway in vendors.gateways.items()},
     }
-    return Reconciliation(engine, runner, comparisons)
+    return Reconciliation(engine, vendors.runner, comparisons)
 
 
-def _jobs(engine: AsyncEngine, runner: EffectRunner, management: JobManagement) -> list[Activity]:
-    jobs = JobActivities(engine, runner, management)
+def _jobs(engine: AsyncEngine, vendors: Vendors) -> list[Activity]:
+    jobs = JobActivities(engine, vendors.runner, vendors.jobs)
     return [jobs.create_job, jobs.update_job, jobs.cancel_job]
 
 
-def _webhooks(engine: AsyncEngine, runner: EffectRunner, settings: Settings) -> list[Activity]:
-    sender = HttpWebhooks(allow_loopback=settings.outbound_allow_loopback)
-    return [WebhookActivities(engine, runner, sender).deliver_webhook]
-
-
-def _servicetitan(settings: Settings) -> ServiceTitan:
-    if settings.vendors_url:
-        simulated = f"{settings.vendors_url}/{Vendor.SERVICETITAN}"
-        return ServiceTitan(simulated, simulated)
-    return ServiceTitan()
-
-
-def _payments(engine: AsyncEngine, runner: EffectRunner, settings: Settings) -> dict[Vendor, list[Activity]]:
-    gateways = _gateways(settings.vendors_url)
-    paying = PaymentActivities(engine, runner, Secrets(settings.secrets_key), gateways, tell_of_payment)
+def _payments(engine: AsyncEngine, settings: Settings, vendors: Vendors) -> dict[Vendor, list[Activity]]:
+    secrets = Secrets(settings.secrets_key)
+    paying = PaymentActivities(engine, vendors.runner, secrets, vendors.gateways, tell_of_payment)
     every: list[Activity] = [
         paying.authorize_payment,
         paying.capture_payment,
         paying.settle_payment,
         paying.sync_payment,
     ]
-    return {vendor: every for vendor in gateways}
+    return {vendor: every for vendor in vendors.gateways}
 
 
-def _gateways(simulator: str) -> dict[Vendor, Gateway]:
-    return {
-        Vendor.STRIPE: StripeGateway(f"{simulator}/{Vendor.STRIPE}") if simulator else StripeGateway(),
-        Vendor.PAYJP: PayjpGateway(f"{simulator}/{Vendor.PAYJP}") if simulator else PayjpGateway(),
-    }
+def _analytics(engine: AsyncEngine, vendors: Vendors) -> dict[Vendor, list[Activity]]:
+    reports = ConversionReports(engine, vendors.runner, vendors.analytics)
+    return {vendor: [reports.report_conversion] for vendor in vendors.analytics}
 
 
-def _analytics(engine: AsyncEngine, runner: EffectRunner, simulator: str) -> dict[Vendor, list[Activity]]:
-    ads = f"{simulator}/{Vendor.GOOGLE_ADS}"
-    vendors: dict[Vendor, Analytics] = {
-        Vendor.GA4: Ga4(f"{simulator}/{Vendor.GA4}") if simulator else Ga4(),
-        Vendor.META: Meta(f"{simulator}/{Vendor.META}") if simulator else Meta(),
-        Vendor.GOOGLE_ADS: GoogleAds(ads, ads) if simulator else GoogleAds(),
-    }
-    reports = ConversionReports(engine, runner, vendors)
-    return {vendor: [reports.report_conversion] for vendor in vendors}
-
-
-def _messages(engine: AsyncEngine, runner: EffectRunner, settings: Settings) -> dict[Vendor, list[Activity]]:
-    mailers, texters = _mailers(settings), _texters(settings)
-    sending = MessageActivities(engine, runner, mailers=mailers, texters=texters, mail_from=settings.mail_from)
+def _messages(engine: AsyncEngine, settings: Settings, vendors: Vendors) -> dict[Vendor, list[Activity]]:
+    mailers, texters = vendors.mailers, vendors.texters
+    sending = MessageActivities(
+        engine, vendors.runner, mailers=mailers, texters=texters, mail_from=settings.mail_from
+    )
     by_email: dict[Vendor, list[Activity]] = {vendor: [sending.send_email] for vendor in mailers}
     return by_email | {vendor: [sending.send_sms] for vendor in texters}
-
-
-def _mailers(settings: Settings) -> dict[Vendor, Mailer]:
-    simulator, allow_loopback = settings.vendors_url, settings.outbound_allow_loopback
-    return {
-        Vendor.SMTP: SmtpMailer(settings.smtp_url, settings.mail_from, allow_loopback=allow_loopback),
-        Vendor.SENDGRID: SendGrid(f"{simulator}/{Vendor.SENDGRID}") if simulator else SendGrid(),
-        Vendor.KLAVIYO: Klaviyo(f"{simulator}/{Vendor.KLAVIYO}") if simulator else Klaviyo(),
-    }
-
-
-def _texters(settings: Settings) -> dict[Vendor, Texter]:
-    simulator, public_url = settings.vendors_url, settings.public_url
-    return {Vendor.TWILIO: Twilio(public_url, f"{simulator}/{Vendor.TWILIO}") if simulator else Twilio(public_url)}
 
 
 def _account_mail(settings: Settings) -> AccountMail:

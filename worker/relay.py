@@ -31,6 +31,10 @@ _log = structlog.get_logger()
 
 _BATCH: Final = 100
 _AT_ONCE: Final = 16
+_BREATH: Final = 0.05
+"""Seconds until the next round when there may be more."""
+_ROUND_SECONDS: Final = 5.0
+_RPC_TIMEOUT: Final = timedelta(seconds=5)
 _MARGIN: Final = timedelta(seconds=15)
 """An attempt ends itself; Temporal ends one that does not."""
 _AFTER_A_CRASH: Final = RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=1.0)
@@ -55,8 +59,7 @@ class Relay:
             except Exception as error:  # PostgreSQL or Temporal is away: the next round finds the same work
                 _log.warning("relay_failed", error=f"{type(error).__name__}: {error}".splitlines()[0])
                 busy = False
-            if not busy:
-                await asyncio.sleep(self._interval)
+            await asyncio.sleep(_BREATH if busy else self._interval)
 
     async def round(self) -> bool:
         """Hand over what is due, if no other worker is at it; whether there may be more."""
@@ -70,14 +73,18 @@ class Relay:
             await effects.mark_handed(conn, handed)
         RELAYED.labels("handed").inc(len(handed))
         RELAYED.labels("failed").inc(len(due) - len(handed))
-        return len(handed) == _BATCH
+        return bool(handed)
 
     async def _start_all(self, due: Sequence[HandOver]) -> list[EffectRef]:
         """Start them, as far as they can be; those that Temporal has."""
         slots = asyncio.Semaphore(_AT_ONCE)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _ROUND_SECONDS  # a transaction is open meanwhile
 
         async def start(effect: HandOver) -> EffectRef | None:
             async with slots:
+                if loop.time() > deadline:
+                    return None
                 try:
                     await self._start(effect)
                 except Exception as error:  # one that cannot be started holds up no other
@@ -104,5 +111,5 @@ class Relay:
             priority=Priority(priority_key=URGENCY[effect.kind], fairness_key=str(effect.business_id)),
             search_attributes=TypedSearchAttributes([SearchAttributePair(_TENANT, str(effect.business_id))]),
             summary=f"booking {effect.booking_id}" if effect.booking_id else None,
-            rpc_timeout=timedelta(seconds=10),
+            rpc_timeout=_RPC_TIMEOUT,
         )

@@ -132,7 +132,7 @@ class Sweeper:
 
     async def _audit(self) -> None:
         """Compare every open booking with the workflows that run: the last net, for what nothing else tells."""
-        after, errors = upkeep.FIRST_ID, list[Exception]()
+        after, errors = upkeep.FIRST_REF, list[Exception]()
         while True:
             async with autocommit(self._engine) as conn:
                 page = await upkeep.list_open_after(conn, after=after, limit=_AUDIT_PAGE)
@@ -141,7 +141,7 @@ class Sweeper:
             running = await self._running_among(page)
             lost = [ref for ref in page if ref.booking_id not in running]
             errors += await self._start_all(lost, alarm=None)
-            after = page[-1].booking_id
+            after = page[-1]
 
     async def _running_among(self, refs: Sequence[BookingRef]) -> set[UUID | None]:
         ids = ", ".join(f"'{names.booking_workflow_id(ref.booking_id)}'" for ref in refs)

@@ -286,6 +286,8 @@ class BookingWorkflow(CommandHandlers):
             self._inbox.answer(self._state)
 
     async def _apply(self, command: BookingCommand) -> None:
+        if self._state.status is Status.CANCELLED:
+            self._payment_came = False  # what was told so far is about a payment that its end has settled
         outcome = await self._record(decide(self._state, command, workflow.now()), command)
         if outcome is Outcome.UNFIT:
             raise ProviderUnfitError

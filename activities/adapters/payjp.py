@@ -6,7 +6,9 @@ The vendor's client is a synchronous one, so it is called in threads; each call 
 import asyncio
 import re
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import lru_cache, partial
 from typing import Any, Final, NoReturn
 from uuid import UUID
 
@@ -37,6 +39,8 @@ from runtime.json import from_json
 
 REAL_URL: Final = "https://api.pay.jp"
 _TIMEOUT: Final = (5.0, 20.0)
+_CALLS_AT_ONCE: Final = 100
+"""As many as a worker has places for: a call that waited here for a thread would use up the time it has."""
 _BOOKING: Final = "holdfast_booking"
 _TRY: Final = "holdfast_try"
 _ODD: Final = re.compile(r"[^A-Za-z0-9_-]")
@@ -59,12 +63,35 @@ _STATES: Final = {
 }
 
 
+class _Client(ApiClient):
+    """The library's client, which tells an answer that cannot be read from a request that cannot be made."""
+
+    def response_deserialize(self, response_data: Any, response_types_map: Any = None) -> Any:
+        """What the answer holds. Whatever it cannot be read for, it may tell of money that was moved."""
+        try:
+            return super().response_deserialize(response_data, response_types_map)
+        except ApiException as error:
+            if error.status:
+                raise
+        except (ValueError, TypeError, LookupError, AttributeError):
+            pass
+        raise VendorError("unreadable_answer")
+
+
+@lru_cache(maxsize=1)
+def _threads() -> ThreadPoolExecutor:
+    # Of its own: a gateway that hangs must not use up the threads in which the database's host is resolved.
+    return ThreadPoolExecutor(_CALLS_AT_ONCE, thread_name_prefix="payjp")
+
+
 class PayjpGateway:
     """A booking has a customer of its own at PAY.JP, under an id that is made from the booking's."""
 
     def __init__(self, base_url: str = REAL_URL) -> None:
         # urllib3's own retries are off: a request that may have been heard is ours to repeat.
-        client = ApiClient(Configuration(host=base_url, ignore_operation_servers=True, retries=0))
+        configuration = Configuration(host=base_url, ignore_operation_servers=True, retries=0)
+        configuration.connection_pool_maxsize = _CALLS_AT_ONCE
+        client = _Client(configuration)
         self._customers = CustomersApi(client)
         self._methods = PaymentMethodsApi(client)
         self._flows = PaymentFlowsApi(client)
@@ -177,7 +204,8 @@ async def _asked(call: Call, operation: Callable[..., Any], *arguments: Any, **n
     bearer = f"Bearer {call.account.secrets.get('api_key', '')}"
     auth = {"type": "bearer", "in": "header", "key": "Authorization", "value": bearer}
     try:
-        return await asyncio.to_thread(operation, *arguments, request_timeout=_TIMEOUT, request_auth=auth, **named)
+        ask = partial(operation, *arguments, request_timeout=_TIMEOUT, request_auth=auth, **named)
+        return await asyncio.get_running_loop().run_in_executor(_threads(), ask)
     except ApiException as error:
         _raise_for(error)
     except (urllib3.exceptions.ConnectTimeoutError, urllib3.exceptions.NewConnectionError):
@@ -186,7 +214,7 @@ async def _asked(call: Call, operation: Callable[..., Any], *arguments: Any, **n
         raise VendorError("timeout") from None
     except urllib3.exceptions.HTTPError as error:
         raise VendorError(_lost(error)) from None
-    except ValueError:  # the client's own check of what it sends and is sent
+    except ValueError:  # the client's own check of what it is to send
         raise VendorError("invalid_shape", permanent=True) from None
 
 

@@ -20,6 +20,7 @@ REAL_URL: Final = "https://api.stripe.com"
 _BOOKING: Final = "holdfast_booking"
 _TRY: Final = "holdfast_try"
 _WITH_CHARGE: Final = "latest_charge"
+_REFUSAL: Final = 400
 _TOO_MANY: Final = 429
 _MAY_PASS: Final = frozenset({409})
 _SERVERS_FAULT: Final = 500
@@ -79,7 +80,7 @@ class StripeGateway:
         }
         if order.off_session:
             params["off_session"] = True
-        elif order.is_kept:
+        else:  # a promise that lapses before it is captured is made anew without the customer
             params["setup_future_usage"] = "off_session"
         intents = self._client(call).v1.payment_intents
         once = _once(call, f"authorize/{order.number}")
@@ -182,6 +183,8 @@ def _raise_for(error: stripe.StripeError) -> NoReturn:
         raise VendorError("unauthorized", permanent=True) from None
     if status in _MAY_PASS or status >= _SERVERS_FAULT or isinstance(error, stripe.APIConnectionError):
         raise VendorError(f"http_{status}" if status else "unreachable") from None
+    if 0 < status < _REFUSAL:  # it was done, and what became of it cannot be read
+        raise VendorError("unreadable_answer") from None
     if error.code in _OVERTAKEN:
         raise VendorError("changed_meanwhile") from None
     if isinstance(error, stripe.InvalidRequestError) and error.param == "payment_method":

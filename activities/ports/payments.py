@@ -23,10 +23,8 @@ class Order:
     """The gateway's id of whom it is charged to."""
     method: str = field(repr=False)
     """The gateway's token of the customer's card or account."""
-    is_kept: bool
-    """The method may be charged again without the customer, for this booking."""
     off_session: bool = False
-    """The customer is not there."""
+    """The customer is not there, and agreed to it when an earlier try was made."""
 
 
 class DeclinedError(Exception):

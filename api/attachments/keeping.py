@@ -3,7 +3,7 @@
 A crash in between leaves a row that is not shown, by which the sweeper finds what is to be tidied up.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,6 +14,7 @@ from fastapi import Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.types import Receive, Scope, Send
 
 from api.attachments.names import disposition
 from api.attachments.receiving import Content
@@ -134,7 +135,7 @@ async def read(parts: Parts, row: Row | None) -> Response:
         "Content-Disposition": disposition(row["name"]),
         "Cache-Control": "private, no-store",
     }
-    return StreamingResponse(_through(pieces, stack), headers=headers)
+    return _Streamed(pieces, stack, headers)
 
 
 async def remove(parts: Parts, write: Writer, row: Row) -> None:
@@ -197,7 +198,13 @@ def _unavailable(error: StorageError) -> StorageUnavailableError:
     return StorageUnavailableError()
 
 
-async def _through(pieces: AsyncIterator[bytes], stack: AsyncExitStack) -> AsyncIterator[bytes]:
-    async with stack:
-        async for piece in pieces:
-            yield piece
+class _Streamed(StreamingResponse):
+    """A content on its way. The store is let go of however that ends, even before the first piece."""
+
+    def __init__(self, pieces: AsyncIterator[bytes], stack: AsyncExitStack, headers: Mapping[str, str]) -> None:
+        super().__init__(pieces, headers=headers)
+        self._stack = stack
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._stack:
+            await super().__call__(scope, receive, send)

@@ -52,7 +52,7 @@ async def list_findings(
 @router.post(
     "/findings/{finding_id}/resolve",
     operation_id="resolveFinding",
-    dependencies=[needs(Permission.REPAIR_JOBS)],
+    dependencies=[needs(Permission.RECONCILE)],
     response_model=FindingOut,
 )
 async def resolve_finding(business: ThisBusiness, finding_id: UUID, write: Writing) -> Response:
@@ -69,7 +69,7 @@ async def resolve_finding(business: ThisBusiness, finding_id: UUID, write: Writi
     status_code=202,
     response_class=Response,
     operation_id="reconcileBusiness",
-    dependencies=[needs(Permission.REPAIR_JOBS)],
+    dependencies=[needs(Permission.RECONCILE)],
 )
 async def reconcile_business(business: ThisBusiness, parts: AppParts, write: Writing) -> Response:
     """Have vendors' records compared with bookings now, beside the rounds that come by the clock.

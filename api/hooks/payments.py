@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.hooks.hook import Event, Integration
-from db.repositories import payments
-from db.repositories.payments import Called
+from db.repositories import payment_syncs
+from db.repositories.payment_syncs import Called
 from domain.effects import Vendor
 
 _BOOKING: Final = "holdfast_booking"
@@ -26,7 +26,7 @@ async def plan_sync(
         booking_id=_uuid((event.data.get("metadata") or {}).get(_BOOKING)),
         gateway_ref=ref if isinstance(ref, str) else None,
     )
-    await payments.plan_sync(conn, integration.business_id, called)
+    await payment_syncs.plan_sync(conn, integration.business_id, called)
 
 
 def _uuid(value: Any) -> UUID | None:

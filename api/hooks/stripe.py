@@ -15,11 +15,11 @@ from api.hooks.payments import plan_sync
 from domain.effects import Vendor
 
 SIGNATURE: Final = "Stripe-Signature"
-_TELLING: Final = ("payment_intent.", "charge.")
+_TELLING: Final = ("payment_intent.", "charge.", "refund.")
 
 
 class StripeHook(Hook):
-    """Events of PaymentIntents and charges, which carry the booking's id in their metadata."""
+    """Events of PaymentIntents, and of the charges, refunds and disputes that name theirs."""
 
     def verify(self, received: Received, integration: Integration) -> bool:
         """HMAC over a time and the body, not older than five minutes."""
@@ -43,5 +43,5 @@ class StripeHook(Hook):
     async def take(self, conn: AsyncConnection, integration: Integration, event: Event) -> None:
         """Have the payment compared with what Stripe has."""
         about = event.data
-        ref = about["payment_intent"] if about.get("object") == "charge" else about["id"]
+        ref = about["id"] if event.type.startswith("payment_intent.") else about.get("payment_intent")
         await plan_sync(conn, integration, Vendor.STRIPE, event, ref)

@@ -4,8 +4,10 @@ Secrets go in and never come out again: answers say only that there are some.
 """
 
 from typing import Any, Final
+from uuid import UUID
 
 from fastapi import APIRouter, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.access import ThisBusiness, needs
 from api.caching import MayExpect, etag
@@ -19,7 +21,7 @@ from db.repositories.integrations import NewIntegration
 from db.repositories.rows import Row
 from domain.access import Permission
 from domain.effects import Port, Vendor
-from domain.errors import NotFoundError, PortTakenError
+from domain.errors import IntegrationInUseError, NotFoundError, PortTakenError
 from domain.integrations import CONNECTIONS, port_of
 from runtime.json import to_json
 from runtime.secrets import Secrets
@@ -83,7 +85,8 @@ async def put_integration(
         await schedule.take_turn(conn, business["id"])
         known = await integrations.find(conn, business["id"], vendor)
         expected.check(*([_saved(known)] if known else []))
-        _require_free(vendor, await integrations.list_all(conn, business["id"]))
+        if body.enabled:
+            _require_free(vendor, await integrations.list_all(conn, business["id"]))
         stored = await integrations.find_secrets(conn, business["id"], vendor)
         kept = kept_secrets(known, stored, vendor, settings)
         encrypted = encrypted_secrets(Secrets(parts.settings.secrets_key), vendor, body, kept)
@@ -106,19 +109,33 @@ async def put_integration(
     dependencies=[needs(Permission.MANAGE_INTEGRATIONS)],
 )
 async def delete_integration(business: ThisBusiness, vendor: Vendor, write: Writing) -> None:
-    """Do without a vendor, and forget its secrets. What is still to be done there fails as `not_configured`."""
+    """Do without a vendor, and forget its secrets. What is still to be done there fails as `not_configured`.
+
+    A payment gateway stays until its payments have ended; until then disable it, and another may take its place.
+    """
     async with write.begin() as conn:
+        await schedule.take_turn(conn, business["id"])
+        if port_of(vendor) is Port.PAYMENTS:
+            await _require_unused(conn, business["id"], vendor)
         await integrations.delete(conn, business["id"], vendor)
 
 
+async def _require_unused(conn: AsyncConnection, business_id: UUID, vendor: Vendor) -> None:
+    """Raises IntegrationInUseError while the gateway holds, or may yet come to hold, anybody's money."""
+    under_way = await integrations.count_payments_under_way(conn, business_id, vendor)
+    if under_way:
+        detail = f"{under_way} payments have not ended with this vendor. Disable it until they have."
+        raise IntegrationInUseError(detail, payments=under_way)
+
+
 def _require_free(vendor: Vendor, chosen: Any) -> None:
-    """Raises PortTakenError when another vendor does already what this one would do."""
+    """Raises PortTakenError when another vendor that is enabled does already what this one would do."""
     port = port_of(vendor)
     if port is Port.ANALYTICS:
         return
     for one in chosen:
-        if one["port"] == port and one["vendor"] != vendor:
-            detail = f"{one['vendor']} has this port ({port}) already. Remove it first."
+        if one["port"] == port and one["vendor"] != vendor and one["enabled"]:
+            detail = f"{one['vendor']} has this port ({port}) already. Disable or remove it first."
             raise PortTakenError(detail, vendor=one["vendor"])
 
 

@@ -35,7 +35,7 @@ class IntegrationOut(BaseModel):
     id: UUID
     vendor: Vendor
     port: Port
-    """What it is for. There is one vendor for each, but of analytics any number."""
+    """What it is for. One vendor is enabled for each, but of analytics any number."""
     settings: dict[str, Any]
     has_secrets: bool
     enabled: bool

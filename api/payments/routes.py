@@ -15,13 +15,13 @@ from api.payments.schemas import PaymentActionOut, PaymentOut
 from api.shapes import Money
 from api.writing import WritingOnce
 from db.engine import autocommit
-from db.repositories import bookings, payments
+from db.repositories import bookings, payment_syncs, payments
 from db.repositories.rows import Row
 from domain import plan
 from domain.access import PERMITTED, Permission, actors_for
 from domain.booking import BookingState
 from domain.effects import Vendor
-from domain.errors import ForbiddenError, NotFoundError, NothingToPayError
+from domain.errors import ForbiddenError, NotFoundError
 from domain.lifecycle import Role
 from domain.plan import DeadlineKind
 from runtime.json import from_json, to_json
@@ -39,9 +39,14 @@ _PUBLIC_KEY = {Vendor.STRIPE: "publishable_key", Vendor.PAYJP: "public_key"}
     response_model=PaymentOut,
 )
 async def get(booking_id: UUID, parts: AppParts, exchange: ThisExchange) -> Response:
-    """How far it has come. What the customer's browser needs to go on is shown to the customer alone."""
+    """How far it has come. What the customer's browser needs to go on is shown to the customer alone.
+
+    While it is `action_required` and the customer asks, the gateway is asked too, once a minute at most.
+    """
     found = await find_booking(parts, exchange, booking_id)
     async with autocommit(parts.engine) as conn:
+        if Role.CUSTOMER in _roles(exchange, found):  # the gateway may have no way to call us
+            await payment_syncs.plan_sync_of_watched(conn, found["business_id"], booking_id)
         return await _shown(conn, parts, exchange, found)
 
 
@@ -57,7 +62,8 @@ async def pay(
 ) -> Response:
     """Pay by this method, a token of the gateway's. It is tried in the background: read on how that went.
 
-    Possible while the booking waits for its payment, also when another method was declined or was not confirmed.
+    Possible while the booking waits for its payment, also when another method was declined, was not confirmed or
+    could not be tried, ten times in all.
     """
     found = await find_booking(parts, exchange, booking_id)
     if not _roles(exchange, found) & PERMITTED[Permission.PAY_BOOKINGS].roles:
@@ -65,8 +71,7 @@ async def pay(
     encrypted = encrypted_method(parts, body)
 
     async def make(conn: AsyncConnection) -> Response:
-        if not await payments.try_method(conn, found["business_id"], booking_id, encrypted):
-            raise NothingToPayError
+        await payments.try_method(conn, found["business_id"], booking_id, encrypted)
         return await _shown(conn, parts, exchange, found, status=202)
 
     return await write.once(body, make)

@@ -10,7 +10,6 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Index,
-    SmallInteger,
     String,
     Text,
     UniqueConstraint,
@@ -40,7 +39,7 @@ class Integration(Base):
             "business_id",
             "port",
             unique=True,
-            postgresql_where=text("port <> 'analytics'"),
+            postgresql_where=text("port <> 'analytics' AND enabled"),
         ),
         CheckConstraint(f"port IN ({_PORTS})", name="port_is_known"),
         CheckConstraint(f"vendor IN ({_VENDORS})", name="vendor_is_known"),
@@ -70,12 +69,19 @@ class Effect(Base):
         # What the relay looks for: small however many effects there have been.
         Index(
             "ix_effects_to_hand_over",
+            "business_id",
+            "vendor",
             "due_at",
             "id",
             postgresql_where=text("state = 'pending' AND handed_at IS NULL"),
         ),
         Index("ix_effects_open_in_lane", "booking_id", "lane", "id", postgresql_where=text(f"state IN ({_OPEN})")),
-        Index("ix_effects_running", "business_id", "vendor", postgresql_where=text("state = 'running'")),
+        Index(
+            "ix_effects_under_way",
+            "business_id",
+            "vendor",
+            postgresql_where=text("state = 'running' OR state = 'pending' AND handed_at IS NOT NULL"),
+        ),
         Index("ix_effects_failed", "business_id", "id", postgresql_where=text("state = 'failed'")),
         Index("ix_effects_target_id", "target_id", "id", postgresql_where=text("target_id IS NOT NULL")),
         CheckConstraint(f"state IN ({_STATES})", name="state_is_known"),
@@ -94,7 +100,7 @@ class Effect(Base):
     subject: Mapped[Json] = mapped_column(server_default=text("'{}'::jsonb"))
     """Ids, codes and amounts."""
     state: Mapped[str] = mapped_column(String(20), server_default="pending")
-    round: Mapped[int] = mapped_column(SmallInteger, server_default="1")
+    round: Mapped[int] = mapped_column(server_default="1")
     attempts: Mapped[int] = mapped_column(server_default="0")
     tries: Mapped[int] = mapped_column(server_default="0")
     """Attempts since it was planned, or since somebody had it retried."""

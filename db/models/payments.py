@@ -8,6 +8,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base, Created, Currency
 
+_UNSETTLED = "state IN ('awaiting', 'action_required', 'declined', 'authorized')"
+_SETTLED = "state IN ('captured', 'released', 'refunded')"
+
 
 class Payment(Base):
     """The payment of one booking. Written by the create path, then by its effects and the gateway's calls only."""
@@ -21,7 +24,9 @@ class Payment(Base):
             initially="DEFERRED",
         ),
         Index("ix_payments_business_id_gateway_ref", "business_id", "gateway_ref"),
-        Index("ix_payments_authorized", "booking_id", postgresql_where=text("state = 'authorized'")),
+        # What reconciliation looks for; a payment is in one of them.
+        Index("ix_payments_unsettled", "business_id", "booking_id", postgresql_where=text(_UNSETTLED)),
+        Index("ix_payments_settled", "business_id", "updated_at", postgresql_where=text(_SETTLED)),
         CheckConstraint(
             "state IN ('awaiting', 'action_required', 'declined', 'authorized', 'captured', 'released',"
             " 'refunded')",

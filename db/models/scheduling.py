@@ -24,6 +24,8 @@ from db.models.base import Base, Created, Currency, Json, Key, Moment
 from domain.lifecycle import Status
 
 _STATUSES = ", ".join(f"'{status}'" for status in Status)
+_OPEN = "status NOT IN ('completed', 'cancelled')"
+_ENDED = "status IN ('completed', 'cancelled')"
 
 
 class Reservation(Base):
@@ -122,9 +124,12 @@ class Booking(Base):
             "id",
             postgresql_where=text("needs_attention"),
         ),
-        # What the sweeper looks for: small however large the table grows.
+        # What the sweeper and reconciliation look for: small however large the table grows. A booking is in one of
+        # the two of them, open or ended.
         Index("ix_bookings_unstarted", "id", postgresql_where=text("version = 1")),
-        Index("ix_bookings_open", "id", postgresql_where=text("status NOT IN ('completed', 'cancelled')")),
+        Index("ix_bookings_open", "business_id", "id", postgresql_where=text(_OPEN)),
+        Index("ix_bookings_ended", "business_id", "updated_at", postgresql_where=text(_ENDED)),
+        Index("ix_bookings_unpaid", "id", postgresql_where=text(f"payment = 'awaiting' AND {_OPEN}")),
         CheckConstraint("ends_at > starts_at", name="ends_after_start"),
         CheckConstraint(f"status IN ({_STATUSES})", name="status_is_known"),
         CheckConstraint("version >= 1", name="version_counts_from_1"),

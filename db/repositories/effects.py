@@ -13,6 +13,8 @@ from db.repositories.rows import Row, execute, row_or_none, rows
 from domain.effects import EffectKind, EffectRef, EffectState, HandOver, Planned, Vendor
 from runtime.json import to_json_text
 
+_KINDS: Final = frozenset(EffectKind)
+_VENDORS: Final = frozenset(Vendor)
 AT_ONCE: Final = 20
 """Attempts that one business has under way with one vendor; a worker has several times as many places."""
 
@@ -80,22 +82,39 @@ async def plan_one(
 
 # --- handing over to Temporal ---------------------------------------------------------------------------------
 
-# Businesses take turns, so that one that has thousands due stands in front of nobody; and one that has as many
-# under way as it may waits, so that a vendor that hangs for it fills no more places than that.
+# Businesses take turns, each with each of its vendors, so that one that has thousands due stands in front of
+# nobody. And no more is handed over than the business may have under way there: a vendor that hangs for it fills
+# no more places than that. The pairs are found by leaping from one to the next in the index.
 _TO_HAND_OVER = text(f"""
-WITH busy AS (
-    SELECT business_id, vendor FROM effects WHERE state = 'running'
-    GROUP BY business_id, vendor HAVING count(*) >= {AT_ONCE}
+WITH RECURSIVE pair AS (
+    (SELECT business_id, vendor FROM effects WHERE state = 'pending' AND handed_at IS NULL
+     ORDER BY business_id, vendor LIMIT 1)
+    UNION ALL
+    SELECT next.business_id, next.vendor FROM pair CROSS JOIN LATERAL (
+        SELECT business_id, vendor FROM effects
+        WHERE state = 'pending' AND handed_at IS NULL
+          AND (business_id, vendor) > (pair.business_id, pair.vendor)
+        ORDER BY business_id, vendor LIMIT 1) next
+), room AS (
+    SELECT pair.*, {AT_ONCE} - (
+        SELECT count(*) FROM effects u
+        WHERE u.business_id = pair.business_id AND u.vendor = pair.vendor
+          AND (u.state = 'running' OR u.state = 'pending' AND u.handed_at IS NOT NULL)) AS places
+    FROM pair
 )
-SELECT e.id AS effect_id, e.business_id, e.round, e.kind, e.vendor, e.booking_id
-FROM effects e
-WHERE e.state = 'pending' AND e.handed_at IS NULL AND e.due_at <= statement_timestamp()
-  AND NOT EXISTS (SELECT 1 FROM busy WHERE busy.business_id = e.business_id AND busy.vendor = e.vendor)
-  AND (e.lane IS NULL OR NOT EXISTS (
-      SELECT 1 FROM effects earlier
-      WHERE earlier.booking_id = e.booking_id AND earlier.lane = e.lane AND earlier.id < e.id
-        AND earlier.state IN ('pending', 'retrying', 'running')))
-ORDER BY row_number() OVER (PARTITION BY e.business_id ORDER BY e.due_at, e.id), e.due_at LIMIT :limit
+SELECT due.* FROM room CROSS JOIN LATERAL (
+    SELECT e.id AS effect_id, e.business_id, e.round, e.kind, e.vendor, e.booking_id, e.due_at
+    FROM effects e
+    WHERE e.business_id = room.business_id AND e.vendor = room.vendor
+      AND e.state = 'pending' AND e.handed_at IS NULL AND e.due_at <= statement_timestamp()
+      AND (e.lane IS NULL OR NOT EXISTS (
+          SELECT 1 FROM effects earlier
+          WHERE earlier.booking_id = e.booking_id AND earlier.lane = e.lane AND earlier.id < e.id
+            AND earlier.state IN ('pending', 'retrying', 'running')))
+    ORDER BY e.due_at, e.id LIMIT greatest(room.places, 0)) due
+ORDER BY row_number() OVER (PARTITION BY due.business_id, due.vendor ORDER BY due.due_at, due.effect_id),
+         due.due_at
+LIMIT :limit
 """)  # noqa: S608
 
 _HANDED = text("""
@@ -106,8 +125,15 @@ WHERE e.id = handed.id AND e.round = handed.round
 
 
 async def list_to_hand_over(conn: AsyncConnection, *, limit: int) -> list[HandOver]:
-    """Effects of all tenants whose turn it is: of each the longest due first."""
-    return [HandOver(**dict(found)) for found in await rows(conn, _TO_HAND_OVER, {"limit": limit})]
+    """Effects of all tenants whose turn it is: of each the longest due first.
+
+    One of a kind or vendor that this version does not know is left to the worker of another version.
+    """
+    return [
+        HandOver(**{name: found[name] for name in HandOver.model_fields})
+        for found in await rows(conn, _TO_HAND_OVER, {"limit": limit})
+        if found["kind"] in _KINDS and found["vendor"] in _VENDORS
+    ]
 
 
 async def mark_handed(conn: AsyncConnection, refs: Sequence[EffectRef]) -> None:
@@ -139,6 +165,17 @@ class NoRoomError(Exception):
     """As many attempts are under way as may be."""
 
 
+class NotDueError(Exception):
+    """Its next attempt is to come later, by `wait`."""
+
+    def __init__(self, wait: timedelta) -> None:
+        super().__init__("not due")
+        self.wait = wait
+
+
+_ALMOST: Final = timedelta(seconds=1)
+
+
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """An effect that is being carried out."""
@@ -166,13 +203,15 @@ class Claimed:
     """Whether the integration is still there and enabled."""
 
 
-# One that is `running` has lost its worker: it has its place already.
+# One that is `running` has lost its worker: it has its place already. The integration may have been removed and
+# set up again since. One with a payment gateway that is switched off still brings to an end what was begun there.
 _CLAIM = text(f"""
 WITH claimed AS (
     UPDATE effects e
     SET state = 'running', attempts = attempts + 1, tries = tries + 1, last_attempt_at = statement_timestamp(),
         first_attempt_at = coalesce(first_attempt_at, statement_timestamp()), next_attempt_at = NULL
     WHERE business_id = :business_id AND id = :effect_id AND round = :round
+      AND (next_attempt_at IS NULL OR next_attempt_at <= statement_timestamp() + interval '1 second')
       AND (state = 'running' OR state IN ('pending', 'retrying') AND (
           SELECT count(*) FROM effects other
           WHERE other.business_id = e.business_id AND other.vendor = e.vendor AND other.state = 'running'
@@ -180,12 +219,19 @@ WITH claimed AS (
     RETURNING id, business_id, booking_id, kind, vendor, key, subject, attempts, tries, first_attempt_at,
               created_at, target_id, vendor_ref
 )
-SELECT c.*, coalesce(i.settings, '{{}}') AS settings, i.secrets_encrypted,
-       c.target_id IS NULL OR coalesce(i.enabled, c.vendor = 'webhook') AS has_target
-FROM claimed c LEFT JOIN integrations i ON i.business_id = c.business_id AND i.id = c.target_id
+SELECT c.id, c.business_id, c.booking_id, c.kind, c.vendor, c.key, c.subject, c.attempts, c.tries,
+       c.first_attempt_at, c.created_at, c.vendor_ref, coalesce(i.id, c.target_id) AS target_id,
+       coalesce(i.settings, '{{}}') AS settings, i.secrets_encrypted,
+       c.target_id IS NULL OR c.vendor = 'webhook' OR coalesce(i.enabled OR i.port = 'payments', false)
+           AS has_target
+FROM claimed c
+LEFT JOIN integrations i ON c.target_id IS NOT NULL AND i.business_id = c.business_id AND i.vendor = c.vendor
 """)  # noqa: S608
 
-_STATE = text("SELECT state, round FROM effects WHERE business_id = :business_id AND id = :effect_id")
+_STATE = text("""
+SELECT state, round, next_attempt_at - statement_timestamp() AS wait FROM effects
+WHERE business_id = :business_id AND id = :effect_id
+""")
 
 _PUT_BACK = text("""
 UPDATE effects
@@ -200,12 +246,15 @@ async def claim(conn: AsyncConnection, business_id: UUID, ref: EffectRef) -> Cla
 
     Raises:
         NoRoomError: the business has `AT_ONCE` under way with this vendor.
+        NotDueError: the attempt before this one has said how long to wait, and its worker was killed then.
     """
     parameters = {"business_id": business_id, "effect_id": ref.effect_id, "round": ref.round}
     found = await row_or_none(conn, _CLAIM, parameters)
     if found is None:
         now = await row_or_none(conn, _STATE, {"business_id": business_id, "effect_id": ref.effect_id})
         if now is not None and now["round"] == ref.round and now["state"] in ("pending", "retrying"):
+            if now["wait"] is not None and now["wait"] > _ALMOST:
+                raise NotDueError(now["wait"])
             raise NoRoomError
         return None
     typed = {"kind": EffectKind(found["kind"]), "vendor": Vendor(found["vendor"])}
@@ -218,15 +267,17 @@ async def put_back(conn: AsyncConnection, business_id: UUID, ref: EffectRef) -> 
     await execute(conn, _PUT_BACK, parameters)
 
 
-# What was skipped while it was under way has happened all the same.
+# Of two attempts that Temporal has had made at once, for want of a sign of life, the later one counts. What was
+# skipped while it was under way has happened all the same.
 _FINISH = text("""
 UPDATE effects
 SET state = :state, last_error = CAST(:error AS varchar),
     vendor_ref = coalesce(CAST(:vendor_ref AS varchar), vendor_ref),
     done_at = CASE WHEN :state = 'retrying' THEN NULL ELSE statement_timestamp() END,
     next_attempt_at = CAST(:next_attempt_at AS timestamptz)
-WHERE business_id = :business_id AND id = :effect_id AND round = :round
+WHERE business_id = :business_id AND id = :effect_id AND round = :round AND attempts = :attempts
   AND (state = 'running' OR state = 'skipped' AND :state = 'done')
+RETURNING id
 """)
 
 
@@ -236,32 +287,23 @@ async def finish(
     ref: EffectRef,
     state: EffectState,
     *,
+    attempts: int,
     error: str | None = None,
     vendor_ref: str | None = None,
     next_attempt_at: datetime | None = None,
-) -> None:
-    """End an attempt, in whatever state it leaves the effect."""
+) -> bool:
+    """End the attempt of this number, in whatever state it leaves the effect; False when it is not its to end."""
     parameters = {
         "business_id": business_id,
         "effect_id": ref.effect_id,
         "round": ref.round,
         "state": state,
+        "attempts": attempts,
         "error": error,
         "vendor_ref": vendor_ref,
         "next_attempt_at": next_attempt_at,
     }
-    await execute(conn, _FINISH, parameters)
-
-
-_NOTE_REF = text("""
-UPDATE effects SET vendor_ref = :vendor_ref WHERE business_id = :business_id AND id = :effect_id
-""")
-
-
-async def note_vendor_ref(conn: AsyncConnection, business_id: UUID, effect_id: UUID, vendor_ref: str) -> None:
-    """Keep what the vendor calls it, as soon as that is known."""
-    parameters = {"business_id": business_id, "effect_id": effect_id, "vendor_ref": vendor_ref}
-    await execute(conn, _NOTE_REF, parameters)
+    return await row_or_none(conn, _FINISH, parameters) is not None
 
 
 # --- reading and repairing ------------------------------------------------------------------------------------
@@ -275,14 +317,18 @@ SELECT {_COLUMNS} FROM effects WHERE business_id = :business_id AND booking_id =
 
 _FIND = text(f"SELECT {_COLUMNS} FROM effects WHERE business_id = :business_id AND id = :effect_id")  # noqa: S608
 
-_PAGE = text(f"""
+_PAGE = f"""
 SELECT {_COLUMNS} FROM effects
-WHERE business_id = :business_id AND (CAST(:state AS text) IS NULL OR state = :state)
+WHERE business_id = :business_id AND {{state}}
   AND (CAST(:vendor AS text) IS NULL OR vendor = :vendor)
   AND (CAST(:target_id AS uuid) IS NULL OR target_id = CAST(:target_id AS uuid))
   AND (CAST(:before AS uuid) IS NULL OR id < CAST(:before AS uuid))
 ORDER BY id DESC LIMIT :limit
-""")  # noqa: S608
+"""  # noqa: S608
+# A statement for each state, for a partial index answers to none that leaves it open.
+_PAGES = {state: text(_PAGE.format(state=f"state = '{state}'")) for state in EffectState} | {
+    None: text(_PAGE.format(state="true"))
+}
 
 _RETRY = text(f"""
 UPDATE effects
@@ -294,7 +340,7 @@ RETURNING {_COLUMNS}
 
 _SKIP = text(f"""
 UPDATE effects SET state = 'skipped', next_attempt_at = NULL, done_at = statement_timestamp()
-WHERE business_id = :business_id AND id = :effect_id AND state IN ('pending', 'running', 'retrying', 'failed')
+WHERE business_id = :business_id AND id = :effect_id AND state IN ('pending', 'retrying', 'failed')
 RETURNING {_COLUMNS}
 """)  # noqa: S608
 
@@ -317,13 +363,12 @@ async def list_page(
     """A business's effects, the newest first, behind the one with the id `before`."""
     parameters = {
         "business_id": business_id,
-        "state": state,
         "vendor": vendor,
         "target_id": target_id,
         "before": before,
         "limit": limit,
     }
-    return await rows(conn, _PAGE, parameters)
+    return await rows(conn, _PAGES[state], parameters)
 
 
 async def find(conn: AsyncConnection, business_id: UUID, effect_id: UUID) -> Row | None:
@@ -337,5 +382,8 @@ async def retry(conn: AsyncConnection, business_id: UUID, effect_id: UUID) -> Ro
 
 
 async def skip(conn: AsyncConnection, business_id: UUID, effect_id: UUID) -> Row | None:
-    """Do without it; none when there is nothing left to do without."""
+    """Do without it; none when there is nothing left to do without, or it is just being attempted.
+
+    What comes behind it in its lane must not begin while a vendor has it in hand.
+    """
     return await row_or_none(conn, _SKIP, {"business_id": business_id, "effect_id": effect_id})

@@ -25,8 +25,10 @@ WHERE business_id = :business_id AND port = :port AND enabled
 _FIND_SECRETS = text("""
 SELECT secrets_encrypted FROM integrations WHERE business_id = :business_id AND vendor = :vendor
 """)
+# A gateway tells of what was begun with it also after it was switched off.
 _FIND_BY_ID = text("""
-SELECT id, business_id, port, vendor, settings, secrets_encrypted FROM integrations WHERE id = :id AND enabled
+SELECT id, business_id, port, vendor, settings, secrets_encrypted FROM integrations
+WHERE id = :id AND (enabled OR port = 'payments')
 """)
 _SAVE = text(f"""
 INSERT INTO integrations AS known (id, business_id, port, vendor, settings, secrets_encrypted, enabled)
@@ -78,7 +80,10 @@ async def open_one(
 
 
 async def find_by_id(conn: AsyncConnection, integration_id: UUID) -> Row | None:
-    """An enabled one with its encrypted secrets, for the vendor that calls by its id and proves who it is."""
+    """One with its encrypted secrets, for the vendor that calls by its id and proves who it is.
+
+    It is enabled, or a payment gateway.
+    """
     return await row_or_none(conn, _FIND_BY_ID, {"id": integration_id})
 
 
@@ -86,7 +91,7 @@ async def save(conn: AsyncConnection, business_id: UUID, new: NewIntegration) ->
     """Set or replace the integration with a vendor.
 
     Raises:
-        IntegrityError: the business has another vendor of that port already.
+        IntegrityError: the business has another enabled vendor of that port already.
     """
     parameters = {
         "id": new_id(),
@@ -104,3 +109,28 @@ async def save(conn: AsyncConnection, business_id: UUID, new: NewIntegration) ->
 async def delete(conn: AsyncConnection, business_id: UUID, vendor: Vendor) -> bool:
     """Do without a vendor; what is still planned with it fails as `not_configured`."""
     return await row_or_none(conn, _DELETE, {"business_id": business_id, "vendor": vendor}) is not None
+
+
+# Of a booking that was cancelled, the settlement has noted what was kept.
+_NOT_ENDED = text("""
+SELECT count(*) AS payments FROM payments p
+JOIN bookings b ON b.business_id = p.business_id AND b.id = p.booking_id
+WHERE p.business_id = :business_id AND p.vendor = :vendor
+  AND (b.status NOT IN ('completed', 'cancelled')
+       OR b.status = 'cancelled' AND p.keep_minor IS NULL
+       OR b.status = 'completed' AND p.state = 'authorized'
+       OR EXISTS (
+           SELECT 1 FROM effects e
+           WHERE e.booking_id = p.booking_id AND e.lane = 'payment'
+             AND e.state IN ('pending', 'retrying', 'running')))
+""")
+
+
+async def count_payments_under_way(conn: AsyncConnection, business_id: UUID, vendor: Vendor) -> int:
+    """Payments that need the gateway still.
+
+    The booking goes on, was cancelled and is not settled, or is completed and not captured; or something is being
+    done about the payment.
+    """
+    found = await row(conn, _NOT_ENDED, {"business_id": business_id, "vendor": vendor})
+    return int(found["payments"])

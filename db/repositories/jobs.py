@@ -32,18 +32,24 @@ async def find(conn: AsyncConnection, business_id: UUID, booking_id: UUID, *, ef
 
 
 # Accepted, with a job that was made once and nothing on its way to it. What ended is compared for two days more: a
-# job that outlives its booking is noticed in that time.
+# job that outlives its booking is noticed in that time. Open or ended, each by an index of its own.
 _TO_COMPARE = text("""
 SELECT b.id AS booking_id, b.status, b.version, b.starts_at, b.ends_at,
        last.id AS effect_id, last.state AS effect_state
-FROM bookings b
+FROM (
+    SELECT * FROM bookings
+    WHERE business_id = :business_id AND status NOT IN ('completed', 'cancelled') AND id > CAST(:after AS uuid)
+    UNION ALL
+    SELECT * FROM bookings
+    WHERE business_id = :business_id AND status IN ('completed', 'cancelled') AND id > CAST(:after AS uuid)
+      AND updated_at > statement_timestamp() - interval '2 days'
+) AS b
 CROSS JOIN LATERAL (
     SELECT e.id, e.state FROM effects e
     WHERE e.business_id = b.business_id AND e.booking_id = b.id AND e.lane = 'job' AND e.target_id = :target_id
     ORDER BY e.id DESC LIMIT 1
 ) AS last
-WHERE b.business_id = :business_id AND b.accepted_once AND b.id > CAST(:after AS uuid)
-  AND (b.status NOT IN ('completed', 'cancelled') OR b.updated_at > statement_timestamp() - interval '2 days')
+WHERE b.accepted_once
   AND last.state NOT IN ('pending', 'running', 'retrying', 'skipped')
   AND EXISTS (
       SELECT 1 FROM effects e

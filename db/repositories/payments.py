@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories.rows import Row, execute, row, row_or_none, rows
 from domain.effects import EffectKind, Lane, Planned, Port, Vendor
+from domain.errors import NothingToPayError, TooManyPaymentTriesError
 from domain.events import SCHEMA_VERSION
 from domain.lifecycle import Role
 from domain.payments import PAYMENT_SOURCE, Collect, Payment, PaymentEvent, PaymentState
@@ -107,27 +108,51 @@ WHERE business_id = :business_id AND id = :booking_id AND payment = 'awaiting'
 FOR SHARE
 """)
 
+# One that only waits for its next attempt would keep the next try waiting as long. What it did at the gateway, if
+# anything, that try finds.
+_GIVE_UP = text("""
+UPDATE effects SET state = 'obsolete', last_error = 'superseded', next_attempt_at = NULL,
+    done_at = statement_timestamp()
+WHERE business_id = :business_id AND booking_id = :booking_id AND kind = 'authorize_payment' AND state = 'retrying'
+""")
+
 _TRY = text("""
-UPDATE payments SET
+UPDATE payments p SET
     tries = tries + 1, state = 'awaiting', method_encrypted = :method, gateway_ref = NULL, action_encrypted = NULL,
-    failure = NULL, keep_minor = NULL, updated_at = clock_timestamp()
-WHERE business_id = :business_id AND booking_id = :booking_id
-  AND (state IN ('action_required', 'declined') OR state = 'awaiting' AND tries = 0
-       OR state = 'released' AND captured_minor = 0)
+    failure = NULL, keep_minor = NULL, updated_at = clock_timestamp(),
+    captured_minor = CASE WHEN state = 'refunded' THEN 0 ELSE captured_minor END,
+    refunded_minor = CASE WHEN state = 'refunded' THEN 0 ELSE refunded_minor END
+WHERE business_id = :business_id AND booking_id = :booking_id AND tries < :most
+  AND state IN ('awaiting', 'action_required', 'declined', 'released', 'refunded')
+  AND NOT EXISTS (
+      SELECT 1 FROM effects e
+      WHERE e.business_id = p.business_id AND e.booking_id = p.booking_id AND e.kind = 'authorize_payment'
+        AND e.state IN ('pending', 'running', 'retrying'))
 RETURNING tries
 """)
 
+MOST_TRIES: Final = 10
+"""Of methods for one booking: whoever tests stolen cards needs more."""
 
-async def try_method(conn: AsyncConnection, business_id: UUID, booking_id: UUID, method_encrypted: str) -> bool:
-    """Have another method tried; False when the booking waits for no payment, or one is being tried now."""
+
+async def try_method(conn: AsyncConnection, business_id: UUID, booking_id: UUID, method_encrypted: str) -> None:
+    """Have another method tried.
+
+    Raises:
+        NothingToPayError: the booking waits for no payment, or a method is being tried at this moment.
+        TooManyPaymentTriesError: there were `MOST_TRIES`.
+    """
     place = {"business_id": business_id, "booking_id": booking_id}
-    if await row_or_none(conn, _LOCK_BOOKING, place) is None:
-        return False
-    found = await row_or_none(conn, _TRY, place | {"method": method_encrypted})
+    known = None
+    if await row_or_none(conn, _LOCK_BOOKING, place) is not None:
+        known = await row_or_none(conn, _LOCK, place)
+    if known is None:
+        raise NothingToPayError
+    await execute(conn, _GIVE_UP, place)
+    found = await row_or_none(conn, _TRY, place | {"method": method_encrypted, "most": MOST_TRIES})
     if found is None:
-        return False
+        raise TooManyPaymentTriesError if known["tries"] >= MOST_TRIES else NothingToPayError
     await plan(conn, business_id, booking_id, [authorization(booking_id, found["tries"])])
-    return True
 
 
 _FIND = text("""
@@ -269,44 +294,3 @@ async def find_unheard(conn: AsyncConnection, business_id: UUID, effect_id: UUID
 async def list_unheard(conn: AsyncConnection, *, limit: int) -> list[BookingRef]:
     """Bookings of all tenants that still wait for a payment that is there."""
     return [BookingRef(**dict(found)) for found in await rows(conn, _ALL_UNHEARD, {"limit": limit})]
-
-
-# --- the gateway's calls ----------------------------------------------------------------------------------------
-
-# One that waits to be handed over will see what the gateway is telling now.
-_SYNC = text("""
-SELECT p.booking_id FROM payments p
-WHERE p.business_id = :business_id AND p.vendor = :vendor
-  AND (p.gateway_ref = CAST(:gateway_ref AS varchar) OR p.booking_id = CAST(:booking_id AS uuid))
-  AND NOT EXISTS (
-      SELECT 1 FROM effects e
-      WHERE e.booking_id = p.booking_id AND e.lane = 'payment' AND e.kind = 'sync_payment'
-        AND e.state = 'pending' AND e.handed_at IS NULL)
-LIMIT 1
-""")
-
-
-@dataclass(frozen=True, slots=True)
-class Called:
-    """What a gateway's call is about."""
-
-    vendor: Vendor
-    event_id: str
-    booking_id: UUID | None
-    gateway_ref: str | None
-
-
-async def plan_sync(conn: AsyncConnection, business_id: UUID, called: Called) -> None:
-    """Have the truth asked for at the gateway; nothing when the call is about no payment of this business."""
-    parameters = {
-        "business_id": business_id,
-        "vendor": called.vendor,
-        "gateway_ref": called.gateway_ref,
-        "booking_id": called.booking_id,
-    }
-    found = await row_or_none(conn, _SYNC, parameters)
-    if found is not None:
-        kind = EffectKind.SYNC_PAYMENT
-        key = f"{found['booking_id']}/{kind}/{called.event_id[:100]}"
-        wanted = Planned(kind=kind, port=Port.PAYMENTS, key=key, lane=Lane.PAYMENT)
-        await plan(conn, business_id, found["booking_id"], [wanted])

@@ -25,8 +25,8 @@ _COUNT_UNSTARTED = text(
 _OPEN_AFTER = text("""
 SELECT id AS booking_id, business_id FROM bookings
 WHERE status NOT IN ('completed', 'cancelled') AND version > 1
-  AND id > CAST(:after AS uuid)
-ORDER BY id LIMIT :limit
+  AND (business_id, id) > (CAST(:business_id AS uuid), CAST(:booking_id AS uuid))
+ORDER BY business_id, id LIMIT :limit
 """)
 
 _STILL_OPEN = text("""
@@ -35,6 +35,7 @@ WHERE id = ANY(CAST(:ids AS uuid[])) AND status NOT IN ('completed', 'cancelled'
 """)
 
 FIRST_ID = UUID(int=0)
+FIRST_REF = BookingRef(booking_id=FIRST_ID, business_id=FIRST_ID)
 
 
 async def list_unstarted(
@@ -50,9 +51,10 @@ async def count_unstarted(conn: AsyncConnection, *, up_to: int) -> int:
     return int((await row(conn, _COUNT_UNSTARTED, {"limit": up_to}))["waiting"])
 
 
-async def list_open_after(conn: AsyncConnection, *, after: UUID, limit: int) -> list[BookingRef]:
-    """A stretch of all open bookings, by id."""
-    return [BookingRef(**row) for row in await rows(conn, _OPEN_AFTER, {"after": after, "limit": limit})]
+async def list_open_after(conn: AsyncConnection, *, after: BookingRef, limit: int) -> list[BookingRef]:
+    """A stretch of all open bookings, by business and id."""
+    parameters = {"business_id": after.business_id, "booking_id": after.booking_id, "limit": limit}
+    return [BookingRef(**row) for row in await rows(conn, _OPEN_AFTER, parameters)]
 
 
 async def list_still_open(conn: AsyncConnection, ids: list[UUID]) -> list[BookingRef]:

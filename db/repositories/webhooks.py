@@ -111,11 +111,14 @@ async def disable(conn: AsyncConnection, business_id: UUID, endpoint_id: UUID, r
     return True
 
 
-# One that is being attempted at this moment is left to its attempt.
+# No more than so many at once, and none that is in use: what is left ends by itself when its turn comes.
 _END_OPEN = text("""
 UPDATE effects
 SET state = :state, last_error = :error, next_attempt_at = NULL, done_at = statement_timestamp()
-WHERE business_id = :business_id AND target_id = :target_id AND state IN ('pending', 'retrying')
+WHERE id IN (
+    SELECT id FROM effects
+    WHERE business_id = :business_id AND target_id = :target_id AND state IN ('pending', 'retrying')
+    ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED)
 """)
 
 

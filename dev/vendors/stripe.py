@@ -67,6 +67,8 @@ class _Refund:
 @dataclass(slots=True)
 class _Account:
     customers: set[str] = field(default_factory=set)
+    saved: set[tuple[str, str]] = field(default_factory=set)
+    """Customers and the methods that they may be charged by without being there."""
     intents: dict[str, _Intent] = field(default_factory=dict)
     refunds: list[_Refund] = field(default_factory=list)
 
@@ -157,6 +159,11 @@ class Stripe(SimulatedGateway):
             raise _Refused(400, "invalid_request_error", "resource_missing", param="customer")
         if form.get("capture_method") != "manual" or form.get("confirm") != "true":
             raise _Refused(400, "invalid_request_error", "parameter_missing", param="confirm")
+        of_customer = (form["customer"], method)
+        if form.get("off_session") == "true" and of_customer not in self._account(account).saved:
+            raise _Refused(400, "invalid_request_error", param="payment_method")
+        if form.get("setup_future_usage") == "off_session":
+            self._account(account).saved.add(of_customer)
         intent = _Intent(
             id=_id("pi"),
             account=account,
@@ -239,6 +246,7 @@ class Stripe(SimulatedGateway):
         self._account(account).refunds.append(refund)
         self._enter(intent, "refund", amount)
         self._tell(intent, "charge.refunded")
+        self._tell(intent, "refund.created", _refund_shown(refund))
         return _refund_shown(refund)
 
     # --- looking --------------------------------------------------------------------------------------------
@@ -333,8 +341,8 @@ class Stripe(SimulatedGateway):
         detail = {"intent": intent.id, "amount": amount, "currency": intent.currency}
         self.enter(intent.account, action, key=_booking(intent), detail=detail)
 
-    def _tell(self, intent: _Intent, kind: str) -> None:
-        shown = self._shown(intent)
+    def _tell(self, intent: _Intent, kind: str, about: Json | None = None) -> None:
+        shown = about or self._shown(intent)
         if kind.startswith("charge."):
             shown = _charge_shown(intent) or {}
         created = int(self.books(intent.account).now().timestamp())

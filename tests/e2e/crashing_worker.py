@@ -59,10 +59,10 @@ def _let_die_when_applied() -> None:
     """Pull the trigger between the vendor's answer and our own note of it."""
     finish = effects.finish
 
-    async def finish_or_die(conn: Any, business_id: UUID, ref: Any, state: EffectState, **rest: Any) -> None:
+    async def finish_or_die(conn: Any, business_id: UUID, ref: Any, state: EffectState, **rest: Any) -> bool:
         if state is EffectState.DONE:
             _pull_once(f"{_effect_name()}-applied")
-        await finish(conn, business_id, ref, state, **rest)
+        return await finish(conn, business_id, ref, state, **rest)
 
     effects.finish = finish_or_die
 

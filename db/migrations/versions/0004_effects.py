@@ -56,7 +56,7 @@ def upgrade() -> None:
         "integrations",
         ["business_id", "port"],
         unique=True,
-        postgresql_where=sa.text("port <> 'analytics'"),
+        postgresql_where=sa.text("port <> 'analytics' AND enabled"),
     )
     op.create_table(
         "message_templates",
@@ -162,7 +162,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("state", sa.String(length=20), server_default="pending", nullable=False),
-        sa.Column("round", sa.SmallInteger(), server_default="1", nullable=False),
+        sa.Column("round", sa.Integer(), server_default="1", nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -209,11 +209,11 @@ def upgrade() -> None:
         postgresql_where=sa.text("state IN ('pending', 'retrying', 'running')"),
     )
     op.create_index(
-        "ix_effects_running",
+        "ix_effects_under_way",
         "effects",
         ["business_id", "vendor"],
         unique=False,
-        postgresql_where=sa.text("state = 'running'"),
+        postgresql_where=sa.text("state = 'running' OR state = 'pending' AND handed_at IS NOT NULL"),
     )
     op.create_index(
         "ix_effects_target_id",
@@ -225,7 +225,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_effects_to_hand_over",
         "effects",
-        ["due_at", "id"],
+        ["business_id", "vendor", "due_at", "id"],
         unique=False,
         postgresql_where=sa.text("state = 'pending' AND handed_at IS NULL"),
     )
@@ -307,16 +307,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("booking_id", name=op.f("pk_payments")),
     )
     op.create_index(
-        "ix_payments_authorized",
-        "payments",
-        ["booking_id"],
-        unique=False,
-        postgresql_where=sa.text("state = 'authorized'"),
-    )
-    op.create_index(
         "ix_payments_business_id_gateway_ref", "payments", ["business_id", "gateway_ref"], unique=False
     )
+    _look_up_payments()
     op.add_column("bookings", sa.Column("payment", sa.String(length=20), nullable=True))
+    _look_up_bookings()
     op.add_column("customers", sa.Column("locale", sa.String(length=35), nullable=True))
     op.add_column("customers", sa.Column("timezone", sa.String(length=64), nullable=True))
     op.add_column("events", sa.Column("position", sa.BigInteger(), nullable=True))
@@ -373,9 +368,15 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # What the former schema has no place for: messages whose words were not written down, or that were not sent.
-    op.execute("DELETE FROM messages WHERE body IS NULL OR state <> 'sent'")
+    # The former schema knows only messages that were sent, with their words. What became of one is forgotten; one
+    # that failed was sent if a vendor had taken it. Those that never were have no place.
+    op.execute(
+        "DELETE FROM messages WHERE state IN ('queued', 'suppressed') OR state = 'failed' AND vendor_ref IS NULL"
+    )
     op.drop_constraint(op.f("ck_messages_state_is_known"), "messages", type_="check")
+    op.execute(
+        "UPDATE messages SET state = 'sent', body = coalesce(body, '') WHERE state <> 'sent' OR body IS NULL"
+    )
     op.create_check_constraint(op.f("ck_messages_state_is_known"), "messages", "state = 'sent'")
     op.drop_column("services", "deposit_minor")
     op.drop_column("services", "payment_at")
@@ -396,11 +397,9 @@ def downgrade() -> None:
     op.drop_column("events", "position")
     op.drop_column("customers", "timezone")
     op.drop_column("customers", "locale")
+    _look_up_bookings_as_before()
     op.drop_column("bookings", "payment")
     op.drop_index("ix_payments_business_id_gateway_ref", table_name="payments")
-    op.drop_index(
-        "ix_payments_authorized", table_name="payments", postgresql_where=sa.text("state = 'authorized'")
-    )
     op.drop_table("payments")
     op.drop_index("ix_findings_open", table_name="findings", postgresql_where=sa.text("state = 'open'"))
     op.drop_table("findings")
@@ -415,7 +414,7 @@ def downgrade() -> None:
         table_name="effects",
         postgresql_where=sa.text("state IN ('pending', 'retrying', 'running')"),
     )
-    op.drop_index("ix_effects_running", table_name="effects", postgresql_where=sa.text("state = 'running'"))
+    op.drop_index("ix_effects_under_way", table_name="effects")
     op.drop_index("ix_effects_failed", table_name="effects", postgresql_where=sa.text("state = 'failed'"))
     op.drop_index("ix_effects_business_id_booking_id", table_name="effects")
     op.drop_table("effects")
@@ -431,7 +430,78 @@ def downgrade() -> None:
     op.drop_index(
         "uq_integrations_business_id_port",
         table_name="integrations",
-        postgresql_where=sa.text("port <> 'analytics'"),
+        postgresql_where=sa.text("port <> 'analytics' AND enabled"),
     )
     op.drop_table("integrations")
     op.drop_table("event_positions")
+
+
+def _look_up_payments() -> None:
+    op.create_index(
+        "ix_payments_unsettled",
+        "payments",
+        ["business_id", "booking_id"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('awaiting', 'action_required', 'declined', 'authorized')"),
+    )
+    op.create_index(
+        "ix_payments_settled",
+        "payments",
+        ["business_id", "updated_at"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('captured', 'released', 'refunded')"),
+    )
+
+
+def _look_up_bookings() -> None:
+    op.drop_index(
+        "ix_bookings_open",
+        table_name="bookings",
+        postgresql_where=sa.text("status NOT IN ('completed', 'cancelled')"),
+    )
+    op.create_index(
+        "ix_bookings_open",
+        "bookings",
+        ["business_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("status NOT IN ('completed', 'cancelled')"),
+    )
+    op.create_index(
+        "ix_bookings_ended",
+        "bookings",
+        ["business_id", "updated_at"],
+        unique=False,
+        postgresql_where=sa.text("status IN ('completed', 'cancelled')"),
+    )
+    op.create_index(
+        "ix_bookings_unpaid",
+        "bookings",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("payment = 'awaiting' AND status NOT IN ('completed', 'cancelled')"),
+    )
+
+
+def _look_up_bookings_as_before() -> None:
+    op.drop_index(
+        "ix_bookings_unpaid",
+        table_name="bookings",
+        postgresql_where=sa.text("payment = 'awaiting' AND status NOT IN ('completed', 'cancelled')"),
+    )
+    op.drop_index(
+        "ix_bookings_ended",
+        table_name="bookings",
+        postgresql_where=sa.text("status IN ('completed', 'cancelled')"),
+    )
+    op.drop_index(
+        "ix_bookings_open",
+        table_name="bookings",
+        postgresql_where=sa.text("status NOT IN ('completed', 'cancelled')"),
+    )
+    op.create_index(
+        "ix_bookings_open",
+        "bookings",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("status NOT IN ('completed', 'cancelled')"),
+    )

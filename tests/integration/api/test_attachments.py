@@ -1,5 +1,6 @@
 """Files of a booking through the API: who may, what is taken, and that nothing dangles."""
 
+import asyncio
 import hashlib
 import io
 import os
@@ -29,8 +30,8 @@ from worker.left_over_files import LeftOverFiles
 
 PDF = b"%PDF-1.7 a leaking tap"
 MOST = 10 * 1024 * 1024
-NOWHERE = text("""
-UPDATE integrations SET settings = settings || jsonb_build_object('endpoint', 'http://127.0.0.1:1')
+ELSEWHERE = text("""
+UPDATE integrations SET settings = settings || jsonb_build_object('endpoint', CAST(:url AS text))
 WHERE business_id = :id
 """)
 
@@ -221,7 +222,7 @@ async def test_a_store_that_cannot_be_reached_is_told_and_nothing_is_shown(
     await use_s3(stage, settings, s3_url)
     file = ok(await attach(stage.as_("customer"), booking), 201)
     async with stage.engine.begin() as conn:
-        await conn.execute(NOWHERE, {"id": stage.tenant.business_id})
+        await conn.execute(ELSEWHERE, {"id": stage.tenant.business_id, "url": "http://127.0.0.1:1"})
     refused = await attach(stage.as_("customer"), booking)
     problem(refused, 503, "storage_unavailable")
     assert refused.headers["Retry-After"]
@@ -243,6 +244,32 @@ async def test_what_a_crash_has_left_over_is_tidied_up(
     with pytest.raises(StorageError, match="missing"):
         async with Storages(settings).of(await store_of(stage)).read(left):
             pass
+
+
+async def test_a_store_that_hangs_keeps_nobody_else_s_files_from_being_tidied_up(
+    stage: Stage, booking: Json, settings: Settings, s3_url: str, api: ApiClient
+) -> None:
+    called = asyncio.Event()
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        called.set()
+        await reader.read()  # until it is given up
+        writer.close()
+
+    hanging = await asyncio.start_server(hang, "127.0.0.1", 0)
+    await use_s3(stage, settings, s3_url)
+    await cut_short(stage, booking, settings)  # the first of all, by its id
+    nowhere = f"http://127.0.0.1:{hanging.sockets[0].getsockname()[1]}"
+    async with stage.engine.begin() as conn:
+        await conn.execute(ELSEWHERE, {"id": stage.tenant.business_id, "url": nowhere})
+    other = await make_stage(api, stage.engine, Policy())
+    await use_s3(other, settings, s3_url)
+    await cut_short(other, await other.settled(await other.book(), "assigned"), settings)
+    async with hanging:
+        await LeftOverFiles(stage.engine, settings, cut_short=timedelta(), patience_seconds=0.5).tidy()
+    assert called.is_set()
+    assert await states(stage) == ["uploading"]
+    assert await states(other) == []
 
 
 async def cut_short(stage: Stage, booking: Json, settings: Settings) -> str:

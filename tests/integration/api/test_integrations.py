@@ -125,6 +125,16 @@ async def test_one_vendor_does_what_is_asked_of_a_port_and_reports_go_to_any_num
     ok(await put(stage, "klaviyo", {"secrets": {"api_key": SECRET}}))
 
 
+async def test_a_vendor_that_is_disabled_makes_room_for_another(stage: Stage) -> None:
+    ok(await put(stage, "sendgrid", SENDGRID))
+    off = SENDGRID | {"enabled": False}
+    assert not ok(await put(stage, "sendgrid", off))["enabled"]
+    ok(await put(stage, "klaviyo", {"secrets": {"api_key": SECRET}}))
+    ok(await put(stage, "sendgrid", off))
+    taken = problem(await put(stage, "sendgrid", SENDGRID), 409, "port_taken")
+    assert taken["vendor"] == "klaviyo"
+
+
 async def test_the_tag_changes_with_a_secret_and_a_change_of_what_was_not_read_is_refused(stage: Stage) -> None:
     first = await put(stage, "stripe", STRIPE)
     second = await put(stage, "stripe", {"secrets": {"api_key": "another"}}, **{"If-Match": first.headers["ETag"]})

@@ -11,11 +11,21 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories import availability, calendar, catalogue, holds
+from db.repositories import (
+    availability,
+    calendar,
+    catalogue,
+    compared_payments,
+    holds,
+    jobs,
+    payments,
+    upkeep,
+)
 from db.repositories.calendar import Wanted
 from db.repositories.holds import NewHold
 from dev.postgres import EmbeddedPostgres
 from domain.assignment import named_choice
+from domain.effects import Vendor
 from domain.search import Search, Terms
 from domain.zones import epoch
 from runtime.ids import new_id
@@ -125,4 +135,44 @@ async def test_time_is_taken_and_held_by_index_alone(busy: tuple[AsyncConnection
 async def test_a_service_is_found_by_index_alone(busy: tuple[AsyncConnection, UUID]) -> None:
     conn, _ = busy
     found = await plans(conn, lambda: catalogue.find_offering(conn, "volume-50", "repair", user_id=new_id()))
+    assert read_whole(found) == set()
+
+
+async def test_reconciliation_reads_what_is_open_or_has_ended_of_late(busy: tuple[AsyncConnection, UUID]) -> None:
+    conn, business_id = busy
+    query = text("SELECT service FROM b WHERE id = :id")
+    system = (await conn.execute(query, {"id": business_id})).scalar_one()
+
+    async def compare() -> None:
+        page = await jobs.list_to_compare(conn, business_id, system, after=upkeep.FIRST_ID, limit=200)
+        assert 0 < len(page) < 200  # it has 200, and half of them ended long ago
+        assert [row["booking_id"] for row in page] == sorted(row["booking_id"] for row in page)
+
+    found = await plans(conn, compare)
+    assert read_whole(found) == set()
+    assert any("updated_at >" in looked_up for looked_up in conditions(found, "ix_bookings_ended"))
+    assert conditions(found, "ix_bookings_open")
+
+
+async def test_payments_are_compared_that_may_move_or_moved_of_late(busy: tuple[AsyncConnection, UUID]) -> None:
+    conn, business_id = busy
+
+    async def compare() -> None:
+        page = await compared_payments.list_to_compare(
+            conn, business_id, Vendor.STRIPE, after=upkeep.FIRST_ID, limit=200
+        )
+        assert 0 < len(page) < 200
+
+    found = await plans(conn, compare)
+    assert read_whole(found) == set()
+    for index in ("ix_payments_unsettled", "ix_payments_settled", "ix_bookings_open", "ix_bookings_ended"):
+        assert conditions(found, index)
+
+
+async def test_the_sweeper_looks_through_few_bookings(busy: tuple[AsyncConnection, UUID]) -> None:
+    conn, _ = busy
+    found = await plans(conn, lambda: payments.list_unheard(conn, limit=200))
+    assert read_whole(found) == {"ix_bookings_unpaid"}
+    found = await plans(conn, lambda: upkeep.list_open_after(conn, after=upkeep.FIRST_REF, limit=100))
+    assert conditions(found, "ix_bookings_open")
     assert read_whole(found) == set()

@@ -36,9 +36,18 @@ INSERT INTO bookings (
     buffer_before_minutes, buffer_after_minutes, timezone, price_minor, currency, policy, auto_accept, phase_since,
     attempt, accepted_once, needs_attention, planned_from, created_at, updated_at)
     SELECT booking, business, left(booking::text, 8), service, id,
-           CASE WHEN k = 1 THEN customer ELSE gen_random_uuid() END, 'completed', 2, starts_at,
+           CASE WHEN k = 1 THEN customer ELSE gen_random_uuid() END,
+           CASE WHEN starts_at < now() THEN 'completed' ELSE 'accepted' END, 2, starts_at,
            starts_at + interval '1 hour', 0, 0, 'America/New_York', 100, 'USD', '{}', false, now(), 0, true, false,
-           now(), now(), now() FROM t;
+           now(), now(), least(starts_at, now()) FROM t;
+INSERT INTO effects (id, business_id, booking_id, kind, vendor, lane, key, subject, target_id, state, due_at)
+    SELECT gen_random_uuid(), business, booking, 'create_job', 'servicetitan', 'job', booking, '{}', service,
+           'done', now() FROM t;
+INSERT INTO payments (booking_id, business_id, vendor, collect, amount_minor, currency, state, payer_ref,
+                      updated_at)
+    SELECT booking, business, 'stripe', 'completion', 100, 'USD',
+           CASE WHEN starts_at < now() THEN 'captured' ELSE 'authorized' END, 'payer', least(starts_at, now())
+    FROM t;
 INSERT INTO reservations (id, business_id, provider_id, booking_id, during, session_id)
     SELECT booking, business, id, booking, tstzrange(starts_at, starts_at + interval '1 hour'), booking FROM t;
 INSERT INTO holds (id, business_id, service_id, provider_id, starts_at, ends_at, held_by, expires_at)
@@ -65,7 +74,7 @@ INSERT INTO integrations (id, business_id, port, vendor, settings)
 """
 _TABLES = (
     "businesses, services, customers, providers, bookings, reservations, holds, weekly_hours, date_exceptions, "
-    "time_off, service_areas, external_sources, external_times, integrations"
+    "time_off, service_areas, external_sources, external_times, integrations, effects, payments"
 )
 
 

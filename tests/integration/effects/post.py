@@ -26,7 +26,7 @@ from runtime.secrets import Secrets
 from runtime.settings import Settings
 from tests.factories import Tenant
 from tests.simulator import Simulator
-from worker.registry import Activity, effect_activities
+from worker.registry import Activity, Vendors, effect_activities
 
 PHONE = "+12125550142"
 
@@ -35,6 +35,7 @@ _MADE: dict[int, tuple[Settings, Activities]] = {}
 
 # By the test, not by a worker that runs beside it.
 _DEFER = text("UPDATE effects SET due_at = now() + interval '1 day' WHERE business_id = :id AND handed_at IS NULL")
+_HURRY = text("UPDATE effects SET next_attempt_at = NULL WHERE business_id = :id AND state = 'retrying'")
 _PLANNED = text("""
 SELECT id, kind, vendor, round FROM effects
 WHERE business_id = :id AND state IN ('pending', 'retrying') ORDER BY id
@@ -139,9 +140,10 @@ class Post:
             await conn.execute(_DEFER, {"id": business_id})
 
     async def send(self, settings: Settings | None = None) -> list[Mapping[str, Any]]:
-        """Attempt every effect that is open, as a worker does; the messages, the oldest first."""
+        """Attempt every effect that is open, as a worker does, but at once; the messages, the oldest first."""
         activities = self._activities(settings or self.settings)
-        async with self.engine.connect() as conn:
+        async with self.engine.begin() as conn:
+            await conn.execute(_HURRY, {"id": self.tenant.business_id})
             planned = (await conn.execute(_PLANNED, {"id": self.tenant.business_id})).mappings().all()
         for effect in planned:
             by_name = {EffectKind.SEND_EMAIL: "send_email", EffectKind.SEND_SMS: "send_sms"}
@@ -158,7 +160,8 @@ class Post:
         """Made once by each settings: it takes a while."""
         made = _MADE.get(id(settings))
         if made is None or made[0] is not settings:
-            made = _MADE[id(settings)] = (settings, effect_activities(self.engine, settings))
+            vendors = Vendors(self.engine, settings)
+            made = _MADE[id(settings)] = (settings, effect_activities(self.engine, settings, vendors))
         return made[1]
 
     async def messages(self) -> list[Mapping[str, Any]]:

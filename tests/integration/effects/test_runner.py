@@ -170,6 +170,49 @@ async def test_what_was_skipped_is_not_attempted_and_what_has_lapsed_says_why(ri
         assert await effects.skip(conn, rig.ref.business_id, rig.ref.effect_id) is None
 
 
+async def test_of_two_attempts_at_once_the_later_one_counts(rig: Rig) -> None:
+    stored: list[str] = []
+
+    async def perform(_claimed: Claimed, _call: Call) -> Done:
+        async def write(_conn: Any) -> None:
+            stored.append("outer")
+
+        assert await rig.run(inner) == "done"  # no sign of life was heard of the outer one, which still goes on
+        return Done(vendor_ref="outer", write=write)
+
+    async def inner(_claimed: Claimed, call: Call) -> Done:
+        assert call.may_have_happened
+        return Done(vendor_ref="inner")
+
+    await rig.run(perform)
+    row = await rig.row()
+    assert (row["state"], row["vendor_ref"], row["attempts"], stored) == ("done", "inner", 2, [])
+
+
+async def test_one_whose_worker_was_killed_after_it_failed_waits_as_long_as_it_said(rig: Rig) -> None:
+    async def perform(_claimed: Claimed, _call: Call) -> Done:
+        raise AssertionError("too early")
+
+    await rig.set(state="retrying", next_attempt_at=datetime.now(UTC) + timedelta(minutes=5))
+    with pytest.raises(ApplicationError, match="not_due") as failed:
+        await rig.run(perform)
+    assert failed.value.next_retry_delay is not None
+    assert timedelta(minutes=4) < failed.value.next_retry_delay <= timedelta(minutes=5)
+
+
+async def test_what_breaks_as_the_end_is_written_is_told_without_its_text(rig: Rig) -> None:
+    async def perform(_claimed: Claimed, _call: Call) -> Done:
+        async def write(_conn: Any) -> None:
+            raise ValueError("somebody@example.com")
+
+        return Done(write=write)
+
+    with pytest.raises(ApplicationError) as failed:
+        await rig.run(perform)
+    assert (failed.value.message, failed.value.__cause__) == ("internal_error", None)
+    assert (await rig.row())["state"] == "running"
+
+
 async def test_what_else_is_stored_is_stored_with_the_end_or_not_at_all(rig: Rig) -> None:
     async def perform(_claimed: Claimed, _call: Call) -> Done:
         async def write(_conn: Any) -> None:

@@ -70,7 +70,7 @@ class Till:
     async def order(self, method: str, number: int = 1) -> Order:
         """A try at 5000 yen, charged to whom the gateway knows the booking by."""
         payer = await self.gateway.payer(self.call(), self.booking_id)
-        return Order(self.booking_id, number, 5000, "JPY", payer, method, is_kept=True)
+        return Order(self.booking_id, number, 5000, "JPY", payer, method)
 
     def behave(self, mood: Mood, times: int = 1, **how: float) -> None:
         self.vendors.behave(self.vendor, Behaviour.model_validate({"mood": mood, "times": times} | how), self.key)

@@ -1,8 +1,10 @@
 """Stripe and PAY.JP against their simulators: money is moved once, whatever becomes of the answers."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from fastapi import FastAPI, Response
 
 from activities.ports.payments import DeclinedError
 from dev.vendors.moods import Mood
@@ -10,6 +12,7 @@ from domain.effects import Vendor, VendorError
 from domain.payments import ChargeState
 from tests.integration.vendors.gateways import Methods, Till
 from tests.integration.vendors.mailing import again
+from tests.serving import served
 from tests.simulator import Simulator
 
 
@@ -140,3 +143,26 @@ async def test_a_wrong_key_and_a_wrong_request_are_for_good(till: Till, methods:
     with pytest.raises(VendorError) as refused:
         await till.gateway.capture(till.call(), promised.ref, 9000)
     assert refused.value.permanent
+
+
+@pytest.mark.parametrize(("body", "kind"), [('{"odd": true', "application/json"), ("<html>", "text/html")])
+async def test_an_answer_that_cannot_be_read_may_tell_of_money(till: Till, body: str, kind: str) -> None:
+    gateway = FastAPI()
+
+    @gateway.post("/{path:path}")
+    async def garbled() -> Response:
+        return Response(body, media_type=kind)
+
+    async with served(gateway) as url:
+        elsewhere = replace(till, gateway=type(till.gateway)(url))  # type: ignore[call-arg]  # both take a URL
+        with pytest.raises(VendorError) as unreadable:
+            await elsewhere.gateway.capture(till.call(), "pi_1", 5000)
+    assert (unreadable.value.code, unreadable.value.permanent) == ("unreadable_answer", False)
+
+
+async def test_the_customer_need_not_be_there_when_a_promise_is_made_anew(till: Till, methods: Methods) -> None:
+    first = await till.order(methods.good)
+    await till.gateway.authorize(till.call(), first)
+    again_later = replace(first, number=2, off_session=True)
+    charge = await till.gateway.authorize(till.call(), again_later)
+    assert (charge.state, charge.number) == (ChargeState.AUTHORIZED, 2)

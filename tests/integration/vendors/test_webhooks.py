@@ -202,7 +202,8 @@ async def test_an_endpoint_that_took_nothing_for_all_attempts_is_disabled(hook: 
     ref = EffectRef(effect_id=UUID(waiting["id"]), business_id=hook.stage.tenant.business_id, round=1)
     async with hook.stage.engine.begin() as conn:
         last = len(WEBHOOK.waits)
-        await conn.execute(update(Effect).where(Effect.id == ref.effect_id).values(tries=last))
+        this = update(Effect).where(Effect.id == ref.effect_id)
+        await conn.execute(this.values(tries=last, next_attempt_at=None))
     with pytest.raises(ApplicationError, match="http_500"):
         await ActivityEnvironment().run(activities.deliver_webhook, ref)
     endpoint = ok(await hook.stage.as_("owner").get(hook.root))

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.booking import SYSTEM, Actor, BookingState
+from domain.decisions import decide
 from domain.effects import EffectKind, Vendor
-from domain.lifecycle import Role, Status
+from domain.lifecycle import Command, Role, Status
 from domain.payments import (
     Charge,
     ChargeState,
@@ -23,13 +24,15 @@ from domain.payments import (
     amount_due,
     can_take,
     events_between,
+    has_lapsed_fee,
+    may_promise_again,
     settlement,
     synced,
 )
 from domain.policies import Cancellation, Policy
 from domain.reactions import effects_of_step
 from domain.steps import Hold, Reason, Step, StepKind
-from tests.unit.domain.builders import booking
+from tests.unit.domain.builders import ADMIN, booking, command
 
 AMOUNT = 1000
 _TOOK = (ChargeState.CAPTURED,)
@@ -56,6 +59,14 @@ def test_payjp_takes_yen_only_and_fifty_at_least() -> None:
     assert can_take(Vendor.STRIPE, 5000, "USD")
 
 
+@pytest.mark.parametrize(
+    ("amount", "currency", "taken"),
+    [(501, "JPY", True), (5120, "KWD", True), (5124, "KWD", False), (500, "ISK", False), (500, "UGX", False)],
+)
+def test_stripe_takes_no_amount_that_it_counts_in_other_units(amount: int, currency: str, taken: bool) -> None:
+    assert can_take(Vendor.STRIPE, amount, currency) is taken
+
+
 def test_what_was_taken_and_given_back_only_grows() -> None:
     known = payment(PaymentState.CAPTURED, captured=AMOUNT, refunded=400)
     late = Charge("pi", 1, ChargeState.CAPTURED, captured=AMOUNT, refunded=0)
@@ -73,6 +84,64 @@ def test_a_promise_that_lapsed_is_to_be_made_again_and_one_that_was_let_go_is_no
     known = payment(PaymentState.AUTHORIZED)
     assert synced(known, [Charge("pi", 1, ChargeState.VOID, has_lapsed=True)]).state is PaymentState.AUTHORIZED
     assert synced(known, [Charge("pi", 1, ChargeState.VOID)]).state is PaymentState.RELEASED
+
+
+def test_a_decline_stays_one_when_what_is_left_of_it_is_voided() -> None:
+    known = payment(PaymentState.DECLINED, tries=2, failure="expired_card")
+    lapsed = Charge("pi_1", 1, ChargeState.VOID, has_lapsed=True)
+    assert synced(known, [lapsed, Charge("pi_2", 2, ChargeState.VOID)]) == known
+
+
+def test_a_try_behind_one_that_was_given_back_is_the_one_that_counts() -> None:
+    back = Charge("pi_1", 1, ChargeState.CAPTURED, captured=AMOUNT, refunded=AMOUNT)
+    known = payment(tries=2)
+    assert synced(known, [back]) == known
+    promised = synced(known, [back, Charge("pi_2", 2, ChargeState.AUTHORIZED)])
+    assert (promised.state, promised.captured) == (PaymentState.AUTHORIZED, 0)
+    taken = synced(promised, [back, Charge("pi_2", 2, ChargeState.CAPTURED, captured=AMOUNT)])
+    assert (taken.state, taken.captured, taken.refunded) == (PaymentState.CAPTURED, AMOUNT, 0)
+
+
+_LAPSED = Charge("pi_1", 1, ChargeState.VOID, has_lapsed=True)
+_DECLINED = Charge("pi_2", 2, ChargeState.DECLINED)
+
+
+@pytest.mark.parametrize(
+    ("state", "charges", "is_served", "by_hand", "again"),
+    [
+        (PaymentState.AUTHORIZED, [_LAPSED], False, False, True),
+        (PaymentState.AUTHORIZED, [_LAPSED, _DECLINED], False, False, True),
+        (PaymentState.AUTHORIZED, [_LAPSED, Charge("pi_2", 2, ChargeState.VOID)], True, True, False),
+        (PaymentState.AUTHORIZED, [_LAPSED, Charge("pi_2", 2, ChargeState.AUTHORIZED)], True, True, False),
+        (PaymentState.DECLINED, [_LAPSED, _DECLINED], True, False, True),
+        (PaymentState.DECLINED, [_LAPSED, _DECLINED], False, True, False),
+        (PaymentState.DECLINED, [_DECLINED], True, False, False),
+        (PaymentState.DECLINED, [_DECLINED], True, True, True),
+        (PaymentState.RELEASED, [_LAPSED], True, True, False),
+        (PaymentState.DECLINED, [], True, True, False),
+    ],
+)
+def test_a_saved_method_is_charged_again_for_what_was_promised_or_when_a_person_asks(
+    state: PaymentState, charges: list[Charge], is_served: bool, by_hand: bool, again: bool
+) -> None:
+    known = payment(state, tries=2)
+    assert may_promise_again(known, charges, is_served=is_served, by_hand=by_hand) is again
+
+
+@pytest.mark.parametrize(
+    ("charges", "keep", "has_lapsed"),
+    [
+        ([_LAPSED], 50, True),
+        ([_LAPSED], 49, False),
+        ([_LAPSED, Charge("pi_2", 2, ChargeState.AUTHORIZED)], 50, False),
+        ([_LAPSED, Charge("pi_2", 2, ChargeState.CAPTURED, captured=50, refunded=50)], 50, False),
+        ([Charge("pi_1", 1, ChargeState.VOID)], 50, False),
+    ],
+)
+def test_a_fee_is_promised_again_only_when_its_promise_lapsed(
+    charges: list[Charge], keep: int, has_lapsed: bool
+) -> None:
+    assert has_lapsed_fee(charges, keep, least=50) is has_lapsed
 
 
 def test_each_change_is_told_once() -> None:
@@ -176,7 +245,7 @@ def test_only_customers_are_charged_for_what_they_call_off(
 ) -> None:
     after = booking(Status.CANCELLED, payment=PaymentGate.AUTHORIZED, policy=_CHARGING)
     at = after.starts_at - timedelta(minutes=minutes_before)
-    expected = [(EffectKind.SETTLE_PAYMENT, {"fee_percent": percent})]
+    expected = [(EffectKind.SETTLE_PAYMENT, {"fee_percent": percent, "version": after.version})]
     assert planned(after, Actor(role=role), at=at, reason=reason) == expected
 
 
@@ -187,6 +256,27 @@ def test_it_is_captured_with_the_acceptance_or_at_the_end() -> None:
     assert planned(accepted, kind=StepKind.PAID) == [(EffectKind.CAPTURE_PAYMENT, {"collect": "booking"})]
     completed = booking(Status.COMPLETED, payment=PaymentGate.AUTHORIZED)
     assert planned(completed) == [(EffectKind.CAPTURE_PAYMENT, {})]
+
+
+def test_of_a_booking_that_is_brought_back_the_gateway_is_asked_what_is_left() -> None:
+    ended = booking(Status.CANCELLED, payment=PaymentGate.AUTHORIZED)
+    back = decide(ended, command(Command.OVERRIDE, ADMIN, status=Status.PENDING), ended.phase_since).after
+    assert (back.payment, back.next_attempt_at) == (PaymentGate.AWAITING, None)
+    taken: dict[str, Any] = {"kind": StepKind.OVERRIDE, "old_status": Status.CANCELLED}
+    assert planned(back, **taken) == [(EffectKind.SYNC_PAYMENT, {})]
+    assert (
+        decide(
+            booking(Status.CANCELLED), command(Command.OVERRIDE, ADMIN, status=Status.PENDING), ended.phase_since
+        ).after.payment
+        is None
+    )
+
+
+@pytest.mark.parametrize("status", [one for one in Status if one is not Status.PENDING])
+def test_whoever_overrides_to_a_later_status_goes_ahead_without_asking_for_the_payment(status: Status) -> None:
+    ended = booking(Status.CANCELLED, payment=PaymentGate.AUTHORIZED)
+    back = decide(ended, command(Command.OVERRIDE, ADMIN, status=status), ended.phase_since).after
+    assert back.payment is PaymentGate.AUTHORIZED
 
 
 @pytest.mark.parametrize("status", Status)

@@ -84,7 +84,9 @@ HELD = Charge("pi_1", 1, ChargeState.AUTHORIZED)
 PROMISED = replace(PAID, payment=Payment(PaymentState.AUTHORIZED, tries=1, amount=100))
 WAITING = replace(PAID, payment=Payment(PaymentState.AWAITING, tries=1, amount=100))
 ENDED = replace(PAID, status=Status.CANCELLED)
-KEPT = replace(ENDED, payment=replace(PAID.payment, refunded=60, keep=40))
+KEPT = replace(ENDED, payment=replace(PAID.payment, refunded=60, keep=40), fee=40, fee_percent=40)
+COMPLETED = replace(PAID, status=Status.COMPLETED)
+DECLINED = Charge("pi_1", 1, ChargeState.DECLINED, failure="expired_card")
 BACK = replace(TAKEN, refunded=60)
 
 
@@ -103,8 +105,21 @@ BACK = replace(TAKEN, refunded=60)
         (
             replace(PROMISED, status=Status.COMPLETED),
             [HELD],
-            FindingKind.PAYMENT_UNSETTLED,
+            FindingKind.PAYMENT_UNCAPTURED,
             EffectKind.CAPTURE_PAYMENT,
+        ),
+        (
+            replace(COMPLETED, payment=replace(WAITING.payment, state=PaymentState.DECLINED)),
+            [DECLINED],
+            FindingKind.PAYMENT_UNCAPTURED,
+            None,
+        ),
+        (COMPLETED, [TAKEN], None, None),
+        (
+            replace(COMPLETED, payment=replace(PAID.payment, captured=0)),
+            [replace(TAKEN, refunded=100), replace(TAKEN, ref="pi_2", number=2)],
+            FindingKind.PAYMENT_UNKNOWN,
+            EffectKind.SYNC_PAYMENT,
         ),
         (ENDED, [TAKEN], FindingKind.PAYMENT_UNSETTLED, EffectKind.SETTLE_PAYMENT),
         (
@@ -114,6 +129,7 @@ BACK = replace(TAKEN, refunded=60)
             EffectKind.SETTLE_PAYMENT,
         ),
         (KEPT, [BACK], None, None),
+        (replace(KEPT, fee=0), [BACK], FindingKind.PAYMENT_UNSETTLED, EffectKind.SETTLE_PAYMENT),
         (
             replace(ENDED, fee=40, fee_percent=40),
             [replace(BACK)],

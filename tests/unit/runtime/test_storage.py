@@ -1,9 +1,13 @@
 """Files in a folder and in S3: the same contract, and nothing that leads out of them."""
 
+import asyncio
 import io
 import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from uuid import uuid4
 
@@ -14,9 +18,10 @@ from dev.vendors.s3 import REGION, create_bucket, keys_in, s3_server
 from runtime.json import to_json_text
 from runtime.secrets import Secrets, new_key
 from runtime.settings import Settings
-from runtime.storage import Storage, StorageError, Storages
+from runtime.storage import Patience, Storage, StorageError, Storages
 
 KEY = f"businesses/{uuid4()}/attachments/{uuid4()}"
+BUSINESS_ID = uuid4()
 SECRETS = {"access_key_id": "AKIATEST", "secret_access_key": "hush-hush"}
 
 
@@ -36,19 +41,22 @@ def settings(tmp_path: Path) -> Settings:
 def integration(settings: Settings, secrets: dict[str, str] | None = None, **chosen: Any) -> dict[str, Any]:
     """A business's store as its row has it."""
     encrypted = Secrets(settings.secrets_key).encrypt(to_json_text(SECRETS if secrets is None else secrets))
-    return {"settings": {"region": REGION} | chosen, "secrets_encrypted": encrypted}
+    return {
+        "business_id": BUSINESS_ID,
+        "settings": {"region": REGION} | chosen,
+        "secrets_encrypted": encrypted,
+    }
 
 
 @pytest.fixture(params=["folder", "s3"])
-async def storage(request: pytest.FixtureRequest, settings: Settings, s3_url: str) -> AsyncIterator[Storage]:
+def storage(request: pytest.FixtureRequest, settings: Settings, s3_url: str) -> Storage:
     storages = Storages(settings)
     found = None
     if request.param == "s3":
         bucket = f"b-{uuid4().hex}"
         create_bucket(s3_url, bucket)
         found = integration(settings, bucket=bucket, endpoint=s3_url, prefix="/our/files/")
-    yield storages.of(found)
-    await storages.close()
+    return storages.of(found)
 
 
 async def put(storage: Storage, content: bytes, key: str = KEY) -> None:
@@ -133,7 +141,7 @@ async def test_secrets_that_no_key_of_ours_opens_are_told_as_such(settings: Sett
 
 
 async def test_nothing_of_the_operators_environment_gets_into_a_business_s_requests(
-    settings: Settings, s3_url: str, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in {
         "AWS_SESSION_TOKEN": "the-operators",
@@ -145,21 +153,82 @@ async def test_nothing_of_the_operators_environment_gets_into_a_business_s_reque
         "AWS_REGION": "us-west-2",
     }.items():
         monkeypatch.setenv(name, value)
-    bucket = f"b-{uuid4().hex}"
-    create_bucket(s3_url, bucket)
-    storages = Storages(settings)
-    asked: list[str] = []
-
-    async def note(request: Any) -> None:
-        asked.append(str(request.url))
-
-    storage = storages.of(integration(settings, bucket=bucket, endpoint=s3_url))
-    storages._client().event_hooks["request"].append(note)
-    await put(storage, b"x")
-    [url] = asked
-    assert url.startswith(f"{s3_url}/{bucket}/{KEY}?")
+    async with peculiar_store() as store:
+        await put(Storages(settings).of(integration(settings, bucket="b-1", endpoint=store.url)), b"x")
+    [url] = store.asked
+    assert url.startswith(f"/b-1/{KEY}?")
     assert "the-operators" not in url
     assert "X-Amz-Security-Token" not in url
     assert "AKIATEST%2F" in url
     assert f"%2F{REGION}%2Fs3" in url
     assert "X-Amz-Signature=" in url
+
+
+# --- stores that misbehave ------------------------------------------------------------------------------------
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+ENDLESS = HEAD + b"Content-Length: 1000000000\r\n\r\n"
+IMPATIENT = Patience(place=0.2, step=0.4, put=0.4, read=0.4)
+
+
+@dataclass
+class PeculiarStore:
+    """Answers every request with `head`, and then with `piece` after `piece` without end, each `seconds` apart."""
+
+    head: bytes = HEAD + b"Content-Length: 0\r\n\r\n"
+    piece: bytes = b""
+    seconds: float = 0.05
+    url: str = ""
+    asked: list[str] = field(default_factory=list)
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            self.asked.append((await reader.readuntil(b"\r\n\r\n")).decode().split(" ")[1])
+            writer.write(self.head)
+            while self.piece:
+                writer.write(self.piece)
+                await writer.drain()
+                await asyncio.sleep(self.seconds)
+        writer.close()
+
+
+@asynccontextmanager
+async def peculiar_store(**traits: Any) -> AsyncIterator[PeculiarStore]:
+    store = PeculiarStore(**traits)
+    listening = await asyncio.start_server(store.answer, "127.0.0.1", 0)
+    async with listening:
+        store.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        yield store
+
+
+async def test_no_more_of_an_answer_is_read_than_matters(settings: Settings) -> None:
+    async with peculiar_store(head=ENDLESS, piece=b"x" * 1024 * 1024, seconds=0.0) as store:
+        storage = Storages(settings).of(integration(settings, bucket="b-1", endpoint=store.url))
+        begun = monotonic()
+        await put(storage, b"x")
+        await storage.delete(KEY)
+        assert monotonic() - begun < 5.0
+
+
+@pytest.mark.parametrize("head", [b"", ENDLESS])
+async def test_a_store_that_drips_is_given_up_in_time(settings: Settings, head: bytes) -> None:
+    async with peculiar_store(head=head, piece=b"x") as store:
+        storage = Storages(settings, IMPATIENT).of(integration(settings, bucket="b-1", endpoint=store.url))
+        for act in (put(storage, b"x"), storage.delete(KEY), read(storage)):
+            with pytest.raises(StorageError, match="timeout"):
+                await act
+
+
+async def test_a_business_has_so_many_calls_and_takes_no_other_s_place(settings: Settings, s3_url: str) -> None:
+    async with peculiar_store(head=ENDLESS, piece=b"x") as store:
+        patience = Patience(place=0.2, read=1.0)
+        storages, slow = Storages(settings, patience), integration(settings, bucket="b-1", endpoint=store.url)
+        reading = [asyncio.create_task(read(storages.of(slow))) for _ in range(20)]
+        create_bucket(s3_url, bucket := f"b-{uuid4().hex}")
+        theirs = integration(settings, bucket=bucket, endpoint=s3_url) | {"business_id": uuid4()}
+        await put(storages.of(theirs), b"theirs")
+        assert await read(storages.of(theirs)) == b"theirs"
+        ends = [str(end) for end in await asyncio.gather(*reading, return_exceptions=True)]
+        assert (ends.count("timeout"), ends.count("busy")) == (16, 4)
+        with pytest.raises(StorageError, match="timeout"):  # there is room again
+            await read(storages.of(slow))
