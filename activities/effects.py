@@ -245,9 +245,9 @@ async def _alive() -> AsyncIterator[None]:
     patience = activity.info().heartbeat_timeout or _PATIENCE
 
     async def beat() -> None:
-        while True:
-            activity.heartbeat()
+        while True:  # most attempts are over before the first beat, which would be one more call of Temporal's
             await asyncio.sleep(patience.total_seconds() / 3)
+            activity.heartbeat()
 
     beating = asyncio.create_task(beat())
     try:
