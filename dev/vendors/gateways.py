@@ -1,11 +1,13 @@
 """What the simulated payment gateways have in common: a clock to move on, keys that run out, and calls back."""
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from fastapi import Response
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from dev.vendors.callbacks import Call, Callbacks, Manner
@@ -58,7 +60,18 @@ class Books:
         return found
 
 
-class SimulatedGateway(Simulated):
+class Refused(Exception):  # noqa: N818 - an answer, not an error of ours
+    """What a gateway answers to what it does not do."""
+
+    def __init__(self, status: int, body: Json, media_type: str = "application/json") -> None:
+        self.answer = JSONResponse(body, status, media_type=media_type)
+
+
+Handle = Callable[[Request, str, Json], Awaitable[Json]]
+"""Does what a request of an account asks for, with what its body says."""
+
+
+class SimulatedGateway(Simulated, ABC):
     """Base of both.
 
     PUT /control/endpoint?account=…    where the account is called: `{url, secret}`
@@ -72,6 +85,7 @@ class SimulatedGateway(Simulated):
         self.callbacks = Callbacks()
         self.endpoints: dict[str, Endpoint] = {}
         self._books: dict[str, Books] = {}
+        self.api.exception_handler(Refused)(_refusal)
         self.api.put("/control/endpoint", status_code=204)(self.set_endpoint)
         self.api.put("/control/callbacks", status_code=204)(self._behave)
         self.api.post("/control/release", status_code=204)(self._release)
@@ -106,6 +120,51 @@ class SimulatedGateway(Simulated):
             body, headers = self.signed(endpoint.secret, event)
             self.callbacks.make(account, Call(endpoint.url, body, headers))
 
+    def once(self, handle: Handle) -> Callable[[Request], Awaitable[Response]]:
+        """The first answer to a key, also one of refusal, for as long as `KEYS_LAST`."""
+
+        async def answer(request: Request) -> Response:
+            account = self.admitted(request)
+            body = (await request.body()).decode()
+            key = request.headers.get("idempotency-key")
+            self.check_key(key)
+            asked, books = f"{request.url.path} {body}", self.books(account)
+            known = books.answered(key) if key else None
+            if known is not None:
+                if known.asked != asked:
+                    raise self.conflict()
+                self.note(request, "replay", key=key, applied=False)
+                return known.response
+            try:
+                response: Response = JSONResponse(await handle(request, account, self.parsed(body)))
+            except Refused as refused:
+                response = refused.answer
+            if key:
+                books.keys[key] = Answered(asked, response, books.now())
+            return response
+
+        return answer
+
+    def check_key(self, key: str | None) -> None:
+        """Refuse an idempotency key that is none; any will do unless the gateway says otherwise."""
+
+    @abstractmethod
+    def admitted(self, request: Request) -> str:
+        """The account that asks, or `Refused`."""
+
+    @abstractmethod
+    def parsed(self, body: str) -> Json:
+        """What a request's body says."""
+
+    @abstractmethod
+    def conflict(self) -> Refused:
+        """The answer to a key that was used for something else."""
+
+    @abstractmethod
     def signed(self, secret: str, event: Json) -> tuple[bytes, Mapping[str, str]]:
         """The event as it is sent, with what proves where it comes from."""
-        raise NotImplementedError
+
+
+async def _refusal(_request: Request, refused: Exception) -> Response:
+    assert isinstance(refused, Refused)
+    return refused.answer

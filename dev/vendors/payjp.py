@@ -6,15 +6,14 @@ https://docs.pay.jp/v2/api
 import json
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from fastapi import Request, Response
-from fastapi.responses import JSONResponse
+from fastapi import Request
 
-from dev.vendors.gateways import PROMISES_LAST, Answered, SimulatedGateway
+from dev.vendors.gateways import PROMISES_LAST, Refused, SimulatedGateway
 from dev.vendors.ledger import Json, Ledger
 
 _KEY: Final = re.compile(r"sk_(test|live)_[A-Za-z0-9_]+")
@@ -56,22 +55,16 @@ class _Account:
     flows: dict[str, _Flow] = field(default_factory=dict)
 
 
-class _Refused(Exception):  # noqa: N818 - an answer, not an error of ours
+class _Refused(Refused):
     def __init__(self, status: int, code: str) -> None:
-        self.status = status
-        self.body = {
+        body = {
             "status": status,
             "code": code,
             "title": code.replace("_", " ").title(),
             "detail": f"Refused: {code}.",
             "type": f"https://docs.pay.jp/v2/errors/{code.replace('_', '-')}",
         }
-
-    def answer(self) -> JSONResponse:
-        return JSONResponse(self.body, self.status, media_type=_PROBLEM)
-
-
-Handle = Callable[[Request, str, Json], Awaitable[Json]]
+        super().__init__(status, body, _PROBLEM)
 
 
 class Payjp(SimulatedGateway):
@@ -93,48 +86,33 @@ class Payjp(SimulatedGateway):
             ("/v2/payment_flows/{id}/cancel", self._cancel),
             ("/v2/payment_refunds", self._refund),
         ):
-            self.api.post(path)(self._once(handle))
+            self.api.post(path)(self.once(handle))
         self.api.get("/v2/customers/{id}")(self._get_customer)
         self.api.get("/v2/payment_methods/{id}")(self._get_method)
         self.api.get("/v2/payment_flows")(self._list)
         self.api.get("/v2/payment_flows/{id}")(self._get)
         self.api.get("/v2/payment_flows/{id}/refunds")(self._list_refunds)
         self.api.post("/control/payment_flows/{id}/authenticate", status_code=204)(self.authenticate)
-        self.api.exception_handler(_Refused)(_refusal)
 
-    # --- asking once ----------------------------------------------------------------------------------------
+    # --- asking ---------------------------------------------------------------------------------------------
 
-    def _once(self, handle: Handle) -> Callable[[Request], Awaitable[Response]]:
-        """The first answer to a key, for a day: https://docs.pay.jp/v2/guide/developers/idempotency."""
-
-        async def answer(request: Request) -> Response:
-            account = self._admitted(request)
-            body = (await request.body()).decode()
-            key = request.headers.get("idempotency-key")
-            if key and not _IDEMPOTENCY_KEY.fullmatch(key):
-                raise _Refused(400, "invalid_idempotency_key")
-            asked = f"{request.url.path} {body}"
-            known = self.books(account).answered(key) if key else None
-            if known is not None and known.asked != asked:
-                raise _Refused(409, "idempotency_conflict")
-            if known is not None:
-                self.note(request, "replay", key=key, applied=False)
-                return known.response
-            try:
-                response: Response = JSONResponse(await handle(request, account, json.loads(body or "{}")))
-            except _Refused as refused:
-                response = refused.answer()
-            if key:
-                self.books(account).keys[key] = Answered(asked, response, self.books(account).now())
-            return response
-
-        return answer
-
-    def _admitted(self, request: Request) -> str:
+    def admitted(self, request: Request) -> str:
         account = self.account_of(request.scope)
         if not _KEY.fullmatch(account):
             raise _Refused(401, "unauthorized")
         return account
+
+    def check_key(self, key: str | None) -> None:
+        if key and not _IDEMPOTENCY_KEY.fullmatch(key):
+            raise _Refused(400, "invalid_idempotency_key")
+
+    def parsed(self, body: str) -> Json:
+        said: Json = json.loads(body or "{}")
+        return said
+
+    def conflict(self) -> Refused:
+        """https://docs.pay.jp/v2/guide/developers/idempotency."""
+        return _Refused(409, "idempotency_conflict")
 
     def _account(self, account: str) -> _Account:
         return self._accounts.setdefault(account, _Account())
@@ -162,7 +140,7 @@ class Payjp(SimulatedGateway):
         return shown
 
     async def _get_customer(self, request: Request, id: str) -> Json:
-        found = self._account(self._admitted(request)).customers.get(id)
+        found = self._account(self.admitted(request)).customers.get(id)
         if found is None:
             raise _Refused(404, "not_found")
         return found
@@ -178,7 +156,7 @@ class Payjp(SimulatedGateway):
     async def _get_method(self, request: Request, id: str) -> Json:
         if not _METHOD.fullmatch(id):
             raise _Refused(404, "not_found")
-        return self._method_shown(self._admitted(request), id)
+        return self._method_shown(self.admitted(request), id)
 
     def _method_shown(self, account: str, method: str) -> Json:
         now = _text(self.books(account).now())
@@ -301,17 +279,17 @@ class Payjp(SimulatedGateway):
     # --- looking --------------------------------------------------------------------------------------------
 
     async def _get(self, request: Request, id: str) -> Json:
-        return self._shown(self._flow(self._admitted(request), id))
+        return self._shown(self._flow(self.admitted(request), id))
 
     async def _list(self, request: Request, customer_id: str | None = None) -> Json:
-        account = self._admitted(request)
+        account = self.admitted(request)
         self.note(request, "list", key=customer_id, applied=False)
         flows = [self._aged(one) for one in self._account(account).flows.values()]
         found = [self._shown(one) for one in reversed(flows) if customer_id in (None, one.customer)]
         return _page("/v2/payment_flows", found)
 
     async def _list_refunds(self, request: Request, id: str) -> Json:
-        flow = self._flow(self._admitted(request), id)
+        flow = self._flow(self.admitted(request), id)
         return _page(f"/v2/payment_flows/{id}/refunds", flow.refunds)
 
     def _flow(self, account: str, flow_id: str) -> _Flow:
@@ -416,8 +394,3 @@ def _booking(flow: _Flow) -> str | None:
 
 def _text(at: datetime) -> str:
     return at.isoformat()
-
-
-async def _refusal(_request: Request, refused: Exception) -> JSONResponse:
-    assert isinstance(refused, _Refused)
-    return refused.answer()

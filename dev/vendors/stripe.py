@@ -9,16 +9,15 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from fastapi import Request, Response
-from fastapi.responses import JSONResponse
+from fastapi import Request
 
-from dev.vendors.gateways import PROMISES_LAST, Answered, SimulatedGateway
+from dev.vendors.gateways import PROMISES_LAST, Refused, SimulatedGateway
 from dev.vendors.ledger import Json, Ledger
 
 _KEY: Final = re.compile(r"(sk|rk)_(test|live)_[A-Za-z0-9_]+")
@@ -73,13 +72,11 @@ class _Account:
     refunds: list[_Refund] = field(default_factory=list)
 
 
-class _Refused(Exception):  # noqa: N818 - an answer, not an error of ours
+class _Refused(Refused):
     def __init__(self, status: int, kind: str, code: str | None = None, **more: Any) -> None:
-        self.status = status
-        self.body = {"error": {"type": kind, "code": code, "message": f"Refused: {code or kind}.", **more}}
-
-
-Handle = Callable[[Request, str, dict[str, Any]], Awaitable[Json]]
+        super().__init__(
+            status, {"error": {"type": kind, "code": code, "message": f"Refused: {code or kind}.", **more}}
+        )
 
 
 class Stripe(SimulatedGateway):
@@ -100,45 +97,27 @@ class Stripe(SimulatedGateway):
             ("/v1/payment_intents/{id}/cancel", self._cancel),
             ("/v1/refunds", self._refund),
         ):
-            self.api.post(path)(self._once(handle))
+            self.api.post(path)(self.once(handle))
         self.api.get("/v1/payment_intents")(self._list)
         self.api.get("/v1/payment_intents/search")(self._search)
         self.api.get("/v1/payment_intents/{id}")(self._retrieve)
         self.api.get("/v1/refunds")(self._list_refunds)
         self.api.post("/control/payment_intents/{id}/authenticate", status_code=204)(self.authenticate)
-        self.api.exception_handler(_Refused)(_refusal)
 
-    # --- asking once ----------------------------------------------------------------------------------------
+    # --- asking ---------------------------------------------------------------------------------------------
 
-    def _once(self, handle: Handle) -> Callable[[Request], Awaitable[Response]]:
-        """The first answer, also one of refusal, for a day: https://docs.stripe.com/api/idempotent_requests."""
-
-        async def answer(request: Request) -> Response:
-            account = self._admitted(request)
-            body = (await request.body()).decode()
-            key = request.headers.get("idempotency-key")
-            asked = f"{request.url.path} {body}"
-            known = self.books(account).answered(key) if key else None
-            if known is not None and known.asked != asked:
-                raise _Refused(400, "idempotency_error")
-            if known is not None:
-                self.note(request, "replay", key=key, applied=False)
-                return known.response
-            try:
-                response: Response = JSONResponse(await handle(request, account, _form(body)))
-            except _Refused as refused:
-                response = JSONResponse(refused.body, refused.status)
-            if key:
-                self.books(account).keys[key] = Answered(asked, response, self.books(account).now())
-            return response
-
-        return answer
-
-    def _admitted(self, request: Request) -> str:
+    def admitted(self, request: Request) -> str:
         account = self.account_of(request.scope)
         if not _KEY.fullmatch(account):
             raise _Refused(401, "invalid_request_error")
         return account
+
+    def parsed(self, body: str) -> Json:
+        return _form(body)
+
+    def conflict(self) -> Refused:
+        """https://docs.stripe.com/api/idempotent_requests."""
+        return _Refused(400, "idempotency_error")
 
     def _account(self, account: str) -> _Account:
         return self._accounts.setdefault(account, _Account())
@@ -252,18 +231,18 @@ class Stripe(SimulatedGateway):
     # --- looking --------------------------------------------------------------------------------------------
 
     async def _retrieve(self, request: Request, id: str) -> Json:
-        account = self._admitted(request)
+        account = self.admitted(request)
         self.note(request, "retrieve", key=id, applied=False)
         return self._shown(self._intent(account, id))
 
     async def _list(self, request: Request, customer: str | None = None) -> Json:
-        account = self._admitted(request)
+        account = self.admitted(request)
         self.note(request, "list", key=customer, applied=False)
         found = [one for one in self._all(account) if customer in (None, one.customer)]
         return _page("/v1/payment_intents", [self._shown(one) for one in reversed(found)])
 
     async def _search(self, request: Request, query: str) -> Json:
-        account = self._admitted(request)
+        account = self.admitted(request)
         name, value = _QUERY.findall(query)[0]
         now = self.books(account).now()
         found = [
@@ -275,7 +254,7 @@ class Stripe(SimulatedGateway):
         return page | {"object": "search_result", "next_page": None}
 
     async def _list_refunds(self, request: Request, payment_intent: str | None = None) -> Json:
-        account = self._admitted(request)
+        account = self.admitted(request)
         found = [one for one in self._account(account).refunds if payment_intent in (None, one.intent.id)]
         return _page("/v1/refunds", [_refund_shown(one) for one in reversed(found)])
 
@@ -408,8 +387,3 @@ def _form(body: str) -> dict[str, Any]:
         else:
             form[outer] = value
     return form
-
-
-async def _refusal(_request: Request, refused: Exception) -> JSONResponse:
-    assert isinstance(refused, _Refused)
-    return JSONResponse(refused.body, refused.status)
