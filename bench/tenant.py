@@ -7,9 +7,9 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import insert
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.engine import async_url
+from db.engine import unpooled_engine
 from db.models import Business, Customer, Membership, Provider, Service, Session, User, WeeklyHours
 from domain.policies import Policy
 from domain.zones import begins, moment
@@ -110,7 +110,7 @@ class Slots:
 
 async def load(database_url: str, tenant: Tenant) -> None:
     """Write the business, its people and its hours into a migrated database."""
-    engine = create_async_engine(async_url(database_url))
+    engine = unpooled_engine(database_url)
     try:
         async with engine.begin() as conn:
             await _load_business(conn, tenant)
@@ -140,7 +140,7 @@ async def _load_business(conn: AsyncConnection, tenant: Tenant) -> None:
 
 async def give_own_hours(database_url: str, tenant: Tenant) -> None:
     """Let every provider keep hours of their own, no two the same: up to an hour earlier and two later."""
-    engine = create_async_engine(async_url(database_url))
+    engine = unpooled_engine(database_url)
     try:
         async with engine.begin() as conn:
             for number, person in enumerate(tenant.providers):

@@ -4,24 +4,28 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import asyncpg
 import structlog
-from sqlalchemy import event, text
+from sqlalchemy import NullPool, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from db import transactions
 from runtime.json import to_json_text
 from runtime.settings import Settings
 
 _log = structlog.get_logger()
 
 _CONNECT_TIMEOUT_SECONDS = 3
-_COMMAND_TIMEOUT_SECONDS = 5
 _POOL_WAIT_SECONDS = 5
+_IDLE_IN_TRANSACTION = "10s"
+_STATEMENT = "15s"
+"""Longer than any client waits for an answer."""
+_CLIENT_CHECK = "2s"
+_UNREACHABLE = (OSError, TimeoutError, DBAPIError, asyncpg.PostgresError, asyncpg.InternalClientError)
 
 
 def async_url(url: str) -> str:
@@ -46,12 +50,13 @@ def create_engine(settings: Settings, *, application_name: str) -> AsyncEngine:
         pool_timeout=_POOL_WAIT_SECONDS,
         pool_use_lifo=True,
         pool_recycle=1800,
+        isolation_level="AUTOCOMMIT",  # `db.transactions` sends BEGIN and COMMIT
         hide_parameters=True,  # they are people's data, and errors end up in logs
         json_serializer=to_json_text,
         json_deserializer=json.loads,
         connect_args={
             "timeout": _CONNECT_TIMEOUT_SECONDS,
-            "command_timeout": _COMMAND_TIMEOUT_SECONDS,
+            "command_timeout": settings.database_command_timeout_seconds,
             # Plans here are simple and short: compiling them costs more than it saves.
             "server_settings": {
                 "application_name": application_name,
@@ -60,24 +65,29 @@ def create_engine(settings: Settings, *, application_name: str) -> AsyncEngine:
                 # would cost the calendar's twice what running it does.
                 "plan_cache_mode": "force_generic_plan",
                 "timezone": "UTC",
+                # What a client leaves behind when it is killed, frozen or cut off holds locks no longer than this.
+                "idle_in_transaction_session_timeout": _IDLE_IN_TRANSACTION,
+                "statement_timeout": _STATEMENT,
+                "client_connection_check_interval": _CLIENT_CHECK,
             },
         },
     )
-    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    transactions.attach(engine)
     return engine
 
 
-def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
-    """Have the pool replace a connection that the server has closed, which the driver knows without asking."""
-    if connection.driver_connection.is_closed():
-        raise DisconnectionError
+def unpooled_engine(url: str) -> AsyncEngine:
+    """An engine for tools and tests that opens a connection for each use."""
+    engine = create_async_engine(async_url(url), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    transactions.attach(engine)
+    return engine
 
 
 async def warm(engine: AsyncEngine, connections: int) -> None:
     """Open `connections` ahead of the first requests; a database that is away is not an error here."""
 
     async def hold_one(barrier: asyncio.Barrier) -> None:
-        async with engine.connect() as conn:
+        async with autocommit(engine) as conn:
             await conn.execute(text("SELECT 1"))
             await barrier.wait()
 
@@ -86,7 +96,7 @@ async def warm(engine: AsyncEngine, connections: int) -> None:
         async with asyncio.timeout(_CONNECT_TIMEOUT_SECONDS), asyncio.TaskGroup() as group:
             for _ in range(connections):
                 group.create_task(hold_one(barrier))
-    except* (OSError, TimeoutError, DBAPIError) as group_error:
+    except* _UNREACHABLE as group_error:
         _log.info("database_not_warmed", reason=str(group_error.exceptions[0]).splitlines()[0])
 
 
@@ -94,7 +104,7 @@ async def warm(engine: AsyncEngine, connections: int) -> None:
 async def autocommit(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A connection on which each statement is its own transaction: no BEGIN and COMMIT round trips."""
     async with engine.connect() as conn:
-        yield await conn.execution_options(isolation_level="AUTOCOMMIT")
+        yield await conn.execution_options(**{transactions.EACH_STATEMENT_COMMITS: True})
 
 
 def is_outage(error: BaseException) -> bool:
@@ -104,6 +114,8 @@ def is_outage(error: BaseException) -> bool:
             return True
         unexplained = isinstance(error, InterfaceError | OperationalError) and not _sqlstate(error.orig)
         return unexplained or _is_outage_state(error.orig)
+    if isinstance(error, asyncpg.InternalClientError):
+        return True  # the connection broke in the middle of an answer
     if isinstance(error, asyncpg.InterfaceError):
         return "closed" in str(error)  # the rest of them are mistakes in using the driver
     if isinstance(error, asyncpg.PostgresError):

@@ -6,10 +6,10 @@ A load that was interrupted is taken up again at the next start: what is there a
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth.passwords import hash_password
-from db.engine import async_url
+from db.engine import unpooled_engine
 from db.models import Business, User
 from dev.demo_business import FOUNDED, HOLIDAYS, HOURS, PROVIDERS, SERVICES
 from dev.demo_client import ApiError, DemoClient, Json, demo_http
@@ -29,7 +29,7 @@ async def load(api_url: str, database_url: str) -> bool:
     Raises:
         DevError: the API refuses a part of it.
     """
-    engine = create_async_engine(async_url(database_url))
+    engine = unpooled_engine(database_url)
     try:
         async with engine.begin() as conn:
             if not await _is_wanted(conn):

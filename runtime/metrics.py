@@ -8,6 +8,11 @@ REQUEST_SECONDS = Histogram(
     ("method", "route", "status"),
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
 )
+CONNECTIONS_DISCARDED = Counter(
+    "holdfast_database_connections_discarded_total",
+    "Connections to PostgreSQL that were closed because their state was not known, by why.",
+    ("reason",),
+)
 BOOKINGS_CREATED = Counter("holdfast_bookings_created_total", "Bookings created.")
 STARTS_WAITING = Gauge("holdfast_starts_waiting", "Bookings of this process that wait for their workflow.")
 STARTS = Counter("holdfast_workflow_starts_total", "Workflow starts, by who and how it ended.", ("by", "outcome"))

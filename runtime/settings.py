@@ -33,6 +33,8 @@ class Settings(BaseSettings):
     """The role to which `python -m db upgrade` gives the rights of the application, if there is one."""
     database_pool_min: int = Field(default=5, ge=1)
     database_pool_max: int = Field(default=30, ge=1)
+    database_command_timeout_seconds: float = Field(default=5.0, gt=0)
+    """Time for one statement; after it the connection is closed and the request answered 503."""
 
     api_host: str = "127.0.0.1"
     api_port: int = 8000

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.businesses.policies import stored_form
@@ -19,11 +20,12 @@ from api.transfer.shapes import COLUMNS, VERSION, Section
 from api.transfer.showing import Shown
 from db.engine import autocommit
 from db.repositories import catalogue, transfer, transfer_customers
-from db.repositories.rows import Row
+from db.repositories.rows import Row, execute
 from domain.policies import Policy
 from runtime.json import to_json
 
 _PAGE: Final = 1000
+_AT_ONE_MOMENT: Final = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 _SETTINGS: Final = ("name", "timezone", "currency", "locale", "guest_bookings")
 
 Sections = Mapping[Section, Sequence[Shown]]
@@ -34,14 +36,13 @@ async def read_sections(
     engine: AsyncEngine, business_id: UUID, sections: Sequence[Section], now: datetime
 ) -> Sections:
     """The rows of these sections at one moment; of time off, what is not over."""
-    async with engine.connect() as conn:
-        await conn.execution_options(isolation_level="REPEATABLE READ")
-        async with conn.begin():
-            return {
-                section: [_SHOW[section](row) for row in await _stored(conn, business_id, section, now)]
-                for section in sections
-                if section is not Section.CUSTOMERS
-            }
+    async with engine.begin() as conn:
+        await execute(conn, _AT_ONE_MOMENT, {})
+        return {
+            section: [_SHOW[section](row) for row in await _stored(conn, business_id, section, now)]
+            for section in sections
+            if section is not Section.CUSTOMERS
+        }
 
 
 async def json_document(

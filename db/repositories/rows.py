@@ -14,6 +14,8 @@ from sqlalchemy import Executable, TextClause
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db import transactions
+
 Row = Mapping[str, Any]
 """A row, read by the names of its columns; the driver's records can be read so as well."""
 Parameters = Mapping[str, Any]
@@ -35,8 +37,16 @@ async def rows(
     if not isinstance(statement, TextClause):
         return cast(Sequence[Row], (await conn.execute(statement, parameters)).mappings().all())
     sql, names = numbered(statement)
-    driver = await _driver(conn)
-    return cast(Sequence[Row], await driver.fetch(sql, *((parameters or {})[name] for name in names)))
+    arguments = [(parameters or {})[name] for name in names]
+    sync = conn.sync_connection
+    assert sync is not None
+    driver = cast(asyncpg.Connection, sync.connection.driver_connection)
+    try:
+        return cast(Sequence[Row], await driver.fetch(sql, *arguments))
+    except BaseException as error:
+        if not transactions.is_answer(error):
+            transactions.discard(sync, error)
+        raise
 
 
 async def row_or_none(
@@ -60,11 +70,3 @@ async def row(conn: AsyncConnection, statement: Executable, parameters: Paramete
 async def execute(conn: AsyncConnection, statement: TextClause, parameters: Parameters) -> None:
     """Carry out a statement that returns nothing."""
     await rows(conn, statement, parameters)
-
-
-async def _driver(conn: AsyncConnection) -> asyncpg.Connection:
-    adapter: Any = conn.sync_connection.connection.dbapi_connection  # type: ignore[union-attr]
-    if adapter._transaction is None:  # SQLAlchemy begins with its own first statement; ours is to be in there too
-        await adapter._start_transaction()
-    driver: asyncpg.Connection = adapter.driver_connection
-    return driver

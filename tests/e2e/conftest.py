@@ -7,10 +7,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import NullPool
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.engine import async_url
+from db.engine import unpooled_engine
 from dev.demo_client import DemoClient as DemoOwner
 from dev.demo_client import demo_http
 from dev.demo_users import BUSINESS, login_email
@@ -73,7 +72,7 @@ async def vendors(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture(scope="package")
 async def stack_engine(stack: Stack) -> AsyncIterator[AsyncEngine]:
     """Connections to the stack's database, a fresh one each time: the server may have died in between."""
-    engine = create_async_engine(async_url(stack.database_url), poolclass=NullPool)
+    engine = unpooled_engine(stack.database_url)
     yield engine
     await engine.dispose()
 

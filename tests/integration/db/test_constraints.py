@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
@@ -112,7 +113,7 @@ async def test_a_reservation_keeps_provider_and_booking_in_one_tenant(engine: As
     with pytest.raises(IntegrityError, match="fk_reservations_business_id_provider_id"):
         await execute(engine, statement, provider_id=other.providers["ana"], **_place(state))
     foreign = _place(state) | {"business_id": other.business_id}
-    with pytest.raises(IntegrityError, match="fk_reservations_business_id_booking_id"):
+    with pytest.raises(asyncpg.ForeignKeyViolationError, match="fk_reservations_business_id_booking_id"):
         await execute(engine, statement, provider_id=other.providers["ana"], **foreign)
 
 
