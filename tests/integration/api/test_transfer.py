@@ -180,13 +180,13 @@ async def waiting_for_customers(stage: Stage) -> int:
 async def test_a_connection_that_breaks_in_the_middle_leaves_nothing(stage: Stage) -> None:
     path = await founded(stage, "broken")
     before = await counted(stage, path)
-    async with stage.engine.connect() as conn:
+    async with stage.engine.connect() as conn, conn.begin() as meeting:
         await customers.meet(conn, UUID(path.rpartition("/")[2]), Contact("Sam", "sam@example.com", None))
         importing = asyncio.create_task(send(stage, path, document()))
         pid = await waiting_for_customers(stage)
         await conn.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
         problem(await importing, 503, "database_unavailable")
-        await conn.rollback()
+        await meeting.rollback()
     assert await counted(stage, path) == before
     assert (await bring(stage, path, document()))["customers"]["created"] == len(document()["customers"])
 
