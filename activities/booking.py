@@ -12,11 +12,11 @@ from db.repositories import bookings, effects, messages, payments, steps
 from domain.booking import BookingState
 from domain.effects import CONSOLE, Port
 from domain.errors import NotFoundError
-from domain.names import LOAD_BOOKING, RECORD_STEP, SEND_REMINDER
+from domain.names import CATCH_UP, LOAD_BOOKING, RECORD_STEP, SEND_REMINDER
 from domain.notices import Notice, ReminderDue, notices_of_step, still_due
 from domain.reactions import effects_of_step
-from domain.steps import BookingRef, Step, StepResult
-from runtime.metrics import MESSAGES
+from domain.steps import BookingRef, CatchUp, Step, StepResult
+from runtime.metrics import MESSAGES, TAKEN_OVER
 
 _log = structlog.get_logger()
 
@@ -40,6 +40,22 @@ class BookingActivities:
         if state is None:
             raise NotFoundError(f"There is no booking {ref.booking_id}.")
         return state
+
+    @activity.defn(name=CATCH_UP)
+    @as_application_errors
+    async def catch_up(self, known: CatchUp) -> StepResult:
+        """What the database holds beyond the version that the workflow knows.
+
+        Raises:
+            ApplicationError: of type `not_found`, not retried: there is no such booking.
+        """
+        async with self._engine.connect() as conn:
+            found = await steps.find_ahead(conn, known.business_id, known)
+        if found.state is not None and found.state.version > known.version:
+            TAKEN_OVER.inc()
+            told = {"known_version": known.version, "stored_version": found.state.version}
+            _log.warning("booking_taken_over", booking_id=str(known.booking_id), **told)
+        return found
 
     @activity.defn(name=RECORD_STEP)
     @as_application_errors

@@ -56,6 +56,7 @@ ON_TABLES: Final = MappingProxyType(
         "services": _KEEP,
         "sessions": _EVERYTHING,
         "time_off": _EVERYTHING,
+        "unconfirmed_commands": _ADD_AND_REMOVE,
         "users": _KEEP,
         "webhook_endpoints": _EVERYTHING,
         "weekly_hours": _ADD_AND_REMOVE,

@@ -21,6 +21,8 @@ PAYMENT_AUTHORIZED = "payment_authorized"
 LOAD_BOOKING = "load_booking"
 RECORD_STEP = "record_step"
 SEND_REMINDER = "send_reminder"
+CATCH_UP = "catch_up"
+"""The signal that tells a booking's workflow to read what the database has and it may not; also the activity."""
 
 EXTERNAL_CALENDARS_WORKFLOW = "RefreshExternalCalendars"
 EXTERNAL_CALENDARS_SCHEDULE = "external-calendars"

@@ -99,6 +99,16 @@ class StepResult(BaseModel):
     """`STALE`: the commands behind the steps by which the history is ahead."""
 
 
+class CatchUp(BaseModel):
+    """What a workflow knows of its booking: it asks for what the database has beyond that."""
+
+    model_config = ConfigDict(frozen=True)
+
+    booking_id: UUID
+    business_id: UUID
+    version: int
+
+
 class BookingStart(BaseModel):
     """The argument of a booking's workflow."""
 

@@ -19,6 +19,13 @@ STARTS = Counter("holdfast_workflow_starts_total", "Workflow starts, by who and 
 COMMANDS = Counter(
     "holdfast_commands_total", "Commands sent to bookings, by how they ended.", ("command", "outcome")
 )
+TAKEN_OVER = Counter(
+    "holdfast_bookings_taken_over_total",
+    "Workflows that read from the database a step that Temporal had lost.",
+)
+CAUGHT_UP = Counter(
+    "holdfast_catch_ups_total", "Workflows that were told to read their booking again, by who told them.", ("by",)
+)
 SWEEPS = Counter("holdfast_sweeps_total", "Rounds of the sweeper, by how they ended.", ("outcome",))
 MESSAGES = Counter(
     "holdfast_messages_total", "Messages, by channel and what became of them.", ("channel", "state")

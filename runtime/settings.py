@@ -104,8 +104,10 @@ class Settings(BaseSettings):
     sweep_interval_seconds: float = Field(default=2.0, gt=0)
     sweep_grace_seconds: float = Field(default=5.0, ge=0)
     """Age after which a booking without its workflow is taken for lost and started by the sweeper."""
+    takeover_grace_seconds: float = Field(default=3.0, ge=0)
+    """Age after which a command's step that was never answered is told to the booking's workflow."""
     audit_interval_seconds: float = Field(default=3600.0, gt=0)
-    """How often every open booking is compared with the workflows that are running."""
+    """Interval between two comparisons of every booking with its workflow."""
 
     log_level: str = "INFO"
     log_format: str = "json"

@@ -118,6 +118,7 @@ async def settings(servers_home: Path, postgres: EmbeddedPostgres, vendors: Simu
         rate_limit_per_minute=0,
         mail_folder=str(servers_home / "mail"),
         sweep_interval_seconds=0.5,
+        takeover_grace_seconds=1,
         worker_graceful_seconds=1,
         secrets_key=SecretStr(new_key()),
         outbound_allow_loopback=True,

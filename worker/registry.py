@@ -51,7 +51,7 @@ def booking_activities(engine: AsyncEngine, settings: Settings) -> list[Activity
     booking = BookingActivities(engine, mails_by=Vendor.SMTP if settings.smtp_url else CONSOLE)
     due = DueSources(engine)
     listing: list[Activity] = [due.list_due_sources, ReconciledIntegrations(engine).list_to_reconcile]
-    return [booking.load_booking, booking.record_step, booking.send_reminder, *listing]
+    return [booking.load_booking, booking.catch_up, booking.record_step, booking.send_reminder, *listing]
 
 
 class Vendors:

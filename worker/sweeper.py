@@ -4,7 +4,6 @@ It runs in every worker. Its starts leave a workflow that runs alone, so several
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -19,13 +18,14 @@ from domain import names
 from domain.steps import BookingRef, BookingStart, Reason
 from runtime.metrics import STARTS, SWEEPS
 from runtime.settings import Settings
+from worker.audit import Audit, booking_id_of
+from worker.takeover import Takeover
 from workflows.account_messages import start_account_message
 from workflows.launch import start_booking, tell_of_payment
 
 _log = structlog.get_logger()
 
 _BATCH = 200
-_AUDIT_PAGE = 100
 _CONCURRENCY = 8
 _LOOK_BACK = timedelta(hours=24)
 _AGAIN_EVERY = timedelta(seconds=15)
@@ -52,6 +52,8 @@ class Sweeper:
         self._engine = engine
         self._interval = timedelta(seconds=settings.sweep_interval_seconds)
         self._grace = timedelta(seconds=settings.sweep_grace_seconds)
+        self._takeover = Takeover(client, engine, timedelta(seconds=settings.takeover_grace_seconds))
+        self._audit = Audit(client, engine)
         self._swept_to = upkeep.FIRST_ID
         self._messages_swept_to = upkeep.FIRST_ID
         self._closed_since = datetime.now(UTC) - _LOOK_BACK
@@ -60,13 +62,14 @@ class Sweeper:
         self._tasks = (
             _Periodic(self._begin_again, _AGAIN_EVERY),
             _Periodic(self._start_unstarted, timedelta()),
+            _Periodic(self._takeover.tell_unconfirmed, timedelta()),
             _Periodic(self._revive_ended, self._interval * _REVIVE_EVERY_ROUNDS),
             _Periodic(self._send_unsent, self._interval * _MESSAGES_EVERY_ROUNDS),
             _Periodic(self._tell_of_payments, self._interval * _PAYMENTS_EVERY_ROUNDS),
             _Periodic(self._forget_holds, _TIDY_EVERY),
             _Periodic(self._take_back_effects, _LOST_EFFECTS_EVERY),
             _Periodic(self._forget_identity, _TIDY_EVERY),
-            _Periodic(self._audit, timedelta(seconds=settings.audit_interval_seconds)),
+            _Periodic(self._compare_all, timedelta(seconds=settings.audit_interval_seconds)),
         )
 
     async def run(self) -> None:
@@ -118,7 +121,7 @@ class Sweeper:
         since = self._closed_since.strftime("%Y-%m-%dT%H:%M:%SZ")
         query = f"WorkflowType = '{names.BOOKING_WORKFLOW}' AND {_ENDED_BADLY} AND CloseTime > '{since}'"
         ended = {run.run_id: run.id async for run in self._client.list_workflows(query)}
-        await self._revive({_booking_id(ended[run_id]) for run_id in ended.keys() - self._revived})
+        await self._revive({booking_id_of(ended[run_id]) for run_id in ended.keys() - self._revived})
         self._closed_since, self._revived = now - _OVERLAP, set(ended)
 
     async def _revive(self, ids: set[UUID | None]) -> None:
@@ -130,23 +133,13 @@ class Sweeper:
             errors += await self._start_all(still_open, alarm=Reason.WORKFLOW_CLOSED)
         _raise_first(errors)
 
-    async def _audit(self) -> None:
-        """Compare every open booking with the workflows that run: the last net, for what nothing else tells."""
-        after, errors = upkeep.FIRST_REF, list[Exception]()
-        while True:
-            async with autocommit(self._engine) as conn:
-                page = await upkeep.list_open_after(conn, after=after, limit=_AUDIT_PAGE)
-            if not page:
-                return _raise_first(errors)
-            running = await self._running_among(page)
-            lost = [ref for ref in page if ref.booking_id not in running]
+    async def _compare_all(self) -> None:
+        """Compare every booking with its workflow: the last net, for what nothing else tells."""
+        errors = list[Exception]()
+        async for lost in self._audit.list_without_workflow():
             errors += await self._start_all(lost, alarm=None)
-            after = page[-1]
-
-    async def _running_among(self, refs: Sequence[BookingRef]) -> set[UUID | None]:
-        ids = ", ".join(f"'{names.booking_workflow_id(ref.booking_id)}'" for ref in refs)
-        query = f"WorkflowId IN ({ids}) AND ExecutionStatus = 'Running'"
-        return {_booking_id(run.id) async for run in self._client.list_workflows(query)}
+        await self._audit.tell_those_behind()
+        _raise_first(errors)
 
     async def _tell_of_payments(self) -> None:
         """Tell bookings of payments that are there, where that was lost: they wait for nothing else."""
@@ -230,9 +223,3 @@ def _raise_first(errors: Sequence[Exception]) -> None:
 def _first_lines(error: Exception) -> list[str]:
     causes = error.exceptions if isinstance(error, ExceptionGroup) else (error,)
     return [f"{type(cause).__name__}: {cause}".splitlines()[0] for cause in causes]
-
-
-def _booking_id(workflow_id: str) -> UUID | None:
-    with contextlib.suppress(ValueError):
-        return UUID(workflow_id.removeprefix(names.BOOKING_ID_PREFIX))
-    return None

@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.notices import reminder_due
     from domain.payments import PaymentGate
     from domain.plan import DeadlineKind, Phase, Reminder
-    from domain.steps import BookingRef, BookingStart, Hold, Outcome, Reason, Step, StepKind
+    from domain.steps import BookingRef, BookingStart, CatchUp, Hold, Outcome, Reason, Step, StepKind
     from workflows import steps, visibility
     from workflows.handlers import OPERATOR, CommandHandlers
 
@@ -120,7 +120,7 @@ class BookingWorkflow(CommandHandlers):
         await workflow.wait_condition(self._nothing_left_or_called)
         if self._inbox:
             await self._serve_command()
-        elif self._was_reset:
+        elif self._may_be_behind():
             await self._resume()
 
     # --- beginning and ending a run ----------------------------------------------------------------------
@@ -135,18 +135,38 @@ class BookingWorkflow(CommandHandlers):
                 await self._flag(self._start.alarm)
 
     async def _resume(self) -> None:
-        """Take the state from the database: the run before this one ended, or was reset to an earlier point."""
-        self._was_reset = False
-        self._adopt(await steps.load_booking(self._ref))
+        """Take the state from the database: it may hold steps that this run does not know.
+
+        The run before this one ended, or was reset to an earlier point, or a step was committed and Temporal lost
+        the workflow task that recorded it.
+        """
+        if self._was_reset or self._current is None:
+            self._was_reset = False
+            self._adopt(await steps.load_booking(self._ref))
+        if self._told_to_catch_up:
+            self._told_to_catch_up = False
+            await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        ref, known = self._ref, self._state.version
+        found = await steps.catch_up(
+            CatchUp(booking_id=ref.booking_id, business_id=ref.business_id, version=known)
+        )
+        self._applied.update(found.applied_command_ids)
+        if found.state is not None and found.state.version > known:
+            self._adopt(found.state)
 
     def _is_over(self) -> bool:
         return is_terminal(self._state.status) and self._nothing_left()
 
+    def _may_be_behind(self) -> bool:
+        return self._was_reset or self._told_to_catch_up
+
     def _nothing_left(self) -> bool:
-        return not self._inbox and not self._was_reset and workflow.all_handlers_finished()
+        return not self._inbox and not self._may_be_behind() and workflow.all_handlers_finished()
 
     def _nothing_left_or_called(self) -> bool:
-        return bool(self._inbox) or self._was_reset or self._nothing_left()
+        return bool(self._inbox) or self._may_be_behind() or self._nothing_left()
 
     def _has_grown_long(self) -> bool:
         return workflow.info().is_continue_as_new_suggested() and self._nothing_left()
@@ -171,7 +191,7 @@ class BookingWorkflow(CommandHandlers):
         """Serve commands and reminders until the phase's deadline; none when something moved the booking first."""
         version = self._state.version
         while self._state.version == version:
-            if self._was_reset:
+            if self._may_be_behind():
                 await self._resume()
                 return None
             if self._inbox or self._is_paid():
@@ -201,7 +221,8 @@ class BookingWorkflow(CommandHandlers):
             self._resting = False
 
     def _is_called(self) -> bool:
-        return bool(self._inbox or self._alarms) or self._was_reset or self._is_paid() or self._has_grown_long()
+        called = bool(self._inbox or self._alarms) or self._may_be_behind()
+        return called or self._is_paid() or self._has_grown_long()
 
     def _next_moment(self) -> tuple[datetime | None, str | None]:
         moments = [(r.at, f"reminder, {r.minutes_before} min before") for r in self._reminders_to_come()[:1]]

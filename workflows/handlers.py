@@ -46,6 +46,8 @@ class CommandHandlers:
         self._alarms: list[str] = []
         """Why the booking is to be flagged, as far as it has not been."""
         self._payment_came = False
+        self._told_to_catch_up = False
+        """Whether the database may hold steps that this workflow does not know."""
 
     @property
     def _state(self) -> BookingState:
@@ -64,7 +66,7 @@ class CommandHandlers:
 
     def _refuse_early(self, command: BookingCommand) -> None:
         """Refuse, before it is stored, what a resting booking cannot take; else the command waits its turn."""
-        if not self._resting or self._inbox or _name_of(command) in self._applied:
+        if not self._resting or self._inbox or self._told_to_catch_up or _name_of(command) in self._applied:
             return
         try:
             check(self._state, command)
@@ -155,6 +157,11 @@ class CommandHandlers:
     def payment_authorized(self) -> None:
         """Sent by the effect that got the promise, once that is committed; more than once does no harm."""
         self._payment_came = True
+
+    @workflow.signal(name=names.CATCH_UP, description="Read the booking from the database again.")
+    def catch_up_signal(self) -> None:
+        """Sent when the database has a step whose command was never answered; more than once does no harm."""
+        self._told_to_catch_up = True
 
     @workflow.signal(name=names.FLAG_SIGNAL, description="Flag the booking for the desk: why, as a code.")
     def flag_signal(self, reason: str = Reason.FLAGGED) -> None:

@@ -1,15 +1,20 @@
 """How a booking's workflow is started, the same for everyone who starts one: API, sweeper, bench and tests."""
 
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from temporalio.client import Client, WithStartWorkflowOperation
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.service import RPCError, RPCStatusCode
 
 from domain import names
 from domain.booking import BookingState
 from domain.steps import BookingRef, BookingStart
 from workflows import options, visibility
 from workflows.booking import BookingWorkflow
+
+_SIGNAL_TIMEOUT = timedelta(seconds=3)
 
 
 async def start_booking(client: Client, start: BookingStart) -> None:
@@ -36,6 +41,20 @@ async def tell_of_payment(client: Client, ref: BookingRef) -> None:
     await client.start_workflow(
         BookingWorkflow.run, start, start_signal=names.PAYMENT_AUTHORIZED, **_start_options(start)
     )
+
+
+async def tell_to_catch_up(client: Client, booking_id: UUID) -> None:
+    """Tell the booking's workflow to read what the database has; one that does not run has nothing to catch up.
+
+    Raises:
+        RPCError: the server refused or cannot be reached.
+    """
+    handle = client.get_workflow_handle(names.booking_workflow_id(booking_id))
+    try:
+        await handle.signal(names.CATCH_UP, rpc_timeout=_SIGNAL_TIMEOUT)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
 
 
 def _start_options(start: BookingStart) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from temporalio import workflow
 from domain import names
 from domain.booking import BookingState
 from domain.notices import ReminderDue
-from domain.steps import BookingRef, Step, StepResult
+from domain.steps import BookingRef, CatchUp, Step, StepResult
 from workflows import options
 
 
@@ -19,6 +19,20 @@ async def load_booking(ref: BookingRef) -> BookingState:
         retry_policy=options.STEP_RETRY,
         local_retry_threshold=options.STEP_LOCAL_RETRY,
         summary="read the booking",
+    )
+    return result
+
+
+async def catch_up(known: CatchUp) -> StepResult:
+    """The booking as the database holds it, and the commands behind the steps that the workflow does not know."""
+    result: StepResult = await workflow.execute_local_activity(
+        names.CATCH_UP,
+        known,
+        result_type=StepResult,
+        start_to_close_timeout=options.STEP_TIMEOUT,
+        retry_policy=options.STEP_RETRY,
+        local_retry_threshold=options.STEP_LOCAL_RETRY,
+        summary=f"catch up from {known.version}",
     )
     return result
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from api.access import needs
 from api.audit import trail
 from api.bookings import rendering
-from api.bookings.commanding import Order, carry_out, grant
+from api.bookings.commanding import Order, carry_out, confirm, grant
 from api.bookings.repeating import answer_of, give_once
 from api.bookings.schemas import (
     AssignIn,
@@ -93,6 +93,7 @@ class Desk:
         else:
             name = order.name_for(exchange.caller)
             after = await carry_out(self.parts, exchange, await grant(self.parts, exchange, order), name)
+            await confirm(self.parts, after)
             answer = answer_of(after, exchange, name)
         return rendering.command_response(answer, exchange.caller, self.parts.tokens)
 

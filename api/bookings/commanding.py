@@ -1,5 +1,6 @@
 """Giving a command to a booking: whose it is, as whom, and through the engine."""
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from api.bookings.finding import find_booking
 from api.deps import Parts
 from api.exchange import Exchange
 from db.engine import autocommit
-from db.repositories import bookings, remarks
+from db.repositories import bookings, remarks, unconfirmed
 from db.repositories.rows import Row
 from domain.access import actor_for_command, actors_for
 from domain.booking import Actor, BookingState
@@ -109,21 +110,34 @@ async def carry_out(
         **order.particulars,
     )
     ref = BookingRef(booking_id=order.booking_id, business_id=row["business_id"])
+    update_id = f"{name}/{turn}" if turn else str(name)
     try:
-        state = await parts.gateway.execute(ref, command, f"{name}/{turn}" if turn else str(name))
+        state = await parts.gateway.execute(ref, command, update_id)
     except (ForbiddenError, InvalidTransitionError, StaleError) as refused:
+        if not await _would_be_taken(parts, ref, command):
+            raise
+        state = await _judged_again(parts, ref, command, update_id, refused)
+    return {**row, **_moved(state)}
+
+
+async def _judged_again(
+    parts: Parts, ref: BookingRef, command: BookingCommand, update_id: str, refused: HoldfastError
+) -> BookingState:
+    """The state after a command that the workflow refused because it knew less than is stored."""
+    await parts.gateway.catch_up(ref.booking_id, by="request")
+    try:
+        return await parts.gateway.execute(ref, command, f"{update_id}/again")
+    except (ForbiddenError, InvalidTransitionError, StaleError) as again:
         if await _would_be_taken(parts, ref, command):
             behind = "The booking's workflow is catching up after a crash. Try again soon."
             raise EngineUnavailableError(behind) from refused
-        raise
-    return {**row, **_moved(state)}
+        raise again from refused
 
 
 async def _would_be_taken(parts: Parts, ref: BookingRef, command: BookingCommand) -> bool:
     """Whether the projection would take what the engine refuses: then the refusal must not stand.
 
-    A worker that dies between a commit and Temporal's hearing of it leaves a workflow that remembers less than is
-    stored, until it gets its next turn; what it refuses meanwhile it may take then.
+    Temporal that dies between a commit and its hearing of it leaves a workflow that knows less than is stored.
     """
     async with autocommit(parts.engine) as conn:
         stored = await bookings.find_state(conn, ref.business_id, ref.booking_id)
@@ -158,6 +172,13 @@ def _actors(caller: Caller, row: Row) -> list[Actor]:
         provider_id=row["provider_id"],
         customer_user_id=row["customer_user_id"],
     )
+
+
+async def confirm(parts: Parts, row: Row) -> None:
+    """Note that the booking's workflow has answered with this version. What is not noted is looked into later."""
+    with contextlib.suppress(Exception):
+        async with autocommit(parts.engine) as conn:
+            await unconfirmed.confirm(conn, row["id"], row["version"])
 
 
 async def _remark(parts: Parts, row: Row, reason: str | None) -> UUID | None:

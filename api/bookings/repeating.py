@@ -70,14 +70,14 @@ async def give_once(parts: Parts, request: Request, order: Order, key: str) -> A
     if (first := _answered(keyed, seen.answer)) is not None:
         return first
     if seen.is_applied and (done := await _applied(keyed)) is not None:
-        return await _settled(keyed, done)
+        return await _settled(keyed, done, is_confirmed=False)
     try:
         return await _give(keyed)
     except HoldfastError:
         # A booking that this very command has just changed refuses it when it is given again.
         if (done := await _applied(keyed)) is None:
             raise
-        return await _settled(keyed, done)
+        return await _settled(keyed, done, is_confirmed=False)
 
 
 async def _give(keyed: _Keyed) -> Answer:
@@ -87,7 +87,7 @@ async def _give(keyed: _Keyed) -> Answer:
         return await _answer_of_rival(keyed)
     async with _ending_turn(keyed):
         after = await carry_out(keyed.parts, keyed.exchange, granted, keyed.name, turn)
-        return await _settled(keyed, after)
+        return await _settled(keyed, after, is_confirmed=True)
 
 
 async def _take_turn(keyed: _Keyed, business_id: UUID) -> str | None:
@@ -173,14 +173,29 @@ async def _applied(keyed: _Keyed) -> Row | None:
     return row
 
 
-async def _settled(keyed: _Keyed, row: Row) -> Answer:
-    """Store the answer, and give what is stored: another request may have been quicker, and is audited."""
+async def _settled(keyed: _Keyed, row: Row, *, is_confirmed: bool) -> Answer:
+    """Store the answer, and give what is stored: another request may have been quicker, and is audited.
+
+    Where the workflow has not answered, it may not know the step, and is told.
+    """
+    if not is_confirmed:
+        with contextlib.suppress(EngineUnavailableError):  # the worker's recovery tells it later
+            await keyed.parts.gateway.catch_up(row["id"], by="resend")
     exchange = keyed.exchange
     exchange.business_id, exchange.object_id = row["business_id"], str(row["id"])
     answer = answer_of(row, exchange, keyed.name)
     line = trail.entry_of(keyed.request, "done")
     async with autocommit(keyed.parts.engine) as conn:
-        is_first = await command_keys.settle(conn, row["business_id"], keyed.scope, keyed.key, answer, line)
+        is_first = await command_keys.settle(
+            conn,
+            row["business_id"],
+            keyed.scope,
+            keyed.key,
+            answer,
+            line,
+            booking_id=row["id"],
+            confirmed_version=row["version"] if is_confirmed else None,
+        )
         stored = None if is_first else await idempotency.find(conn, keyed.scope, keyed.key)
     exchange.is_audited = True
     return stored or answer

@@ -14,10 +14,10 @@ from domain.commands import BookingCommand
 from domain.errors import ERRORS_BY_CODE, EngineUnavailableError, HoldfastError
 from domain.lifecycle import Command
 from domain.steps import BookingRef, BookingStart
-from runtime.metrics import COMMANDS
+from runtime.metrics import CAUGHT_UP, COMMANDS
 from runtime.temporal import is_outage
 from workflows.booking import BookingWorkflow
-from workflows.launch import with_start
+from workflows.launch import tell_to_catch_up, with_start
 from workflows.reconciliation import start_reconciliation
 
 _log = structlog.get_logger()
@@ -63,6 +63,22 @@ class EngineGateway:
             raise
         COMMANDS.labels(command.kind, "done").inc()
         return state
+
+    async def catch_up(self, booking_id: UUID, *, by: str) -> None:
+        """Have the booking's workflow read from the database what it may not know; nothing if none runs.
+
+        `by` says for the metrics who found that.
+
+        Raises:
+            EngineUnavailableError: Temporal is away.
+        """
+        try:
+            await tell_to_catch_up(self._client, booking_id)
+        except (RPCError, RuntimeError) as error:
+            if isinstance(error, RPCError) or is_outage(error):
+                raise EngineUnavailableError from error
+            raise
+        CAUGHT_UP.labels(by).inc()
 
     async def ping(self) -> None:
         """Ask Temporal for a sign of life; raises whatever the client says when there is none."""

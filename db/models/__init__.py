@@ -19,6 +19,7 @@ from db.models.scheduling import (
     IdempotencyKey,
     Remark,
     Reservation,
+    UnconfirmedCommand,
 )
 from db.models.tenancy import Business, BusinessOrigin, Membership, User
 from db.models.traffic import AuditEntry, RateCounter
@@ -61,6 +62,7 @@ __all__ = [
     "ServiceArea",
     "Session",
     "TimeOff",
+    "UnconfirmedCommand",
     "User",
     "WebhookEndpoint",
     "WeeklyHours",

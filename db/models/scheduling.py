@@ -210,6 +210,20 @@ class BookingHistory(Base):
     occurred_at: Mapped[Moment]
 
 
+class UnconfirmedCommand(Base):
+    """A command's step of which it is not known that the workflow knows it; see `db.repositories.unconfirmed`."""
+
+    __tablename__ = "unconfirmed_commands"
+    __table_args__ = (
+        ForeignKeyConstraint(["business_id", "booking_id"], ["bookings.business_id", "bookings.id"]),
+    )
+
+    booking_id: Mapped[UUID] = mapped_column(primary_key=True)
+    sequence: Mapped[int] = mapped_column(primary_key=True)
+    business_id: Mapped[UUID]
+    recorded_at: Mapped[Moment] = mapped_column(server_default=text("clock_timestamp()"))
+
+
 class Event(Base):
     """An outgoing event in the shape of CloudEvents 1.0, committed with the step that it tells of."""
 

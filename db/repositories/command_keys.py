@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.repositories.audit import ADD_AFTER, Entry, line_parameters
 from db.repositories.idempotency import Answer, answer_parameters, as_answer
 from db.repositories.rows import execute, row, row_or_none
+from db.repositories.unconfirmed import CONFIRM
 from runtime.ids import new_id
 
 IN_FLIGHT: Final = 102
@@ -92,17 +93,30 @@ WITH settled AS (
         response = excluded.response, status = excluded.status, headers = excluded.headers
     WHERE idempotency_keys.request_hash = excluded.request_hash AND idempotency_keys.status IN (102, 503)
     RETURNING 1
-), audited AS ({audited})
+), audited AS ({audited}), confirmed AS ({confirmed})
 SELECT 1 FROM settled
 """
-_SETTLE = text(_SETTLED.format(audited=ADD_AFTER.format(after="settled")))
+_SETTLE = text(_SETTLED.format(audited=ADD_AFTER.format(after="settled"), confirmed=CONFIRM))
 
 
 async def settle(
-    conn: AsyncConnection, business_id: UUID, scope: str, key: str, answer: Answer, line: Entry
+    conn: AsyncConnection,
+    business_id: UUID,
+    scope: str,
+    key: str,
+    answer: Answer,
+    line: Entry,
+    *,
+    booking_id: UUID,
+    confirmed_version: int | None,
 ) -> bool:
-    """Remember the answer, and add the line of the audit log with it; False when the key has one, which stands."""
+    """Remember the answer, and add the line of the audit log with it; False when the key has one, which stands.
+
+    `confirmed_version` is the booking's version as its workflow has answered it; none: the answer was found in the
+    history, and what the workflow knows is open.
+    """
     parameters = answer_parameters(business_id, scope, key, answer) | line_parameters(line)
+    parameters |= {"booking_id": booking_id, "confirmed_version": confirmed_version}
     return await row_or_none(conn, _SETTLE, parameters) is not None
 
 

@@ -24,7 +24,7 @@ from domain.errors import HoldfastError, NotFoundError
 from domain.events import SCHEMA_VERSION, SOURCE, event_type
 from domain.lifecycle import Role
 from domain.search import Search, Terms
-from domain.steps import Hold, Outcome, Step, StepKind, StepResult
+from domain.steps import CatchUp, Hold, Outcome, Step, StepKind, StepResult
 from domain.zones import epoch
 from runtime.ids import new_id
 
@@ -71,6 +71,20 @@ async def _found(conn: AsyncConnection, business_id: UUID, step: Step) -> StepRe
         ahead = tuple(traces["commands_ahead"])
         return StepResult(outcome=Outcome.STALE, state=state, applied_command_ids=ahead)
     return StepResult(outcome=Outcome.REPEATED, state=state) if traces["command_applied"] else None
+
+
+async def find_ahead(conn: AsyncConnection, business_id: UUID, known: CatchUp) -> StepResult:
+    """The booking as it is stored, and the commands behind the steps after the version that is known.
+
+    Raises:
+        NotFoundError: there is no such booking.
+    """
+    state = await bookings.find_state(conn, business_id, known.booking_id)
+    if state is None:
+        raise NotFoundError(f"There is no booking {known.booking_id}.")
+    place = {"business_id": business_id, "booking_id": known.booking_id, "sequence": known.version + 1}
+    traces = await row(conn, _TRACES, place | {"key": "", "command_id": None})
+    return StepResult(outcome=Outcome.STALE, state=state, applied_command_ids=tuple(traces["commands_ahead"]))
 
 
 async def _after(conn: AsyncConnection, business_id: UUID, step: Step) -> tuple[BookingState, Choice | None]:
@@ -260,6 +274,9 @@ WITH booking AS (
             'status', CAST(:status AS text)),
         :schema_version
     FROM booking
+), unconfirmed AS (
+    INSERT INTO unconfirmed_commands (booking_id, sequence, business_id)
+    SELECT id, :sequence, :business_id FROM booking WHERE CAST(:command_id AS text) IS NOT NULL
 )
 SELECT id FROM booking
 """)

@@ -3,13 +3,14 @@
 The look-ups return ids alone, and each id comes with its tenant.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories.rows import execute, row, rows
+from db.repositories.rows import Row, execute, row, rows
 from domain.steps import BookingRef
 
 _UNSTARTED = text("""
@@ -32,6 +33,11 @@ ORDER BY business_id, id LIMIT :limit
 _STILL_OPEN = text("""
 SELECT id AS booking_id, business_id FROM bookings
 WHERE id = ANY(CAST(:ids AS uuid[])) AND status NOT IN ('completed', 'cancelled')
+""")
+
+_COMPARABLE = text("""
+SELECT id AS booking_id, business_id, status, version, provider_id, starts_at, needs_attention, updated_at
+FROM bookings WHERE id = ANY(CAST(:ids AS uuid[]))
 """)
 
 FIRST_ID = UUID(int=0)
@@ -60,6 +66,11 @@ async def list_open_after(conn: AsyncConnection, *, after: BookingRef, limit: in
 async def list_still_open(conn: AsyncConnection, ids: list[UUID]) -> list[BookingRef]:
     """Those of the bookings that have not ended."""
     return [BookingRef(**row) for row in await rows(conn, _STILL_OPEN, {"ids": ids})]
+
+
+async def list_comparable(conn: AsyncConnection, ids: Sequence[UUID]) -> Sequence[Row]:
+    """Of these bookings what their workflows show as well."""
+    return await rows(conn, _COMPARABLE, {"ids": list(ids)})
 
 
 # The limit is written out: a plan that does not know how few are wanted reads the whole table.
