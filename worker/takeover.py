@@ -14,9 +14,8 @@ from temporalio.client import Client
 from db.engine import autocommit
 from db.repositories import unconfirmed
 from db.repositories.unconfirmed import Unconfirmed
-from domain.steps import BookingStart
 from runtime.metrics import CAUGHT_UP
-from workflows.launch import start_booking, tell_to_catch_up
+from workflows.launch import tell_to_catch_up
 
 _log = structlog.get_logger()
 
@@ -52,9 +51,8 @@ class Takeover:
 
     async def _tell(self, one: Unconfirmed) -> None:
         ref = one.ref
-        if one.is_open:  # its workflow runs, or is started from what is stored
-            await start_booking(self._client, BookingStart(booking_id=ref.booking_id, business_id=ref.business_id))
+        # A workflow that does not run reads the booking when it starts, whoever starts it.
         await tell_to_catch_up(self._client, ref.booking_id)
         CAUGHT_UP.labels("recovery").inc()
         async with autocommit(self._engine) as conn:
-            await unconfirmed.confirm(conn, ref.booking_id, one.version)
+            await unconfirmed.confirm(conn, ref.business_id, ref.booking_id, one.version)

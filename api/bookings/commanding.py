@@ -178,7 +178,7 @@ async def confirm(parts: Parts, row: Row) -> None:
     """Note that the booking's workflow has answered with this version. What is not noted is looked into later."""
     with contextlib.suppress(Exception):
         async with autocommit(parts.engine) as conn:
-            await unconfirmed.confirm(conn, row["id"], row["version"])
+            await unconfirmed.confirm(conn, row["business_id"], row["id"], row["version"])
 
 
 async def _remark(parts: Parts, row: Row, reason: str | None) -> UUID | None:

@@ -26,40 +26,34 @@ class Unconfirmed:
     ref: BookingRef
     version: int
     """Of the last such step."""
-    is_open: bool
-    """Whether the booking goes on."""
 
 
 CONFIRM = """
 DELETE FROM unconfirmed_commands
-WHERE booking_id = :booking_id AND sequence <= CAST(:confirmed_version AS integer)
+WHERE business_id = :business_id AND booking_id = :booking_id AND sequence <= CAST(:confirmed_version AS integer)
 """
 """Part of a statement: the workflow knows the booking at this version; none: it is not known what it knows."""
 
 _CONFIRM = text(CONFIRM)
 
 _LIST = text("""
-SELECT u.booking_id, u.business_id, max(u.sequence) AS version,
-       b.status NOT IN ('completed', 'cancelled') AS is_open
-FROM unconfirmed_commands u JOIN bookings b ON b.id = u.booking_id
-WHERE u.recorded_at < clock_timestamp() - CAST(:age AS interval)
-GROUP BY u.booking_id, u.business_id, b.status
-ORDER BY min(u.recorded_at) LIMIT :limit
+SELECT booking_id, business_id, max(sequence) AS version
+FROM unconfirmed_commands
+WHERE recorded_at < clock_timestamp() - CAST(:age AS interval)
+GROUP BY booking_id, business_id
+ORDER BY min(recorded_at) LIMIT :limit
 """)
 
 
-async def confirm(conn: AsyncConnection, booking_id: UUID, version: int) -> None:
+async def confirm(conn: AsyncConnection, business_id: UUID, booking_id: UUID, version: int) -> None:
     """Note that the booking's workflow knows it at this version, and so every step before."""
-    await execute(conn, _CONFIRM, {"booking_id": booking_id, "confirmed_version": version})
+    parameters = {"business_id": business_id, "booking_id": booking_id, "confirmed_version": version}
+    await execute(conn, _CONFIRM, parameters)
 
 
 async def list_unconfirmed(conn: AsyncConnection, *, age: timedelta, limit: int) -> Sequence[Unconfirmed]:
     """Bookings with a step older than `age` that nobody has confirmed, the longest waiting first."""
     return [
-        Unconfirmed(
-            BookingRef(booking_id=found["booking_id"], business_id=found["business_id"]),
-            found["version"],
-            found["is_open"],
-        )
+        Unconfirmed(BookingRef(booking_id=found["booking_id"], business_id=found["business_id"]), found["version"])
         for found in await rows(conn, _LIST, {"age": age, "limit": limit})
     ]
