@@ -130,19 +130,20 @@ def _expected(call: Call) -> tuple[str, str | None]:
 )
 def one_step_per_command(evidence: Evidence) -> _Found:
     taken: dict[tuple[str, int], str] = {}
-    possible: Counter[tuple[str, str, str | None, str]] = Counter()
-    for call in evidence.calls:
-        if call.operation not in COMMANDS or call.booking_id is None:
-            continue
+    commands = [call for call in evidence.calls if call.operation in COMMANDS and call.booking_id is not None]
+    for call in commands:
         versions = {version for version, _ in _distinct(call)}
         if len(versions) > 1:
             yield call.booking_id, f"{call.operation} under one key was answered as versions {sorted(versions)}"
         for version in versions:
-            other = taken.setdefault((call.booking_id, version), call.id)
+            other = taken.setdefault((str(call.booking_id), version), call.id)
             if other != call.id:
                 yield call.booking_id, f"version {version} was the answer to two commands"
-        if not call.is_refused:
-            possible[_effect_of(call)] += 1
+    yield from _more_steps_than_commands(evidence, commands)
+
+
+def _more_steps_than_commands(evidence: Evidence, commands: list[Call]) -> _Found:
+    possible = Counter(_effect_of(call) for call in commands if not call.is_refused)
     made = Counter(_effect_of_step(row) for row in evidence.facts.steps if row["actor_role"] != "system")
     for effect, count in made.items():
         if effect[1] != "created" and count > possible[effect]:
@@ -182,3 +183,15 @@ def released_hold(evidence: Evidence) -> _Found:
         hold_id = call.path.rpartition("/")[-1]
         if call.successes and hold_id in reserved:
             yield None, f"the hold {hold_id} was given back and still keeps its time"
+
+
+@invariant("answered-at-last", "who asks again with the same key is told in the end what became of it")
+def answered_at_last(evidence: Evidence) -> _Found:
+    for call in evidence.calls:
+        if call.is_open:
+            last = call.attempts[-1]
+            told = last.error or f"{last.status} {last.code or ''}".strip()
+            yield (
+                call.booking_id,
+                f"{call.operation} was sent {len(call.attempts)} times, and last answered {told}",
+            )

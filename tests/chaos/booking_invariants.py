@@ -142,6 +142,10 @@ def overdue(evidence: Evidence) -> _Found:
     for booking in evidence.facts.bookings:
         for wrong in _late(booking, at):
             yield booking["id"], wrong
+    yield from _late_rows(evidence, at)
+
+
+def _late_rows(evidence: Evidence, at: datetime) -> _Found:
     for effect in evidence.facts.effects:
         due = effect["next_attempt_at"] or effect["last_attempt_at"] or effect["due_at"]
         if effect["state"] in ("pending", "running", "retrying") and due < at - _EFFECT_LATE:
@@ -178,14 +182,17 @@ def reminders(evidence: Evidence) -> _Found:
     for (booking_id, _, minutes), channels in written.items():
         if len(set(channels)) < len(channels):
             yield booking_id, f"was reminded {len(channels)} times, {minutes} minutes before"
+    at = evidence.facts.at
     for booking in evidence.facts.bookings:
-        if booking["status"] not in _NOT_STARTED:
-            continue
+        for minutes, due in _fell_due(booking, at):
+            if (booking["id"], booking["starts_at"], minutes) not in written:
+                yield booking["id"], f"the reminder of {minutes} minutes before was due {_ago(due, at)}"
+
+
+def _fell_due(booking: dict[str, Any], at: datetime) -> Iterator[tuple[int, datetime]]:
+    """Reminders whose time has come, as minutes before the start and moment."""
+    if booking["status"] in _NOT_STARTED:
         for minutes in booking["policy"]["reminder_minutes"]:
             due = booking["starts_at"] - timedelta(minutes=minutes)
-            fell_due = booking["planned_from"] <= due < evidence.facts.at - LATE
-            if fell_due and (booking["id"], booking["starts_at"], minutes) not in written:
-                yield (
-                    booking["id"],
-                    f"the reminder of {minutes} minutes before was due {_ago(due, evidence.facts.at)}",
-                )
+            if booking["planned_from"] <= due < at - LATE:
+                yield minutes, due

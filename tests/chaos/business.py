@@ -1,4 +1,4 @@
-"""The business of one cell: its own people, services, vendor accounts and reminders, so that its facts are its own."""
+"""The business of one cell: its own people, services, accounts and reminders, so that its facts are its own."""
 
 import math
 from dataclasses import dataclass, field

@@ -55,7 +55,7 @@ _QUIET_END: Final = 10.0
 """Load that goes on behind the last fault: by it recovery is measured."""
 
 
-def _every(fault: Fault, first: float, pause: float, times: int, lasts: float = 0.0, **rest: object) -> "_Plan":
+def _every(fault: Fault, first: float, pause: float, times: int, lasts: float = 0.0) -> "_Plan":
     return tuple(Scheduled(first + number * (pause + lasts), fault) for number in range(times))
 
 
@@ -134,14 +134,38 @@ MATRIX: Final[tuple[Cell, ...]] = (
     _cell("clock-worker", _every(Kill("api"), 6, 8, 2), setting=Setting.WORKER_CLOCK),
 )
 
-SHORT: Final = ("kill-worker+temporal", "stop-backend-6s", "vendors-lose-replies")
-"""The part that the suite runs."""
+SHORT: Final[tuple[Cell, ...]] = (
+    _cell(
+        "short-kills",
+        (
+            Scheduled(4, Kill("worker", "temporal")),
+            Scheduled(9, Kill("api")),
+            Scheduled(13, Kill("postgres")),
+        ),
+    ),
+    _cell(
+        "short-stops",
+        (
+            Scheduled(3, FreezeBackends(seconds=6)),
+            Scheduled(10, Freeze("worker", seconds=3)),
+            Scheduled(14, Freeze("temporal", seconds=3)),
+        ),
+        3,
+    ),
+    _cell(
+        "short-vendors",
+        (Scheduled(3, VendorsMisbehave("reply_lost", seconds=8)), Scheduled(7, Kill("worker"))),
+        4,
+        reminders=True,
+    ),
+)
+"""The part that the test suite runs."""
 
 
 def cell_named(name: str) -> Cell:
-    """The cell of the matrix that is called so.
+    """The cell that is called so.
 
     Raises:
         KeyError: there is none.
     """
-    return {cell.name: cell for cell in MATRIX}[name]
+    return {cell.name: cell for cell in (*MATRIX, *SHORT)}[name]

@@ -1,4 +1,4 @@
-"""A patient client: what has no answer is asked again with the same key, for a while; all of it is written down."""
+"""A patient client: what has no answer is asked again with the same key, and all of it is written down."""
 
 import asyncio
 import random
@@ -13,7 +13,7 @@ from tests.chaos.business import Business
 from tests.chaos.history import IN_FLIGHT, History, Json
 
 TIMEOUT_SECONDS: Final = 40.0
-PATIENCE_SECONDS: Final = 100.0
+PATIENCE_SECONDS: Final = 75.0
 _LONGEST_PAUSE: Final = 3.0
 _EAGER: Final = 0.3
 """The share of clients that come back at once after a 503."""

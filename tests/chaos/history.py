@@ -1,4 +1,4 @@
-"""The clients' own record: every request and every answer as a line of JSON. `docs/chaos-history.md` has the format.
+"""The clients' own record: every request and answer as a line of JSON. `docs/chaos-history.md` has the format.
 
 The checkers read nothing else about the clients, so anybody can check a stored file with a checker of their own.
 """

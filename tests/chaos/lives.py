@@ -77,7 +77,9 @@ class Life:
         if kind in ("held", "released"):
             hold = await self._hold(body)
             if hold is None or kind == "released":
-                return None if hold is None else await self._release(hold)
+                if hold is not None:
+                    await self._release(hold)
+                return None
             body |= {"hold_id": hold["id"], "provider_id": hold["provider_id"]}
         if kind == "paid":
             body["payment"] = {"method": _GOOD_CARD}

@@ -28,6 +28,7 @@ from dev.settings import DevSettings
 from dev.stack import Stack
 from dev.supervisor import Supervisor
 from runtime.settings import Settings
+from tests.chaos.disk import small_disk
 
 TARGETS: Final = ("api", "worker", "temporal", "postgres")
 _TOKEN_MINUTES: Final = 12 * 60
@@ -95,9 +96,14 @@ class Site:
         end = asyncio.get_running_loop().time() + _WELL_SECONDS
         async with httpx.AsyncClient(timeout=3, trust_env=False) as http:
             while asyncio.get_running_loop().time() < end:
-                if all([await _is_ready(http, url) for url in self.api_urls]) and self.pid("worker"):
+                if all([await _is_ready(http, url) for url in self.api_urls]) and self._works:
                     return
                 await asyncio.sleep(0.2)
+
+    @property
+    def _works(self) -> bool:
+        others = [name for name, service in self._others.items() if isinstance(service, OtherWorker)]
+        return any(self.pid(name) for name in ("worker", *others))
 
     @asynccontextmanager
     async def beside(self, *services: Service) -> AsyncIterator[None]:
@@ -167,14 +173,13 @@ async def _is_ready(http: httpx.AsyncClient, url: str) -> bool:
 
 
 @asynccontextmanager
-async def running_site(home: Path | None = None) -> AsyncIterator[Site]:
-    """A stack of its own on free ports, with vendors and without rate limits; what dies is restarted.
-
-    `home` is a folder with a short path; none: a temporary one that is deleted afterwards.
-    """
-    folder = home or Path(tempfile.mkdtemp(prefix="hf-chaos-"))
+async def running_site(*, on_small_disk: bool = False) -> AsyncIterator[Site]:
+    """A stack of its own on free ports, with vendors and without rate limits; what dies is restarted."""
+    folder = Path(tempfile.mkdtemp(prefix="hf-chaos-"))  # a short path: PostgreSQL's socket lives in it
     try:
         async with AsyncExitStack() as resources:
+            if on_small_disk:
+                await resources.enter_async_context(small_disk(folder))
             environment = resources.enter_context(pytest.MonkeyPatch.context())
             environment.delenv("TEMPORAL_ADDRESS", raising=False)
             environment.setenv("HOLDFAST_RATE_LIMIT_PER_MINUTE", "0")
@@ -187,5 +192,4 @@ async def running_site(home: Path | None = None) -> AsyncIterator[Site]:
             keys = Settings(jwt_key_file=str(stack.home.jwt_key), access_token_minutes=_TOKEN_MINUTES)
             yield Site(stack, temporal, load_tokens(keys), engine)
     finally:
-        if home is None:
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)

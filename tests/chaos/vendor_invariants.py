@@ -64,22 +64,26 @@ def jobs(evidence: Evidence) -> _Found:
     effects = defaultdict(list)
     for row in evidence.facts.effects:
         if row["lane"] == "job":
-            effects[row["booking_id"]].append(row)
+            effects[row["booking_id"]].append(row["state"])
     accepted = {row["booking_id"] for row in evidence.facts.steps if row["new_status"] == "accepted"}
     for booking in evidence.facts.bookings:
-        booking_id, own = booking["id"], effects[booking["id"]]
-        if booking_id in accepted and not own:
+        booking_id, states = booking["id"], set(effects[booking["id"]])
+        if booking_id in accepted and not states:
             yield booking_id, "was accepted, and no job was asked for"
         if made[booking_id] > 1:
             yield booking_id, f"has {made[booking_id]} jobs"
-        if any(row["state"] != "done" for row in own):
-            continue
-        if own and not made[booking_id]:
-            yield booking_id, "its job is noted as made and is not there"
-        elif booking["status"] == "cancelled" and last.get(booking_id, "job.cancel") != "job.cancel":
-            yield booking_id, "is cancelled, and its job is not"
-        elif booking["status"] != "cancelled" and last.get(booking_id) == "job.cancel":
-            yield booking_id, f"is {booking['status']}, and its job is cancelled"
+        if states == {"done"} and (wrong := _wrong_job(booking, last.get(booking_id))):
+            yield booking_id, wrong
+
+
+def _wrong_job(booking: Json, last_action: str | None) -> str | None:
+    """Of a booking whose every effect on its job is done."""
+    is_cancelled = last_action == "job.cancel"
+    if last_action is None:
+        return "its job is noted as made and is not there"
+    if is_cancelled == (booking["status"] == "cancelled"):
+        return None
+    return f"is {booking['status']}, and its job is {'cancelled' if is_cancelled else 'not'}"
 
 
 @invariant("payments", "money is taken once, for a booking, and none is kept of one that failed")
@@ -92,7 +96,7 @@ def payments(evidence: Evidence) -> _Found:
     moved: dict[str, Counter[str]] = defaultdict(Counter)
     for entry in _applied(evidence, "stripe", "authorize", "capture", "void", "refund"):
         moved[str(entry["key"])][entry["action"]] += entry["detail"]["amount"]
-    for booking_id, money in moved.items():
+    for booking_id in moved:
         if booking_id not in stored:
             yield booking_id, "money was moved for it that nothing stored asked for"
     for booking_id, payment in stored.items():
@@ -102,23 +106,30 @@ def payments(evidence: Evidence) -> _Found:
 
 
 def _wrong_payment(booking: Json, payment: Json, money: Counter[str]) -> Iterator[str]:
-    amount = payment["amount_minor"]
-    if money["capture"] > amount and money["capture"] - money["refund"] > amount:
-        yield f"{money['capture']} was taken of {amount}"
-    for ours, theirs in (("captured_minor", "capture"), ("refunded_minor", "refund")):
-        if payment["state"] != "authorized" and payment[ours] != money[theirs] and not money["void"]:
-            yield f"{theirs}: {payment[ours]} is stored, the gateway has {money[theirs]}"
-    outstanding = money["authorize"] - money["capture"] - money["void"]
+    amount, kept = payment["amount_minor"], money["capture"] - money["refund"]
+    if kept > amount:
+        yield f"{kept} was taken of {amount}"
+    if (payment["captured_minor"], payment["refunded_minor"]) != (money["capture"], money["refund"]):
+        stored = f"{payment['captured_minor']} taken, {payment['refunded_minor']} given back"
+        yield f"stored: {stored}; at the gateway: {money['capture']}, {money['refund']}"
     if booking["status"] == "cancelled":
-        kept = money["capture"] - money["refund"]
-        if kept != (payment["keep_minor"] or 0):
-            yield f"is cancelled, and {kept} is kept instead of {payment['keep_minor']}"
-        if outstanding > 0:
-            yield f"is cancelled, and {outstanding} is still promised"
-    if booking["status"] in ("accepted", "in_progress", "completed") and booking["payment"] == "authorized":
-        reopened = money["void"] or money["refund"]
-        if not reopened and money["capture"] != amount:
-            yield f"is {booking['status']}, and {money['capture']} was taken of {amount}"
+        yield from _wrong_end(payment, money, kept)
+    is_served = booking["status"] in ("accepted", "in_progress", "completed")
+    if (
+        is_served
+        and booking["payment"] == "authorized"
+        and kept != amount
+        and not (money["void"] or money["refund"])
+    ):
+        yield f"is {booking['status']}, and {kept} was taken of {amount}"
+
+
+def _wrong_end(payment: Json, money: Counter[str], kept: int) -> Iterator[str]:
+    promised = money["authorize"] - money["capture"] - money["void"]
+    if kept != (payment["keep_minor"] or 0):
+        yield f"is cancelled, and {kept} is kept instead of {payment['keep_minor']}"
+    if promised > 0:
+        yield f"is cancelled, and {promised} is still promised"
 
 
 @invariant("webhooks", "each event that is noted as delivered was, and nothing else")
