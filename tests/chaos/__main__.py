@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         "--planted",
         nargs="*",
         metavar="NAME",
-        help="plant the bugs of tests/chaos/planted, or those that are named, one at a time in a copy of the code, "
+        help="plant the bugs of tests/chaos/planted, or those that are named, one at a time in a copy of the code "
         "and say which cell and invariant caught each",
     )
     return parser

@@ -119,7 +119,7 @@ def _covers(row: dict[str, Any], booking: dict[str, Any]) -> bool:
 @invariant("one-workflow", "each open booking has a running workflow, an ended one has none")
 def one_workflow(evidence: Evidence) -> _Found:
     for booking in evidence.facts.bookings:
-        workflow = evidence.facts.workflows[booking["id"]]
+        workflow = evidence.facts.workflow(booking["id"])
         if (booking["status"] not in ENDED) != workflow.is_running:
             yield (
                 booking["id"],
@@ -130,7 +130,7 @@ def one_workflow(evidence: Evidence) -> _Found:
 @invariant("projection", "the projection equals the workflow's state")
 def projection(evidence: Evidence) -> _Found:
     for booking in evidence.facts.bookings:
-        workflow = evidence.facts.workflows[booking["id"]]
+        workflow = evidence.facts.workflow(booking["id"])
         stored = (booking["status"], booking["version"])
         if workflow.is_running and (workflow.status, workflow.version) != stored:
             yield booking["id"], f"PostgreSQL has {stored}, the workflow {(workflow.status, workflow.version)}"

@@ -64,6 +64,10 @@ class Facts:
     def booking(self, booking_id: str) -> Json | None:
         return next((row for row in self.bookings if row["id"] == booking_id), None)
 
+    def workflow(self, booking_id: str) -> Workflow:
+        """None was ever started: as one that does not run."""
+        return self.workflows.get(booking_id, Workflow(is_running=False))
+
     def steps_of(self, booking_id: str) -> list[Json]:
         return [row for row in self.steps if row["booking_id"] == booking_id]
 

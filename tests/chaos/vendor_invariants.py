@@ -100,7 +100,7 @@ def payments(evidence: Evidence) -> _Found:
         if booking_id not in stored:
             yield booking_id, "money was moved for it that nothing stored asked for"
     for booking_id, payment in stored.items():
-        if booking_id not in open_ones:
+        if booking_id in bookings and booking_id not in open_ones:
             for wrong in _wrong_payment(bookings[booking_id], payment, moved[booking_id]):
                 yield booking_id, wrong
 
