@@ -37,6 +37,47 @@ def _booking(evidence: Evidence, **members: object) -> None:
     evidence.facts.bookings[0] |= members
 
 
+def _held_time(evidence: Evidence) -> dict[str, object]:
+    later = timedelta(days=1)
+    row = evidence.facts.reservations[0]
+    times = {"begins": row["begins"] + later, "ends": row["ends"] + later}
+    return row | times | {"id": "h-1", "booking_id": None, "expires_at": NOW + timedelta(minutes=1)}
+
+
+def _rival(evidence: Evidence) -> dict[str, object]:
+    row = evidence.facts.reservations[0]
+    return row | {
+        "id": "r-9",
+        "session_id": "r-9",
+        "booking_id": "b-9",
+        "begins": row["begins"] + timedelta(minutes=30),
+    }
+
+
+def _swap_places(evidence: Evidence, first: int, second: int) -> None:
+    rows = evidence.facts.events
+    rows[first]["position"], rows[second]["position"] = rows[second]["position"], rows[first]["position"]
+
+
+def _without(evidence: Evidence, action: str) -> None:
+    evidence.facts.ledger[:] = [one for one in evidence.facts.ledger if one["action"] != action]
+
+
+def _money(action: str) -> dict[str, object]:
+    return entry("stripe", action, BOOKING, amount=100)
+
+
+def _late_reminder() -> dict[str, object]:
+    return message(CANCELLED, 3, "reminder", "customer") | {"created_at": NOW, "minutes_before": 5}
+
+
+def _mail_late(evidence: Evidence) -> None:
+    mail = next(row for row in evidence.facts.effects if row["key"] == MAIL)
+    mail.update(booking_id=CANCELLED, first_attempt_at=NOW, last_attempt_at=NOW)
+    sent = next(one for one in evidence.facts.ledger if one["key"] == MAIL)
+    sent["at"] = NOW.isoformat()
+
+
 BREAKS: list[tuple[str, str, Break]] = [
     ("answers", "500", lambda e: e.calls[0].attempts.append(attempt(500, number=2))),
     ("answers", "503 without Retry-After", lambda e: e.calls[0].attempts.append(attempt(503, number=2))),
@@ -103,47 +144,6 @@ BREAKS: list[tuple[str, str, Break]] = [
     ("quiet-after-cancel", "a reminder", lambda e: e.facts.messages.append(_late_reminder())),
     ("quiet-after-cancel", "a mail", _mail_late),
 ]
-
-
-def _held_time(evidence: Evidence) -> dict[str, object]:
-    later = timedelta(days=1)
-    row = evidence.facts.reservations[0]
-    times = {"begins": row["begins"] + later, "ends": row["ends"] + later}
-    return row | times | {"id": "h-1", "booking_id": None, "expires_at": NOW + timedelta(minutes=1)}
-
-
-def _rival(evidence: Evidence) -> dict[str, object]:
-    row = evidence.facts.reservations[0]
-    return row | {
-        "id": "r-9",
-        "session_id": "r-9",
-        "booking_id": "b-9",
-        "begins": row["begins"] + timedelta(minutes=30),
-    }
-
-
-def _swap_places(evidence: Evidence, first: int, second: int) -> None:
-    rows = evidence.facts.events
-    rows[first]["position"], rows[second]["position"] = rows[second]["position"], rows[first]["position"]
-
-
-def _without(evidence: Evidence, action: str) -> None:
-    evidence.facts.ledger[:] = [one for one in evidence.facts.ledger if one["action"] != action]
-
-
-def _money(action: str) -> dict[str, object]:
-    return entry("stripe", action, BOOKING, amount=100)
-
-
-def _late_reminder() -> dict[str, object]:
-    return message(CANCELLED, 3, "reminder", "customer") | {"created_at": NOW, "minutes_before": 5}
-
-
-def _mail_late(evidence: Evidence) -> None:
-    mail = next(row for row in evidence.facts.effects if row["key"] == MAIL)
-    mail.update(booking_id=CANCELLED, first_attempt_at=NOW, last_attempt_at=NOW)
-    sent = next(one for one in evidence.facts.ledger if one["key"] == MAIL)
-    sent["at"] = NOW.isoformat()
 
 
 def test_a_cell_where_all_is_in_order_violates_nothing() -> None:
