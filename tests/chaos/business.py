@@ -76,9 +76,7 @@ class Business:
         return {"Authorization": f"Bearer {self.tokens.issue(user_id, user_id)}"}
 
 
-async def make_business(
-    engine: AsyncEngine, tokens: Tokens, *, load_begins: datetime, cancellation_fee: int = 0
-) -> Business:
+async def make_business(engine: AsyncEngine, tokens: Tokens, *, load_begins: datetime) -> Business:
     """A business whose appointments are three days ahead and whose reminders fall due soon after `load_begins`."""
     first = (datetime.now(UTC) + _LEAD).replace(minute=0, second=0, microsecond=0)
     policy = Policy(reminder_minutes=_reminders(first, load_begins), hold_minutes=1)
@@ -124,7 +122,7 @@ async def _add_customer(conn: AsyncConnection, tenant: Tenant, number: int) -> U
     return user_id
 
 
-async def connect_vendors(business: Business, api_url: str, vendors_url: str) -> None:
+async def connect_vendors(business: Business, api_url: str, vendors_url: str, *, webhooks: bool) -> None:
     """Give it an account at each vendor, as its owner would, and tell the vendors where to call."""
     root = f"/v1/businesses/{business.slug}"
     headers = business.headers(business.member("owner"))
@@ -136,6 +134,8 @@ async def connect_vendors(business: Business, api_url: str, vendors_url: str) ->
         hook = {"url": shown["stripe"]["callback_url"], "secret": "whsec_chaos"}
         at = {"account": business.stripe}
         (await vendors.put("/stripe/control/endpoint", params=at, json=hook)).raise_for_status()
+        if not webhooks:
+            return
         url = f"{vendors_url}/webhook_receiver/hooks/{business.receiver}"
         made = (await owner.post(f"{root}/webhook-endpoints", json={"url": url})).raise_for_status().json()
         secret = {"secret": made["secret"]}

@@ -47,6 +47,8 @@ class Cell:
     seconds: float
     """How long new clients come."""
     setting: Setting = Setting.SHARED
+    webhooks: bool = True
+    """Whether the business is told of its events: a receiver refuses what an hour's wrong clock has signed."""
     reminders: bool = False
     """Begin so that reminders fall due in the middle of the load."""
 
@@ -131,7 +133,7 @@ MATRIX: Final[tuple[Cell, ...]] = (
     ),
     _cell("full-disk", _every(FillDisk(seconds=4), 6, 9, 2, 4), 4, setting=Setting.SMALL_DISK),
     _cell("clock-api", _every(Kill("worker"), 6, 8, 2), setting=Setting.API_CLOCK),
-    _cell("clock-worker", _every(Kill("api"), 6, 8, 2), setting=Setting.WORKER_CLOCK),
+    _cell("clock-worker", _every(Kill("api"), 6, 8, 2), setting=Setting.WORKER_CLOCK, webhooks=False),
 )
 
 SHORT: Final[tuple[Cell, ...]] = (

@@ -93,7 +93,8 @@ def _note_end(cell: Cell, error: DevError, report: Report, tell: Tell) -> None:
 
 
 async def _add(site: Site, outcome: Outcome, report: Report, tell: Tell) -> None:
-    outcome.sometimes = await counted(site.temporal, outcome.calls, outcome.facts)
+    logged = await asyncio.to_thread(site.new_lines)
+    outcome.sometimes = await counted(site.temporal, outcome.calls, outcome.facts, logged)
     row = await report.add(outcome, site.temporal)
     tell(
         f"    {row.requests} requests, {row.bookings} bookings, {row.available:.1%} available, "

@@ -56,7 +56,7 @@ async def run_cell(site: Site, cell: Cell, seed: str, folder: Path, tell: Tell, 
         await asyncio.sleep(_until_second(_BEGIN_AT_SECOND))
     load_begins = datetime.now(UTC) + timedelta(seconds=1)
     business = await make_business(site.engine, site.tokens, load_begins=load_begins)
-    await connect_vendors(business, site.api_urls[0], site.vendors_url)
+    await connect_vendors(business, site.api_urls[0], site.vendors_url, webhooks=cell.webhooks)
     history = History(folder / f"{cell.name}.jsonl")
     history.write("cell", cell=cell.name, seed=seed, business_id=str(business.id))
     try:

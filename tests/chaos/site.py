@@ -46,6 +46,7 @@ class Site:
         self.notes: list[str] = []
         """What was not possible here."""
         self._others: dict[str, Service] = {}
+        self._seen: dict[Path, int] = {}
 
     @property
     def api_urls(self) -> list[str]:
@@ -59,6 +60,16 @@ class Site:
     @property
     def logs(self) -> list[Path]:
         return sorted(self.stack.home.logs.rglob("*.log"))
+
+    def new_lines(self) -> bytes:
+        """What API and workers have logged since this was asked last."""
+        parts = []
+        for path in self.logs:
+            if path.stem in ("api", "worker"):
+                content = path.read_bytes()
+                parts.append(content[self._seen.get(path, 0) :])
+                self._seen[path] = len(content)
+        return b"".join(parts)
 
     def pid(self, name: str) -> int | None:
         """The process id of a service while it runs."""

@@ -18,6 +18,8 @@ from tests.chaos.history import Attempt, Call
 POINTS: Final = {
     "stale step": "a step met a newer history, and was decided anew",
     "repeated command": "a command was found in the history, and not applied again",
+    "booking taken over": "a workflow read from PostgreSQL a step that Temporal had lost",
+    "connection discarded": "a database connection in an unknown state was closed instead of used again",
     "resumed run": "a run took its state from PostgreSQL",
     "retried workflow task": "a workflow task was lost with its worker, or timed out",
     "re-sent effect": "an effect was attempted more than once",
@@ -32,16 +34,22 @@ POINTS: Final = {
     "reminder written": "a reminder fell due within a cell",
     "money refunded or voided": "a paid booking was cancelled",
 }
+_LOGGED: Final = {
+    "booking taken over": b'"booking_taken_over"',
+    "connection discarded": b'"database_connection_discarded"',
+}
+"""Points that the processes' logs tell of."""
 _EAGER_SECONDS: Final = 0.5
 _AT_ONCE: Final = 8
 _TIMEOUT: Final = timedelta(seconds=10)
 
 
-async def counted(client: Client, calls: list[Call], facts: Facts) -> dict[str, int]:
-    """How often each of the points was reached in a cell."""
+async def counted(client: Client, calls: list[Call], facts: Facts, logged: bytes) -> dict[str, int]:
+    """How often each of the points was reached in a cell; `logged` is what its processes wrote."""
     counts = Counter(dict.fromkeys(POINTS, 0))
     counts.update(_from_calls(calls))
     counts.update(_from_rows(facts))
+    counts.update({name: logged.count(words) for name, words in _LOGGED.items()})
     counts.update(await _from_histories(client, facts))
     return dict(counts)
 

@@ -144,6 +144,8 @@ def webhooks(evidence: Evidence) -> _Found:
             event_id = effect["subject"]["event_id"]
             if effect["state"] == "done" and not taken[event_id]:
                 yield effect["booking_id"], f"the event {event_id} is noted as delivered and was not"
+    if not any(row["kind"] == "deliver_webhook" for row in evidence.facts.effects):
+        return  # the business has no endpoint
     planned = {row["subject"]["event_id"] for row in evidence.facts.effects if row["kind"] == "deliver_webhook"}
     for event_id, event in events.items():
         if event["position"] is not None and event_id not in planned:
