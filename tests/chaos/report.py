@@ -10,12 +10,14 @@ from typing import Final
 from temporalio.client import Client
 
 from tests.chaos.answer_invariants import COMMANDS
+from tests.chaos.evidence import Violation
 from tests.chaos.history import Attempt
 from tests.chaos.run import Outcome
 from tests.chaos.sometimes import POINTS
 from tests.chaos.story import story_of
 
-_STORIES_OF_A_CELL: Final = 5
+_STORIES_OF_A_KIND: Final = 3
+_SHOWN_OF_A_KIND: Final = 5
 _HEAD: Final = (
     "cell",
     "requests",
@@ -85,15 +87,10 @@ class Report:
         self.rows.append(row)
         self.sometimes.update(outcome.sometimes)
         self.violated.update((outcome.cell, violation.invariant) for violation in outcome.violations)
-        seen: set[str] = set()
-        for violation in outcome.violations:
-            self.notes.append(
-                f"{outcome.cell}: {violation.invariant}: {violation.text} ({violation.booking_id or '-'})"
-            )
-            if violation.booking_id and violation.booking_id not in seen and len(seen) < _STORIES_OF_A_CELL:
-                seen.add(violation.booking_id)
-                told = await story_of(violation.booking_id, outcome.calls, outcome.facts, client)
-                self.stories.append(f"{outcome.cell}: {violation.invariant}: {violation.text}\n{told}")
+        self.notes += _told(outcome)
+        for booking_id, violation in _first_of_each_booking(outcome.violations).items():
+            told = await story_of(booking_id, outcome.calls, outcome.facts, client)
+            self.stories.append(f"{outcome.cell}: {violation.invariant}: {violation.text}\n{told}")
         self.write()
         return row
 
@@ -130,6 +127,29 @@ class Report:
         (self.folder / "report.txt").write_text(f"{self.text()}\n{stories}\n", encoding="utf-8")
         names = sorted({invariant for _, invariant in self.violated})
         (self.folder / "violated.json").write_text(json.dumps(names), encoding="utf-8")
+
+
+def _told(outcome: Outcome) -> list[str]:
+    """The violations of a cell, a line each, but for the many of one kind."""
+    lines = []
+    for name, count in Counter(violation.invariant for violation in outcome.violations).items():
+        found = [violation for violation in outcome.violations if violation.invariant == name]
+        shown = dict.fromkeys(f"{one.text} ({one.booking_id or '-'})" for one in found)
+        lines += [f"{outcome.cell}: {name}: {text}" for text in list(shown)[:_SHOWN_OF_A_KIND]]
+        if count > _SHOWN_OF_A_KIND:
+            lines.append(f"{outcome.cell}: {name}: {count} in all")
+    return lines
+
+
+def _first_of_each_booking(violations: Sequence[Violation]) -> dict[str, Violation]:
+    """Those whose story is told: of each invariant the first bookings."""
+    told: dict[str, Violation] = {}
+    counts: Counter[str] = Counter()
+    for one in violations:
+        if one.booking_id and one.booking_id not in told and counts[one.invariant] < _STORIES_OF_A_KIND:
+            told[one.booking_id] = one
+            counts[one.invariant] += 1
+    return told
 
 
 def row_of(outcome: Outcome) -> Row:
