@@ -53,87 +53,96 @@ class Cell:
     """Begin so that reminders fall due in the middle of the load."""
 
 
-_QUIET_END: Final = 10.0
-"""Load that goes on behind the last fault: by it recovery is measured."""
+_Plan = tuple[Scheduled, ...]
+
+_QUIET_END: Final = 6.0
+"""Seconds of load behind the last fault: by it recovery is measured."""
 
 
-def _every(fault: Fault, first: float, pause: float, times: int, lasts: float = 0.0) -> "_Plan":
+def _every(fault: Fault, times: int, pause: float, *, first: float = 3.0, lasts: float = 0.0) -> _Plan:
+    """A fault that lasts so long, again and again, with so long a pause between."""
     return tuple(Scheduled(first + number * (pause + lasts), fault) for number in range(times))
 
 
-_Plan = tuple[Scheduled, ...]
+def _in_turn(faults: tuple[Fault, ...], times: int, pause: float) -> _Plan:
+    return tuple(Scheduled(3.0 + number * pause, faults[number % len(faults)]) for number in range(times))
 
 
-def _cell(name: str, faults: _Plan, lasts: float = 0.0, **rest: object) -> Cell:
+def _cell(
+    name: str,
+    faults: _Plan,
+    lasts: float = 0.0,
+    *,
+    setting: Setting = Setting.SHARED,
+    reminders: bool = False,
+    webhooks: bool = True,
+) -> Cell:
     """A cell whose load ends some time behind the end of its last fault."""
-    end = max((one.at for one in faults), default=15.0) + lasts
-    return Cell(name, faults, end + _QUIET_END, **rest)  # type: ignore[arg-type]
+    end = max((one.at for one in faults), default=13.0) + lasts
+    return Cell(name, faults, end + _QUIET_END, setting, webhooks=webhooks, reminders=reminders)
 
 
-def _kills(name: str, *targets: str, times: int = 4, pause: float = 7.0) -> Cell:
-    return _cell(name, _every(Kill(*targets), 5, pause, times))
+def _kills(*targets: str, times: int = 6, pause: float = 5.0) -> Cell:
+    return _cell(f"kill-{'+'.join(targets)}", _every(Kill(*targets), times, pause))
 
 
 def _stops(target: str, seconds: float, times: int) -> Cell:
-    name = f"stop-{target}-{seconds:.0f}s"
-    return _cell(name, _every(Freeze(target, seconds=seconds), 5, 5, times, seconds), seconds)
+    fault = FreezeBackends(seconds=seconds) if target == "backend" else Freeze(target, seconds=seconds)
+    return _cell(f"stop-{target}-{seconds:.0f}s", _every(fault, times, 3, lasts=seconds), seconds)
 
 
-def _backend_stops(seconds: float, times: int) -> Cell:
-    plan = _every(FreezeBackends(seconds=seconds), 5, 3, times, seconds)
-    return _cell(f"stop-backend-{seconds:.0f}s", plan, seconds)
+def _stops_then_kill(target: str) -> Cell:
+    plan = _every(FreezeThenKill(target, seconds=8), 2, 4, lasts=8)
+    return _cell(f"stop-{target}-then-kill", plan, 8)
 
 
 def _vendors(name: str, mood: str) -> Cell:
-    return _cell(name, _every(VendorsMisbehave(mood, seconds=5), 4, 3, 4, 5), 5)
+    return _cell(name, _every(VendorsMisbehave(mood, seconds=3), 5, 2, lasts=3), 3)
 
+
+_BOTH_WORKERS: Final[tuple[Fault, ...]] = (Kill("worker"), Kill("worker2"))
 
 MATRIX: Final[tuple[Cell, ...]] = (
     _cell("calm", ()),
-    _kills("kill-api", "api", times=5),
-    _kills("kill-worker", "worker", times=5),
-    _kills("kill-temporal", "temporal", times=5),
-    _kills("kill-postgres", "postgres", times=5),
-    _kills("kill-worker+temporal", "worker", "temporal", times=5),
-    _kills("kill-api+worker", "api", "worker"),
-    _kills("kill-postgres+temporal", "postgres", "temporal"),
-    _kills("kill-everything", *EVERYTHING, pause=10),
-    _cell("terminate-backends", _every(EndBackends(count=5), 3, 2, 14)),
-    _cell("kill-backend", _every(EndBackends(kill=True), 4, 6, 5)),
-    *(_stops(target, 6, 3) for target in EVERYTHING),
-    _backend_stops(6, 4),
-    *(_stops(target, 30, 1) for target in EVERYTHING),
-    _backend_stops(30, 1),
-    _cell("stop-temporal-then-kill", _every(FreezeThenKill("temporal", seconds=8), 5, 5, 2, 8), 8),
-    _cell("stop-worker-then-kill", _every(FreezeThenKill("worker", seconds=8), 5, 5, 2, 8), 8),
+    *(_kills(target) for target in EVERYTHING),
+    _kills("worker", "temporal"),
+    _kills("api", "worker", times=4, pause=6),
+    _kills("postgres", "temporal", times=4, pause=6),
+    _cell("kill-everything", _every(Kill(*EVERYTHING), 4, 8)),
+    _cell("terminate-backends", _every(EndBackends(count=5), 20, 1)),
+    _cell("kill-backend", _every(EndBackends(kill=True), 6, 5)),
+    *(_stops(target, 6, 3) for target in (*EVERYTHING, "backend")),
+    *(_stops(target, 30, 1) for target in (*EVERYTHING, "backend")),
+    _stops_then_kill("temporal"),
+    _stops_then_kill("worker"),
     _cell(
         "stop-temporal-20s-kill-worker",
-        (*_every(Freeze("temporal", seconds=20), 5, 0, 1), Scheduled(15, Kill("worker"))),
+        (Scheduled(3, Freeze("temporal", seconds=20)), Scheduled(13, Kill("worker"))),
         10,
     ),
-    _cell("flapping-worker", _every(Kill("worker"), 4, 3, 9)),
+    _cell("flapping-worker", _every(Kill("worker"), 11, 3)),
     _cell(
         "reminders",
-        (*_every(Kill("worker"), 14, 7, 2), *_every(Freeze("worker", seconds=4), 25, 0, 1)),
+        (*_every(Kill("worker"), 2, 7, first=14), Scheduled(25, Freeze("worker", seconds=4))),
         4,
         reminders=True,
     ),
-    _cell("pairs-stop-api", _every(Freeze("api", seconds=12), 5, 4, 2, 12), 12, setting=Setting.PAIRS),
-    _cell("pairs-stop-worker", _every(Freeze("worker", seconds=16), 5, 4, 2, 16), 16, setting=Setting.PAIRS),
-    _cell("pairs-kill-worker", _every(Kill("worker"), 5, 5, 5), setting=Setting.PAIRS),
-    _cell("restart-postgres", _every(Restart("postgres"), 5, 8, 3)),
-    _cell("restart-everything", _every(Restart("postgres", "temporal", "api", "worker"), 5, 15, 1), 10),
+    _cell("pairs-stop-api", _every(Freeze("api", seconds=12), 2, 3, lasts=12), 12, setting=Setting.PAIRS),
+    _cell("pairs-stop-worker", _every(Freeze("worker", seconds=16), 2, 3, lasts=16), 16, setting=Setting.PAIRS),
+    _cell("pairs-kill-workers", _in_turn(_BOTH_WORKERS, 6, 4), setting=Setting.PAIRS),
+    _cell("restart-postgres", _every(Restart("postgres"), 3, 7)),
+    _cell("restart-everything", _every(Restart("postgres", "temporal", "api", "worker"), 1, 0), 15),
     _vendors("vendors-lose-replies", "reply_lost"),
     _vendors("vendors-fail", "failing"),
     _vendors("vendors-hang", "hang"),
     _cell(
         "vendors-hang-kill-worker",
-        (*_every(VendorsMisbehave("hang", seconds=20), 4, 0, 1), *_every(Kill("worker"), 8, 8, 2)),
-        4,
+        (Scheduled(3, VendorsMisbehave("hang", seconds=16)), *_every(Kill("worker"), 2, 7, first=6)),
+        6,
     ),
-    _cell("full-disk", _every(FillDisk(seconds=4), 6, 9, 2, 4), 4, setting=Setting.SMALL_DISK),
-    _cell("clock-api", _every(Kill("worker"), 6, 8, 2), setting=Setting.API_CLOCK),
-    _cell("clock-worker", _every(Kill("api"), 6, 8, 2), setting=Setting.WORKER_CLOCK, webhooks=False),
+    _cell("full-disk", _every(FillDisk(seconds=4), 3, 5, lasts=4), 4, setting=Setting.SMALL_DISK),
+    _cell("clock-api", _every(Kill("worker"), 5, 4), setting=Setting.API_CLOCK),
+    _cell("clock-worker", _every(Kill("api"), 5, 4), setting=Setting.WORKER_CLOCK, webhooks=False),
 )
 
 SHORT: Final[tuple[Cell, ...]] = (
