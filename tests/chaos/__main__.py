@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.chaos.cells import MATRIX, SHORT, Cell, cell_named
 from tests.chaos.matrix import run_matrix
+from tests.chaos.run import Pace
 
 _EPILOG = """\
 Every cell keeps load on a real stack while faults strike it, waits until all is quiet, and compares four sources:
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     folder = options.keep or Path(tempfile.mkdtemp(prefix="holdfast-chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
-    return asyncio.run(run_matrix(cells, options.seed, folder, rate=options.rate))
+    return asyncio.run(run_matrix(cells, options.seed, folder, Pace(options.rate, options.patience)))
 
 
 def _cells(options: argparse.Namespace) -> list[Cell]:
@@ -62,6 +63,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", default=secrets.token_hex(4), help="decides every choice (default: a new one)")
     parser.add_argument("--short", action="store_true", help="only the part that the test suite runs")
     parser.add_argument("--rate", type=float, default=4.0, help="new clients a second (default: %(default)s)")
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=30.0,
+        help="seconds in which what is late may still come before it is a violation (default: %(default)s)",
+    )
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where records and report are written")
     parser.add_argument("--list", action="store_true", help="list the cells, and run none")
     parser.add_argument(

@@ -10,7 +10,7 @@ from dev.errors import DevError
 from tests.chaos.cells import Cell, Setting
 from tests.chaos.evidence import Violation
 from tests.chaos.report import Report
-from tests.chaos.run import Outcome, Tell, run_cell
+from tests.chaos.run import Outcome, Pace, Tell, run_cell
 from tests.chaos.settings import NotPossibleError, site_for
 from tests.chaos.site import Site, running_site
 from tests.chaos.sometimes import counted
@@ -36,7 +36,7 @@ class SharedStack:
         await self._resources.aclose()
 
 
-async def run_matrix(cells: Sequence[Cell], seed: str, folder: Path, *, rate: float, tell: Tell = print) -> int:
+async def run_matrix(cells: Sequence[Cell], seed: str, folder: Path, pace: Pace, tell: Tell = print) -> int:
     """Run them and print the report; 1 when an invariant was violated."""
     report = Report(seed, folder)
     tell(f"seed {seed}, {len(cells)} cells, records in {folder}")
@@ -44,7 +44,7 @@ async def run_matrix(cells: Sequence[Cell], seed: str, folder: Path, *, rate: fl
     try:
         for number, cell in enumerate(cells, 1):
             tell(f"[{number}/{len(cells)}] {cell.name}: {cell.seconds:.0f} s of load, {len(cell.faults)} faults")
-            await _run(cell, seed, report, shared, rate, tell)
+            await _run(cell, seed, report, shared, pace, tell)
     finally:
         await shared.close()
         report.write()
@@ -52,11 +52,11 @@ async def run_matrix(cells: Sequence[Cell], seed: str, folder: Path, *, rate: fl
     return 1 if report.has_violations else 0
 
 
-async def _run(cell: Cell, seed: str, report: Report, shared: SharedStack, rate: float, tell: Tell) -> None:
+async def _run(cell: Cell, seed: str, report: Report, shared: SharedStack, pace: Pace, tell: Tell) -> None:
     try:
         needs_own = cell.setting is Setting.SMALL_DISK
         async with site_for(cell.setting, None if needs_own else await shared.site()) as site:
-            outcome = await _run_while_it_lives(site, cell, seed, report, rate, tell)
+            outcome = await _run_while_it_lives(site, cell, seed, report, pace, tell)
             if outcome is None:
                 await _keep_logs(site, report.folder / f"{cell.name}-logs")
             else:
@@ -70,10 +70,10 @@ async def _run(cell: Cell, seed: str, report: Report, shared: SharedStack, rate:
 
 
 async def _run_while_it_lives(
-    site: Site, cell: Cell, seed: str, report: Report, rate: float, tell: Tell
+    site: Site, cell: Cell, seed: str, report: Report, pace: Pace, tell: Tell
 ) -> Outcome | None:
     """None when the supervisor gives up."""
-    running = asyncio.create_task(run_cell(site, cell, seed, report.folder, tell, rate))
+    running = asyncio.create_task(run_cell(site, cell, seed, report.folder, tell, pace))
     failing = asyncio.create_task(site.stack.failed())
     await asyncio.wait({running, failing}, return_when=asyncio.FIRST_COMPLETED)
     if running.done():

@@ -22,6 +22,8 @@ from dev.programs import ROOT
 FOLDER: Final = Path(__file__).with_name("planted")
 _LEFT_OUT: Final = (".git", ".venv", "__pycache__", ".holdfast", ".mypy_cache", ".ruff_cache", ".pytest_cache")
 _LONGEST_SECONDS: Final = 900
+_PATIENCE_SECONDS: Final = "15"
+"""What the bug has spoilt does not come back: there is no use in waiting for it as long as a run does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,8 @@ def apply(bug: Bug, tree: Path, *, check: bool = False) -> str:
 
 async def _violated(tree: Path, cell: str, seed: str, folder: Path) -> tuple[str, ...]:
     """The invariants that are violated in the cell; also a stack that does not come up is one."""
-    command = (sys.executable, "-m", "tests.chaos", "--cell", cell, "--seed", seed, "--keep", str(folder))
+    options = {"--cell": cell, "--seed": seed, "--keep": str(folder), "--patience": _PATIENCE_SECONDS}
+    command = (sys.executable, "-m", "tests.chaos", *(word for pair in options.items() for word in pair))
     process = await asyncio.create_subprocess_exec(
         *command, cwd=tree, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )

@@ -20,15 +20,22 @@ from tests.chaos.site import Site
 
 CHECKERS: Final = (answer_invariants, booking_invariants, vendor_invariants)
 """The modules whose import registers the invariants."""
-RATE: Final = 4.0
-_QUIET_SECONDS: Final = 60.0
-_PATIENCE_SECONDS: Final = 30.0
-"""For what may be a moment late: a violation that is gone by then was none."""
+_QUIETS_IN_PATIENCE: Final = 2
 _SHIFT_SECONDS: Final = 0.5
 _BEGIN_AT_SECOND: Final = 40
 """Then the next full minute that is far enough away is 20 s off."""
 
 Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How hard, and how patiently."""
+
+    rate: float = 4.0
+    """New clients a second."""
+    patience: float = 30.0
+    """Seconds for what may be a moment late: a violation that is gone by then was none."""
 
 
 @dataclass(slots=True)
@@ -48,7 +55,7 @@ class Outcome:
     sometimes: dict[str, int] = field(default_factory=dict)
 
 
-async def run_cell(site: Site, cell: Cell, seed: str, folder: Path, tell: Tell, rate: float = RATE) -> Outcome:
+async def run_cell(site: Site, cell: Cell, seed: str, folder: Path, tell: Tell, pace: Pace) -> Outcome:
     """Run it against a stack that is well."""
     began = time.monotonic()
     await site.until_well()
@@ -60,10 +67,10 @@ async def run_cell(site: Site, cell: Cell, seed: str, folder: Path, tell: Tell, 
     history = History(folder / f"{cell.name}.jsonl")
     history.write("cell", cell=cell.name, seed=seed, business_id=str(business.id))
     try:
-        await _load_with_faults(site, business, history, cell, seed, rate, tell)
+        await _load_with_faults(site, business, history, cell, seed, pace.rate, tell)
     finally:
         history.close()
-    return await _judge(site, business, history, cell, seed, began)
+    return await _judge(site, business, history, cell, seed, began, pace.patience)
 
 
 def _until_second(second: int) -> float:
@@ -93,12 +100,14 @@ async def _strike(site: Site, history: History, one: Scheduled, number: int, tel
         history.write("healed", fault=one.fault.name, number=number)
 
 
-async def _judge(site: Site, business: Business, history: History, cell: Cell, seed: str, began: float) -> Outcome:
+async def _judge(
+    site: Site, business: Business, history: History, cell: Cell, seed: str, began: float, patience: float
+) -> Outcome:
     load_ended = time.monotonic()
     calls = calls_of(history.lines)
     await site.until_well()
-    await until_quiet(site, business, patience=_QUIET_SECONDS)
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    await until_quiet(site, business, patience=_QUIETS_IN_PATIENCE * patience)
+    deadline = time.monotonic() + patience
     while True:
         facts = await gather(site, business)
         found = violations(Evidence(calls, facts))
