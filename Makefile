@@ -9,7 +9,7 @@ LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv --quiet pip compile
 	--universal --generate-hashes --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop status demo test check openapi bench lock clean
+.PHONY: help run stop status demo test check openapi chaos bench lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ check: $(INSTALLED) ## Lint, check formatting, types, the import rule, the API's
 
 openapi: $(INSTALLED) ## Publish the API's contract in docs/openapi.json (BREAKING=1 even if it breaks clients)
 	$(PYTHON) -m dev.contract write $(if $(BREAKING),--breaking)
+
+chaos: $(INSTALLED) ## Check the guarantees under faults (ARGS="--cell NAME --seed N" for one, --help for more)
+	@exec $(PYTHON) -m tests.chaos $(ARGS)
 
 bench: $(INSTALLED) ## Measure Holdfast beside its bare floor
 	@exec $(PYTHON) -m bench $(ARGS)

@@ -1,0 +1,174 @@
+"""What is there after a cell: the business's rows in PostgreSQL, its workflows, and its vendors' ledgers."""
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+import httpx
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+
+from domain.booking import BookingState
+from domain.names import booking_workflow_id
+from tests.chaos.business import Business
+from tests.chaos.history import Json
+from tests.chaos.site import Site
+
+_AT_ONCE: Final = 12
+_QUERY_TIMEOUT: Final = timedelta(seconds=10)
+
+_TABLES: Final = {
+    "bookings": "SELECT * FROM bookings WHERE business_id = $1 ORDER BY id",
+    "steps": "SELECT * FROM booking_history WHERE business_id = $1 ORDER BY booking_id, sequence",
+    "reservations": """SELECT id, provider_id, booking_id, session_id, seat, expires_at,
+        lower(during) AS begins, upper(during) AS ends FROM reservations WHERE business_id = $1""",
+    "holds": "SELECT * FROM holds WHERE business_id = $1",
+    "messages": """SELECT id, booking_id, key, kind, audience, channel, state, booking_version, starts_at,
+        minutes_before, created_at, error FROM messages WHERE business_id = $1""",
+    "effects": "SELECT * FROM effects WHERE business_id = $1 ORDER BY id",
+    "payments": "SELECT * FROM payments WHERE business_id = $1",
+    "events": "SELECT id, type, subject, time, position, data FROM events WHERE business_id = $1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """A booking's workflow as Temporal has it."""
+
+    is_running: bool
+    status: str | None = None
+    """What its query says of the booking; none: it is not running, or did not answer."""
+    version: int | None = None
+
+
+@dataclass(slots=True)
+class Facts:
+    """Rows by table, each a plain mapping; identifiers are text."""
+
+    at: datetime
+    bookings: list[Json] = field(default_factory=list)
+    steps: list[Json] = field(default_factory=list)
+    reservations: list[Json] = field(default_factory=list)
+    holds: list[Json] = field(default_factory=list)
+    messages: list[Json] = field(default_factory=list)
+    effects: list[Json] = field(default_factory=list)
+    payments: list[Json] = field(default_factory=list)
+    events: list[Json] = field(default_factory=list)
+    workflows: dict[str, Workflow] = field(default_factory=dict)
+    ledger: list[Json] = field(default_factory=list)
+
+    def booking(self, booking_id: str) -> Json | None:
+        return next((row for row in self.bookings if row["id"] == booking_id), None)
+
+    def workflow(self, booking_id: str) -> Workflow:
+        """None was ever started: as one that does not run."""
+        return self.workflows.get(booking_id, Workflow(is_running=False))
+
+    def steps_of(self, booking_id: str) -> list[Json]:
+        return [row for row in self.steps if row["booking_id"] == booking_id]
+
+
+async def gather(site: Site, business: Business) -> Facts:
+    """Read all of it."""
+    facts = Facts(at=datetime.now(UTC))
+    connection = await asyncpg.connect(site.stack.database_url, timeout=10, command_timeout=60)
+    try:
+        await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            for table, query in _TABLES.items():
+                rows = await connection.fetch(query, business.id)
+                setattr(facts, table, [_plain(row) for row in rows])
+    finally:
+        await connection.close()
+    facts.ledger = await _ledger(site, business)
+    facts.workflows = await _workflows(site.temporal, facts)
+    return facts
+
+
+def _plain(row: asyncpg.Record) -> Json:
+    return {name: str(value) if isinstance(value, UUID) else value for name, value in row.items()}
+
+
+async def _ledger(site: Site, business: Business) -> list[Json]:
+    accounts = {
+        "sendgrid": business.sendgrid,
+        "stripe": business.stripe,
+        "servicetitan": business.servicetitan,
+        "webhook_receiver": business.receiver,
+    }
+    entries: list[Json] = []
+    async with httpx.AsyncClient(base_url=site.vendors_url, timeout=30, trust_env=False) as http:
+        for vendor, account in accounts.items():
+            answer = await http.get("/control/ledger", params={"vendor": vendor, "account": account})
+            entries += answer.raise_for_status().json()["entries"]
+    return entries
+
+
+async def _workflows(client: Client, facts: Facts) -> dict[str, Workflow]:
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def look(booking_id: str) -> tuple[str, Workflow]:
+        async with slots:
+            return booking_id, await _workflow(client, booking_id)
+
+    return dict(await asyncio.gather(*(look(row["id"]) for row in facts.bookings)))
+
+
+async def _workflow(client: Client, booking_id: str) -> Workflow:
+    handle = client.get_workflow_handle(booking_workflow_id(UUID(booking_id)))
+    try:
+        description = await handle.describe(rpc_timeout=_QUERY_TIMEOUT)
+        if description.status is not WorkflowExecutionStatus.RUNNING:
+            return Workflow(is_running=False)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return Workflow(is_running=False)
+        raise
+    try:
+        state = await handle.query("state", result_type=BookingState, rpc_timeout=_QUERY_TIMEOUT)
+    except RPCError:
+        return Workflow(is_running=True)
+    return Workflow(is_running=True, status=str(state.status), version=state.version)
+
+
+_DUE: Final = """
+SELECT (SELECT count(*) FROM bookings WHERE business_id = $1 AND version = 1
+            AND created_at < now() - interval '1 second')
+     + (SELECT count(*) FROM bookings WHERE business_id = $1 AND status IN ('pending', 'rejected', 'no_show')
+            AND NOT needs_attention AND next_attempt_at < now() + interval '1 second')
+     + (SELECT count(*) FROM effects WHERE business_id = $1 AND state IN ('pending', 'running', 'retrying')
+            AND coalesce(next_attempt_at, due_at) < now() + interval '1 second')
+     + (SELECT count(*) FROM events WHERE business_id = $1 AND position IS NULL) AS due,
+       (SELECT coalesce(sum(version), 0) FROM bookings WHERE business_id = $1) AS steps,
+       (SELECT coalesce(sum(attempts), 0) FROM effects WHERE business_id = $1) AS attempts
+"""
+
+
+async def until_quiet(site: Site, business: Business, *, patience: float, steady: float = 2.0) -> bool:
+    """Wait until nothing is due and nothing has changed for some seconds; False when that does not come."""
+    loop = asyncio.get_running_loop()
+    end, since, before = loop.time() + patience, loop.time(), None
+    while loop.time() < end:
+        now = await _look(site, business.id)
+        if now is None or now != before or now[0] > 0:
+            before, since = now, loop.time()
+        elif loop.time() - since >= steady:
+            return True
+        await asyncio.sleep(0.4)
+    return False
+
+
+async def _look(site: Site, business_id: UUID) -> tuple[Any, ...] | None:
+    try:
+        connection = await asyncpg.connect(site.stack.database_url, timeout=5, command_timeout=10)
+    except (OSError, asyncpg.PostgresError, TimeoutError):
+        return None
+    try:
+        row = await connection.fetchrow(_DUE, business_id)
+        return tuple(row.values())
+    finally:
+        await connection.close()

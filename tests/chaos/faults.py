@@ -1,0 +1,209 @@
+"""What is done to a stack. Each fault takes place between `strike` and its return, when it has been healed."""
+
+import asyncio
+import os
+import signal
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+import asyncpg
+import httpx
+
+from tests.chaos.site import TARGETS, Site
+
+_ALL_VENDORS: Final = ("sendgrid", "stripe", "servicetitan", "webhook_receiver")
+
+
+class Fault(ABC):
+    """One fault."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What it does, in a few words."""
+
+    @abstractmethod
+    async def strike(self, site: Site) -> None:
+        """Do it, and undo what does not undo itself."""
+
+
+class Kill(Fault):
+    """SIGKILL of services, all at once; the supervisor brings them back."""
+
+    def __init__(self, *targets: str) -> None:
+        self._targets = targets
+
+    @property
+    def name(self) -> str:
+        return f"kill {'+'.join(self._targets)}"
+
+    async def strike(self, site: Site) -> None:
+        pids = [pid for target in self._targets for pid in site.pids(target)]
+        _signal(pids, signal.SIGKILL)
+
+
+class Freeze(Fault):
+    """SIGSTOP of services for some seconds."""
+
+    def __init__(self, *targets: str, seconds: float) -> None:
+        self._targets = targets
+        self._seconds = seconds
+
+    @property
+    def name(self) -> str:
+        return f"stop {'+'.join(self._targets)} for {self._seconds:.0f} s"
+
+    async def strike(self, site: Site) -> None:
+        pids = [pid for target in self._targets for pid in site.pids(target)]
+        _signal(pids, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(self._seconds)
+        finally:
+            _signal(pids, signal.SIGCONT)
+
+
+class FreezeThenKill(Fault):
+    """SIGSTOP of a service, and SIGKILL before it goes on."""
+
+    def __init__(self, *targets: str, seconds: float) -> None:
+        self._targets = targets
+        self._seconds = seconds
+
+    @property
+    def name(self) -> str:
+        return f"stop {'+'.join(self._targets)} for {self._seconds:.0f} s, then kill"
+
+    async def strike(self, site: Site) -> None:
+        pids = [pid for target in self._targets for pid in site.pids(target)]
+        _signal(pids, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(self._seconds)
+        finally:
+            _signal(pids, signal.SIGKILL)
+
+
+class EndBackends(Fault):
+    """Single database connections are ended: politely by the server, or with SIGKILL, after which it restarts."""
+
+    def __init__(self, *, count: int = 3, kill: bool = False) -> None:
+        self._count = count
+        self._kill = kill
+
+    @property
+    def name(self) -> str:
+        return "kill a backend" if self._kill else f"terminate {self._count} backends"
+
+    async def strike(self, site: Site) -> None:
+        with suppress(OSError, asyncpg.PostgresError, TimeoutError):
+            pids = await site.backends(limit=1 if self._kill else self._count)
+            if self._kill:
+                return _signal(pids, signal.SIGKILL)
+            connection = await site.as_superuser()
+            try:
+                await connection.execute("SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid", pids)
+            finally:
+                await connection.close()
+
+
+class FreezeBackends(Fault):
+    """SIGSTOP of single database connections for some seconds."""
+
+    def __init__(self, *, seconds: float, count: int = 3) -> None:
+        self._seconds = seconds
+        self._count = count
+
+    @property
+    def name(self) -> str:
+        return f"stop {self._count} backends for {self._seconds:.0f} s"
+
+    async def strike(self, site: Site) -> None:
+        pids: list[int] = []
+        with suppress(OSError, asyncpg.PostgresError, TimeoutError):
+            pids = await site.backends(limit=self._count)
+        _signal(pids, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(self._seconds)
+        finally:
+            _signal(pids, signal.SIGCONT)
+
+
+class Restart(Fault):
+    """An orderly restart of services, one after the other."""
+
+    def __init__(self, *targets: str) -> None:
+        self._targets = targets
+
+    @property
+    def name(self) -> str:
+        return f"restart {'+'.join(self._targets)}"
+
+    async def strike(self, site: Site) -> None:
+        for target in reversed(self._targets):
+            await site.stack.stop_process(target)
+        for target in self._targets:
+            await site.stack.start_process(target)
+
+
+class VendorsMisbehave(Fault):
+    """Vendors lose replies, fail or hang, as `dev.vendors.moods` has it."""
+
+    def __init__(self, mood: str, *, seconds: float, vendors: Sequence[str] = _ALL_VENDORS) -> None:
+        self._mood = mood
+        self._seconds = seconds
+        self._vendors = vendors
+
+    @property
+    def name(self) -> str:
+        return f"vendors: {self._mood} for {self._seconds:.0f} s"
+
+    async def strike(self, site: Site) -> None:
+        await self._set(site, self._mood)
+        try:
+            await asyncio.sleep(self._seconds)
+        finally:
+            await self._set(site, "well")
+
+    async def _set(self, site: Site, mood: str) -> None:
+        async with httpx.AsyncClient(base_url=site.vendors_url, timeout=10, trust_env=False) as http:
+            for vendor in self._vendors:
+                answer = await http.put(f"/control/{vendor}/behaviour", json={"mood": mood})
+                answer.raise_for_status()
+
+
+class FillDisk(Fault):
+    """The file system that PostgreSQL's data lie on has no room left for some seconds."""
+
+    def __init__(self, *, seconds: float) -> None:
+        self._seconds = seconds
+
+    @property
+    def name(self) -> str:
+        return f"disk full for {self._seconds:.0f} s"
+
+    async def strike(self, site: Site) -> None:
+        ballast = site.stack.home.path / "postgres" / "ballast"
+        try:
+            await asyncio.to_thread(_fill, ballast)
+            await asyncio.sleep(self._seconds)
+        finally:
+            ballast.unlink(missing_ok=True)
+
+
+def _fill(path: os.PathLike[str]) -> None:
+    """Write until there is no room."""
+    with suppress(OSError), open(path, "wb", buffering=0) as ballast:
+        for size in (1 << 20, 1 << 12, 1):
+            with suppress(OSError):
+                while True:
+                    ballast.write(b"\0" * size)
+
+
+EVERYTHING: Final = TARGETS
+
+
+def _signal(pids: Sequence[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)

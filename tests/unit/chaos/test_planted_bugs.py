@@ -1,0 +1,19 @@
+"""The bugs that the harness must see can still be planted."""
+
+import pytest
+
+from dev.programs import ROOT
+from tests.chaos.cells import cell_named
+from tests.chaos.planted_bugs import Bug, apply, bugs
+
+_LEAST = 12
+
+
+@pytest.mark.parametrize("bug", bugs(), ids=[bug.name for bug in bugs()])
+def test_a_planted_bug_still_applies_to_the_code(bug: Bug) -> None:
+    assert apply(bug, ROOT, check=True) == ""
+    assert [cell_named(name).name for name in bug.cells]
+
+
+def test_there_are_as_many_planted_bugs_as_were_asked_for() -> None:
+    assert len(bugs()) >= _LEAST
