@@ -25,7 +25,8 @@ from workflows.reconciliation import ReconcileWorkflow
 # and I/O out of these packages in the sandbox's place.
 _PASSED_THROUGH = ("domain", "workflows", "pydantic", "pydantic_core", "annotated_types", "typing_extensions")
 
-_STICKY_PATIENCE = timedelta(seconds=3)
+_STICKY_PATIENCE = timedelta(seconds=2)
+"""No longer than a killed worker takes to be back: its bookings' tasks wait for it in its own queue meanwhile."""
 
 
 def sandbox() -> SandboxedWorkflowRunner:
