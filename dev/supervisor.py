@@ -102,8 +102,13 @@ class Supervisor:
         try:
             await self._keep_running(service)
         except DevError as error:
-            if not self.failed.done():
-                self.failed.set_result(error)
+            self._fail(error)
+        except Exception as error:  # a bug: better no stack than one that nobody watches
+            self._fail(DevError(f"{service.name} cannot be restarted: {type(error).__name__}: {error}"))
+
+    def _fail(self, error: DevError) -> None:
+        if not self.failed.done():
+            self.failed.set_result(error)
 
     async def _keep_running(self, service: Service) -> None:
         patience = self._new_patience()

@@ -1,8 +1,10 @@
 import asyncio
+import signal
 from pathlib import Path
 
 import pytest
 
+from dev.postgres import EmbeddedPostgres
 from dev.supervisor import Death, Patience, Supervisor
 from tests.dev.children import SLEEP, Child
 
@@ -120,6 +122,50 @@ async def test_a_child_that_crashes_by_itself_is_given_up(home: Path, reports: R
     (home / "healthy").unlink()
     await child.kill()
     assert "giving up: child ended with signal 11" in str(await supervisor.failed)
+
+
+class _Buggy(Child):
+    """A child whose second start meets a bug of ours."""
+
+    starts = 0
+
+    async def start(self) -> None:
+        self.starts += 1
+        if self.starts > 1:
+            raise ValueError("unforeseen")
+        await super().start()
+
+
+async def test_a_bug_in_a_restart_is_told_and_leaves_nothing_unwatched(home: Path, reports: Reports) -> None:
+    supervisor, child = _supervisor(reports), _Buggy(home)
+    await supervisor.start(child)
+    await child.kill()
+    async with asyncio.timeout(10):
+        assert str(await supervisor.failed) == "child cannot be restarted: ValueError: unforeseen"
+
+
+class _KilledOnce(EmbeddedPostgres):
+    """A server that is killed when it has come back, before its database is looked after."""
+
+    starts = 0
+
+    async def _make_database(self) -> None:
+        self.starts += 1
+        if self.starts == 2:
+            self.process.send_signal(signal.SIGKILL)
+        await super()._make_database()
+
+
+async def test_a_postgresql_that_is_killed_while_it_is_set_up_is_restarted(home: Path, reports: Reports) -> None:
+    supervisor, server = _supervisor(reports), _KilledOnce(home)
+    await supervisor.start(server)
+    await server.kill()
+    async with asyncio.timeout(60):
+        while "restarted" not in await reports.get():
+            pass
+    assert server.starts == 3
+    assert not supervisor.failed.done()
+    await supervisor.stop(server)
 
 
 async def _restarted(reports: Reports) -> None:
