@@ -52,9 +52,9 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
         redirect_slashes=False,  # a redirect would go to whatever host the request names
+        # Not `include_router`: it builds each route a second time, for a tenth of the start.
+        routes=[route for router in ROUTERS for route in router.routes],
     )
-    for router in ROUTERS:
-        app.include_router(router)
     require_declarations(app.routes)
     describe(app)
     errors.install(app)

@@ -10,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth.passwords import hash_password
 from db.engine import unpooled_engine
-from db.models import Business, User
+from db.models import User
 from dev.demo_business import FOUNDED, HOLIDAYS, HOURS, PROVIDERS, SERVICES
 from dev.demo_client import ApiError, DemoClient, Json, demo_http
 from dev.demo_users import BUSINESS, CUSTOMER, PASSWORD, login_email
+from dev.demo_wanted import demo_is_wanted
 from runtime.ids import new_id
 
 _PEOPLE = {
@@ -29,24 +30,17 @@ async def load(api_url: str, database_url: str) -> bool:
     Raises:
         DevError: the API refuses a part of it.
     """
+    if not await demo_is_wanted(database_url):
+        return False
     engine = unpooled_engine(database_url)
     try:
         async with engine.begin() as conn:
-            if not await _is_wanted(conn):
-                return False
             people = await _add_people(conn)
     finally:
         await engine.dispose()
     async with demo_http(api_url) as http:
         await _set_up(await DemoClient.log_in(http, login_email("owner")), people)
     return True
-
-
-async def _is_wanted(conn: AsyncConnection) -> bool:
-    """Whether nothing is there but, at most, a demo business whose setting up was interrupted."""
-    # Never beside real businesses: everybody knows the demo users' password.
-    found = (await conn.execute(select(Business.slug, Business.status).limit(2))).all()
-    return all(tuple(row) == (BUSINESS, "setup") for row in found)
 
 
 async def _add_people(conn: AsyncConnection) -> dict[str, str]:

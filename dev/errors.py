@@ -13,7 +13,14 @@ class DevError(Exception):
 
 
 class ProcessDiedError(DevError):
-    """A process ended before it was ready, or died too often."""
+    """A process ended before it was ready, or died too often.
+
+    `exit_code` is negative for a signal.
+    """
+
+    def __init__(self, message: str, *, detail: str = "", exit_code: int) -> None:
+        super().__init__(message, detail=detail)
+        self.exit_code = exit_code
 
 
 class NotReadyError(DevError):

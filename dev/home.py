@@ -10,7 +10,7 @@ from pathlib import Path
 from dev.errors import DevError
 from dev.run_state import RunState
 
-_OURS = ("postgres", "postgres.new", "socket", "logs", "keys", "mail", "run.json")
+_OURS = ("postgres", "postgres.new", "socket", "logs", "keys", "mail", "run.json", "schema")
 
 
 class Home:
@@ -22,6 +22,7 @@ class Home:
         self.jwt_key = self.path / "keys" / "jwt.pem"
         self.secrets_key = self.path / "keys" / "secrets.key"
         self.run_state = self.path / "run.json"
+        self.schema = self.path / "schema"
 
     def make(self) -> None:
         """Make the folder.

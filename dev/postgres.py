@@ -8,10 +8,11 @@ from urllib.parse import quote
 import asyncpg
 
 from dev.accounts import postgres_account
-from dev.errors import ProcessDiedError
+from dev.errors import DevError, ProcessDiedError
 from dev.postgres_binaries import binary
 from dev.postgres_data import SUPERUSER, DataFolder, server_environment
 from dev.process import Command, Journal, ManagedProcess
+from dev.readiness import died
 from dev.service import Service
 from dev.sockets import PORT, socket_folder
 
@@ -34,6 +35,8 @@ _SETTINGS = {
 
 # What a new server meets while the last processes of a killed one are still ending.
 _PASSING = ("shared memory block", "postmaster.pid")
+_BROKEN = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What a server that is not there yet, or is killed while it is asked, looks like to the driver."""
 _RETRY_SECONDS = 0.2
 _RETRIES = 50
 
@@ -88,7 +91,13 @@ class EmbeddedPostgres(Service):
         """
         await self._data.prepare()
         await self._start_server()
-        await self._make_database()
+        try:
+            await self._make_database()
+        except _BROKEN as error:
+            await self.stop()
+            if code := await self.process.wait():
+                raise died(self.process, code) from error
+            raise DevError(f"PostgreSQL cannot make its database: {error}") from error
 
     async def _start_server(self) -> None:
         for _ in range(_RETRIES):
@@ -103,7 +112,7 @@ class EmbeddedPostgres(Service):
     async def is_ready(self) -> bool:
         try:
             connection = await self._connect("postgres")
-        except (OSError, asyncpg.PostgresError):
+        except _BROKEN:
             return False
         await connection.close()
         return True

@@ -15,6 +15,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from dev.errors import DevError
+from dev.ports import is_listening
 from dev.process import Command, Journal, ManagedProcess
 from dev.readiness import died
 from dev.service import Service
@@ -59,6 +60,8 @@ async def migrate(logs: Path, environment: Mapping[str, str], journal: Journal) 
 
 
 async def _is_well(url: str) -> bool:
+    if not await is_listening(httpx.URL(url).port or 80):
+        return False
     try:
         async with httpx.AsyncClient(trust_env=False) as client:
             answer = await client.get(url)

@@ -42,6 +42,7 @@ def died(process: ManagedProcess, exit_code: int) -> ProcessDiedError:
     return ProcessDiedError(
         f"{process.name} ended with {describe_exit(exit_code)}: {last.strip()} (log: {process.log.path})",
         detail=tail,
+        exit_code=exit_code,
     )
 
 

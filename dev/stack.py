@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from dev.assembly import Assembly, assemble
+from dev.demo_wanted import demo_is_wanted
 from dev.environment import OWNERS_URL
 from dev.errors import DevError
 from dev.external import require_postgres, require_temporal
@@ -19,6 +20,7 @@ from dev.process import ManagedProcess
 from dev.programs import migrate
 from dev.reporter import Quiet, Reporter
 from dev.run_state import RunJournal
+from dev.schema import SchemaStamp
 from dev.service import Service
 from dev.settings import DevSettings
 from dev.supervisor import Supervisor
@@ -185,16 +187,28 @@ class Stack:
             await require_postgres(self._parts.environment["HOLDFAST_DATABASE_URL"], "HOLDFAST_DATABASE_URL")
             await require_postgres(self.database_url, OWNERS_URL)
         with self._reporter.step("migrations"):
-            environment = self._parts.environment | {OWNERS_URL: self.database_url}
-            await migrate(self.home.logs, environment, self._journal)
+            await self._migrate()
+
+    async def _migrate(self) -> None:
+        """Migrate; the embedded database, which nobody else changes, only when something is new."""
+        stamp = SchemaStamp(self.home.schema)
+        if self._parts.postgres and await stamp.is_current(self.database_url):
+            return
+        environment = self._parts.environment | {OWNERS_URL: self.database_url}
+        await migrate(self.home.logs, environment, self._journal)
+        if self._parts.postgres:
+            await stamp.renew(self.database_url)
 
     async def _load_demo_data(self) -> None:
-        from dev import demo_data, demo_vendors  # noqa: PLC0415  # pulls in the whole data layer
-        from dev.demo_vendors import Places  # noqa: PLC0415
-
         with self._reporter.step("demo data"):
-            await demo_data.load(self.api_url, self.database_url)
+            if await demo_is_wanted(self.database_url):
+                from dev import demo_data  # noqa: PLC0415  # pulls in the whole data layer
+
+                await demo_data.load(self.api_url, self.database_url)
             if self._parts.simulator:
+                from dev import demo_vendors  # noqa: PLC0415
+                from dev.demo_vendors import Places  # noqa: PLC0415
+
                 places = Places(self.settings.vendors_url, self.settings.s3_url)
                 introduce = partial(demo_vendors.connect, self.api_url, places)
                 await introduce()

@@ -1,6 +1,5 @@
 """The Temporal dev server and its UI as a child process."""
 
-import asyncio
 import shutil
 import sys
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from dev.errors import DevError
-from dev.ports import LOOPBACK
+from dev.ports import LOOPBACK, is_listening
 from dev.postgres_binaries import REMEDY
 from dev.process import Command, Journal, ManagedProcess
 from dev.service import Service
@@ -34,6 +33,10 @@ DYNAMIC_CONFIG = {
     "matching.numTaskqueueWritePartitions": "1",
     "system.forceSearchAttributesCacheRefreshOnRead": "false",
     "matching.enableFairness": "true",
+    # How soon the task of a worker that was killed is given to another, and how patient the server becomes when a
+    # task is lost again and again; the defaults are 10 s and 10 min.
+    "history.defaultWorkflowTaskTimeout": '"5s"',
+    "history.workflowTaskRetryMaxInterval": '"20s"',
 }
 
 TIME_SKIPPING = {"frontend.WorkflowTimeSkippingEnabled": "true"}
@@ -92,22 +95,13 @@ class DevTemporal(Service):
         await super().start()
 
     async def is_ready(self) -> bool:
-        if not await self._is_listening():
+        if not await is_listening(self._port):
             return False
         try:
             client = await Client.connect(self.address, namespace=NAMESPACE)
             await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=NAMESPACE))
         except (RPCError, RuntimeError):
             return False
-        return True
-
-    async def _is_listening(self) -> bool:
-        # Cheaper than the client's own connection attempts, which retry and log.
-        try:
-            _, writer = await asyncio.open_connection(LOOPBACK, self._port)
-        except OSError:
-            return False
-        writer.close()
         return True
 
 

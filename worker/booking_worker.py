@@ -1,6 +1,8 @@
 """The Temporal worker that runs bookings, with the limits that were found by measuring."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
@@ -8,9 +10,12 @@ from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import PollerBehaviorAutoscaling, Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.booking import BookingActivities
+from activities.external_calendars import DueSources
+from activities.reconciliation import ReconciledIntegrations
 from domain import names
+from domain.effects import CONSOLE, Vendor
 from runtime.settings import Settings
-from worker.registry import booking_activities
 from workflows.account_messages import AccountMessageWorkflow
 from workflows.booking import BookingWorkflow
 from workflows.external_calendars import RefreshExternalCalendars
@@ -20,13 +25,22 @@ from workflows.reconciliation import ReconcileWorkflow
 # and I/O out of these packages in the sandbox's place.
 _PASSED_THROUGH = ("domain", "workflows", "pydantic", "pydantic_core", "annotated_types", "typing_extensions")
 
-_STICKY_PATIENCE = timedelta(seconds=3)
+_STICKY_PATIENCE = timedelta(seconds=2)
+"""No longer than a killed worker takes to be back: its bookings' tasks wait for it in its own queue meanwhile."""
 
 
 def sandbox() -> SandboxedWorkflowRunner:
     """The sandbox with our own pure packages passed through."""
     restrictions = SandboxRestrictions.default.with_passthrough_modules(*_PASSED_THROUGH)
     return SandboxedWorkflowRunner(restrictions=restrictions)
+
+
+def booking_activities(engine: AsyncEngine, settings: Settings) -> list[Callable[..., Any]]:
+    """Short transactions of our own: local activities, run by the worker that runs the workflow."""
+    booking = BookingActivities(engine, mails_by=Vendor.SMTP if settings.smtp_url else CONSOLE)
+    due = DueSources(engine)
+    listing: list[Callable[..., Any]] = [due.list_due_sources, ReconciledIntegrations(engine).list_to_reconcile]
+    return [booking.load_booking, booking.catch_up, booking.record_step, booking.send_reminder, *listing]
 
 
 def build_worker(client: Client, engine: AsyncEngine, settings: Settings) -> Worker:

@@ -52,10 +52,7 @@ def _app(client: Client, engine: AsyncEngine) -> FastAPI:
 
 @asynccontextmanager
 async def health_server(client: Client, engine: AsyncEngine, settings: Settings) -> AsyncIterator[None]:
-    """Serve while the worker runs, where a port is set."""
-    if not settings.worker_health_port:
-        yield
-        return
+    """Serve while the worker runs, at `settings.worker_health_port`."""
     config = uvicorn.Config(
         _app(client, engine),
         host=settings.worker_health_host,

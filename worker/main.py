@@ -4,27 +4,25 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from importlib import import_module
 from typing import Any
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
+from temporalio.worker import Worker
 
 from db.engine import create_engine, warm
 from runtime import temporal
 from runtime.settings import Settings
 from worker.booking_worker import build_worker
 from worker.effect_rates import keep_effect_rates
-from worker.effect_workers import build_effect_workers
 from worker.event_log import EventLog
-from worker.health import health_server
 from worker.left_over_files import LeftOverFiles
-from worker.registry import Vendors
 from worker.relay import Relay
 from worker.schedules import keep_schedules
 from worker.search_attributes import ensure_search_attributes
 from worker.sweeper import Sweeper
-from worker.sync_worker import build_sync_worker
 
 _log = structlog.get_logger()
 
@@ -53,12 +51,13 @@ async def running_worker(client: Client, settings: Settings) -> AsyncIterator[As
         await warm(engine, settings.database_pool_min)
         await ensure_search_attributes(client)
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(health_server(client, engine, settings))
+            if settings.worker_health_port:
+                from worker.health import health_server  # noqa: PLC0415  # loads a web framework
+
+                await stack.enter_async_context(health_server(client, engine, settings))
             await stack.enter_async_context(build_worker(client, engine, settings))
-            vendors = Vendors(engine, settings)
-            await stack.enter_async_context(build_sync_worker(client, engine, settings, vendors))
-            for effect_worker in build_effect_workers(client, engine, settings, vendors):
-                await stack.enter_async_context(effect_worker)
+            for outward in await _outward_workers(client, engine, settings):
+                await stack.enter_async_context(outward)
             await stack.enter_async_context(_in_background(keep_effect_rates(client, settings)))
             await stack.enter_async_context(_in_background(Relay(client, engine, settings).run()))
             await stack.enter_async_context(_in_background(EventLog(engine, settings).run()))
@@ -68,6 +67,18 @@ async def running_worker(client: Client, settings: Settings) -> AsyncIterator[As
             yield engine
     finally:
         await engine.dispose()
+
+
+async def _outward_workers(client: Client, engine: AsyncEngine, settings: Settings) -> list[Worker]:
+    """The workers that call other systems, loaded beside the event loop: bookings are worked on meanwhile."""
+    await asyncio.to_thread(import_module, "worker.registry")
+    from worker.effect_workers import build_effect_workers  # noqa: PLC0415
+    from worker.registry import Vendors  # noqa: PLC0415
+    from worker.sync_worker import build_sync_worker  # noqa: PLC0415
+
+    vendors = Vendors(engine, settings)
+    sync_worker = build_sync_worker(client, engine, settings, vendors)
+    return [sync_worker, *build_effect_workers(client, engine, settings, vendors)]
 
 
 async def _connect(stop: asyncio.Event) -> Client | None:

@@ -1,4 +1,8 @@
-"""The composition root: which adapter stands behind which port."""
+"""The composition root: which adapter stands behind which port.
+
+It loads every vendor's library, which takes as long as all else that a worker loads: `worker.main` imports it once
+bookings are worked on.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,10 +27,9 @@ from activities.adapters.stripe import StripeGateway
 from activities.adapters.twilio import Twilio
 from activities.adapters.webhook import HttpWebhooks
 from activities.analytics import ConversionReports
-from activities.booking import BookingActivities
 from activities.comparisons import Comparison, JobComparison, PaymentComparison
 from activities.effects import EffectRunner
-from activities.external_calendars import DueSources, ExternalCalendars
+from activities.external_calendars import ExternalCalendars
 from activities.jobs import JobActivities
 from activities.messages.sending import MessageActivities
 from activities.payments import PaymentActivities
@@ -36,22 +39,14 @@ from activities.ports.jobs import JobManagement
 from activities.ports.mail import Mailer
 from activities.ports.payments import Gateway
 from activities.ports.texts import Texter
-from activities.reconciliation import ReconciledIntegrations, Reconciliation
+from activities.reconciliation import Reconciliation
 from activities.webhooks import WebhookActivities
-from domain.effects import CONSOLE, Vendor
+from domain.effects import Vendor
 from runtime.secrets import Secrets
 from runtime.settings import Settings
 from workflows.launch import tell_of_payment
 
 Activity = Callable[..., Any]
-
-
-def booking_activities(engine: AsyncEngine, settings: Settings) -> list[Activity]:
-    """Short transactions of our own: local activities, run by the worker that runs the workflow."""
-    booking = BookingActivities(engine, mails_by=Vendor.SMTP if settings.smtp_url else CONSOLE)
-    due = DueSources(engine)
-    listing: list[Activity] = [due.list_due_sources, ReconciledIntegrations(engine).list_to_reconcile]
-    return [booking.load_booking, booking.catch_up, booking.record_step, booking.send_reminder, *listing]
 
 
 class Vendors:

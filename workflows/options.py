@@ -10,9 +10,12 @@ STEP_TIMEOUT = timedelta(seconds=20)
 STEP_RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=100),
     backoff_coefficient=2.0,
-    maximum_interval=timedelta(seconds=10),
+    maximum_interval=timedelta(seconds=5),
 )
-"""For ever: a booking's step is never given up because the database is away."""
+"""For ever: a booking's step is never given up because the database is away.
+
+The longest pause is what a booking still waits once the database is back; each adds six events to its history.
+"""
 
 STEP_LOCAL_RETRY = timedelta(seconds=2)
 """Back-off beyond this leaves the worker and becomes a timer in the history: a worker that is told to stop while

@@ -11,7 +11,10 @@ from argon2.exceptions import InvalidHashError, VerificationError
 _hasher = PasswordHasher()
 
 # Verified against when there is no such user, so that the answer takes as long as it does for a wrong password.
-_NOBODY = _hasher.hash("nobody's password")
+# Made beforehand with the profile above: making it takes a fifth of the API's start.
+_NOBODY: Final = (
+    "$argon2id$v=19$m=65536,t=3,p=4$j8O6ma26/WImYpv3ueZk8Q$XI0lKuaIOWXCLwzDfjIQlBTkCVTfr+LpIExzCgjJO+s"
+)
 
 _AT_ONCE: Final = min(4, os.cpu_count() or 1)
 """Each takes 64 MiB, and a whole core for tens of milliseconds: whoever comes when all are busy waits."""

@@ -1,11 +1,17 @@
 """Commands to bookings, as Temporal updates: the caller hears the outcome, or when to come back."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import structlog
-from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -109,15 +115,24 @@ class EngineGateway:
         raise EngineUnavailableError
 
     async def _send(self, ref: BookingRef, command: BookingCommand, update_id: str) -> BookingState:
-        start = BookingStart(booking_id=ref.booking_id, business_id=ref.business_id)
-        state: BookingState = await self._client.execute_update_with_start_workflow(
-            _UPDATES[command.kind],
-            command,
-            start_workflow_operation=with_start(start),
-            id=update_id,
-            rpc_timeout=self._timeout,
-        )
+        start = with_start(BookingStart(booking_id=ref.booking_id, business_id=ref.business_id))
+        try:
+            state: BookingState = await self._client.execute_update_with_start_workflow(
+                _UPDATES[command.kind],
+                command,
+                start_workflow_operation=start,
+                id=update_id,
+                rpc_timeout=self._timeout,
+            )
+        except (RPCError, WorkflowUpdateRPCTimeoutOrCancelledError):
+            await _read_outcome(start)
+            raise
         return state
+
+
+async def _read_outcome(start: WithStartWorkflowOperation[Any, Any]) -> None:
+    """Read how the start half went: asyncio logs an exception that nobody reads as an error, with its trace."""
+    await asyncio.gather(start.workflow_handle(), return_exceptions=True)
 
 
 def _run_has_closed(error: Exception) -> bool:

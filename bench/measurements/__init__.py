@@ -16,6 +16,7 @@ from bench.measurements import (
     paced,
     races,
     reading,
+    recovery,
     slots,
     statements,
 )
@@ -38,6 +39,7 @@ MEASUREMENTS: dict[str, tuple[str, Measurement]] = {
     "effects": ("effects, beside bare activities", effects.measure),
     "hanging": ("creating and accepting while a vendor hangs", hanging.measure),
     "outage": ("the backlog after a vendor's outage", outages.measure),
+    "recovery": ("recovery after faults, on a stack of its own", recovery.measure),
     "cpu": ("CPU per booking", cpu.measure),
     "many": ("memory and idle CPU with many open bookings", memory.measure_many),
 }

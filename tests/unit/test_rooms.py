@@ -40,3 +40,10 @@ def test_the_domain_loads_nothing_but_pydantic() -> None:
 
 def test_the_check_itself_sees_a_driver_that_is_loaded() -> None:
     assert {"asyncpg", "sqlalchemy"} <= loaded_by("db.engine", "asyncpg")
+
+
+def test_nobody_waits_for_the_vendors_libraries_to_load() -> None:
+    loaded = loaded_by("api.app", "worker.main")
+    assert "temporalio" in loaded
+    assert loaded.isdisjoint({"stripe", "payjpv2", "icalendar"})
+    assert "uvicorn" not in loaded_by("worker.main")

@@ -10,7 +10,7 @@ from temporalio import activity
 
 from domain.names import LIST_DUE_SOURCES, LIST_TO_RECONCILE
 from runtime.settings import Settings
-from worker.registry import booking_activities
+from worker.booking_worker import booking_activities
 from workflows import steps
 
 
