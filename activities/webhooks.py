@@ -44,9 +44,8 @@ class WebhookActivities:
         """Deliver it again, whether or not it was taken before: its id tells the receiver that it is the same."""
         endpoint = await self._endpoint(claimed)
         event = await self._event(claimed)
-        await call.confirm()
         try:
-            await self._sender.deliver(self._signed(endpoint, event))
+            await self._sender.deliver(call, self._signed(endpoint, event))
         except VendorError as error:
             await self._give_up_on(claimed, error)
             raise

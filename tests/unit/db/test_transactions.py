@@ -12,7 +12,7 @@ PACKAGES = ("activities", "api", "db/repositories", "worker", "workflows")
 THE_DRIVER = "db/repositories/rows.py"
 WITH_A_CONNECTION = {
     "api/transfer/people.py asyncio.to_thread": "an import compares what is stored with what was sent",
-    "api/limits.py self._is_needed.wait": "the counter keeps a connection, without a transaction, for all requests",
+    "api/limits.py self._is_needed.wait": "the counter keeps a connection, and no transaction",
 }
 OF_A_CONNECTION = ("writer.",)
 """Objects that wrap one: every method is a statement."""
