@@ -106,7 +106,7 @@ async def lease_kept(
                 keeping.cancel()
                 with suppress(asyncio.CancelledError):
                     await keeping
-    except TimeoutError:
+    except (TimeoutError, asyncio.CancelledError):  # Temporal may have given the attempt up at the same moment
         if limit.expired():
             raise LeaseLostError from None
         raise
