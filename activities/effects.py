@@ -19,11 +19,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from activities.effect_leases import lease_kept
 from activities.ports.vendors import Account, Call
 from db.engine import autocommit
 from db.repositories import effects
 from db.repositories.effects import Claimed, NoRoomError, NotDueError
-from domain.effects import PORT_OF, PROFILES, EffectRef, EffectState, ObsoleteError, VendorError
+from domain.effects import (
+    PORT_OF,
+    PROFILES,
+    EffectRef,
+    EffectState,
+    LeaseLostError,
+    ObsoleteError,
+    VendorError,
+)
 from runtime.json import from_json
 from runtime.metrics import EFFECT_SECONDS, EFFECTS
 from runtime.secrets import Secrets, SecretsKeyMissingError, SecretUnreadableError
@@ -31,6 +40,9 @@ from runtime.secrets import Secrets, SecretsKeyMissingError, SecretUnreadableErr
 _log = structlog.get_logger()
 
 _PATIENCE: Final = timedelta(seconds=10)
+_LEASE: Final = timedelta(seconds=30)
+_LEASE_LOST: Final = "lease_lost"
+_AFTER_A_LOST_LEASE: Final = timedelta(seconds=1)
 _WAITS_FOR_ROOM: Final = (0.05, 0.15, 0.3, 0.5)
 """Seconds."""
 _NOTHING_TO_DO: Final = "nothing_to_do"
@@ -58,9 +70,10 @@ NoteUndone = Callable[[AsyncConnection, Claimed, EffectState, str], Awaitable[No
 class EffectRunner:
     """Runs attempts at effects, each between a claim and an end that are committed."""
 
-    def __init__(self, engine: AsyncEngine, secrets: Secrets) -> None:
+    def __init__(self, engine: AsyncEngine, secrets: Secrets, *, lease: timedelta = _LEASE) -> None:
         self._engine = engine
         self._secrets = secrets
+        self._lease = lease
 
     async def run(self, ref: EffectRef, perform: Perform, note_undone: NoteUndone | None = None) -> str:
         """One attempt; the state that it leaves the effect in.
@@ -87,18 +100,22 @@ class EffectRunner:
             raise _again(_BROKEN, _AFTER_OUR_FAULT) from None
 
     async def _run(self, ref: EffectRef, perform: Perform, note_undone: NoteUndone | None) -> str:
+        asked_at = monotonic()
         claimed = await self._claim(ref)
         if claimed is None:
             return _NOTHING_TO_DO
         started = monotonic()
         try:
             _check_tries(claimed)
-            done = await self._attempt(claimed, perform)
+            done = await self._attempt(ref, claimed, perform, asked_at)
         except ObsoleteError as error:
             undone = _undone(note_undone, claimed, EffectState.OBSOLETE, error.reason)
             return await self._end(ref, claimed, EffectState.OBSOLETE, done=undone, error=error.reason)
         except VendorError as error:
             return await self._fail(ref, claimed, error, note_undone)
+        except LeaseLostError:
+            _tell_lost(ref, claimed)
+            raise _again(_LEASE_LOST, _AFTER_A_LOST_LEASE) from None
         finally:
             EFFECT_SECONDS.labels(claimed.vendor, claimed.kind).observe(monotonic() - started)
         return await self._end(ref, claimed, EffectState.DONE, done=done)
@@ -108,20 +125,21 @@ class EffectRunner:
         for pause in _WAITS_FOR_ROOM:
             try:
                 async with autocommit(self._engine) as conn:
-                    return await effects.claim(conn, ref.business_id, ref)
+                    return await effects.claim(conn, ref.business_id, ref, lasts=self._lease)
             except NoRoomError:
                 await asyncio.sleep(pause)
         async with autocommit(self._engine) as conn:
             await effects.put_back(conn, ref.business_id, ref)
         return None
 
-    async def _attempt(self, claimed: Claimed, perform: Perform) -> Done:
-        call = Call(
-            account=self._account(claimed),
-            key=claimed.key,
-            attempt=claimed.attempts,
-            first_attempt_at=claimed.first_attempt_at,
-        )
+    async def _attempt(self, ref: EffectRef, claimed: Claimed, perform: Perform, asked_at: float) -> Done:
+        """Carry it out under the lease that was claimed; what is not written down when that is lost, never is."""
+        account, attempts = self._account(claimed), claimed.attempts
+        async with lease_kept(self._engine, ref, attempts, self._lease, asked_at=asked_at) as lease:
+            call = Call(account, claimed.key, attempts, claimed.first_attempt_at, lease.confirm)
+            return await self._ask(claimed, perform, call)
+
+    async def _ask(self, claimed: Claimed, perform: Perform, call: Call) -> Done:
         timeout = PROFILES[PORT_OF[claimed.vendor]].timeout.total_seconds()
         try:
             async with asyncio.timeout(timeout) as limit:
@@ -130,7 +148,7 @@ class EffectRunner:
             raise VendorError("timeout" if limit.expired() else _BROKEN) from None
         except httpx.HTTPError as error:  # an adapter's own words are better, but nothing may be lost
             raise VendorError(type(error).__name__) from None
-        except (VendorError, ObsoleteError):
+        except (VendorError, ObsoleteError, LeaseLostError):
             raise
         except Exception as error:  # a mistake of ours, or the database is away
             _tell_broken(str(claimed.id), error)
@@ -199,6 +217,13 @@ class EffectRunner:
             ref, claimed, EffectState.RETRYING, error=error.code, next_attempt_at=datetime.now(UTC) + wait
         )
         raise _again(error.code, wait) from None
+
+
+def _tell_lost(ref: EffectRef, claimed: Claimed) -> None:
+    """Say that this attempt stopped acting. The next one looks for what it may have done."""
+    told = {"vendor": claimed.vendor, "kind": claimed.kind, "attempt": claimed.attempts}
+    _log.warning("effect_lease_lost", effect_id=str(ref.effect_id), **told)
+    EFFECTS.labels(claimed.vendor, claimed.kind, _LEASE_LOST).inc()
 
 
 def _again(code: str, wait: timedelta) -> ApplicationError:

@@ -52,7 +52,7 @@ class JobActivities:
         job = await self._management.find(call.account, booking["booking_id"]) if looks else None
         if job is not None and job.state is JobState.CANCELLED:
             # The booking was accepted anew since.
-            await self._management.revive(call.account, job)
+            await self._management.revive(call, job)
         return await self._match(call, job, booking)
 
     async def _update(self, claimed: Claimed, call: Call) -> Done:
@@ -70,15 +70,15 @@ class JobActivities:
         jobs_there = await self._management.find_all(call.account, [booking["booking_id"]])
         for job in jobs_there:
             if job.state is JobState.OPEN:
-                await self._management.cancel(call.account, job)
+                await self._management.cancel(call, job)
         return Done(vendor_ref=jobs_there[0].ref if jobs_there else None)
 
     async def _match(self, call: Call, job: Job | None, booking: Row) -> Done:
         wanted = _wanted(booking)
         if job is None:
-            return Done(vendor_ref=await self._management.create(call.account, wanted))
+            return Done(vendor_ref=await self._management.create(call, wanted))
         if job.state is not JobState.DONE:
-            await self._management.change(call.account, job, wanted)
+            await self._management.change(call, job, wanted)
         return Done(vendor_ref=job.ref)
 
     async def _goes_on(self, claimed: Claimed) -> Row:

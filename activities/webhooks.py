@@ -40,12 +40,12 @@ class WebhookActivities:
         """One attempt at a delivery."""
         return await self._runner.run(ref, self._deliver)
 
-    async def _deliver(self, claimed: Claimed, _call: Call) -> Done:
+    async def _deliver(self, claimed: Claimed, call: Call) -> Done:
         """Deliver it again, whether or not it was taken before: its id tells the receiver that it is the same."""
         endpoint = await self._endpoint(claimed)
         event = await self._event(claimed)
         try:
-            await self._sender.deliver(self._signed(endpoint, event))
+            await self._sender.deliver(call, self._signed(endpoint, event))
         except VendorError as error:
             await self._give_up_on(claimed, error)
             raise

@@ -97,7 +97,8 @@ async def warm(engine: AsyncEngine, connections: int) -> None:
             for _ in range(connections):
                 group.create_task(hold_one(barrier))
     except* _UNREACHABLE as group_error:
-        _log.info("database_not_warmed", reason=str(group_error.exceptions[0]).splitlines()[0])
+        error = group_error.exceptions[0]  # some errors have no text
+        _log.info("database_not_warmed", reason=f"{type(error).__name__}: {error}".splitlines()[0])
 
 
 @asynccontextmanager

@@ -42,6 +42,7 @@ ON_TABLES: Final = MappingProxyType(
         "idempotency_keys": _EVERYTHING,
         "inbound_events": _EVERYTHING,
         "integrations": _EVERYTHING,
+        "leases": _KEEP,
         "login_attempts": _EVERYTHING,
         "memberships": _ADD_AND_REMOVE,
         "message_templates": _EVERYTHING,

@@ -200,6 +200,10 @@ class ObsoleteError(Exception):
         self.reason = reason
 
 
+class LeaseLostError(Exception):
+    """Another attempt may have begun: this one must do nothing more."""
+
+
 class RetryProfile(BaseModel):
     """How it is tried again: the waits after the first failure, the second, and so on; then it has failed."""
 

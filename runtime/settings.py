@@ -83,7 +83,10 @@ class Settings(BaseSettings):
     event_log_interval_seconds: float = Field(default=0.25, gt=0)
     """How often new events are given their places among their business's, and endpoints told of them."""
     effect_heartbeat_seconds: float = Field(default=10.0, ge=1)
-    """An attempt at an effect of which nothing is heard for so long is made again."""
+    """Temporal begins an attempt at an effect again when it has heard nothing of it for so long."""
+    effect_lease_seconds: float = Field(default=30.0, ge=1)
+    """For so long an attempt that may still be under way keeps others from beginning: one and a half times what a
+    vendor's request may take."""
 
     start_concurrency: int = Field(default=8, ge=1)
     """How many workflow starts one API process has under way at once."""

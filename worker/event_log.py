@@ -1,6 +1,6 @@
 """The event log: new events get their places among their business's, and endpoints are told of them.
 
-One worker at a time does it, behind the transactions that write events: those pay nothing for it.
+Every worker does it, behind the transactions that write events: those pay nothing for it.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from db.engine import autocommit
 from db.repositories import events
 from runtime.metrics import EVENTS_PLACED
 from runtime.settings import Settings
@@ -38,9 +39,7 @@ class EventLog:
 
     async def round(self) -> bool:
         """Place what is new, if no other worker is at it; whether there may be more."""
-        async with self._engine.begin() as conn:
-            if not await events.take_turn(conn):
-                return False
+        async with autocommit(self._engine) as conn:
             placed = await events.number_new(conn)
         EVENTS_PLACED.inc(placed)
         return placed == _FULL

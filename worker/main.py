@@ -87,7 +87,7 @@ async def _connect(stop: asyncio.Event) -> Client | None:
         try:
             return await temporal.connect()
         except RuntimeError as error:
-            _log.warning("temporal_unavailable", error=str(error).splitlines()[0])
+            _log.warning("temporal_unavailable", error=f"{type(error).__name__}: {error}".splitlines()[0])
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _RECONNECT_SECONDS)
     return None

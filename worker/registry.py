@@ -5,6 +5,7 @@ bookings are worked on.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,7 +59,8 @@ class Vendors:
     def __init__(self, engine: AsyncEngine, settings: Settings) -> None:
         self._simulator = settings.vendors_url
         at, loopback = self._at, settings.outbound_allow_loopback
-        self.runner: Final = EffectRunner(engine, Secrets(settings.secrets_key))
+        lease = timedelta(seconds=settings.effect_lease_seconds)
+        self.runner: Final = EffectRunner(engine, Secrets(settings.secrets_key), lease=lease)
         self.webhooks: Final = HttpWebhooks(allow_loopback=loopback)
         self.jobs: Final[JobManagement] = ServiceTitan(*at(Vendor.SERVICETITAN) * 2)
         self.gateways: Final[dict[Vendor, Gateway]] = {

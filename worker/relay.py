@@ -1,12 +1,14 @@
 """The relay: effects that are planned are handed to Temporal, each as an activity on its vendor's queue.
 
-One worker at a time does it. What it hands over twice, after a crash, Temporal knows by its name.
+One worker at a time does it, by a lease that saves the others the work. What is handed over twice, because a
+worker died or stood still in between, Temporal knows by its name. No transaction is open while Temporal is called.
 """
 
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
+from uuid import uuid4
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -21,7 +23,8 @@ from temporalio.common import (
     TypedSearchAttributes,
 )
 
-from db.repositories import effects, upkeep
+from db.engine import autocommit
+from db.repositories import effects, leases
 from domain import names
 from domain.effects import PORT_OF, PROFILES, URGENCY, EffectRef, HandOver
 from runtime.metrics import RELAYED
@@ -33,7 +36,9 @@ _BATCH: Final = 100
 _AT_ONCE: Final = 16
 _BREATH: Final = 0.05
 """Seconds until the next round when there may be more."""
-_ROUND_SECONDS: Final = 5.0
+_ROUND_SECONDS: Final = 2.0
+_LEASE: Final = timedelta(seconds=3)
+"""Longer than a round, and short: when its holder dies or stands still, the others wait for so long."""
 _RPC_TIMEOUT: Final = timedelta(seconds=5)
 _MARGIN: Final = timedelta(seconds=15)
 """An attempt ends itself; Temporal ends one that does not."""
@@ -50,6 +55,7 @@ class Relay:
         self._engine = engine
         self._interval = settings.relay_interval_seconds
         self._heartbeat = timedelta(seconds=settings.effect_heartbeat_seconds)
+        self._holder = uuid4()
 
     async def run(self) -> None:
         """Go on for ever; a round that fails is said in the log and tried again."""
@@ -63,23 +69,28 @@ class Relay:
 
     async def round(self) -> bool:
         """Hand over what is due, if no other worker is at it; whether there may be more."""
-        async with self._engine.begin() as conn:
-            if not await upkeep.take_relay(conn):
-                return False
-            due = await effects.list_to_hand_over(conn, limit=_BATCH)
-            if not due:
-                return False
-            handed = await self._start_all(due)
+        due = await self._due()
+        if not due:
+            return False
+        handed = await self._start_all(due)
+        async with autocommit(self._engine) as conn:
             await effects.mark_handed(conn, handed)
         RELAYED.labels("handed").inc(len(handed))
         RELAYED.labels("failed").inc(len(due) - len(handed))
         return bool(handed)
 
+    async def _due(self) -> Sequence[HandOver]:
+        """What is due, if it is ours to hand over. Idle workers ask for no lease, and so write nothing."""
+        async with autocommit(self._engine) as conn:
+            due = await effects.list_to_hand_over(conn, limit=_BATCH)
+            is_ours = bool(due) and await leases.take(conn, leases.RELAY, self._holder, lasts=_LEASE)
+        return due if is_ours else []
+
     async def _start_all(self, due: Sequence[HandOver]) -> list[EffectRef]:
         """Start them, as far as they can be; those that Temporal has."""
         slots = asyncio.Semaphore(_AT_ONCE)
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + _ROUND_SECONDS  # a transaction is open meanwhile
+        deadline = loop.time() + _ROUND_SECONDS  # the lease ends soon after
 
         async def start(effect: HandOver) -> EffectRef | None:
             async with slots:

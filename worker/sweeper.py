@@ -33,9 +33,9 @@ _REVIVE_EVERY_ROUNDS = 5
 _MESSAGES_EVERY_ROUNDS = 3
 _PAYMENTS_EVERY_ROUNDS = 5
 _TIDY_EVERY = timedelta(minutes=1)
-_LOST_EFFECTS_EVERY = timedelta(minutes=1)
-_EFFECT_IS_LOST = timedelta(minutes=15)
-"""Longer than any attempt; one that waits for its next attempt is counted from that."""
+_LOST_EFFECTS_EVERY = timedelta(seconds=15)
+_EFFECT_IS_LOST = timedelta(seconds=30)
+"""After the end of its lease, or after its next attempt was due: by then Temporal has begun another."""
 _HOLDS_ARE_TOLD = timedelta(days=1)
 """How long a hold that ran out can still be asked about."""
 _OVERLAP = timedelta(minutes=2)

@@ -79,6 +79,7 @@ class Ga4:
             body = _body(conversion).model_dump(mode="json", exclude_none=True)
         except ValidationError:
             raise VendorError("invalid_request", permanent=True) from None
+        await call.confirm()
         raise_for(await send(self._http, self._request(settings, call.account.secrets["api_secret"], body)))
         return None
 

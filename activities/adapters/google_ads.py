@@ -58,6 +58,7 @@ class GoogleAds:
     async def _post(self, call: Call, body: Mapping[str, Any]) -> httpx.Response:
         headers = {"Authorization": f"Bearer {await self._tokens.token(call.account)}"}
         request = self._http.build_request("POST", "/v1/events:ingest", json=body, headers=headers)
+        await call.confirm()
         return await send(self._http, request)
 
 

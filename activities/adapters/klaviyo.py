@@ -39,6 +39,7 @@ class Klaviyo:
             "Content-Type": _JSON_API,
         }
         content = to_json(_event(call, mail))
+        await call.confirm()
         response = await send(
             self._http, self._http.build_request("POST", "api/events", content=content, headers=headers)
         )

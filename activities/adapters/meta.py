@@ -55,6 +55,7 @@ class Meta:
         if settings.test_event_code:
             body["test_event_code"] = settings.test_event_code
         path = f"/{VERSION}/{settings.pixel_id}/events"
+        await call.confirm()
         response = await send(self._http, self._http.build_request("POST", path, json=body))
         answer = _object(response)
         _raise_for(response, answer.get("error"))

@@ -102,7 +102,7 @@ class PayjpGateway:
         payer = f"holdfast_{booking_id.hex}"
         body = CustomerCreateRequest(id=payer, metadata=_metadata(booking_id))
         try:
-            await _asked(call, self._customers.create_customer, body, idempotency_key=_once(call, "payer"))
+            await _asked(call, self._customers.create_customer, body, idempotency_key=await _once(call, "payer"))
         except VendorError as error:
             if not error.permanent:
                 raise
@@ -129,13 +129,14 @@ class PayjpGateway:
             confirm=True,
             metadata=_metadata(order.booking_id, order.number),
         )
-        key = _once(call, f"authorize_{order.number}")
+        key = await _once(call, f"authorize_{order.number}")
         return await self._charge(
             call, await _asked(call, self._flows.create_payment_flow, body, idempotency_key=key)
         )
 
     async def _attach(self, call: Call, order: Order) -> None:
-        body, key = PaymentMethodAttachRequest(customer_id=order.payer), _once(call, f"attach_{order.number}")
+        body = PaymentMethodAttachRequest(customer_id=order.payer)
+        key = await _once(call, f"attach_{order.number}")
         try:
             await _asked(call, self._methods.attach_payment_method, order.method, body, idempotency_key=key)
         except VendorError as error:
@@ -155,20 +156,21 @@ class PayjpGateway:
 
     async def capture(self, call: Call, ref: str, amount: int) -> Charge:
         """What is left of it is let go."""
-        body, key = PaymentFlowCaptureRequest(amount_to_capture=amount), _once(call, f"capture_{ref}_{amount}")
+        body = PaymentFlowCaptureRequest(amount_to_capture=amount)
+        key = await _once(call, f"capture_{ref}_{amount}")
         return await self._charge(
             call, await _asked(call, self._flows.capture_payment_flow, ref, body, idempotency_key=key)
         )
 
     async def void(self, call: Call, ref: str) -> None:
         """Cancel the flow."""
-        body, key = PaymentFlowCancelRequest(), _once(call, f"void_{ref}")
+        body, key = PaymentFlowCancelRequest(), await _once(call, f"void_{ref}")
         await _asked(call, self._flows.cancel_payment_flow, ref, body, idempotency_key=key)
 
     async def refund(self, call: Call, ref: str, amount: int) -> None:
         """Give back a part or all of it."""
         body = PaymentRefundCreateRequest(payment_flow_id=ref, amount=amount)
-        key = _once(call, f"refund_{ref}_{amount}")
+        key = await _once(call, f"refund_{ref}_{amount}")
         await _asked(call, self._refunds.create_payment_refund, body, idempotency_key=key)
 
     async def _charge(self, call: Call, flow: Any) -> Charge:
@@ -195,8 +197,12 @@ def _metadata(booking_id: UUID, number: int | None = None) -> dict[str, Metadata
     return values if number is None else values | {_TRY: MetadataValue(number)}
 
 
-def _once(call: Call, operation: str) -> str:
-    """A key of letters, digits, `-` and `_`: https://docs.pay.jp/v2/guide/developers/idempotency."""
+async def _once(call: Call, operation: str) -> str:
+    """The key of a request that changes something, which is made right afterwards.
+
+    Of letters, digits, `-` and `_`: https://docs.pay.jp/v2/guide/developers/idempotency.
+    """
+    await call.confirm()
     return _ODD.sub("_", f"{call.key}_{operation}")[:255]
 
 

@@ -48,6 +48,7 @@ class SendGrid:
         request = self._http.build_request(
             "POST", "v3/mail/send", content=content, headers=headers | {"Content-Type": "application/json"}
         )
+        await call.confirm()
         try:
             response = await send(self._http, request)
         except VendorError as error:

@@ -18,7 +18,7 @@ import httpx
 
 from activities.adapters.vendor_http import new_client, raise_for, send
 from activities.ports.jobs import Address, JobCustomer, WantedJob
-from activities.ports.vendors import Account
+from activities.ports.vendors import Account, Call
 from domain.effects import VendorError
 from domain.jobs import Job, JobState, the_one
 
@@ -72,10 +72,10 @@ class ServiceTitan:
             _job(job, visits[job["firstAppointmentId"]]) for job in jobs if job["firstAppointmentId"] in visits
         ]
 
-    async def create(self, account: Account, wanted: WantedJob) -> str:
+    async def create(self, call: Call, wanted: WantedJob) -> str:
         """Make the job, for a customer and at a place that are made unless they are known."""
-        customer_id, location_id = await self._place(account, wanted)
-        settings = account.settings
+        customer_id, location_id = await self._place(call, wanted)
+        account, settings = call.account, call.account.settings
         body = {
             "customerId": customer_id,
             "locationId": location_id,
@@ -87,34 +87,35 @@ class ServiceTitan:
             "summary": _html(wanted.summary),
             "externalData": _external(account, _BOOKING, wanted.booking_id),
         }
-        made = await self._ask(account, "POST", "jpm", "jobs", json=body)
+        made = await self._do(call, "POST", "jpm", "jobs", json=body)
         return str(made["id"])
 
-    async def change(self, account: Account, job: Job, wanted: WantedJob) -> None:
+    async def change(self, call: Call, job: Job, wanted: WantedJob) -> None:
         """Move the first appointment, and say what it is about now, where that is another."""
         if not job.is_at(wanted.starts_at, wanted.ends_at):
             path = f"appointments/{job.visit_ref}/reschedule"
-            await self._ask(account, "PATCH", "jpm", path, json=_times(wanted) | _arrival(wanted))
+            await self._do(call, "PATCH", "jpm", path, json=_times(wanted) | _arrival(wanted))
         if job.summary != _html(wanted.summary):
-            body = {"summary": _html(wanted.summary), "jobTypeId": _job_type(account, wanted)}
-            await self._ask(account, "PATCH", "jpm", f"jobs/{job.ref}", json=body)
+            body = {"summary": _html(wanted.summary), "jobTypeId": _job_type(call.account, wanted)}
+            await self._do(call, "PATCH", "jpm", f"jobs/{job.ref}", json=body)
 
-    async def cancel(self, account: Account, job: Job) -> None:
+    async def cancel(self, call: Call, job: Job) -> None:
         """Cancel it, for the reason that the integration names."""
-        body = {"reasonId": account.settings["cancel_reason_id"], "memo": _MEMO}
-        await self._ask(account, "PUT", "jpm", f"jobs/{job.ref}/cancel", json=body)
+        body = {"reasonId": call.account.settings["cancel_reason_id"], "memo": _MEMO}
+        await self._do(call, "PUT", "jpm", f"jobs/{job.ref}/cancel", json=body)
 
-    async def revive(self, account: Account, job: Job) -> None:
+    async def revive(self, call: Call, job: Job) -> None:
         """Take its cancellation back."""
-        await self._ask(account, "PUT", "jpm", f"jobs/{job.ref}/remove-cancellation")
+        await self._do(call, "PUT", "jpm", f"jobs/{job.ref}/remove-cancellation")
 
     # --- customers and locations -------------------------------------------------------------------------
 
-    async def _place(self, account: Account, wanted: WantedJob) -> tuple[int, int]:
+    async def _place(self, call: Call, wanted: WantedJob) -> tuple[int, int]:
         """The ids of the customer and the location, which are looked up and made where there are none.
 
         One at a time for each customer: two bookings of one who is new would make two of them.
         """
+        account = call.account
         address = wanted.address or _premises(account)
         if not (address.region and address.postal_code):
             raise VendorError("address_incomplete", permanent=True)
@@ -123,25 +124,25 @@ class ServiceTitan:
             customers = await self._known(account, "crm", "customers", _CUSTOMER, str(wanted.customer.id))
             location = _location(account, wanted.customer, address)
             if not customers:
-                return await self._new_customer(account, wanted.customer, location)
+                return await self._new_customer(call, wanted.customer, location)
             customer_id: int = customers[0]["id"]
             value = location["externalData"]["externalData"][0]["value"]
             known = await self._known(account, "crm", "locations", _LOCATION, value)
             if not known:
                 body = location | {"customerId": customer_id}
-                known = [await self._ask(account, "POST", "crm", "locations", json=body)]
+                known = [await self._do(call, "POST", "crm", "locations", json=body)]
             return customer_id, known[0]["id"]
 
-    async def _new_customer(self, account: Account, customer: JobCustomer, location: Json) -> tuple[int, int]:
+    async def _new_customer(self, call: Call, customer: JobCustomer, location: Json) -> tuple[int, int]:
         body = {
             "name": customer.name,
             "type": "Residential",
             "address": location["address"],
             "contacts": _contacts(customer),
             "locations": [location],
-            "externalData": _external(account, _CUSTOMER, customer.id),
+            "externalData": _external(call.account, _CUSTOMER, customer.id),
         }
-        made = await self._ask(account, "POST", "crm", "customers", json=body)
+        made = await self._do(call, "POST", "crm", "customers", json=body)
         return made["id"], made["locations"][0]["id"]
 
     # --- asking ------------------------------------------------------------------------------------------
@@ -162,6 +163,11 @@ class ServiceTitan:
             if not answer["hasMore"]:
                 return found
             page += 1
+
+    async def _do(self, call: Call, method: str, module: str, path: str, **content: Any) -> Json:
+        """The answer to a request that changes something, made if the effect is still this attempt's."""
+        await call.confirm()
+        return await self._ask(call.account, method, module, path, **content)
 
     async def _ask(self, account: Account, method: str, module: str, path: str, **content: Any) -> Json:
         """The answer to one request; with a fresh token, once, when the one that we have is refused."""

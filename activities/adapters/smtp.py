@@ -49,6 +49,7 @@ class SmtpMailer:
             raise VendorError("not_configured", permanent=True)
         sender = account.settings.get("sender") or self._sender
         message = rendered(mail, sender, account.settings.get("sender_name") or mail.sender_name)
+        await call.confirm()
         await hand_in(server, message, allow_loopback=self._allow_loopback, tls_context=self._tls_context)
         return str(message["Message-ID"])
 

@@ -55,7 +55,7 @@ class StripeGateway:
         """A customer without name and address."""
         params = {"metadata": {_BOOKING: str(booking_id)}}
         customers = self._client(call).v1.customers
-        return str((await _asked(customers.create_async(_any(params), _once(call, "payer")))).id)
+        return str((await _asked(customers.create_async(_any(params), await _once(call, "payer")))).id)
 
     async def charges(self, call: Call, payer: str) -> Sequence[Charge]:
         """Their PaymentIntents; a booking has a handful."""
@@ -83,25 +83,26 @@ class StripeGateway:
         else:  # a promise that lapses before it is captured is made anew without the customer
             params["setup_future_usage"] = "off_session"
         intents = self._client(call).v1.payment_intents
-        once = _once(call, f"authorize/{order.number}")
+        once = await _once(call, f"authorize/{order.number}")
         return await self._charge(call, await _asked(intents.create_async(_any(params), once)))
 
     async def capture(self, call: Call, ref: str, amount: int) -> Charge:
         """Capture; what is left of it is let go: https://docs.stripe.com/api/payment_intents/capture."""
         params = {"amount_to_capture": amount, "expand": [_WITH_CHARGE]}
         intents = self._client(call).v1.payment_intents
-        once = _once(call, f"capture/{ref}/{amount}")
+        once = await _once(call, f"capture/{ref}/{amount}")
         return await self._charge(call, await _asked(intents.capture_async(ref, _any(params), once)))
 
     async def void(self, call: Call, ref: str) -> None:
         """Cancel the PaymentIntent: https://docs.stripe.com/api/payment_intents/cancel."""
-        await _asked(self._client(call).v1.payment_intents.cancel_async(ref, None, _once(call, f"void/{ref}")))
+        intents = self._client(call).v1.payment_intents
+        await _asked(intents.cancel_async(ref, None, await _once(call, f"void/{ref}")))
 
     async def refund(self, call: Call, ref: str, amount: int) -> None:
         """Create a refund: https://docs.stripe.com/api/refunds/create."""
         params = {"payment_intent": ref, "amount": amount, "metadata": {_BOOKING: "settled"}}
         refunds = self._client(call).v1.refunds
-        await _asked(refunds.create_async(_any(params), _once(call, f"refund/{ref}/{amount}")))
+        await _asked(refunds.create_async(_any(params), await _once(call, f"refund/{ref}/{amount}")))
 
     def _client(self, call: Call) -> stripe.StripeClient:
         return stripe.StripeClient(
@@ -162,8 +163,12 @@ def _any(params: dict[str, Any]) -> Any:
     return params
 
 
-def _once(call: Call, operation: str) -> Any:
-    """Stripe forgets keys after a day: https://docs.stripe.com/api/idempotent_requests."""
+async def _once(call: Call, operation: str) -> Any:
+    """The key of a request that changes something, which is made right afterwards.
+
+    Stripe forgets keys after a day: https://docs.stripe.com/api/idempotent_requests.
+    """
+    await call.confirm()
     return {"idempotency_key": f"{call.key}/{operation}"[:255]}
 
 

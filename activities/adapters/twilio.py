@@ -52,6 +52,7 @@ class Twilio:
         try:
             if call.may_have_happened and (known := await _look_up(client, call, text)) is not None:
                 return known
+            await call.confirm()
             sent = await client.messages.create_async(
                 to=text.to, body=text.body, status_callback=self._callback(call), **_sender(account)
             )

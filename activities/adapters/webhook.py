@@ -13,6 +13,7 @@ from typing import Final
 import httpx
 
 from activities.adapters.vendor_http import retry_after
+from activities.ports.vendors import Call
 from activities.ports.webhooks import Webhook
 from domain.effects import VendorError
 from runtime import outbound
@@ -30,8 +31,9 @@ class HttpWebhooks:
         self._allow_loopback = allow_loopback
         self._timeout_seconds = timeout_seconds
 
-    async def deliver(self, webhook: Webhook) -> None:
+    async def deliver(self, call: Call, webhook: Webhook) -> None:
         """Have the endpoint take it; 2xx is the only answer that says so."""
+        await call.confirm()
         with _failures():
             async with asyncio.timeout(self._timeout_seconds):
                 answer = await self._post(webhook)

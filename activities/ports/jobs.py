@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from activities.ports.vendors import Account
+from activities.ports.vendors import Account, Call
 from domain.jobs import Job
 
 
@@ -48,7 +48,10 @@ class WantedJob:
 
 
 class JobManagement(Protocol):
-    """Keeps jobs in one vendor's system. Everything may be asked again, and is done once."""
+    """Keeps jobs in one vendor's system. Everything may be asked again, and is done once.
+
+    What changes something is done within a call, which is confirmed right before.
+    """
 
     async def find(self, account: Account, booking_id: UUID) -> Job | None:
         """The booking's job; of several, one that goes on.
@@ -64,28 +67,28 @@ class JobManagement(Protocol):
             VendorError: it could not be asked.
         """
 
-    async def create(self, account: Account, wanted: WantedJob) -> str:
+    async def create(self, call: Call, wanted: WantedJob) -> str:
         """Make the job, and its customer and place where they are not known yet; what it is called.
 
         Raises:
             VendorError: it could not be made, or the answer was lost.
         """
 
-    async def change(self, account: Account, job: Job, wanted: WantedJob) -> None:
+    async def change(self, call: Call, job: Job, wanted: WantedJob) -> None:
         """Have the job take place and say as wanted; one that does already is left alone.
 
         Raises:
             VendorError: it could not be changed.
         """
 
-    async def cancel(self, account: Account, job: Job) -> None:
+    async def cancel(self, call: Call, job: Job) -> None:
         """Cancel the job.
 
         Raises:
             VendorError: it could not be cancelled.
         """
 
-    async def revive(self, account: Account, job: Job) -> None:
+    async def revive(self, call: Call, job: Job) -> None:
         """Take the cancellation of the job back.
 
         Raises:

@@ -1,6 +1,6 @@
 """What every call of a vendor comes with, whatever it is for."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,10 @@ class Account:
     """By which the vendor calls us back; none: the installation's own."""
 
 
+async def _is_ours() -> None:
+    """What is no effect has no other attempt beside it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One attempt at one effect."""
@@ -26,6 +30,9 @@ class Call:
     """Constant over all attempts: the idempotency key, where the vendor knows such a thing."""
     attempt: int
     first_attempt_at: datetime
+    confirm: Callable[[], Awaitable[None]] = field(default=_is_ours, repr=False)
+    """Make sure that the effect is still this attempt's, right before each request that changes something: this
+    process may have been stopped since the last look, and another attempt been made. Raises `LeaseLostError`."""
 
     @property
     def may_have_happened(self) -> bool:

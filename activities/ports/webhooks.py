@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from activities.ports.vendors import Call
+
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
@@ -15,7 +17,7 @@ class Webhook:
 
 
 class Webhooks(Protocol):
-    async def deliver(self, webhook: Webhook) -> None:
+    async def deliver(self, call: Call, webhook: Webhook) -> None:
         """Have the endpoint take it.
 
         Raises:

@@ -76,6 +76,7 @@ async def reconcile_business(business: ThisBusiness, parts: AppParts, write: Wri
 
     What is found is among the findings within a minute or so. One round goes on at a time.
     """
+    await parts.gateway.reconcile(business["id"])  # before the transaction: none is open while Temporal is called
     async with write.begin():
-        await parts.gateway.reconcile(business["id"])
+        pass
     return Response(status_code=202)

@@ -7,6 +7,7 @@ from db.models.customers import Consent, Customer
 from db.models.effects import Effect, Finding, InboundEvent, Integration, WebhookEndpoint
 from db.models.external import ExternalSource, ExternalTime
 from db.models.identity import AccountRequest, AccountToken, ApiKey, LoginAttempts, RefreshToken, Session
+from db.models.leases import Lease
 from db.models.messages import Message, MessageTemplate
 from db.models.payments import Payment
 from db.models.schedule import DateException, ServiceArea, TimeOff, WeeklyHours
@@ -48,6 +49,7 @@ __all__ = [
     "IdempotencyKey",
     "InboundEvent",
     "Integration",
+    "Lease",
     "LoginAttempts",
     "Membership",
     "Message",

@@ -109,6 +109,8 @@ class Effect(Base):
     """When Temporal was given it in this round."""
     first_attempt_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     last_attempt_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    lease_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    """Until when the attempt under way, known by its number in `attempts`, keeps others from beginning one."""
     next_attempt_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     last_error: Mapped[str | None] = mapped_column(String(100))
     """A code."""

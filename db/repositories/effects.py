@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories.rows import Row, execute, row_or_none, rows
-from domain.effects import EffectKind, EffectRef, EffectState, HandOver, Planned, Vendor
+from domain.effects import OPEN, EffectKind, EffectRef, EffectState, HandOver, Planned, Vendor
 from runtime.json import to_json_text
 
 _KINDS: Final = frozenset(EffectKind)
@@ -141,20 +141,26 @@ async def mark_handed(conn: AsyncConnection, refs: Sequence[EffectRef]) -> None:
     await execute(conn, _HANDED, {"ids": [ref.effect_id for ref in refs], "rounds": [ref.round for ref in refs]})
 
 
-_TAKE_BACK = text("""
-UPDATE effects SET handed_at = NULL, state = 'pending'
+# The version before takes no lease: an attempt of its ends itself within 45 seconds, and 15 later Temporal does.
+_LEASE_END: Final = "coalesce(lease_until, last_attempt_at + interval '60 seconds')"
+
+# What was last to be heard of: the end of an attempt's lease, the next attempt, or that Temporal begins the first.
+_TAKE_BACK = text(f"""
+UPDATE effects SET handed_at = NULL, state = 'pending', lease_until = NULL
 WHERE id IN (
     SELECT id FROM effects
-    WHERE state IN ('pending', 'running', 'retrying')
-      AND handed_at < statement_timestamp() - CAST(:age AS interval)
-      AND coalesce(next_attempt_at, last_attempt_at, handed_at) < statement_timestamp() - CAST(:age AS interval)
+    WHERE state IN ('pending', 'running', 'retrying') AND handed_at IS NOT NULL
+      AND greatest(handed_at, next_attempt_at, {_LEASE_END}) < statement_timestamp() - CAST(:age AS interval)
     LIMIT 1000 FOR UPDATE SKIP LOCKED)
 RETURNING id
-""")
+""")  # noqa: S608
 
 
 async def take_back_lost(conn: AsyncConnection, *, age: timedelta) -> int:
-    """Have those handed over again of which nothing was heard for so long; how many."""
+    """Have those handed over again that should have been heard of so long ago; how many.
+
+    One that Temporal still holds is not lost: handed over again, it stays the same activity.
+    """
     return len(await rows(conn, _TAKE_BACK, {"age": age}))
 
 
@@ -166,7 +172,7 @@ class NoRoomError(Exception):
 
 
 class NotDueError(Exception):
-    """Its next attempt is to come later, by `wait`."""
+    """Its next attempt is to come later, by `wait`: it was put off, or another attempt at it is under way."""
 
     def __init__(self, wait: timedelta) -> None:
         super().__init__("not due")
@@ -203,16 +209,19 @@ class Claimed:
     """Whether the integration is still there and enabled."""
 
 
-# One that is `running` has lost its worker: it has its place already. The integration may have been removed and
-# set up again since. One with a payment gateway that is switched off still brings to an end what was begun there.
+# One that is `running` has lost its worker once its lease has lapsed, and has its place already. The integration
+# may have been removed and set up again since. One with a payment gateway that is switched off still brings to an
+# end what was begun there.
 _CLAIM = text(f"""
 WITH claimed AS (
     UPDATE effects e
     SET state = 'running', attempts = attempts + 1, tries = tries + 1, last_attempt_at = statement_timestamp(),
-        first_attempt_at = coalesce(first_attempt_at, statement_timestamp()), next_attempt_at = NULL
+        first_attempt_at = coalesce(first_attempt_at, statement_timestamp()), next_attempt_at = NULL,
+        lease_until = statement_timestamp() + CAST(:lasts AS interval)
     WHERE business_id = :business_id AND id = :effect_id AND round = :round
       AND (next_attempt_at IS NULL OR next_attempt_at <= statement_timestamp() + interval '1 second')
-      AND (state = 'running' OR state IN ('pending', 'retrying') AND (
+      AND (state = 'running' AND coalesce({_LEASE_END}, '-infinity') <= statement_timestamp()
+           OR state IN ('pending', 'retrying') AND (
           SELECT count(*) FROM effects other
           WHERE other.business_id = e.business_id AND other.vendor = e.vendor AND other.state = 'running'
       ) < {AT_ONCE})
@@ -228,10 +237,12 @@ FROM claimed c
 LEFT JOIN integrations i ON c.target_id IS NOT NULL AND i.business_id = c.business_id AND i.vendor = c.vendor
 """)  # noqa: S608
 
-_STATE = text("""
-SELECT state, round, next_attempt_at - statement_timestamp() AS wait FROM effects
+_STATE = text(f"""
+SELECT state, round,
+       CASE WHEN state = 'running' THEN {_LEASE_END} ELSE next_attempt_at END - statement_timestamp() AS wait
+FROM effects
 WHERE business_id = :business_id AND id = :effect_id
-""")
+""")  # noqa: S608
 
 _PUT_BACK = text("""
 UPDATE effects
@@ -241,24 +252,56 @@ WHERE business_id = :business_id AND id = :effect_id AND round = :round AND stat
 """)
 
 
-async def claim(conn: AsyncConnection, business_id: UUID, ref: EffectRef) -> Claimed | None:
-    """Begin an attempt; none when there is nothing left to attempt in this round.
+async def claim(conn: AsyncConnection, business_id: UUID, ref: EffectRef, *, lasts: timedelta) -> Claimed | None:
+    """Begin an attempt under a lease that `lasts` so long; none when there is nothing to attempt in this round.
 
     Raises:
         NoRoomError: the business has `AT_ONCE` under way with this vendor.
-        NotDueError: the attempt before this one has said how long to wait, and its worker was killed then.
+        NotDueError: the attempt before this one has said how long to wait, and its worker was killed then; or it
+            is under way, for all we know, until its lease lapses.
     """
-    parameters = {"business_id": business_id, "effect_id": ref.effect_id, "round": ref.round}
+    parameters = {"business_id": business_id, "effect_id": ref.effect_id, "round": ref.round, "lasts": lasts}
     found = await row_or_none(conn, _CLAIM, parameters)
     if found is None:
-        now = await row_or_none(conn, _STATE, {"business_id": business_id, "effect_id": ref.effect_id})
-        if now is not None and now["round"] == ref.round and now["state"] in ("pending", "retrying"):
-            if now["wait"] is not None and now["wait"] > _ALMOST:
-                raise NotDueError(now["wait"])
-            raise NoRoomError
+        await _explain_refusal(conn, business_id, ref)
         return None
     typed = {"kind": EffectKind(found["kind"]), "vendor": Vendor(found["vendor"])}
     return Claimed(**(dict(found) | typed))
+
+
+async def _explain_refusal(conn: AsyncConnection, business_id: UUID, ref: EffectRef) -> None:
+    """Raise what keeps an attempt from beginning, if it is not that there is nothing to attempt."""
+    now = await row_or_none(conn, _STATE, {"business_id": business_id, "effect_id": ref.effect_id})
+    if now is None or now["round"] != ref.round or now["state"] not in OPEN:
+        return
+    wait = now["wait"] or timedelta()
+    if now["state"] == EffectState.RUNNING:
+        raise NotDueError(max(wait, _ALMOST))
+    if wait > _ALMOST:
+        raise NotDueError(wait)
+    raise NoRoomError
+
+
+_RENEW = text("""
+UPDATE effects SET lease_until = statement_timestamp() + CAST(:lasts AS interval)
+WHERE business_id = :business_id AND id = :effect_id AND round = :round AND attempts = :attempts
+  AND state = 'running' AND lease_until > statement_timestamp()
+RETURNING id
+""")
+
+
+async def renew(
+    conn: AsyncConnection, business_id: UUID, ref: EffectRef, *, attempts: int, lasts: timedelta
+) -> bool:
+    """Have the lease of the attempt of this number last so long from now; False when it has lapsed already."""
+    parameters = {
+        "business_id": business_id,
+        "effect_id": ref.effect_id,
+        "round": ref.round,
+        "attempts": attempts,
+        "lasts": lasts,
+    }
+    return await row_or_none(conn, _RENEW, parameters) is not None
 
 
 async def put_back(conn: AsyncConnection, business_id: UUID, ref: EffectRef) -> None:
@@ -267,14 +310,14 @@ async def put_back(conn: AsyncConnection, business_id: UUID, ref: EffectRef) -> 
     await execute(conn, _PUT_BACK, parameters)
 
 
-# Of two attempts that Temporal has had made at once, for want of a sign of life, the later one counts. What was
-# skipped while it was under way has happened all the same.
+# An attempt whose lease has lapsed may say what came of it as long as no other has begun; then the later one
+# counts. What was skipped while it was under way has happened all the same.
 _FINISH = text("""
 UPDATE effects
 SET state = :state, last_error = CAST(:error AS varchar),
     vendor_ref = coalesce(CAST(:vendor_ref AS varchar), vendor_ref),
     done_at = CASE WHEN :state = 'retrying' THEN NULL ELSE statement_timestamp() END,
-    next_attempt_at = CAST(:next_attempt_at AS timestamptz)
+    next_attempt_at = CAST(:next_attempt_at AS timestamptz), lease_until = NULL
 WHERE business_id = :business_id AND id = :effect_id AND round = :round AND attempts = :attempts
   AND (state = 'running' OR state = 'skipped' AND :state = 'done')
 RETURNING id

@@ -1,7 +1,7 @@
 """The event log: a business's events, each with its place among them.
 
 Whoever writes an event gives it no place: one writer's transaction may end before that of another who began
-earlier, and places given then would be seen with gaps. They are given afterwards, by one worker at a time.
+earlier, and places given then would be seen with gaps. They are given afterwards, by any worker, in one statement.
 """
 
 from collections.abc import Sequence
@@ -20,24 +20,33 @@ SCAN: Final = 10_000
 """So many events are looked at for those of some types, at most, before an answer is given."""
 
 _LOCK: Final = 0x4576656E
-_TAKE_TURN = text("SELECT pg_try_advisory_xact_lock(:lock) AS taken")
 
 _MEANT = """(cardinality({patterns}) = 0 OR EXISTS (
     SELECT 1 FROM unnest({patterns}) AS pattern
     WHERE {type} = pattern OR right(pattern, 2) = '.*' AND starts_with({type}, left(pattern, -1))))"""
 
+# One statement, so that the server ends it however long its client stands still meanwhile. Two at once: the lock
+# (which versions before take for a whole transaction) saves the work. It does not make it right, for the lock may
+# be got after another has committed what this statement's snapshot does not show yet. So a business's events are
+# placed only if its last position is still the one of that snapshot; else the next round sees to them.
+#
 # The limit is written out: a plan that does not know how few are wanted reads the whole table. An endpoint hears
 # of what happened from its making on, so that what an older version of us has left behind floods nobody.
 _NUMBER = text(f"""
-WITH fresh AS (
+WITH turn AS MATERIALIZED (
+    SELECT pg_try_advisory_xact_lock({_LOCK}) AS is_ours
+), fresh AS (
     SELECT id, business_id, row_number() OVER (PARTITION BY business_id ORDER BY time, id) AS nth
-    FROM (SELECT id, business_id, time FROM events WHERE position IS NULL ORDER BY time, id LIMIT {BATCH}) AS next
+    FROM (SELECT id, business_id, time FROM events
+          WHERE position IS NULL AND (SELECT is_ours FROM turn) ORDER BY time, id LIMIT {BATCH}) AS next
 ), counted AS (
-    SELECT business_id, count(*) AS fresh FROM fresh GROUP BY business_id ORDER BY business_id
+    SELECT f.business_id, count(*) AS fresh, coalesce(max(p.last), 0) AS last
+    FROM fresh f LEFT JOIN event_positions p USING (business_id) GROUP BY f.business_id ORDER BY f.business_id
 ), moved AS (
     INSERT INTO event_positions AS known (business_id, last)
-    SELECT business_id, fresh FROM counted
-    ON CONFLICT (business_id) DO UPDATE SET last = known.last + excluded.last
+    SELECT business_id, last + fresh FROM counted
+    ON CONFLICT (business_id) DO UPDATE SET last = excluded.last
+    WHERE known.last = (SELECT c.last FROM counted c WHERE c.business_id = known.business_id)
     RETURNING business_id, last
 ), numbered AS (
     UPDATE events e SET position = moved.last - counted.fresh + fresh.nth
@@ -61,13 +70,12 @@ SELECT count(*) AS n FROM numbered
 """)  # noqa: S608
 
 
-async def take_turn(conn: AsyncConnection) -> bool:
-    """Whether this transaction, and no other, may give places until it ends."""
-    return bool((await row(conn, _TAKE_TURN, {"lock": _LOCK}))["taken"])
-
-
 async def number_new(conn: AsyncConnection) -> int:
-    """Give new events of all tenants their places, and plan their deliveries; how many, `BATCH` at most."""
+    """Give new events of all tenants their places, and plan their deliveries; how many, `BATCH` at most.
+
+    Any number of workers may do it at once; one that finds another at it does nothing. On a connection that
+    commits each statement, or a client that stops in between keeps the others from it.
+    """
     return int((await row(conn, _NUMBER))["n"])
 
 

@@ -172,12 +172,3 @@ async def forget_identity(conn: AsyncConnection) -> None:
     """
     for statement in _TIDY:
         await execute(conn, statement, {})
-
-
-_RELAY_LOCK = 0x52656C61
-_TAKE_RELAY = text("SELECT pg_try_advisory_xact_lock(:lock) AS taken")
-
-
-async def take_relay(conn: AsyncConnection) -> bool:
-    """Whether this transaction, and no other, may hand effects over until it ends."""
-    return bool((await row(conn, _TAKE_RELAY, {"lock": _RELAY_LOCK}))["taken"])

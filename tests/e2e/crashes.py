@@ -20,6 +20,7 @@ async def crashing_worker(stack: Stack, crashes: Path, on: Literal["steps", "eff
         "CRASH_ON": on,
         "HOLDFAST_WORKER_GRACEFUL_SECONDS": "0",
         "HOLDFAST_EFFECT_HEARTBEAT_SECONDS": "2",
+        "HOLDFAST_EFFECT_LEASE_SECONDS": "2",
     }
     command = (sys.executable, "-m", "tests.e2e.crashing_worker")
     await stack.stop_process("worker")

@@ -39,7 +39,7 @@ _KINDS = {
 }
 
 
-@pytest.mark.timeout(240)  # some forty workers die
+@pytest.mark.timeout(300)  # some forty workers die, a third of them with a lease of two seconds
 async def test_each_effect_is_carried_out_once_however_often_the_worker_is_killed(
     stack: Stack, demo: DemoClient, vendors: httpx.AsyncClient, tmp_path: Path
 ) -> None:

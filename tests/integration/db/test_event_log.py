@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from db.engine import autocommit
 from db.repositories import events, webhooks
 from runtime.ids import new_id
 from tests.factories import Tenant, make_booking, make_tenant
@@ -36,14 +37,11 @@ async def add_endpoint(engine: AsyncEngine, tenant: Tenant, *event_types: str) -
 
 
 async def place_all(engine: AsyncEngine) -> None:
-    """Rounds until nothing is left to place; a worker of the same run may take its turn in between."""
-    async with asyncio.timeout(10):
-        while True:
-            async with engine.begin() as conn:
-                has_turn = await events.take_turn(conn)
-                if has_turn and await events.number_new(conn) == 0:
-                    return
-            if not has_turn:
+    """Rounds until nothing is left to place; a worker of the same run may be at it in between."""
+    left = text("SELECT EXISTS (SELECT 1 FROM events WHERE position IS NULL)")
+    async with asyncio.timeout(10), autocommit(engine) as conn:
+        while (await conn.execute(left)).scalar_one():
+            if await events.number_new(conn) == 0:
                 await asyncio.sleep(0.01)
 
 
@@ -89,7 +87,8 @@ async def test_a_follower_meets_no_gap_whoever_commits_first(engine: AsyncEngine
 
     async with asyncio.TaskGroup() as group:
         group.create_task(follow())
-        group.create_task(place())
+        for _ in range(3):  # as many workers
+            group.create_task(place())
         await asyncio.gather(*(write(number) for number in range(20)))
         await place_all(engine)
         done.set()
@@ -98,6 +97,68 @@ async def test_a_follower_meets_no_gap_whoever_commits_first(engine: AsyncEngine
     other = await stream(engine, tenants[1])
     assert [event["position"] for event in other.events] == list(range(1, 12))
     assert {event_id for _, event_id in followed} | {event["id"] for event in other.events} >= set(written)
+
+
+async def test_places_given_behind_the_back_of_a_statement_under_way_are_given_once(
+    engine: AsyncEngine, tenant: Tenant
+) -> None:
+    about, now = (await make_booking(engine, tenant)).booking_id, datetime.now(UTC)
+    await place_all(engine)
+    async with engine.begin() as conn:
+        ids = [await add(conn, tenant, about=about, at=now + timedelta(seconds=s)) for s in range(3)]
+    async with engine.begin() as other:
+        # As by one who got the lock and let it go just before: the statement's snapshot is of before the commit.
+        await other.execute(_PLACE_BY_HAND, {"business_id": tenant.business_id})
+        late = asyncio.create_task(_number(engine))
+        await _until_it_waits(engine)
+    await late
+    await place_all(engine)
+    found = (await stream(engine, tenant)).events
+    assert [(event["position"], event["id"]) for event in found[1:]] == list(enumerate(ids, start=2))
+    assert (await stream(engine, tenant)).last == 4
+
+
+_PLACE_BY_HAND = text("""
+WITH moved AS (
+    UPDATE event_positions SET last = last + 3 WHERE business_id = :business_id RETURNING last - 3 AS last
+)
+UPDATE events e SET position = moved.last + fresh.nth
+FROM moved, (SELECT id, row_number() OVER (ORDER BY time, id) AS nth FROM events
+             WHERE business_id = :business_id AND position IS NULL) AS fresh
+WHERE e.id = fresh.id
+""")
+_WAITS = text("""
+SELECT EXISTS (SELECT 1 FROM pg_stat_activity
+               WHERE wait_event_type = 'Lock' AND query LIKE '%INSERT INTO event_positions%')
+""")
+
+
+async def _number(engine: AsyncEngine) -> int:
+    async with autocommit(engine) as conn:
+        return await events.number_new(conn)
+
+
+async def _until_it_waits(engine: AsyncEngine) -> None:
+    async with asyncio.timeout(4), autocommit(engine) as conn:
+        while not (await conn.execute(_WAITS)).scalar_one():
+            await asyncio.sleep(0.01)
+
+
+async def test_one_that_stands_still_in_a_transaction_of_its_own_is_ended_and_the_others_go_on_without_a_gap(
+    engine: AsyncEngine, tenant: Tenant
+) -> None:
+    about, now = (await make_booking(engine, tenant)).booking_id, datetime.now(UTC)
+    async with engine.begin() as conn:
+        ids = [await add(conn, tenant, about=about, at=now + timedelta(seconds=s)) for s in range(3)]
+    stopped = await engine.connect()  # as a worker of the version before, that was stopped in between
+    await stopped.begin()
+    await stopped.execute(text("SET LOCAL idle_in_transaction_session_timeout = '1s'"))
+    await events.number_new(stopped)
+    await place_all(engine)
+    await stopped.invalidate()
+    await stopped.close()
+    found = (await stream(engine, tenant)).events
+    assert [(event["position"], event["id"]) for event in found[1:]] == list(enumerate(ids, start=2))
 
 
 async def test_events_of_one_round_keep_the_order_in_which_they_happened(

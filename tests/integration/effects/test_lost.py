@@ -1,4 +1,4 @@
-"""Effects of which nothing was heard for long are handed over again; those that wait for their time are not."""
+"""Effects whose time is over and of which nothing is heard are handed over again; those that wait are not."""
 
 from datetime import timedelta
 
@@ -10,18 +10,21 @@ from db.repositories import effects
 from domain.effects import EffectKind, Planned, Port, Vendor
 from tests.factories import Tenant
 
-AGE = timedelta(minutes=15)
+AGE = timedelta(seconds=30)
 
 
 @pytest.mark.parametrize(
     ("state", "heard", "comes_back"),
     [
-        ("pending", "handed_at = now() - interval '16 min'", True),
-        ("pending", "handed_at = now() - interval '14 min'", False),
-        ("running", "handed_at = now() - interval '2 h', last_attempt_at = now() - interval '16 min'", True),
-        ("running", "handed_at = now() - interval '2 h', last_attempt_at = now() - interval '1 min'", False),
+        ("pending", "handed_at = now() - interval '31 s'", True),
+        ("pending", "handed_at = now() - interval '20 s'", False),
+        ("running", "handed_at = now() - interval '2 h', lease_until = now() - interval '31 s'", True),
+        ("running", "handed_at = now() - interval '2 h', lease_until = now() - interval '20 s'", False),
+        ("running", "handed_at = now() - interval '2 h', lease_until = now() + interval '20 s'", False),
+        ("running", "handed_at = now() - interval '2 h', last_attempt_at = now() - interval '91 s'", True),
+        ("running", "handed_at = now() - interval '2 h', last_attempt_at = now() - interval '80 s'", False),
         ("retrying", "handed_at = now() - interval '9 h', next_attempt_at = now() + interval '30 h'", False),
-        ("retrying", "handed_at = now() - interval '9 h', next_attempt_at = now() - interval '16 min'", True),
+        ("retrying", "handed_at = now() - interval '9 h', next_attempt_at = now() - interval '31 s'", True),
         ("done", "handed_at = now() - interval '9 h'", False),
     ],
 )

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
@@ -31,6 +31,7 @@ class Rig:
     """One effect with GA4 that is due, and a runner."""
 
     engine: AsyncEngine
+    secrets: Secrets
     runner: EffectRunner
     ref: EffectRef
 
@@ -42,6 +43,19 @@ class Rig:
         """Change columns of its row."""
         async with self.engine.begin() as conn:
             await conn.execute(update(Effect).where(Effect.id == self.ref.effect_id).values(**columns))
+
+    def leased_for(self, seconds: float) -> "Rig":
+        """The same with leases that last so long."""
+        runner = EffectRunner(self.engine, self.secrets, lease=timedelta(seconds=seconds))
+        return replace(self, runner=runner)
+
+    async def lease_until(self) -> datetime:
+        """When the lease of the attempt under way lapses."""
+        query = select(Effect.lease_until).where(Effect.id == self.ref.effect_id)
+        async with self.engine.connect() as conn:
+            lapses = (await conn.execute(query)).scalar_one()
+        assert lapses is not None
+        return lapses
 
     async def row(self) -> Mapping[str, Any]:
         async with self.engine.connect() as conn:
@@ -70,7 +84,7 @@ async def rig(engine: AsyncEngine, settings: Settings, tenant: Tenant) -> Rig:
         await effects.plan(conn, tenant.business_id, None, [Planned(kind=kind, port=Port.ANALYTICS, key="x")])
         [planned] = await effects.list_page(conn, tenant.business_id, limit=10)
     ref = EffectRef(effect_id=UUID(str(planned["id"])), business_id=tenant.business_id, round=1)
-    return Rig(engine, EffectRunner(engine, secrets), ref)
+    return Rig(engine, secrets, EffectRunner(engine, secrets), ref)
 
 
 async def test_it_is_asked_with_its_account_and_its_constant_key_and_is_done_once(rig: Rig) -> None:
@@ -170,6 +184,92 @@ async def test_what_was_skipped_is_not_attempted_and_what_has_lapsed_says_why(ri
         assert await effects.skip(conn, rig.ref.business_id, rig.ref.effect_id) is None
 
 
+async def test_while_an_attempt_is_under_way_another_comes_back_when_its_lease_would_lapse(rig: Rig) -> None:
+    async def perform(_claimed: Claimed, _call: Call) -> Done:
+        with pytest.raises(ApplicationError, match="not_due") as refused:
+            await rig.run(too_early)  # Temporal missed a sign of life, and has it attempted again
+        assert refused.value.next_retry_delay is not None
+        assert timedelta(seconds=20) < refused.value.next_retry_delay <= timedelta(seconds=30)
+        return Done()
+
+    async def too_early(_claimed: Claimed, _call: Call) -> Done:
+        raise AssertionError("two at once")
+
+    assert await rig.run(perform) == "done"
+    assert (await rig.row())["attempts"] == 1
+
+
+async def test_an_attempt_that_lasts_keeps_others_from_beginning(rig: Rig) -> None:
+    async def perform(_claimed: Claimed, call: Call) -> Done:
+        first = await rig.lease_until()
+        while await rig.lease_until() < first + timedelta(seconds=1.5):  # a lease lasts one
+            await asyncio.sleep(0.05)
+        with pytest.raises(ApplicationError, match="not_due"):
+            await rig.run(perform)
+        before = await rig.lease_until()
+        await call.confirm()
+        assert await rig.lease_until() > before
+        return Done()
+
+    assert await rig.leased_for(1).run(perform) == "done"
+
+
+async def test_an_attempt_that_lost_its_lease_changes_nothing_any_more(rig: Rig) -> None:
+    async def perform(_claimed: Claimed, call: Call) -> Done:
+        await rig.set(lease_until=datetime.now(UTC))  # as if it had been stopped for so long
+        assert await rig.run(meanwhile) == "done"
+        await call.confirm()
+        raise AssertionError("it changes something")
+
+    async def meanwhile(_claimed: Claimed, call: Call) -> Done:
+        assert call.may_have_happened
+        return Done(vendor_ref="v2")
+
+    with pytest.raises(ApplicationError, match="lease_lost") as lost:
+        await rig.run(perform)
+    assert not lost.value.non_retryable
+    row = await rig.row()
+    assert (row["state"], row["vendor_ref"], row["attempts"]) == ("done", "v2", 2)
+
+
+async def test_a_lease_that_has_lapsed_is_lost_even_if_nobody_has_taken_it(rig: Rig) -> None:
+    async def perform(_claimed: Claimed, call: Call) -> Done:
+        await rig.set(lease_until=datetime.now(UTC))
+        await call.confirm()
+        raise AssertionError("another may begin at any moment")
+
+    async def again(_claimed: Claimed, call: Call) -> Done:
+        await call.confirm()
+        return Done()
+
+    with pytest.raises(ApplicationError, match="lease_lost"):
+        await rig.run(perform)
+    assert await rig.run(again) == "done"
+
+
+async def test_an_attempt_that_waits_for_its_vendor_is_cancelled_when_its_lease_is_lost(rig: Rig) -> None:
+    async def perform(_claimed: Claimed, _call: Call) -> Done:
+        await rig.set(lease_until=datetime.now(UTC) - timedelta(seconds=1))
+        await asyncio.Event().wait()
+        raise AssertionError("it went on")
+
+    async with asyncio.timeout(10):
+        with pytest.raises(ApplicationError, match="lease_lost"):
+            await rig.leased_for(1).run(perform)
+
+
+async def test_an_attempt_that_the_version_before_began_keeps_others_away_for_a_minute(rig: Rig) -> None:
+    async def perform(_claimed: Claimed, _call: Call) -> Done:
+        return Done()
+
+    began = datetime.now(UTC) - timedelta(seconds=50)
+    await rig.set(state="running", attempts=1, tries=1, first_attempt_at=began, last_attempt_at=began)
+    with pytest.raises(ApplicationError, match="not_due"):
+        await rig.run(perform)
+    await rig.set(last_attempt_at=began - timedelta(seconds=11))
+    assert await rig.run(perform) == "done"
+
+
 async def test_of_two_attempts_at_once_the_later_one_counts(rig: Rig) -> None:
     stored: list[str] = []
 
@@ -177,6 +277,7 @@ async def test_of_two_attempts_at_once_the_later_one_counts(rig: Rig) -> None:
         async def write(_conn: Any) -> None:
             stored.append("outer")
 
+        await rig.set(lease_until=datetime.now(UTC))
         assert await rig.run(inner) == "done"  # no sign of life was heard of the outer one, which still goes on
         return Done(vendor_ref="outer", write=write)
 

@@ -40,7 +40,7 @@ def wanted(**particulars: Any) -> WantedJob:
 
 
 async def made(adapter: ServiceTitan, titan: Titan, job: WantedJob) -> Job:
-    ref = await adapter.create(titan.account, job)
+    ref = await adapter.create(titan.call, job)
     found = await adapter.find(titan.account, job.booking_id)
     assert found is not None
     assert found.ref == ref
@@ -69,7 +69,7 @@ async def test_a_customer_who_comes_again_is_the_same_and_has_a_location_for_eac
     again = replace(first, booking_id=new_id(), service_code="install")
     elsewhere = replace(first, booking_id=new_id(), address=None)
     for job in (first, again, elsewhere):
-        await adapter.create(titan.account, job)
+        await adapter.create(titan.call, job)
     assert (len(titan.books.customers), len(titan.books.locations), len(titan.books.jobs)) == (1, 2, 3)
     assert titan.books.jobs_of(again.booking_id)[0]["jobTypeId"] == 23
     tokens = titan.simulator.ledger.entries(Vendor.SERVICETITAN, action="token")
@@ -83,10 +83,10 @@ async def test_what_was_made_although_the_answer_was_lost_is_there_once(
     job = wanted()
     titan.lose_the_answer_after(after)
     with pytest.raises(VendorError) as lost:
-        await adapter.create(titan.account, job)
+        await adapter.create(titan.call, job)
     assert (lost.value.code, lost.value.permanent) == ("reply_lost", False)
     if await adapter.find(titan.account, job.booking_id) is None:
-        await adapter.create(titan.account, job)
+        await adapter.create(titan.call, job)
     assert titan.applied() == ["customer.create", "job.create"]
 
 
@@ -96,12 +96,12 @@ async def test_a_job_is_moved_and_told_anew_and_one_that_is_as_wanted_is_left_al
     job = wanted()
     found = await made(adapter, titan, job)
     moved = replace(job, starts_at=job.starts_at + timedelta(days=1), ends_at=job.ends_at + timedelta(days=1))
-    await adapter.change(titan.account, found, moved)
+    await adapter.change(titan.call, found, moved)
     now = await adapter.find(titan.account, job.booking_id)
     assert now is not None
     assert now.is_at(moved.starts_at, moved.ends_at)
-    await adapter.change(titan.account, now, moved)
-    await adapter.change(titan.account, now, replace(moved, summary="Repair (ABC)"))
+    await adapter.change(titan.call, now, moved)
+    await adapter.change(titan.call, now, replace(moved, summary="Repair (ABC)"))
     assert titan.applied()[2:] == ["appointment.reschedule", "job.update"]
     assert titan.asked("appointment.reschedule") == 1
 
@@ -110,13 +110,13 @@ async def test_a_job_is_cancelled_for_the_reason_that_is_set_and_can_be_revived(
     titan: Titan, adapter: ServiceTitan
 ) -> None:
     found = await made(adapter, titan, wanted())
-    await adapter.cancel(titan.account, found)
+    await adapter.cancel(titan.call, found)
     cancelled = await adapter.find(titan.account, found.booking_id)
     assert cancelled is not None
     assert cancelled.state is JobState.CANCELLED
     [entry] = titan.simulator.applied(Vendor.SERVICETITAN, titan.tenant, "job.cancel")
     assert entry.detail["reasonId"] == 44
-    await adapter.revive(titan.account, cancelled)
+    await adapter.revive(titan.call, cancelled)
     assert await adapter.find(titan.account, found.booking_id) == found
 
 
@@ -129,7 +129,7 @@ async def test_a_token_that_is_no_longer_taken_is_asked_for_anew(titan: Titan, a
 async def test_it_waits_as_long_as_it_is_told_to(titan: Titan, adapter: ServiceTitan) -> None:
     titan.behave(mood=Mood.RATE_LIMITED, seconds=9)
     with pytest.raises(VendorError) as refused:
-        await adapter.create(titan.account, wanted())
+        await adapter.create(titan.call, wanted())
     assert (refused.value.code, refused.value.permanent) == ("rate_limited", False)
     assert refused.value.retry_after == timedelta(seconds=9)
     assert titan.applied() == []
@@ -145,7 +145,7 @@ async def test_credentials_that_are_refused_are_not_tried_again(
 ) -> None:
     titan.secrets |= secrets
     with pytest.raises(VendorError) as refused:
-        await adapter.create(titan.account, wanted())
+        await adapter.create(titan.call, wanted())
     assert (refused.value.code, refused.value.permanent) == (code, True)
     assert titan.applied() == []
 
@@ -161,7 +161,7 @@ async def test_a_job_that_cannot_be_is_refused_for_good(titan: Titan, adapter: S
     }
     for code, job in cases.items():
         with pytest.raises(VendorError) as refused:
-            await adapter.create(titan.account, job)
+            await adapter.create(titan.call, job)
         assert (refused.value.code, refused.value.permanent) == (code, True)
     assert titan.applied() == []
 
@@ -169,7 +169,7 @@ async def test_a_job_that_cannot_be_is_refused_for_good(titan: Titan, adapter: S
 async def test_fifty_bookings_are_looked_up_in_two_questions(titan: Titan, adapter: ServiceTitan) -> None:
     job = wanted()
     for _ in range(3):
-        await adapter.create(titan.account, replace(job, booking_id=new_id()))
+        await adapter.create(titan.call, replace(job, booking_id=new_id()))
     before = titan.asked("job.list") + titan.asked("appointment.list")
     ids = [*(entry.key for entry in titan.simulator.applied(Vendor.SERVICETITAN, titan.tenant, "job.create"))]
     strangers = [new_id() for _ in range(47)]

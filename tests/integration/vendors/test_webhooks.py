@@ -28,6 +28,7 @@ from runtime.secrets import Secrets
 from runtime.settings import Settings
 from tests.api_client import ApiClient
 from tests.integration.api.stage import Json, Stage, make_stage, ok, patch, problem, until
+from tests.integration.vendors.mailing import a_call
 from tests.simulator import Simulator
 
 RECEIVER = "webhook_receiver"
@@ -243,7 +244,7 @@ async def raw() -> AsyncIterator[Raw]:
 async def failure(url: str, **options: Any) -> VendorError:
     sender = HttpWebhooks(**{"allow_loopback": True} | options)
     with pytest.raises(VendorError) as failed:
-        await sender.deliver(Webhook(url, {"content-type": "application/json"}, BODY))
+        await sender.deliver(a_call({}, {}), Webhook(url, {"content-type": "application/json"}, BODY))
     return failed.value
 
 
@@ -281,14 +282,14 @@ async def test_the_pause_that_an_endpoint_asks_for_is_kept(raw: Raw, status: str
 
 async def test_an_answer_without_end_is_a_success_that_is_not_read(raw: Raw) -> None:
     raw.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n" + b"x" * 100_000
-    await HttpWebhooks(allow_loopback=True).deliver(Webhook(raw.url, {}, BODY))
+    await HttpWebhooks(allow_loopback=True).deliver(a_call({}, {}), Webhook(raw.url, {}, BODY))
 
 
 async def test_nothing_that_one_answer_sets_goes_along_with_the_next_request(raw: Raw) -> None:
     raw.answer = answer("204 No Content", "Set-Cookie: tenant=one; Path=/")
     sender = HttpWebhooks(allow_loopback=True)
     for _ in range(2):
-        await sender.deliver(Webhook(raw.url, {"webhook-id": "1"}, BODY))
+        await sender.deliver(a_call({}, {}), Webhook(raw.url, {"webhook-id": "1"}, BODY))
     assert len(raw.requests) == 2
     assert not any("cookie" in request.lower() for request in raw.requests)
 

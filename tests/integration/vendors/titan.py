@@ -1,9 +1,10 @@
 """An account at the simulated ServiceTitan, as a test looks into it."""
 
 import itertools
+from datetime import UTC, datetime
 from typing import Any
 
-from activities.ports.vendors import Account
+from activities.ports.vendors import Account, Call
 from dev.vendors.ledger import Entry
 from dev.vendors.moods import Behaviour, Mood
 from dev.vendors.servicetitan import ServiceTitan
@@ -40,6 +41,11 @@ class Titan:
     @property
     def account(self) -> Account:
         return Account(self.settings, self.secrets)
+
+    @property
+    def call(self) -> Call:
+        """A first attempt."""
+        return Call(self.account, "job/1", 1, datetime.now(UTC))
 
     @property
     def vendor(self) -> ServiceTitan:

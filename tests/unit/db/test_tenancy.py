@@ -14,11 +14,10 @@ from db.models import Base
 from db.repositories.bookings import Reach
 
 WITHOUT_TENANT = {
-    "events.take_turn": "the event log serves all tenants and gets a yes or no",
     "events.number_new": "the event log serves all tenants and gets a number only",
-    "upkeep.take_relay": "the relay serves all tenants and gets a yes or no",
     "unconfirmed.list_unconfirmed": "recovery serves all tenants and gets ids only",
     "upkeep.list_comparable": "the audit serves all tenants and asks by id",
+    "leases.take": "work for all tenants is shared out, and who asks gets a yes or no",
     "effects.list_to_hand_over": "the relay serves all tenants and gets ids only",
     "effects.mark_handed": "the relay serves all tenants and gets nothing back",
     "attachments.list_left_over": "the worker tidies up for all tenants and gets ids and keys only",
@@ -76,6 +75,7 @@ TENANTLESS_TABLES = {
     "account_requests",
     "account_tokens",
     "businesses",
+    "leases",
     "login_attempts",
     "rate_counters",
     "refresh_tokens",
