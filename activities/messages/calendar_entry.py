@@ -81,7 +81,8 @@ def _organizer(name: str, sender: str) -> vCalAddress:
 def _attendee(letter: Letter) -> vCalAddress:
     """They asked for the appointment, so nobody waits for their answer."""
     attendee = vCalAddress(f"mailto:{letter.email}")
-    attendee.params["CN"] = one_line(letter.facts.customer_name)
+    if letter.facts.customer_name:
+        attendee.params["CN"] = letter.facts.customer_name
     attendee.params["ROLE"] = "REQ-PARTICIPANT"
     attendee.params["PARTSTAT"] = "ACCEPTED"
     attendee.params["RSVP"] = "FALSE"
