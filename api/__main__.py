@@ -1,4 +1,4 @@
-"""`python -m api`: serve the API."""
+"""`python -m api`: serve the API; `python -m api businesses …`: what operators say of businesses."""
 
 import argparse
 import gc
@@ -6,6 +6,7 @@ import sys
 
 import uvicorn
 
+from api import operators
 from api.app import create_app
 from api.auth.keys import SigningKeyError, load_keys
 from api.protocol import Protocol
@@ -16,7 +17,15 @@ from runtime.settings import settings
 def main(argv: list[str] | None = None) -> int:
     """Serve until told to stop; 1 with one line on stderr when the configuration is unusable."""
     config = settings()
-    parser = argparse.ArgumentParser(prog="python -m api", description="Holdfast's HTTP API.")
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["businesses"]:
+        logging.configure(config, service="operator")
+        return operators.main(argv[1:], config)
+    parser = argparse.ArgumentParser(
+        prog="python -m api",
+        description="Holdfast's HTTP API.",
+        epilog="`python -m api businesses --help`: commands for operators.",
+    )
     parser.add_argument("--host", default=config.api_host, help="HOLDFAST_API_HOST (%(default)s)")
     parser.add_argument("--port", type=int, default=config.api_port, help="HOLDFAST_API_PORT (%(default)s)")
     args = parser.parse_args(argv)

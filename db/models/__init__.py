@@ -20,7 +20,7 @@ from db.models.scheduling import (
     Remark,
     Reservation,
 )
-from db.models.tenancy import Business, BusinessOrigin, Membership, User
+from db.models.tenancy import Business, BusinessOrigin, InstallationMail, Membership, User
 from db.models.traffic import AuditEntry, RateCounter
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "Hold",
     "IdempotencyKey",
     "InboundEvent",
+    "InstallationMail",
     "Integration",
     "LoginAttempts",
     "Membership",

@@ -1,6 +1,6 @@
 """Everything that a message speaks of and is decided by, as it is committed at the moment of sending."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories.rows import Row, row_or_none
 from domain.lifecycle import Status
-from domain.messages import Channel, Facts, MessageState, Occasion, Standing, Template, Told
+from domain.messages import Channel, Facts, MessageState, Occasion, Standing, Template, Told, shown_name
 from domain.notices import Audience, NoticeKind
 
 _ASKED = """
@@ -31,6 +31,7 @@ SELECT asked.id, asked.booking_id, asked.kind, asked.audience, asked.channel, as
        asked.provider_id AS told_provider_id, asked.language, asked.body,
        b.reference, b.status, b.starts_at, b.ends_at, b.timezone AS booking_timezone, b.needs_attention,
        b.provider_id, b.version, b.customer_id,
+       biz.approved_at IS NOT NULL AS is_approved,
        biz.name AS business_name, biz.locale AS business_locale, biz.timezone AS business_timezone,
        s.name AS service_name, p.name AS provider_name, p.timezone AS provider_timezone,
        c.name AS customer_name, c.locale AS customer_locale, c.timezone AS customer_timezone,
@@ -94,6 +95,14 @@ class Letter:
     to_name: str
     consent: bool | None
     """The latest that the customer said of this channel; none: nothing."""
+    is_approved: bool
+    """Whether an operator lets the business send its own words by the installation's mail server."""
+
+    def by_installation(self) -> "Letter":
+        """As the installation's own mail server sends it; see `domain.installation_mail`."""
+        if self.is_approved:
+            return self
+        return replace(self, own=(), facts=self.facts.without_own_links())
 
 
 async def of_message(conn: AsyncConnection, business_id: UUID, message_id: UUID) -> Letter | None:
@@ -136,8 +145,9 @@ def _letter(found: Row) -> Letter:
         customer_id=found["customer_id"],
         email=found["email"],
         phone=found["phone"],
-        to_name=found["to_name"] or "",
+        to_name=shown_name(found["to_name"] or ""),
         consent=found["consent"],
+        is_approved=found["is_approved"],
     )
 
 

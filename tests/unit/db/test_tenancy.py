@@ -17,6 +17,7 @@ WITHOUT_TENANT = {
     "events.take_turn": "the event log serves all tenants and gets a yes or no",
     "events.number_new": "the event log serves all tenants and gets a number only",
     "upkeep.take_relay": "the relay serves all tenants and gets a yes or no",
+    "businesses.list_for_operators": "operators, who run the installation, get slugs and ids only",
     "effects.list_to_hand_over": "the relay serves all tenants and gets ids only",
     "effects.mark_handed": "the relay serves all tenants and gets nothing back",
     "attachments.list_left_over": "the worker tidies up for all tenants and gets ids and keys only",
