@@ -142,8 +142,11 @@ class MessageActivities:
         )
 
     async def _note_opt_out(self, claimed: Claimed, letter: Letter) -> None:
-        """Who told the vendor to stop has told us: nothing is sent until they agree anew."""
-        if letter.occasion.audience is not Audience.CUSTOMER:
+        """Who told the vendor to stop has told us: nothing is sent until they agree anew.
+
+        Of a number that was typed for one booking the vendor's word is enough: it says nothing of the customer's.
+        """
+        if letter.occasion.audience is not Audience.CUSTOMER or letter.is_own_address:
             return
         refusal = Consent(Purpose.SMS, granted=False, source=f"{claimed.vendor}_stop", text="")
         async with self._engine.begin() as conn:

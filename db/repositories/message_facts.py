@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories.rows import Row, row_or_none
+from domain.customers import Said, consent_for_booking
 from domain.lifecycle import Status
 from domain.messages import Channel, Facts, MessageState, Occasion, Standing, Template, Told, shown_name
 from domain.notices import Audience, NoticeKind
@@ -24,7 +25,8 @@ SELECT CAST(NULL AS uuid) AS id, CAST(:booking_id AS uuid) AS booking_id, CAST(:
        CAST(NULL AS integer) AS booking_version, CAST(NULL AS uuid) AS provider_id,
        CAST(NULL AS text) AS language, CAST(NULL AS text) AS body
 """
-# The account of a customer has the address that they proved; so has that of a provider without one of their own.
+# What was typed for this very booking comes first, then the customer's record. The account of a customer has the
+# address that they proved; so has that of a provider without one of their own.
 _REST = """
 SELECT asked.id, asked.booking_id, asked.kind, asked.audience, asked.channel, asked.state AS message_state,
        asked.minutes_before, asked.starts_at AS told_starts_at, asked.booking_version,
@@ -34,14 +36,19 @@ SELECT asked.id, asked.booking_id, asked.kind, asked.audience, asked.channel, as
        biz.approved_at IS NOT NULL AS is_approved,
        biz.name AS business_name, biz.locale AS business_locale, biz.timezone AS business_timezone,
        s.name AS service_name, p.name AS provider_name, p.timezone AS provider_timezone,
-       c.name AS customer_name, c.locale AS customer_locale, c.timezone AS customer_timezone,
-       CASE asked.audience WHEN 'customer' THEN coalesce(c.email, account.email)
+       coalesce(b.contact ->> 'name', c.name) AS customer_name,
+       coalesce(b.contact ->> 'locale', c.locale) AS customer_locale,
+       coalesce(b.contact ->> 'timezone', c.timezone) AS customer_timezone,
+       CASE asked.audience WHEN 'customer' THEN coalesce(b.contact ->> 'email', c.email, account.email)
                            WHEN 'provider' THEN coalesce(p.email, staff.email) ELSE staff.email END AS email,
-       CASE asked.audience WHEN 'customer' THEN c.phone WHEN 'provider' THEN p.phone END AS phone,
-       CASE asked.audience WHEN 'customer' THEN c.name WHEN 'provider' THEN p.name ELSE staff.name END AS to_name,
-       (SELECT granted FROM consents
-        WHERE business_id = b.business_id AND customer_id = b.customer_id AND purpose = asked.channel
-        ORDER BY given_at DESC, id DESC LIMIT 1) AS consent,
+       CASE asked.audience WHEN 'customer' THEN coalesce(b.contact ->> 'phone', c.phone)
+                           WHEN 'provider' THEN p.phone END AS phone,
+       CASE asked.audience WHEN 'customer' THEN coalesce(b.contact ->> 'name', c.name)
+                           WHEN 'provider' THEN p.name ELSE staff.name END AS to_name,
+       b.created_at AS booked_at, said.granted, said.given_at,
+       asked.channel = 'sms' AND (b.contact ->> 'sms_opt_in' = 'true') IS TRUE AS opted_in,
+       CASE asked.channel WHEN 'sms' THEN b.contact ->> 'phone' ELSE b.contact ->> 'email' END IS NOT NULL
+           AS is_own_address,
        (SELECT jsonb_agg(jsonb_build_object('language', t.language, 'subject', t.subject, 'body', t.body,
                                             'html', t.html))
         FROM message_templates t
@@ -52,6 +59,11 @@ JOIN bookings b ON b.business_id = :business_id AND b.id = asked.booking_id
 JOIN businesses biz ON biz.id = b.business_id
 JOIN services s ON s.business_id = b.business_id AND s.id = b.service_id
 JOIN customers c ON c.business_id = b.business_id AND c.id = b.customer_id
+LEFT JOIN LATERAL (
+    SELECT granted, given_at FROM consents
+    WHERE business_id = b.business_id AND customer_id = b.customer_id AND purpose = asked.channel
+    ORDER BY given_at DESC, id DESC LIMIT 1
+) AS said ON true
 LEFT JOIN users account ON account.id = c.user_id AND account.active
 LEFT JOIN providers p ON p.business_id = b.business_id AND p.id = coalesce(asked.provider_id, b.provider_id)
 LEFT JOIN LATERAL (
@@ -94,7 +106,9 @@ class Letter:
     phone: str | None
     to_name: str
     consent: bool | None
-    """The latest that the customer said of this channel; none: nothing."""
+    """To be written to by this channel about this booking; none: nothing was said."""
+    is_own_address: bool
+    """The customer's address is one that was typed for this booking alone."""
     is_approved: bool
     """Whether an operator lets the business send its own words by the installation's mail server."""
 
@@ -146,9 +160,16 @@ def _letter(found: Row) -> Letter:
         email=found["email"],
         phone=found["phone"],
         to_name=shown_name(found["to_name"] or ""),
-        consent=found["consent"],
+        consent=_consent(found),
+        is_own_address=found["is_own_address"],
         is_approved=found["is_approved"],
     )
+
+
+def _consent(found: Row) -> bool | None:
+    said = None if found["granted"] is None else Said(found["granted"], found["given_at"])
+    own = {"opted_in": found["opted_in"], "is_own": found["is_own_address"]}
+    return consent_for_booking(said, **own, booked_at=found["booked_at"])
 
 
 def _facts(found: Row, audience: Audience, status: Status) -> Facts:
