@@ -61,6 +61,11 @@ AUDIENCES: Final = MappingProxyType(
 """Who is told of what."""
 
 
+WITH_ENTRY: Final = (NoticeKind.CONFIRMED, NoticeKind.RESCHEDULED)
+"""E-mails to a customer that put the appointment into their calendar, or change it there."""
+GONE_OUT: Final = (MessageState.SENT, MessageState.DELIVERED, MessageState.OPENED)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Occasion:
     """What is told to whom, and how: each has a template in every language."""

@@ -107,6 +107,17 @@ def check_url(url: str, *, allow_loopback: bool) -> str:
     return kept
 
 
+def with_ascii_domain(address: str) -> str:
+    """An e-mail address with its domain in ASCII (RFC 5891), which every mail server and vendor takes."""
+    local, _, domain = address.rpartition("@")
+    if domain.isascii():
+        return address
+    try:
+        return f"{local}@{httpx.URL(f'https://{domain}').raw_host.decode()}"
+    except (httpx.InvalidURL, UnicodeError):
+        return address
+
+
 def _is_name(host: str) -> bool:
     """Whether it can be a host's name in the DNS (RFC 1035, section 2.3.4); underscores are about."""
     labels = host.removesuffix(".").split(".")

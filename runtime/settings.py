@@ -69,6 +69,8 @@ class Settings(BaseSettings):
     """Mail server for businesses without one and for messages about accounts: smtp://user:password@host:587."""
     mail_from: str = "Holdfast <no-reply@holdfast.example>"
     """Sender of what goes out by that server."""
+    smtp_utf8: bool = False
+    """That server takes addresses with letters beyond ASCII before the @ (SMTPUTF8, RFC 6531)."""
     mails_per_business_and_day: int = Field(default=1000, ge=0)
     """E-mails that one business sends by that server on one day (UTC); 0: as many as they like."""
     founders: Literal["everybody", "operators"] = "everybody"

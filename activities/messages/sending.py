@@ -26,6 +26,7 @@ from domain.messages import Channel, MessageState, Suppressed, is_still_true, on
 from domain.notices import Audience
 from runtime.messages.rendering import Rendered, render
 from runtime.metrics import MESSAGES
+from runtime.outbound import with_ascii_domain
 
 _WAS_SENT = frozenset({MessageState.SENT, MessageState.DELIVERED, MessageState.OPENED, MessageState.BOUNCED})
 
@@ -130,7 +131,7 @@ class MessageActivities:
         return Mail(
             message_id=str(_message_id(claimed)),
             kind=letter.occasion.kind,
-            to=letter.email or "",
+            to=with_ascii_domain(letter.email or ""),
             to_name=letter.to_name,
             sender_name=business,
             reply_to=None,

@@ -22,6 +22,7 @@ from api.deps import Parts
 from api.exchange import Exchange, exchange_of
 from api.holds import redeeming
 from api.idempotency import digest, first_answer
+from api.mail_ways import require_carried
 from api.reserving import Ask
 from db.engine import autocommit
 from db.repositories import catalogue, choosing, customers, new_bookings
@@ -218,6 +219,9 @@ async def _create(parts: Parts, request: CreateRequest) -> tuple[BookingState, C
     now = parts.now()
     async with autocommit(parts.engine) as conn:
         offering = await reserving.find_offering(conn, request.ask(), request.user_id, now)
+        if (customer := request.body.customer) is not None:
+            at = ("body", "customer", "email")
+            await require_carried(conn, parts.settings, offering.business_id, customer.email, at=at)
     request.exchange.business_id = offering.business_id
     if isinstance(request.caller, Anonymous):
         guests.require_bookable(offering, request.body)

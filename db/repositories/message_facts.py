@@ -10,7 +10,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.repositories.rows import Row, row_or_none
 from domain.customers import Said, consent_for_booking
 from domain.lifecycle import Status
-from domain.messages import Channel, Facts, MessageState, Occasion, Standing, Template, Told, shown_name
+from domain.messages import (
+    GONE_OUT,
+    WITH_ENTRY,
+    Channel,
+    Facts,
+    MessageState,
+    Occasion,
+    Standing,
+    Template,
+    Told,
+    shown_name,
+)
 from domain.notices import Audience, NoticeKind
 
 _ASKED = """
@@ -27,7 +38,9 @@ SELECT CAST(NULL AS uuid) AS id, CAST(:booking_id AS uuid) AS booking_id, CAST(:
 """
 # What was typed for this very booking comes first, then the customer's record. The account of a customer has the
 # address that they proved; so has that of a provider without one of their own.
-_REST = """
+_WITH_ENTRY = ", ".join(f"'{kind}'" for kind in WITH_ENTRY)
+_GONE_OUT = ", ".join(f"'{state}'" for state in GONE_OUT)
+_REST = f"""
 SELECT asked.id, asked.booking_id, asked.kind, asked.audience, asked.channel, asked.state AS message_state,
        asked.minutes_before, asked.starts_at AS told_starts_at, asked.booking_version,
        asked.provider_id AS told_provider_id, asked.language, asked.body,
@@ -49,6 +62,10 @@ SELECT asked.id, asked.booking_id, asked.kind, asked.audience, asked.channel, as
        asked.channel = 'sms' AND (b.contact ->> 'sms_opt_in' = 'true') IS TRUE AS opted_in,
        CASE asked.channel WHEN 'sms' THEN b.contact ->> 'phone' ELSE b.contact ->> 'email' END IS NOT NULL
            AS is_own_address,
+       EXISTS (SELECT FROM messages before
+               WHERE before.business_id = b.business_id AND before.booking_id = b.id
+                 AND before.audience = 'customer' AND before.channel = 'email'
+                 AND before.kind IN ({_WITH_ENTRY}) AND before.state IN ({_GONE_OUT})) AS has_entry,
        (SELECT jsonb_agg(jsonb_build_object('language', t.language, 'subject', t.subject, 'body', t.body,
                                             'html', t.html))
         FROM message_templates t
@@ -73,7 +90,7 @@ LEFT JOIN LATERAL (
            OR asked.audience = 'provider' AND m.role = 'provider' AND m.provider_id = p.id)
     ORDER BY m.created_at, m.user_id LIMIT 1
 ) AS staff ON true
-"""
+"""  # noqa: S608
 _OF_MESSAGE = text(f"WITH asked AS ({_ASKED}) {_REST}")
 _OF_BOOKING = text(f"WITH asked AS ({_PRETENDED}) {_REST}")
 
@@ -107,6 +124,8 @@ class Letter:
     to_name: str
     consent: bool | None
     """To be written to by this channel about this booking; none: nothing was said."""
+    has_entry: bool
+    """An e-mail before this one has put the appointment into the customer's calendar."""
     is_own_address: bool
     """The customer's address is one that was typed for this booking alone."""
     is_approved: bool
@@ -161,6 +180,7 @@ def _letter(found: Row) -> Letter:
         phone=found["phone"],
         to_name=shown_name(found["to_name"] or ""),
         consent=_consent(found),
+        has_entry=found["has_entry"],
         is_own_address=found["is_own_address"],
         is_approved=found["is_approved"],
     )

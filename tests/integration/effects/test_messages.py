@@ -86,20 +86,34 @@ async def test_the_business_s_own_words_are_used_and_ours_where_they_fail(post: 
     assert second["subject"].startswith("We have your request")
 
 
+async def test_what_was_never_in_a_calendar_is_not_taken_out_of_it(post: Post) -> None:
+    booking = await make_booking(post.engine, post.tenant)
+    await post.tell(booking, NoticeKind.RECEIVED)
+    await post.send()
+    await post.change("bookings", booking.booking_id, status="cancelled")
+    await post.tell(booking, NoticeKind.CANCELLED)
+    assert became(await post.send()) == [("received", "sent", None), ("cancelled", "sent", None)]
+    assert [entry(mail) for mail in post.mails()] == [None, None]
+
+
 async def test_of_a_cancelled_booking_nothing_but_that_is_sent(post: Post) -> None:
     booking = await make_booking(post.engine, post.tenant)
+    await post.change("bookings", booking.booking_id, status="accepted")
+    await post.tell(booking, NoticeKind.CONFIRMED)
+    await post.send()
     await post.change("bookings", booking.booking_id, status="cancelled")
     for kind in (NoticeKind.CONFIRMED, NoticeKind.REMINDER, NoticeKind.CANCELLED):
         await post.tell(booking, kind)
     assert became(await post.send()) == [
+        ("confirmed", "sent", None),
         ("confirmed", "suppressed", "no_longer_true"),
         ("reminder", "suppressed", "no_longer_true"),
         ("cancelled", "sent", None),
     ]
-    [mail] = post.mails()
-    assert str(entry(mail)["METHOD"]) == "CANCEL"
+    assert [str(entry(mail)["METHOD"]) for mail in post.mails()] == ["REQUEST", "CANCEL"]
     effects = await post.rows("SELECT state, last_error FROM effects WHERE business_id = :id ORDER BY id")
     assert [tuple(effect.values()) for effect in effects] == [
+        ("done", None),
         ("obsolete", "no_longer_true"),
         ("obsolete", "no_longer_true"),
         ("done", None),
