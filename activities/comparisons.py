@@ -126,6 +126,7 @@ class PaymentComparison:
             booking_id=row["booking_id"],
             status=Status(row["status"]),
             vendor=self._vendor,
+            currency=row["currency"],
             payment=payments.as_payment(row),
             fee=fee,
             fee_percent=row["fee_percent"],

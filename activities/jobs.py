@@ -97,10 +97,18 @@ class JobActivities:
         return found
 
 
+def _reached_by(contact: Mapping[str, Any] | None) -> str:
+    """Whom to ask for about this booking and how, where the customer's record says otherwise and stays so."""
+    found = contact or {}
+    return ", ".join(found[name] for name in ("name", "phone", "email") if name in found)
+
+
 def _wanted(booking: Row) -> WantedJob:
     about = [f"{booking['service']} ({booking['reference']})"]
     if booking["provider"]:
         about.append(f"Provider: {booking['provider']}")
+    if own := _reached_by(booking["contact"]):
+        about.append(f"Contact: {own}")
     if booking["notes"]:
         about.append(booking["notes"])
     return WantedJob(

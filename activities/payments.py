@@ -35,7 +35,7 @@ from domain.payments import (
     events_between,
     has_lapsed_fee,
     holds_money,
-    least_capture,
+    least_fee,
     may_promise_again,
     present,
     settlement,
@@ -195,7 +195,7 @@ class PaymentActivities:
         return await self._settled(claimed, case, keep)
 
     async def _settled(self, claimed: Claimed, case: Case, keep: int) -> Done:
-        least = least_capture(claimed.vendor)
+        least = least_fee(claimed.vendor, case.currency)
         for _ in range(_ROUNDS):
             charges = await case.charges()
             if case.method_encrypted is not None and has_lapsed_fee(charges, keep, least=least):

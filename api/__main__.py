@@ -1,4 +1,4 @@
-"""`python -m api`: serve the API."""
+"""`python -m api`: serve the API; `python -m api businesses …`: what operators say of businesses."""
 
 import argparse
 import gc
@@ -13,7 +13,17 @@ def main(argv: list[str] | None = None) -> int:
     # Loading makes what stays: looking through it for garbage, again and again, takes a tenth of the start.
     gc.disable()
     config = settings()
-    parser = argparse.ArgumentParser(prog="python -m api", description="Holdfast's HTTP API.")
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["businesses"]:
+        from api import operators  # noqa: PLC0415  # serving does not need it
+
+        logging.configure(config, service="operator")
+        return operators.main(argv[1:], config)
+    parser = argparse.ArgumentParser(
+        prog="python -m api",
+        description="Holdfast's HTTP API.",
+        epilog="`python -m api businesses --help`: commands for operators.",
+    )
     parser.add_argument("--host", default=config.api_host, help="HOLDFAST_API_HOST (%(default)s)")
     parser.add_argument("--port", type=int, default=config.api_port, help="HOLDFAST_API_PORT (%(default)s)")
     args = parser.parse_args(argv)

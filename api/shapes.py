@@ -1,10 +1,20 @@
 """The shapes that resources share on the wire, with what makes a value of each of them good."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import phonenumbers
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, EmailStr, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    EmailStr,
+    Field,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
+from domain.mail_addresses import is_carriers
 from domain.zones import zone_named
 
 
@@ -20,6 +30,11 @@ def _e164(value: str) -> str:
 
 def _lower(value: str) -> str:
     return value.lower()
+
+
+def _unless_carriers(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    """Let pass what Japanese carriers gave out against RFC 5322."""
+    return value if isinstance(value, str) and is_carriers(value) else check(value)
 
 
 def _without_nul(value: str) -> str:
@@ -38,7 +53,7 @@ Text = Annotated[str, AfterValidator(_without_nul)]
 Flag = Annotated[bool, BeforeValidator(_said)]
 """true or false, in words where the text of a table is read: 0, "no" and the like are refused."""
 Phone = Annotated[Text, Field(max_length=40, json_schema_extra={"format": "phone"}), AfterValidator(_e164)]
-Email = Annotated[EmailStr, AfterValidator(_lower)]
+Email = Annotated[EmailStr, WrapValidator(_unless_carriers), AfterValidator(_lower)]
 Line = Annotated[Text, Field(min_length=1, max_length=200)]
 ReasonText = Annotated[Text, Field(min_length=1, max_length=1000)]
 

@@ -41,6 +41,7 @@ ON_TABLES: Final = MappingProxyType(
         "holds": _EVERYTHING,
         "idempotency_keys": _EVERYTHING,
         "inbound_events": _EVERYTHING,
+        "installation_mails": _KEEP,
         "integrations": _EVERYTHING,
         "leases": _KEEP,
         "login_attempts": _EVERYTHING,

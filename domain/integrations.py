@@ -40,6 +40,8 @@ class SmtpSettings(VendorSettings):
     username: _Line | None = None
     sender: EmailStr
     sender_name: _Line | None = None
+    smtputf8: bool = False
+    """It takes addresses with letters beyond ASCII before the @ (RFC 6531); without it they are refused early."""
 
 
 class SendgridSettings(VendorSettings):

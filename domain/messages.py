@@ -1,6 +1,5 @@
 """Messages about a booking: which there are, what they may speak of, and whether one may still be sent."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,6 +11,7 @@ from uuid import UUID
 from domain.dates import writing_of, zone_label
 from domain.languages import LAST_RESORT
 from domain.lifecycle import Status
+from domain.links import without_links
 from domain.notices import TOLD_BY_SMS, Audience, Notice, NoticeKind, still_due
 from domain.zones import zone_named
 
@@ -59,6 +59,11 @@ AUDIENCES: Final = MappingProxyType(
     }
 )
 """Who is told of what."""
+
+
+WITH_ENTRY: Final = (NoticeKind.CONFIRMED, NoticeKind.RESCHEDULED)
+"""E-mails to a customer that put the appointment into their calendar, or change it there."""
+GONE_OUT: Final = (MessageState.SENT, MessageState.DELIVERED, MessageState.OPENED)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -113,6 +118,19 @@ class Facts:
     customer_timezone: str | None
     minutes_before: int | None = None
 
+    def __post_init__(self) -> None:
+        """Clean what strangers may have typed, here and so for every rendering: subject, `To`, calendar, text."""
+        object.__setattr__(self, "customer_name", shown_name(self.customer_name))
+
+    def without_own_links(self) -> "Facts":
+        """The same, with no link in the names that the business has given either."""
+        return replace(
+            self,
+            business_name=shown_name(self.business_name),
+            service_name=shown_name(self.service_name),
+            provider_name=None if self.provider_name is None else shown_name(self.provider_name),
+        )
+
     def wishes(self) -> list[str | None]:
         """The languages that it may be written in, the best first."""
         own = [self.customer_locale] if self.audience is Audience.CUSTOMER else []
@@ -147,7 +165,7 @@ VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
         "booking.zone": "the time zone that these are in, as `CET`",
         "service.name": "the service's name",
         "provider.name": "the provider's name; empty as long as there is none",
-        "customer.name": "the customer's name; empty towards customers when it could pass for a link",
+        "customer.name": "the customer's name; empty when there is a link in it",
         "minutes_before": "of a reminder: how many minutes before the start it is meant to come",
     }
 )
@@ -158,7 +176,6 @@ def variables(facts: Facts, tag: str) -> dict[str, str | int]:
     """The value of each of `VARIABLES` for a reader of this language (BCP 47)."""
     writing, zone = writing_of(tag), zone_named(facts.timezone())
     starts, ends = facts.starts_at.astimezone(zone), facts.ends_at.astimezone(zone)
-    to_customer = facts.audience is Audience.CUSTOMER
     return {
         "business.name": one_line(facts.business_name),
         "booking.reference": facts.reference,
@@ -171,23 +188,14 @@ def variables(facts: Facts, tag: str) -> dict[str, str | int]:
         "booking.zone": zone_label(starts),
         "service.name": one_line(facts.service_name),
         "provider.name": one_line(facts.provider_name or ""),
-        "customer.name": plain_name(facts.customer_name) if to_customer else one_line(facts.customer_name),
+        "customer.name": facts.customer_name,
         "minutes_before": "" if facts.minutes_before is None else facts.minutes_before,
     }
 
 
-_LIKE_A_LINK: Final = re.compile(r"[/\\@]|\w[.:]\w|^www\b", re.IGNORECASE)
-_LONGEST_NAME: Final = 60
-
-
-def plain_name(name: str) -> str:
-    """The name, unless it could carry a message of its own.
-
-    Whoever books gives a name and an address, and neither need be theirs: else our mail would take anybody's words
-    to anybody.
-    """
-    name = one_line(name)
-    return "" if len(name) > _LONGEST_NAME or _LIKE_A_LINK.search(name) else name
+def shown_name(name: str) -> str:
+    """A name as messages show it: one line, without links."""
+    return one_line(without_links(name))
 
 
 def one_line(name: str) -> str:

@@ -6,6 +6,7 @@ Pure: the gateway's view of a booking comes in as `Charge`s, and what follows fr
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Final
 
 from domain.effects import Vendor
@@ -128,14 +129,38 @@ def amount_due(mode: PaymentMode, price: int, deposit: int | None) -> int:
     return 0
 
 
-_YEN: Final = (50, 9_999_999)
-"""https://docs.pay.jp/v2/api: the least and the most that a payment flow takes."""
+_PAYJP: Final = (50, 9_999_999)
+"""https://docs.pay.jp/v2/api: the least and the most yen that a payment flow takes."""
+
+_HALF: Final = "USD ARS AUD BRL CAD CHF COP EUR IDR ILS INR JPY KRW NZD PHP RUB SGD ZAR"
+_STRIPE_LEAST: Final = MappingProxyType(
+    dict.fromkeys(_HALF.split(), 50)
+    | {"GBP": 30, "AED": 200, "MYR": 200, "PLN": 200, "RON": 200, "DKK": 250, "NOK": 300, "SEK": 300, "HKD": 400}
+    | {"MXN": 1000, "THB": 1000, "CZK": 1500, "HUF": 17_500}
+)
+_STRIPE_MOST: Final = 99_999_999
+_STRIPE_MOST_IDR: Final = 999_999_999_999
+"""https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts: eight digits, of rupiah twelve.
+
+A currency that is not listed has no least amount of its own: Stripe goes by what it is worth in the business's.
+"""
+
+
+def limits(vendor: Vendor, currency: str) -> tuple[int, int]:
+    """The least and the most that the gateway documents for one charge, in the currency's minor unit."""
+    if vendor is Vendor.PAYJP:
+        return _PAYJP
+    most = _STRIPE_MOST_IDR if currency == "IDR" else _STRIPE_MOST
+    return _STRIPE_LEAST.get(currency, 1), most
 
 
 def can_take(vendor: Vendor, amount: int, currency: str) -> bool:
     """Whether the gateway takes such an amount at all, as far as it documents that."""
+    least, most = limits(vendor, currency)
+    if not least <= amount <= most:
+        return False
     if vendor is Vendor.PAYJP:
-        return currency == "JPY" and _YEN[0] <= amount <= _YEN[1]
+        return currency == "JPY"
     return currency not in _OTHER_UNITS and amount % smallest_step(vendor, currency) == 0
 
 
@@ -148,9 +173,13 @@ def smallest_step(vendor: Vendor, currency: str) -> int:
     return 10 if vendor is Vendor.STRIPE and minor_digits(currency) == 3 else 1  # noqa: PLR2004
 
 
-def least_capture(vendor: Vendor) -> int:
-    """The least that the gateway captures of what it has authorised."""
-    return _YEN[0] if vendor is Vendor.PAYJP else 1
+def least_fee(vendor: Vendor, currency: str) -> int:
+    """The least that is kept of what was authorised, or charged anew for a fee; less than this is let go.
+
+    Gateways document it for charges. For captures PAY.JP does too; Stripe does not say, and a fee of a few cents
+    is not worth a settlement that fails for ever.
+    """
+    return limits(vendor, currency)[0]
 
 
 def holds_money(charge: Charge) -> bool:

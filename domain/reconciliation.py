@@ -23,7 +23,7 @@ from domain.payments import (
     ChargeState,
     Payment,
     PaymentState,
-    least_capture,
+    least_fee,
     settlement,
     synced,
 )
@@ -202,6 +202,7 @@ class ExpectedPayment:
     booking_id: UUID
     status: Status
     vendor: Vendor
+    currency: str
     payment: Payment
     fee: int
     """What it costs although it was cancelled, in the currency's minor unit."""
@@ -224,7 +225,7 @@ def _unsettled(expected: ExpectedPayment, charges: Sequence[Charge]) -> Differen
     known = expected.payment
     # An earlier end may have kept more than the newest allows; what could not be had is not asked for again.
     keep = min(expected.fee, known.amount, expected.fee if known.keep is None else known.keep)
-    if not settlement(charges, keep, authorized=known.amount, least=least_capture(expected.vendor)):
+    if not settlement(charges, keep, authorized=known.amount, least=least_fee(expected.vendor, expected.currency)):
         return None
     return Difference(
         FindingKind.PAYMENT_UNSETTLED,

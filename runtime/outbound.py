@@ -54,6 +54,10 @@ _NAT64: Final = IPv6Network("64:ff9b::/96")
 
 _HEXADECIMAL: Final = re.compile("0x[0-9a-f]*")
 _LAST_PORT: Final = 65_535
+_LONGEST_URL: Final = 2000
+_LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_LONGEST_HOST: Final = 254
+"""With the dot of the root."""
 _RESOLVING_AT_ONCE: Final = 20
 
 
@@ -79,17 +83,45 @@ def may_call(address: Address, *, allow_loopback: bool) -> bool:
     return is_public(address) or (allow_loopback and address.is_loopback)
 
 
-def check_url(url: str, *, allow_loopback: bool) -> None:
-    """Refuse what can be told from the URL alone; names are resolved when they are called.
+def check_url(url: str, *, allow_loopback: bool) -> str:
+    """The URL as it is kept and called (RFC 3986): its host in ASCII (RFC 5891), what is not ASCII else encoded.
+
+    What can be told from the URL alone is refused here; names are resolved when they are called.
 
     Raises:
-        OutboundRefusedError: it is not an HTTPS URL, holds a login, or names an address that we do not call. Plain
-            HTTP is let through to the loopback, where that is allowed.
+        OutboundRefusedError: it is not an HTTPS URL, its host is no name, it holds a login or a fragment, or names
+            an address that we do not call. Plain HTTP is let through to the loopback, where that is allowed.
     """
     try:
-        _check(httpx.URL(url), allow_loopback=allow_loopback)
+        parsed = httpx.URL(url)
+        _check(parsed, allow_loopback=allow_loopback)
     except (httpx.InvalidURL, UnicodeError) as error:  # the latter of a host that is no name
         raise OutboundRefusedError("this is not a URL") from error
+    if _literal(parsed.host) is None and not _is_name(parsed.raw_host.decode()):
+        raise OutboundRefusedError("the host is not a name that there can be")
+    if "#" in url:
+        raise OutboundRefusedError("the URL must not hold a fragment (#…): it would never be sent")
+    kept = str(parsed)
+    if len(kept) > _LONGEST_URL:
+        raise OutboundRefusedError(f"the URL becomes longer than {_LONGEST_URL} characters as it is called")
+    return kept
+
+
+def with_ascii_domain(address: str) -> str:
+    """An e-mail address with its domain in ASCII (RFC 5891), which every mail server and vendor takes."""
+    local, _, domain = address.rpartition("@")
+    if domain.isascii():
+        return address
+    try:
+        return f"{local}@{httpx.URL(f'https://{domain}').raw_host.decode()}"
+    except (httpx.InvalidURL, UnicodeError):
+        return address
+
+
+def _is_name(host: str) -> bool:
+    """Whether it can be a host's name in the DNS (RFC 1035, section 2.3.4); underscores are about."""
+    labels = host.removesuffix(".").split(".")
+    return len(host) <= _LONGEST_HOST and all(_LABEL.fullmatch(label) for label in labels)
 
 
 def _check(url: httpx.URL, *, allow_loopback: bool) -> None:

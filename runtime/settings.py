@@ -9,6 +9,7 @@ from base64 import urlsafe_b64decode
 from functools import lru_cache
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -70,6 +71,12 @@ class Settings(BaseSettings):
     """Mail server for businesses without one and for messages about accounts: smtp://user:password@host:587."""
     mail_from: str = "Holdfast <no-reply@holdfast.example>"
     """Sender of what goes out by that server."""
+    smtp_utf8: bool = False
+    """That server takes addresses with letters beyond ASCII before the @ (SMTPUTF8, RFC 6531)."""
+    mails_per_business_and_day: int = Field(default=1000, ge=0)
+    """E-mails that one business sends by that server on one day (UTC); 0: as many as they like."""
+    founders: Literal["everybody", "operators"] = "everybody"
+    """Who founds businesses: everybody with an account, or operators alone by `python -m api businesses found`."""
     storage_folder: str = ".holdfast/files"
     """Where files lie of businesses that have no storage of their own."""
     vendors_url: str = ""

@@ -142,7 +142,12 @@ def _analytics(engine: AsyncEngine, vendors: Vendors) -> dict[Vendor, list[Activ
 def _messages(engine: AsyncEngine, settings: Settings, vendors: Vendors) -> dict[Vendor, list[Activity]]:
     mailers, texters = vendors.mailers, vendors.texters
     sending = MessageActivities(
-        engine, vendors.runner, mailers=mailers, texters=texters, mail_from=settings.mail_from
+        engine,
+        vendors.runner,
+        mailers=mailers,
+        texters=texters,
+        mail_from=settings.mail_from,
+        daily_quota=settings.mails_per_business_and_day,
     )
     by_email: dict[Vendor, list[Activity]] = {vendor: [sending.send_email] for vendor in mailers}
     return by_email | {vendor: [sending.send_sms] for vendor in texters}

@@ -8,7 +8,7 @@ from email.policy import SMTP
 from email.utils import parseaddr
 from typing import Final
 
-from activities.adapters.smtp_server import MailServer, hand_in
+from activities.adapters.smtp_server import MailServer, hand_in, mailbox
 from activities.ports.mail import Mail
 from activities.ports.vendors import Account, Call
 from domain.effects import VendorError
@@ -74,7 +74,7 @@ def rendered(mail: Mail, sender: str, sender_name: str) -> EmailMessage:
     message = EmailMessage(policy=SMTP)
     try:
         message["From"] = Address(sender_name, addr_spec=sender)
-        message["To"] = Address(mail.to_name, addr_spec=mail.to)
+        message["To"] = mailbox(mail.to_name, mail.to)
         if mail.reply_to:
             message["Reply-To"] = Address(addr_spec=mail.reply_to)
         message["Subject"] = mail.subject

@@ -8,9 +8,10 @@ from typing import Final
 
 import structlog
 
-from activities.adapters.smtp_server import MailServer, hand_in
+from activities.adapters.smtp_server import MailServer, hand_in, mailbox
 from activities.ports.account_mail import Letter
 from runtime.metrics import MESSAGES
+from runtime.outbound import with_ascii_domain
 
 _log = structlog.get_logger()
 
@@ -37,7 +38,7 @@ class SmtpMail:
     def _rendered(self, letter: Letter) -> EmailMessage:
         message = EmailMessage(policy=SMTP)
         message["From"] = self._sender
-        message["To"] = letter.to
+        message["To"] = mailbox("", with_ascii_domain(letter.to))
         message["Subject"] = letter.subject
         message["Date"] = datetime.now(UTC)
         message["Message-ID"] = f"<{letter.id}@{parseaddr(self._sender)[1].rpartition('@')[2]}>"

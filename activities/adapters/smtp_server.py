@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from email.headerregistry import Address
 from email.message import EmailMessage
 from functools import lru_cache
 from ipaddress import ip_address
@@ -26,6 +27,7 @@ from aiosmtplib import (
 )
 
 from domain.effects import VendorError
+from domain.mail_addresses import needs_quotes, quoted
 from runtime.outbound import may_call, resolve
 
 Security = Literal["tls", "starttls", "none"]
@@ -88,7 +90,22 @@ async def hand_in(
     with _understood():
         sock = await _socket(server, allow_loopback=allow_loopback)
         async with _connected(server, sock, _domain_of(message), tls_context) as smtp:
-            await smtp.send_message(message)
+            to = [quoted(recipient.addr_spec) for recipient in message["To"].addresses]
+            await smtp.send_message(message, recipients=to)
+
+
+def mailbox(name: str, address: str) -> Address | str:
+    """One person as they are written in a field such as `To` (RFC 5322, RFC 6532).
+
+    Raises:
+        ValueError: the address is none.
+    """
+    local, _, domain = address.rpartition("@")
+    if needs_quotes(address):
+        return quoted(address)
+    if not local.isascii():  # as an `addr_spec` Python refuses it
+        return Address(name, username=local, domain=domain)
+    return Address(name, addr_spec=address)
 
 
 def _domain_of(message: EmailMessage) -> str:

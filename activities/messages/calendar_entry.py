@@ -10,18 +10,11 @@ from icalendar import Calendar, Event, vCalAddress
 
 from db.repositories.message_facts import Letter
 from domain.lifecycle import Status
-from domain.messages import Channel, one_line
+from domain.messages import WITH_ENTRY, Channel, one_line
 from domain.notices import Audience, NoticeKind
 
 REQUEST: Final = "REQUEST"
 CANCEL: Final = "CANCEL"
-_METHODS: Final = MappingProxyType(
-    {
-        NoticeKind.CONFIRMED: REQUEST,
-        NoticeKind.RESCHEDULED: REQUEST,
-        NoticeKind.CANCELLED: CANCEL,
-    }
-)
 _STATUS: Final = MappingProxyType({Status.ACCEPTED: "CONFIRMED", Status.CANCELLED: "CANCELLED"})
 
 
@@ -43,9 +36,8 @@ def entry_for(letter: Letter, *, sender: str, now: datetime) -> Entry | None:
 
     SEQUENCE is the booking's version, which rises with every step: what comes late changes no later entry.
     """
-    occasion, facts = letter.occasion, letter.facts
-    method = _METHODS.get(occasion.kind)
-    if method is None or (occasion.audience, occasion.channel) != (Audience.CUSTOMER, Channel.EMAIL):
+    facts, method = letter.facts, _method_of(letter)
+    if method is None:
         return None
     event = Event()
     event.add("uid", uid_of(letter.booking_id))
@@ -60,6 +52,16 @@ def entry_for(letter: Letter, *, sender: str, now: datetime) -> Entry | None:
     event.add("organizer", _organizer(facts.business_name, sender), encode=False)
     event.add("attendee", _attendee(letter), encode=False)
     return Entry(method, _calendar(method, event))
+
+
+def _method_of(letter: Letter) -> str | None:
+    """A cancellation takes out what was put in: of what was never confirmed there is nothing in a calendar."""
+    occasion = letter.occasion
+    if (occasion.audience, occasion.channel) != (Audience.CUSTOMER, Channel.EMAIL):
+        return None
+    if occasion.kind in WITH_ENTRY:
+        return REQUEST
+    return CANCEL if occasion.kind is NoticeKind.CANCELLED and letter.has_entry else None
 
 
 def _calendar(method: str, event: Event) -> bytes:
@@ -81,7 +83,8 @@ def _organizer(name: str, sender: str) -> vCalAddress:
 def _attendee(letter: Letter) -> vCalAddress:
     """They asked for the appointment, so nobody waits for their answer."""
     attendee = vCalAddress(f"mailto:{letter.email}")
-    attendee.params["CN"] = one_line(letter.facts.customer_name)
+    if letter.facts.customer_name:
+        attendee.params["CN"] = letter.facts.customer_name
     attendee.params["ROLE"] = "REQ-PARTICIPANT"
     attendee.params["PARTSTAT"] = "ACCEPTED"
     attendee.params["RSVP"] = "FALSE"

@@ -14,17 +14,19 @@ from activities.ports.mail import Mail, Mailer
 from activities.ports.texts import RecipientOptedOutError, Text, Texter
 from activities.ports.vendors import Account, Call
 from db.engine import autocommit
-from db.repositories import consents, message_facts, messages
+from db.repositories import consents, installation_mails, message_facts, messages
 from db.repositories.consents import Consent
 from db.repositories.effects import Claimed
 from db.repositories.message_facts import Letter
 from db.repositories.messages import Words
 from domain.customers import Purpose
 from domain.effects import EffectKind, EffectRef, EffectState, ObsoleteError, Vendor, VendorError
+from domain.installation_mail import QUOTA_REACHED, is_within_quota, sender_name, until_next_day
 from domain.messages import Channel, MessageState, Suppressed, is_still_true, one_line, why_not
 from domain.notices import Audience
 from runtime.messages.rendering import Rendered, render
 from runtime.metrics import MESSAGES
+from runtime.outbound import with_ascii_domain
 
 _WAS_SENT = frozenset({MessageState.SENT, MessageState.DELIVERED, MessageState.OPENED, MessageState.BOUNCED})
 
@@ -40,13 +42,18 @@ class MessageActivities:
         mailers: Mapping[Vendor, Mailer],
         texters: Mapping[Vendor, Texter],
         mail_from: str,
+        daily_quota: int,
     ) -> None:
-        """`mail_from` is the sender of what the installation's own mail server sends."""
+        """`mail_from` is the sender of what the installation's own mail server sends.
+
+        `daily_quota` is how many e-mails it sends for one business on one day (UTC); 0: as many as there are.
+        """
         self._engine = engine
         self._runner = runner
         self._mailers = mailers
         self._texters = texters
-        self._own_sender = parseaddr(mail_from)[1]
+        self._own_name, self._own_sender = parseaddr(mail_from)
+        self._daily_quota = daily_quota
 
     @activity.defn(name=EffectKind.SEND_EMAIL)
     async def send_email(self, ref: EffectRef) -> str:
@@ -60,14 +67,28 @@ class MessageActivities:
 
     async def _email(self, claimed: Claimed, call: Call) -> Done:
         letter = await self._letter(claimed)
+        if call.account.is_installations:
+            letter = letter.by_installation()
         if call.may_have_happened and letter.state in _WAS_SENT:  # the vendor told us so meanwhile
             return _sent(claimed, letter, _words(letter), None)
         _require_sendable(letter, letter.email)
+        if call.account.is_installations:
+            await self._require_quota(claimed.business_id)
         words = _words(letter)
         vendor_ref = await self._mailers[claimed.vendor].send(
             call, self._mail(claimed, call.account, letter, words)
         )
-        return _sent(claimed, letter, words, vendor_ref)
+        return _sent(claimed, letter, words, vendor_ref, is_counted=call.account.is_installations)
+
+    async def _require_quota(self, business_id: UUID) -> None:
+        """Have what is beyond the business's quota tried again on the next day.
+
+        Raises VendorError for it. What is under way at this moment is not counted yet: a few too many do no harm.
+        """
+        async with autocommit(self._engine) as conn:
+            sent = await installation_mails.sent_today(conn, business_id)
+        if not is_within_quota(sent, self._daily_quota):
+            raise VendorError(QUOTA_REACHED, retry_after=until_next_day(datetime.now(UTC)))
 
     async def _sms(self, claimed: Claimed, call: Call) -> Done:
         letter = await self._letter(claimed)
@@ -103,13 +124,16 @@ class MessageActivities:
 
     def _mail(self, claimed: Claimed, account: Account, letter: Letter, words: Rendered) -> Mail:
         sender = account.settings.get("sender") or self._own_sender
+        business = one_line(letter.facts.business_name)
+        if account.is_installations:
+            business = sender_name(business, self._own_name, is_approved=letter.is_approved)
         entry = entry_for(letter, sender=sender, now=datetime.now(UTC))
         return Mail(
             message_id=str(_message_id(claimed)),
             kind=letter.occasion.kind,
-            to=letter.email or "",
-            to_name=one_line(letter.to_name),
-            sender_name=one_line(letter.facts.business_name),
+            to=with_ascii_domain(letter.email or ""),
+            to_name=letter.to_name,
+            sender_name=business,
             reply_to=None,
             subject=words.subject or "",
             text=words.text,
@@ -119,8 +143,11 @@ class MessageActivities:
         )
 
     async def _note_opt_out(self, claimed: Claimed, letter: Letter) -> None:
-        """Who told the vendor to stop has told us: nothing is sent until they agree anew."""
-        if letter.occasion.audience is not Audience.CUSTOMER:
+        """Who told the vendor to stop has told us: nothing is sent until they agree anew.
+
+        Of a number that was typed for one booking the vendor's word is enough: it says nothing of the customer's.
+        """
+        if letter.occasion.audience is not Audience.CUSTOMER or letter.is_own_address:
             return
         refusal = Consent(Purpose.SMS, granted=False, source=f"{claimed.vendor}_stop", text="")
         async with self._engine.begin() as conn:
@@ -142,10 +169,14 @@ def _words(letter: Letter) -> Rendered:
     return render(letter.occasion, letter.facts, letter.own)
 
 
-def _sent(claimed: Claimed, letter: Letter, words: Rendered, vendor_ref: str | None) -> Done:
+def _sent(
+    claimed: Claimed, letter: Letter, words: Rendered, vendor_ref: str | None, *, is_counted: bool = False
+) -> Done:
     async def write(conn: AsyncConnection) -> None:
         kept = Words(words.language, words.subject, words.text)
         await messages.note_sent(conn, claimed.business_id, _message_id(claimed), kept, vendor_ref)
+        if is_counted:
+            await installation_mails.count(conn, claimed.business_id)
         MESSAGES.labels(letter.occasion.channel, MessageState.SENT).inc()
 
     return Done(vendor_ref=vendor_ref, write=write)

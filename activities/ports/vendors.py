@@ -16,6 +16,11 @@ class Account:
     integration_id: UUID | None = None
     """By which the vendor calls us back; none: the installation's own."""
 
+    @property
+    def is_installations(self) -> bool:
+        """Whether it is not the business's own, but shared by all that have none."""
+        return self.integration_id is None
+
 
 async def _is_ours() -> None:
     """What is no effect has no other attempt beside it."""

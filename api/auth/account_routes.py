@@ -26,6 +26,7 @@ from api.auth.schemas import (
 from api.auth.throttle import ThisThrottle
 from api.deps import AppParts, Parts
 from api.exchange import ThisExchange
+from api.mail_ways import require_carried_by_installation
 from api.writing import Writing
 from db.engine import autocommit
 from db.repositories import accounts, sessions, users
@@ -44,6 +45,7 @@ router = APIRouter(prefix="/v1/auth")
 async def register(body: RegisterIn, parts: AppParts, throttle: ThisThrottle, write: Writing) -> Accepted:
     """Ask for an account. A message to the address says how to go on; it is good for 24 hours."""
     await throttle.ask()
+    require_carried_by_installation(parts.settings, body.email)
     password_hash = await hash_aside(body.password.get_secret_value())
     request_id, kind = new_id(), RequestKind.REGISTER
     async with write.begin() as conn:
@@ -74,6 +76,7 @@ async def forgot_password(
 ) -> Accepted:
     """Ask for a new password. A message to the address says how to go on; it is good for an hour."""
     await throttle.ask()
+    require_carried_by_installation(parts.settings, body.email)
     request_id, kind = new_id(), RequestKind.RESET
     async with write.begin() as conn:
         write.concerns(request_id)

@@ -22,13 +22,14 @@ from api.deps import Parts
 from api.exchange import Exchange, exchange_of
 from api.holds import redeeming
 from api.idempotency import digest, first_answer
+from api.mail_ways import require_carried
 from api.reserving import Ask
 from db.engine import autocommit
 from db.repositories import catalogue, choosing, customers, new_bookings
 from db.repositories.calendar import Wanted
 from db.repositories.catalogue import Offering
 from db.repositories.choosing import Chosen
-from db.repositories.customers import Contact
+from db.repositories.customers import Contact, Met
 from db.repositories.new_bookings import Inserted, NewBooking
 from domain.access import actor_creating
 from domain.booking import Actor, BookingState
@@ -129,7 +130,7 @@ class _Draft:
 
     case: _Case
     chosen: Chosen | None
-    customer_id: UUID
+    customer: Met
 
     @property
     def request(self) -> CreateRequest:
@@ -218,6 +219,9 @@ async def _create(parts: Parts, request: CreateRequest) -> tuple[BookingState, C
     now = parts.now()
     async with autocommit(parts.engine) as conn:
         offering = await reserving.find_offering(conn, request.ask(), request.user_id, now)
+        if (customer := request.body.customer) is not None:
+            at = ("body", "customer", "email")
+            await require_carried(conn, parts.settings, offering.business_id, customer.email, at=at)
     request.exchange.business_id = offering.business_id
     if isinstance(request.caller, Anonymous):
         guests.require_bookable(offering, request.body)
@@ -246,14 +250,14 @@ async def _try(conn: AsyncConnection, case: _Case) -> tuple[BookingState, Create
     """Choose and store in one transaction; leaving it by an error rolls everything back."""
     request, offering, now = case.request, case.offering, case.now
     async with conn.begin():
-        customer_id = await _customer(conn, request, offering, case.actor)
+        customer = await _customer(conn, request, offering, case.actor)
         if request.body.hold_id is not None:
             chosen = await _held(conn, request, request.body.hold_id, offering, now)
-            return await _insert(conn, _Draft(case, chosen, customer_id))
+            return await _insert(conn, _Draft(case, chosen, customer))
         # Who served this customer last is nothing to tell whoever types their address.
-        known_as = None if guests.is_stranger(request.caller) else customer_id
+        known_as = None if guests.is_stranger(request.caller) else customer.id
         found = await reserving.choose(conn, offering, request.ask(), now, known_as)
-        inserted = await _insert(conn, _Draft(case, found, customer_id))
+        inserted = await _insert(conn, _Draft(case, found, customer))
         if found is not None:
             await choosing.mark(conn, offering.business_id, found.choice)
         return inserted
@@ -279,13 +283,13 @@ async def _insert(conn: AsyncConnection, draft: _Draft) -> tuple[BookingState, C
     return state, Created(booking_id=str(state.booking_id), body=body)
 
 
-async def _customer(conn: AsyncConnection, request: CreateRequest, offering: Offering, actor: Actor) -> UUID:
-    """The id of whom it is for. Staff, keys and guests name somebody; users book for themselves."""
+async def _customer(conn: AsyncConnection, request: CreateRequest, offering: Offering, actor: Actor) -> Met:
+    """Whom it is for. Staff, keys and guests name somebody; users book for themselves."""
     business_id, given = offering.business_id, request.body.customer
     contact = Contact(**given.model_dump()) if given else None
     if actor.role is Role.CUSTOMER and request.user_id is not None:
         if contact is None and offering.customer_id is not None:
-            return offering.customer_id
+            return Met(offering.customer_id, is_new=False)
         return await customers.of_user(conn, business_id, request.user_id, contact)
     if contact is None:
         raise guests.invalid("/body/customer", "say for whom you book, with at least a name")
@@ -299,7 +303,7 @@ def _row(draft: _Draft, state: BookingState, reference: str) -> dict[str, Any]:
     return state.model_dump() | {
         "id": state.booking_id,
         "reference": reference,
-        "customer_id": draft.customer_id,
+        "customer_id": draft.customer.id,
         "timezone": draft.offering.timezone,
         "price_minor": draft.offering.price_minor,
         "currency": draft.offering.currency,
@@ -313,7 +317,7 @@ def _new_booking(draft: _Draft, state: BookingState, reference: str, body: bytes
     return NewBooking(
         state=state,
         reference=reference,
-        customer_id=draft.customer_id,
+        customer_id=draft.customer.id,
         actor=draft.case.actor,
         correlation_id=request.exchange.request_id,
         buffer_before_minutes=offering.terms.buffer_before_minutes,
@@ -331,6 +335,7 @@ def _new_booking(draft: _Draft, state: BookingState, reference: str, body: bytes
         response=body.decode(),
         address=asked.address.model_dump() if asked.address else None,
         notes=asked.notes,
+        contact=draft.customer.contact,
         attribution=asked.attribution,
         audit=replace(trail.entry_of(request.http, "done"), object_id=str(state.booking_id)),
     )

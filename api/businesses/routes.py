@@ -10,21 +10,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api import caching
 from api.access import CurrentUser, ThisBusiness, needs
 from api.businesses.answers import changed, created
-from api.businesses.keys import key_for
-from api.businesses.policies import changed_policy, stored_form
+from api.businesses.founding import found
+from api.businesses.policies import changed_policy
 from api.businesses.schemas import BusinessChange, BusinessIn, BusinessOut, MyBusinesses, MyBusinessOut, RoleOut
 from api.caching import MustExpect
 from api.deps import AppParts
 from api.exchange import ThisExchange
 from api.writing import Writing, WritingOnce
 from db.engine import autocommit
-from db.repositories import businesses, catalogue, members
+from db.repositories import businesses
 from db.repositories.rows import Row
 from domain.access import Permission
-from domain.errors import AlreadyExistsError, NotReadyError, UnauthenticatedError
-from domain.lifecycle import Role
+from domain.errors import ForbiddenError, NotReadyError
 from domain.policies import Policy
-from runtime.ids import new_id
 from runtime.json import to_json_text
 
 router = APIRouter(prefix="/v1/businesses", tags=["businesses"])
@@ -39,15 +37,20 @@ _NEEDED = {"services": "an active service", "providers": "an available provider"
     status_code=201,
     response_model=BusinessOut,
 )
-async def create(body: BusinessIn, user: CurrentUser, exchange: ThisExchange, write: WritingOnce) -> Response:
+async def create(
+    body: BusinessIn, user: CurrentUser, exchange: ThisExchange, parts: AppParts, write: WritingOnce
+) -> Response:
     """Found a business and own it. It begins in `setup`: everything can be prepared, nothing booked.
 
     The slug is what tells businesses apart, so the same request again founds no second one: under the same
-    Idempotency-Key it is answered alike, else with 409 `already_exists`, which gives its owner the `id`.
+    Idempotency-Key it is answered alike, else with 409 `already_exists`, which gives its owner the `id`. An
+    installation may leave founding to its operators: then it is 403 `forbidden`.
     """
+    if parts.settings.founders == "operators":
+        raise ForbiddenError("Businesses are founded by those who run this installation: ask them.")
 
     async def make(conn: AsyncConnection) -> Response:
-        row = await _founded(conn, body, user.user_id)
+        row = await found(conn, body, user.user_id)
         exchange.business_id = row["id"]
         write.concerns(row["id"])
         return created(_shown(row), f"/v1/businesses/{row['id']}")
@@ -114,18 +117,6 @@ async def change(business: ThisBusiness, body: BusinessChange, expected: MustExp
     return changed(_shown(row))
 
 
-async def _founded(conn: AsyncConnection, body: BusinessIn, user_id: UUID) -> Row:
-    values = body.model_dump(exclude={"policy"})
-    values["slug"] = slug = key_for("slug", body.slug, body.name)
-    values["policy"] = to_json_text(stored_form(body.policy))
-    row = await businesses.create(conn, new_id(), values)
-    if row is None:
-        raise await _slug_taken(conn, slug, user_id)
-    if await members.add(conn, row["id"], user_id, Role.OWNER) is None:
-        raise UnauthenticatedError("This account is closed.")
-    return row
-
-
 def _changes(body: BusinessChange, stored: Row) -> dict[str, Any]:
     changes = body.model_dump(exclude_unset=True)
     if "policy" in changes:
@@ -138,15 +129,6 @@ async def _require_ready(conn: AsyncConnection, business_id: UUID) -> None:
     if missing:
         needed = ", ".join(_NEEDED[name] for name in missing)
         raise NotReadyError(f"Before it takes bookings, the business needs {needed}.", missing=missing)
-
-
-async def _slug_taken(conn: AsyncConnection, slug: str, user_id: UUID) -> AlreadyExistsError:
-    """Only the owner is told which business it is."""
-    detail = f"There is a business '{slug}' already."
-    row = await catalogue.find_business(conn, slug)
-    if row is None or await members.find(conn, row["id"], user_id, Role.OWNER) is None:
-        return AlreadyExistsError(detail)
-    return AlreadyExistsError(detail, id=str(row["id"]))
 
 
 def _shown(row: Row) -> dict[str, Any]:

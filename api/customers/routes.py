@@ -20,6 +20,7 @@ from api.customers.schemas import (
 )
 from api.deps import AppParts
 from api.exchange import ThisExchange
+from api.mail_ways import require_carried
 from api.writing import Writing, WritingOnce
 from db.engine import autocommit
 from db.repositories import consents, customers
@@ -42,7 +43,7 @@ _MOST_FOUND = 100
     status_code=201,
     response_model=CustomerOut,
 )
-async def create(business: ThisBusiness, body: CustomerIn, write: WritingOnce) -> Response:
+async def create(business: ThisBusiness, body: CustomerIn, parts: AppParts, write: WritingOnce) -> Response:
     """Add a customer, or find them again by e-mail or phone: then the answer is 200.
 
     Of somebody who is found, what is missing is filled in and nothing is overwritten. A name alone is nobody's:
@@ -50,6 +51,7 @@ async def create(business: ThisBusiness, body: CustomerIn, write: WritingOnce) -
     """
 
     async def make(conn: AsyncConnection) -> Response:
+        await require_carried(conn, parts.settings, business["id"], body.email)
         met = await customers.meet(conn, business["id"], Contact(body.name, body.email, body.phone))
         write.concerns(met.id)
         await _note_consents(conn, business["id"], met.id, body)
@@ -115,7 +117,12 @@ async def get(business: ThisBusiness, customer_id: UUID, request: Request, parts
     response_model=CustomerOut,
 )
 async def change(
-    business: ThisBusiness, customer_id: UUID, body: CustomerChange, expected: MustExpect, write: Writing
+    business: ThisBusiness,
+    customer_id: UUID,
+    body: CustomerChange,
+    parts: AppParts,
+    expected: MustExpect,
+    write: Writing,
 ) -> Response:
     """Change what is sent. An e-mail that another customer has is refused: 409 `already_exists`."""
     async with write.begin() as conn:
@@ -125,6 +132,7 @@ async def change(
         if stored is None:
             raise _missing()
         expected.check(_shown(stored))
+        await require_carried(conn, parts.settings, business["id"], body.email)
         wanted = {name: stored[name] for name in CustomerChange.model_fields} | body.model_dump(exclude_unset=True)
         row = await customers.change(conn, business["id"], customer_id, **wanted)
         if row is None:

@@ -91,7 +91,7 @@ def _there(row: Row | None) -> Row:
 
 def _new_source(body: ExternalSourceIn, parts: Parts) -> NewSource:
     try:
-        check_url(body.url, allow_loopback=parts.settings.outbound_allow_loopback)
+        url = check_url(body.url, allow_loopback=parts.settings.outbound_allow_loopback)
     except OutboundRefusedError as error:
         raise invalid("url", str(error)) from error
     token = Secrets(parts.settings.secrets_key)
@@ -99,8 +99,8 @@ def _new_source(body: ExternalSourceIn, parts: Parts) -> NewSource:
         encrypted = token.encrypt(body.token.get_secret_value()) if body.token else None
     except SecretsKeyMissingError as error:
         raise invalid("token", f"cannot be stored: {error}") from error
-    kept = body.model_dump(include={"url", "on_stale", "interval_seconds", "max_age_seconds", "horizon_days"})
-    return NewSource(token_encrypted=encrypted, keep_token=body.keeps_token(), **kept)
+    kept = body.model_dump(include={"on_stale", "interval_seconds", "max_age_seconds", "horizon_days"})
+    return NewSource(url=url, token_encrypted=encrypted, keep_token=body.keeps_token(), **kept)
 
 
 def _settings(row: Row) -> dict[str, Any]:

@@ -32,9 +32,11 @@ def checked_settings(vendor: Vendor, given: Mapping[str, Any], *, allow_loopback
     if (address := address_of(vendor, settings)) is not None:
         member, url = address
         try:
-            check_url(url, allow_loopback=allow_loopback)
+            checked = check_url(url, allow_loopback=allow_loopback)
         except OutboundRefusedError as error:
             raise _invalid_member("settings", member, str(error)) from error
+        if settings[member] == url:  # a URL; of a mail server it is the host
+            settings[member] = checked
     return settings
 
 

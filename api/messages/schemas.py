@@ -52,6 +52,8 @@ class Templates(BaseModel):
     items: list[TemplateOut]
     variables: list[Variable]
     """What a template may name."""
+    own_emails_are_sent: bool
+    """False: they go out in our words, by the installation's mail server, until an operator approves it."""
 
 
 class PreviewIn(In):

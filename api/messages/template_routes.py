@@ -59,12 +59,14 @@ async def list_templates(business: ThisBusiness, request: Request, parts: AppPar
     """The words that are in force, in every language: the business's own, and ours where it has none."""
     async with autocommit(parts.engine) as conn:
         rows = await message_templates.list_all(conn, business["id"])
+        own_emails = await message_templates.own_emails_are_sent(conn, business["id"])
     own = [_own(row) for row in rows]
     replaced = {_key(template) for template in own}
     ours = [_ours(occasion, template) for (occasion, _), template in defaults().items()]
     items = own + [template for template in ours if _key(template) not in replaced]
     variables = [{"name": name, "meaning": meaning} for name, meaning in VARIABLES.items()]
-    return caching.cached(request, {"items": sorted(items, key=_key), "variables": variables}, caching.PRIVATE)
+    shown = {"items": sorted(items, key=_key), "variables": variables, "own_emails_are_sent": own_emails}
+    return caching.cached(request, shown, caching.PRIVATE)
 
 
 @router.get(

@@ -4,6 +4,7 @@ import re
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
+import httpx
 from pydantic import AfterValidator, BaseModel, Field
 
 from api.shapes import In
@@ -23,7 +24,7 @@ def plain_origin(value: str) -> str:
     Raises:
         ValueError: it is none, or one over plain HTTP that is not of the developer's own machine.
     """
-    lower = value.lower()
+    lower = _in_ascii(value.lower())
     if not _ORIGIN.fullmatch(lower):
         raise ValueError(_SHAPE)
     parts = urlsplit(lower)
@@ -33,6 +34,16 @@ def plain_origin(value: str) -> str:
     if port is not None and port == _DEFAULT_PORTS[parts.scheme]:
         return lower.rpartition(":")[0]
     return lower if port is None else f"{lower.rpartition(':')[0]}:{port}"
+
+
+def _in_ascii(value: str) -> str:
+    """With its host as browsers send it: `https://müller.example` is `https://xn--mller-kva.example`."""
+    if value.isascii():
+        return value
+    try:
+        return str(httpx.URL(value))
+    except (httpx.InvalidURL, UnicodeError):
+        raise ValueError(_SHAPE) from None
 
 
 Origin = Annotated[

@@ -13,6 +13,7 @@ from api.businesses.keys import key_for
 from api.businesses.paths import ProviderKey
 from api.caching import MustExpect
 from api.deps import AppParts
+from api.mail_ways import require_carried
 from api.providers.schemas import ProviderChange, ProviderDetails, ProviderIn, ProviderOut, Providers
 from api.writing import Writing, WritingOnce
 from db.engine import autocommit
@@ -36,7 +37,9 @@ _HIDDEN: Final = {"email", "phone", "auto_accept", "user_id"}
     status_code=201,
     response_model=ProviderDetails,
 )
-async def create(business: ThisBusiness, caller: ThisCaller, body: ProviderIn, write: WritingOnce) -> Response:
+async def create(
+    business: ThisBusiness, caller: ThisCaller, body: ProviderIn, parts: AppParts, write: WritingOnce
+) -> Response:
     """Add a provider; with `user_id` that user acts as them, which is not for API keys to say.
 
     Their code is what tells providers apart, so the same request again adds no second one: under the same
@@ -46,6 +49,7 @@ async def create(business: ThisBusiness, caller: ThisCaller, body: ProviderIn, w
         require(caller, Permission.MANAGE_MEMBERS, business["id"])
 
     async def make(conn: AsyncConnection) -> Response:
+        await require_carried(conn, parts.settings, business["id"], body.email)
         row = await _added(conn, business, body)
         write.concerns(row["id"])
         return created(_details(row), f"/v1/businesses/{business['id']}/providers/{row['id']}")
@@ -98,6 +102,7 @@ async def change(
     caller: ThisCaller,
     provider: ProviderKey,
     body: ProviderChange,
+    parts: AppParts,
     expected: MustExpect,
     write: Writing,
 ) -> Response:
@@ -117,6 +122,7 @@ async def change(
         write.concerns(stored["id"])
         seen = [_details(stored)] if body.model_fields_set & _HIDDEN else [_shown(stored), _details(stored)]
         expected.check(*seen)
+        await require_carried(conn, parts.settings, business["id"], body.email)
         row = await _update(conn, business["id"], stored, body)
     return changed(_details(row))
 

@@ -47,12 +47,12 @@ async def create(business: ThisBusiness, body: WebhookEndpointIn, parts: AppPart
     That is why no Idempotency-Key is taken here. The URL does what one would do: a request that is repeated is
     answered with 409 `already_exists` and the `id` of the endpoint that is there; rotate its secret.
     """
-    _check_url(parts, body.url)
+    url = _checked_url(parts, body.url)
     secret = new_secret()
-    values = body.model_dump() | {"id": new_id(), "secret": encrypted(_keys(parts), kept(secret))}
+    values = body.model_dump() | {"id": new_id(), "url": url, "secret": encrypted(_keys(parts), kept(secret))}
     async with write.begin() as conn:
         await webhooks.take_turn(conn, business["id"])
-        _require_room(await webhooks.list_all(conn, business["id"]), body.url)
+        _require_room(await webhooks.list_all(conn, business["id"]), url)
         row = await webhooks.add(conn, business["id"], values)
         write.concerns(row["id"])
     location = f"/v1/businesses/{business['id']}/webhook-endpoints/{row['id']}"
@@ -106,7 +106,7 @@ async def change(
     """
     changes = body.model_dump(exclude_unset=True)
     if "url" in changes:
-        _check_url(parts, body.url)
+        changes["url"] = _checked_url(parts, body.url)
     async with write.begin() as conn:
         await webhooks.take_turn(conn, business["id"])
         stored = there(await webhooks.find(conn, business["id"], endpoint_id))
@@ -167,9 +167,9 @@ def _missing() -> NotFoundError:
     return NotFoundError("There is no such webhook endpoint.")
 
 
-def _check_url(parts: Parts, url: str) -> None:
+def _checked_url(parts: Parts, url: str) -> str:
     try:
-        check_url(url, allow_loopback=parts.settings.outbound_allow_loopback)
+        return check_url(url, allow_loopback=parts.settings.outbound_allow_loopback)
     except OutboundRefusedError as error:
         raise invalid("url", str(error)) from error
 

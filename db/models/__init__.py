@@ -22,7 +22,7 @@ from db.models.scheduling import (
     Reservation,
     UnconfirmedCommand,
 )
-from db.models.tenancy import Business, BusinessOrigin, Membership, User
+from db.models.tenancy import Business, BusinessOrigin, InstallationMail, Membership, User
 from db.models.traffic import AuditEntry, RateCounter
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "Hold",
     "IdempotencyKey",
     "InboundEvent",
+    "InstallationMail",
     "Integration",
     "Lease",
     "LoginAttempts",

@@ -178,6 +178,8 @@ class Booking(Base):
     """`domain.assignment.Choice`: why the present provider was chosen."""
     address: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     notes: Mapped[str | None] = mapped_column(Text)
+    contact: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    """`domain.customers.BookingContact`: what was typed for it and the customer's record has otherwise."""
     attribution: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     created_at: Mapped[Moment]
     updated_at: Mapped[Moment]

@@ -1,8 +1,9 @@
 """Businesses (the tenants) and the users with their roles in them."""
 
+from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, String, text
+from sqlalchemy import CheckConstraint, Date, DateTime, ForeignKey, ForeignKeyConstraint, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models.base import Base, Created, Currency, Json, Key
@@ -27,8 +28,20 @@ class Business(Base):
     """`domain.policies.Policy`; new bookings take a snapshot of it."""
     guest_bookings: Mapped[bool] = mapped_column(server_default="true")
     """Whether people without an account may book."""
+    approved_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    """When an operator let it send its own words by the installation's mail server; none: not yet."""
     created_at: Mapped[Created]
     updated_at: Mapped[Created]
+
+
+class InstallationMail(Base):
+    """How many e-mails the installation's own mail server has sent for a business on one day (UTC)."""
+
+    __tablename__ = "installation_mails"
+
+    business_id: Mapped[UUID] = mapped_column(ForeignKey("businesses.id"), primary_key=True)
+    day: Mapped[date] = mapped_column(Date)
+    sent: Mapped[int]
 
 
 class BusinessOrigin(Base):

@@ -8,7 +8,7 @@ import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories.rows import Row, row, row_or_none, rows
+from db.repositories.rows import Row, execute, row, row_or_none, rows
 from domain.errors import AlreadyExistsError
 
 _CREATE = text("""
@@ -37,6 +37,15 @@ SELECT b.id, b.slug, b.name, b.timezone, b.currency, b.locale, b.status, b.guest
 FROM memberships m JOIN businesses b ON b.id = m.business_id
 WHERE m.user_id = :user_id
 ORDER BY b.name, b.id, m.role
+""")
+
+_SET_APPROVED = text("""
+UPDATE businesses SET approved_at = CASE WHEN :is_approved THEN coalesce(approved_at, statement_timestamp()) END
+WHERE id = :business_id
+""")
+
+_LIST = text("""
+SELECT id, slug, approved_at FROM businesses WHERE approved_at IS NULL OR NOT :only_waiting ORDER BY created_at, id
 """)
 
 # Hours may also come as single dates, or from an outside calendar.
@@ -75,6 +84,16 @@ async def list_missing(conn: AsyncConnection, business_id: UUID) -> list[str]:
     """What the business lacks to be booked: `services`, `providers`, `hours`."""
     has = await row(conn, _READY, {"business_id": business_id})
     return [name for name in ("services", "providers", "hours") if not has[name]]
+
+
+async def set_approved(conn: AsyncConnection, business_id: UUID, *, is_approved: bool) -> None:
+    """Let it send its own words by the installation's mail server, or no more; the first approval's time stays."""
+    await execute(conn, _SET_APPROVED, {"business_id": business_id, "is_approved": is_approved})
+
+
+async def list_for_operators(conn: AsyncConnection, *, only_waiting: bool) -> Sequence[Row]:
+    """All businesses with when they were approved, the oldest first; or those that wait for it."""
+    return await rows(conn, _LIST, {"only_waiting": only_waiting})
 
 
 async def list_of_user(conn: AsyncConnection, user_id: UUID) -> Sequence[Row]:

@@ -16,19 +16,23 @@ A stranger, who has proved nothing, changes nobody: nothing is filled in, and cu
 found at all, lest whoever knows their address puts bookings into the account. Where the address is such a
 customer's, the new one goes without it.
 
+What was typed and the record has otherwise stays with the booking (`domain.customers.booking_contact`).
+
 Before anybody is looked for, the contact is locked, each of its e-mail and phone, until the transaction ends: the
 same new person given twenty times at once is made once. An import has thousands of them and locks all contacts at
 once, with a lock that everybody else shares.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories.rows import Row, execute, row, row_or_none, rows
+from domain.customers import booking_contact
 from runtime.ids import new_id
 
 
@@ -52,6 +56,8 @@ class Met:
 
     id: UUID
     is_new: bool
+    contact: dict[str, Any] | None = field(default=None, repr=False)
+    """What was typed and the record has otherwise."""
 
 
 # The keys in order, so that two who lock the same contacts never wait for each other in a ring.
@@ -68,7 +74,7 @@ SELECT pg_advisory_xact_lock(key) FROM shared, (
 _LOCK_ALL = text("SELECT pg_advisory_xact_lock(hashtextextended(CAST(:business_id AS text) || ' customers', 0))")
 _MEET = text("""
 WITH found AS (
-    SELECT id FROM customers
+    SELECT id, name, email, phone, locale, timezone, sms_opt_in FROM customers
     WHERE business_id = :business_id
       AND (email = CAST(:email AS text)
            OR phone = CAST(:phone AS text) AND user_id IS NULL
@@ -84,19 +90,22 @@ WITH found AS (
            OR locale IS NULL AND CAST(:locale AS text) IS NOT NULL
            OR timezone IS NULL AND CAST(:timezone AS text) IS NOT NULL
            OR email IS NULL AND user_id IS NULL AND CAST(:email AS text) IS NOT NULL)
+    RETURNING id, name, email, phone, locale, timezone, sms_opt_in
 ), made AS (
     INSERT INTO customers (id, business_id, name, email, phone, locale, timezone)
     SELECT :id, :business_id, :name, CAST(:email AS text), CAST(:phone AS text), CAST(:locale AS text),
            CAST(:timezone AS text)
     WHERE NOT EXISTS (SELECT FROM found)
-    RETURNING id
+    RETURNING id, name, email, phone, locale, timezone, sms_opt_in
 )
-SELECT id, false AS is_new FROM found UNION ALL SELECT id, true FROM made
+SELECT *, false AS is_new FROM filled
+UNION ALL SELECT *, false FROM found WHERE NOT EXISTS (SELECT FROM filled)
+UNION ALL SELECT *, true FROM made
 """)
 
 _MEET_STRANGER = text("""
 WITH found AS (
-    SELECT id FROM customers
+    SELECT id, name, email, phone, locale, timezone, sms_opt_in FROM customers
     WHERE business_id = :business_id AND user_id IS NULL
       AND (email = CAST(:email AS text)
            OR phone = CAST(:phone AS text) AND (email IS NULL OR CAST(:email AS text) IS NULL))
@@ -110,9 +119,9 @@ WITH found AS (
                 THEN CAST(:email AS text) END,
            CAST(:phone AS text), CAST(:locale AS text), CAST(:timezone AS text)
     WHERE NOT EXISTS (SELECT FROM found)
-    RETURNING id
+    RETURNING id, name, email, phone, locale, timezone, sms_opt_in
 )
-SELECT id, false AS is_new FROM found UNION ALL SELECT id, true FROM made
+SELECT *, false AS is_new FROM found UNION ALL SELECT *, true FROM made
 """)
 
 # The account's own address stays with the account; what is given with a booking fills in the rest.
@@ -126,7 +135,8 @@ ON CONFLICT (business_id, user_id) DO UPDATE SET
     phone = coalesce(CAST(:phone AS text), customers.phone),
     locale = coalesce(CAST(:locale AS text), customers.locale),
     timezone = coalesce(CAST(:timezone AS text), customers.timezone)
-RETURNING id
+RETURNING id, name, coalesce(email, (SELECT u.email FROM users u WHERE u.id = :user_id)) AS email, phone, locale,
+          timezone, sms_opt_in
 """)
 
 _OPT_IN = text("""
@@ -140,7 +150,7 @@ SELECT :id, :business_id, turned.id, 'sms', true, 'booking', '', clock_timestamp
 """)
 
 
-async def of_user(conn: AsyncConnection, business_id: UUID, user_id: UUID, contact: Contact | None) -> UUID:
+async def of_user(conn: AsyncConnection, business_id: UUID, user_id: UUID, contact: Contact | None) -> Met:
     """The customer that a user is with this business: made at the first booking, brought up to date by others."""
     parameters = {
         "id": new_id(),
@@ -151,18 +161,14 @@ async def of_user(conn: AsyncConnection, business_id: UUID, user_id: UUID, conta
         "locale": contact.locale if contact else None,
         "timezone": contact.timezone if contact else None,
     }
-    customer_id = UUID(str((await row(conn, _FOR_USER, parameters))["id"]))
-    if contact is not None and contact.sms_opt_in:
-        await _opt_in(conn, business_id, customer_id)
-    return customer_id
+    found = await row(conn, _FOR_USER, parameters)
+    met = Met(UUID(str(found["id"])), is_new=False, contact=_kept_with_booking(contact, found))
+    return await _with_consent(conn, business_id, met, contact)
 
 
-async def by_contact(conn: AsyncConnection, business_id: UUID, contact: Contact) -> UUID:
+async def by_contact(conn: AsyncConnection, business_id: UUID, contact: Contact) -> Met:
     """The customer with this contact, found again or made, for a booking. Needs an open transaction."""
-    met = await meet(conn, business_id, contact)
-    if contact.sms_opt_in:
-        await _opt_in(conn, business_id, met.id)
-    return met.id
+    return await _with_consent(conn, business_id, await meet(conn, business_id, contact), contact)
 
 
 async def meet(conn: AsyncConnection, business_id: UUID, contact: Contact) -> Met:
@@ -170,15 +176,13 @@ async def meet(conn: AsyncConnection, business_id: UUID, contact: Contact) -> Me
     return await _meet(conn, business_id, contact, _MEET)
 
 
-async def of_stranger(conn: AsyncConnection, business_id: UUID, contact: Contact) -> UUID:
+async def of_stranger(conn: AsyncConnection, business_id: UUID, contact: Contact) -> Met:
     """The customer for somebody who has proved nothing; nobody who is there already is changed.
 
     Needs an open transaction.
     """
     met = await _meet(conn, business_id, contact, _MEET_STRANGER)
-    if contact.sms_opt_in and met.is_new:
-        await _opt_in(conn, business_id, met.id)
-    return met.id
+    return await _with_consent(conn, business_id, met, contact) if met.is_new else met
 
 
 async def _meet(conn: AsyncConnection, business_id: UUID, contact: Contact, statement: TextClause) -> Met:
@@ -193,7 +197,20 @@ async def _meet(conn: AsyncConnection, business_id: UUID, contact: Contact, stat
         "timezone": contact.timezone,
     }
     found = await row(conn, statement, parameters)
-    return Met(UUID(str(found["id"])), found["is_new"])
+    return Met(UUID(str(found["id"])), found["is_new"], _kept_with_booking(contact, found))
+
+
+def _kept_with_booking(contact: Contact | None, known: Row) -> dict[str, Any] | None:
+    return None if contact is None else booking_contact(asdict(contact), known)
+
+
+async def _with_consent(conn: AsyncConnection, business_id: UUID, met: Met, contact: Contact | None) -> Met:
+    """Note the consent that came with a booking, where it is one to the number of the customer's record."""
+    if contact is None or not contact.sms_opt_in or "phone" in (met.contact or {}):
+        return met
+    await _opt_in(conn, business_id, met.id)
+    own = {name: value for name, value in (met.contact or {}).items() if name != "sms_opt_in"}
+    return replace(met, contact=own or None)
 
 
 async def lock_all(conn: AsyncConnection, business_id: UUID) -> None:

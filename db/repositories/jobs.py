@@ -11,7 +11,7 @@ from db.repositories.rows import Row, row_or_none, rows
 _FIND = text("""
 SELECT b.id AS booking_id, b.status, b.reference, b.starts_at, b.ends_at, b.address, b.notes,
        s.code AS service_code, s.name AS service, p.name AS provider,
-       c.id AS customer_id, c.name AS customer, c.email, c.phone,
+       b.contact, c.id AS customer_id, c.name AS customer, c.email, c.phone,
        EXISTS (
            SELECT 1 FROM effects e
            WHERE e.business_id = b.business_id AND e.booking_id = b.id AND e.lane = 'job'

@@ -1,6 +1,6 @@
 """Everything that a message speaks of and is decided by, as it is committed at the moment of sending."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -8,8 +8,20 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories.rows import Row, row_or_none
+from domain.customers import Said, consent_for_booking
 from domain.lifecycle import Status
-from domain.messages import Channel, Facts, MessageState, Occasion, Standing, Template, Told
+from domain.messages import (
+    GONE_OUT,
+    WITH_ENTRY,
+    Channel,
+    Facts,
+    MessageState,
+    Occasion,
+    Standing,
+    Template,
+    Told,
+    shown_name,
+)
 from domain.notices import Audience, NoticeKind
 
 _ASKED = """
@@ -24,23 +36,36 @@ SELECT CAST(NULL AS uuid) AS id, CAST(:booking_id AS uuid) AS booking_id, CAST(:
        CAST(NULL AS integer) AS booking_version, CAST(NULL AS uuid) AS provider_id,
        CAST(NULL AS text) AS language, CAST(NULL AS text) AS body
 """
-# The account of a customer has the address that they proved; so has that of a provider without one of their own.
-_REST = """
+# What was typed for this very booking comes first, then the customer's record. The account of a customer has the
+# address that they proved; so has that of a provider without one of their own.
+_WITH_ENTRY = ", ".join(f"'{kind}'" for kind in WITH_ENTRY)
+_GONE_OUT = ", ".join(f"'{state}'" for state in GONE_OUT)
+_REST = f"""
 SELECT asked.id, asked.booking_id, asked.kind, asked.audience, asked.channel, asked.state AS message_state,
        asked.minutes_before, asked.starts_at AS told_starts_at, asked.booking_version,
        asked.provider_id AS told_provider_id, asked.language, asked.body,
        b.reference, b.status, b.starts_at, b.ends_at, b.timezone AS booking_timezone, b.needs_attention,
        b.provider_id, b.version, b.customer_id,
+       biz.approved_at IS NOT NULL AS is_approved,
        biz.name AS business_name, biz.locale AS business_locale, biz.timezone AS business_timezone,
        s.name AS service_name, p.name AS provider_name, p.timezone AS provider_timezone,
-       c.name AS customer_name, c.locale AS customer_locale, c.timezone AS customer_timezone,
-       CASE asked.audience WHEN 'customer' THEN coalesce(c.email, account.email)
+       coalesce(b.contact ->> 'name', c.name) AS customer_name,
+       coalesce(b.contact ->> 'locale', c.locale) AS customer_locale,
+       coalesce(b.contact ->> 'timezone', c.timezone) AS customer_timezone,
+       CASE asked.audience WHEN 'customer' THEN coalesce(b.contact ->> 'email', c.email, account.email)
                            WHEN 'provider' THEN coalesce(p.email, staff.email) ELSE staff.email END AS email,
-       CASE asked.audience WHEN 'customer' THEN c.phone WHEN 'provider' THEN p.phone END AS phone,
-       CASE asked.audience WHEN 'customer' THEN c.name WHEN 'provider' THEN p.name ELSE staff.name END AS to_name,
-       (SELECT granted FROM consents
-        WHERE business_id = b.business_id AND customer_id = b.customer_id AND purpose = asked.channel
-        ORDER BY given_at DESC, id DESC LIMIT 1) AS consent,
+       CASE asked.audience WHEN 'customer' THEN coalesce(b.contact ->> 'phone', c.phone)
+                           WHEN 'provider' THEN p.phone END AS phone,
+       CASE asked.audience WHEN 'customer' THEN coalesce(b.contact ->> 'name', c.name)
+                           WHEN 'provider' THEN p.name ELSE staff.name END AS to_name,
+       b.created_at AS booked_at, said.granted, said.given_at,
+       asked.channel = 'sms' AND (b.contact ->> 'sms_opt_in' = 'true') IS TRUE AS opted_in,
+       CASE asked.channel WHEN 'sms' THEN b.contact ->> 'phone' ELSE b.contact ->> 'email' END IS NOT NULL
+           AS is_own_address,
+       EXISTS (SELECT FROM messages before
+               WHERE before.business_id = b.business_id AND before.booking_id = b.id
+                 AND before.audience = 'customer' AND before.channel = 'email'
+                 AND before.kind IN ({_WITH_ENTRY}) AND before.state IN ({_GONE_OUT})) AS has_entry,
        (SELECT jsonb_agg(jsonb_build_object('language', t.language, 'subject', t.subject, 'body', t.body,
                                             'html', t.html))
         FROM message_templates t
@@ -51,6 +76,11 @@ JOIN bookings b ON b.business_id = :business_id AND b.id = asked.booking_id
 JOIN businesses biz ON biz.id = b.business_id
 JOIN services s ON s.business_id = b.business_id AND s.id = b.service_id
 JOIN customers c ON c.business_id = b.business_id AND c.id = b.customer_id
+LEFT JOIN LATERAL (
+    SELECT granted, given_at FROM consents
+    WHERE business_id = b.business_id AND customer_id = b.customer_id AND purpose = asked.channel
+    ORDER BY given_at DESC, id DESC LIMIT 1
+) AS said ON true
 LEFT JOIN users account ON account.id = c.user_id AND account.active
 LEFT JOIN providers p ON p.business_id = b.business_id AND p.id = coalesce(asked.provider_id, b.provider_id)
 LEFT JOIN LATERAL (
@@ -60,7 +90,7 @@ LEFT JOIN LATERAL (
            OR asked.audience = 'provider' AND m.role = 'provider' AND m.provider_id = p.id)
     ORDER BY m.created_at, m.user_id LIMIT 1
 ) AS staff ON true
-"""
+"""  # noqa: S608
 _OF_MESSAGE = text(f"WITH asked AS ({_ASKED}) {_REST}")
 _OF_BOOKING = text(f"WITH asked AS ({_PRETENDED}) {_REST}")
 
@@ -93,7 +123,19 @@ class Letter:
     phone: str | None
     to_name: str
     consent: bool | None
-    """The latest that the customer said of this channel; none: nothing."""
+    """To be written to by this channel about this booking; none: nothing was said."""
+    has_entry: bool
+    """An e-mail before this one has put the appointment into the customer's calendar."""
+    is_own_address: bool
+    """The customer's address is one that was typed for this booking alone."""
+    is_approved: bool
+    """Whether an operator lets the business send its own words by the installation's mail server."""
+
+    def by_installation(self) -> "Letter":
+        """As the installation's own mail server sends it; see `domain.installation_mail`."""
+        if self.is_approved:
+            return self
+        return replace(self, own=(), facts=self.facts.without_own_links())
 
 
 async def of_message(conn: AsyncConnection, business_id: UUID, message_id: UUID) -> Letter | None:
@@ -136,9 +178,18 @@ def _letter(found: Row) -> Letter:
         customer_id=found["customer_id"],
         email=found["email"],
         phone=found["phone"],
-        to_name=found["to_name"] or "",
-        consent=found["consent"],
+        to_name=shown_name(found["to_name"] or ""),
+        consent=_consent(found),
+        has_entry=found["has_entry"],
+        is_own_address=found["is_own_address"],
+        is_approved=found["is_approved"],
     )
+
+
+def _consent(found: Row) -> bool | None:
+    said = None if found["granted"] is None else Said(found["granted"], found["given_at"])
+    own = {"opted_in": found["opted_in"], "is_own": found["is_own_address"]}
+    return consent_for_booking(said, **own, booked_at=found["booked_at"])
 
 
 def _facts(found: Row, audience: Audience, status: Status) -> Facts:

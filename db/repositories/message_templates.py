@@ -24,6 +24,17 @@ RETURNING {_COLUMNS}
 """)  # noqa: S608
 _DELETE = text(f"DELETE FROM message_templates WHERE {_OF_ONE} AND language = :language")  # noqa: S608
 
+_OWN_EMAILS_ARE_SENT = text("""
+SELECT b.approved_at IS NOT NULL OR EXISTS (
+    SELECT FROM integrations WHERE business_id = b.id AND port = 'email' AND enabled) AS are_sent
+FROM businesses b WHERE b.id = :business_id
+""")
+
+
+async def own_emails_are_sent(conn: AsyncConnection, business_id: UUID) -> bool:
+    """Whether e-mails go out in the business's own words: it has a vendor of its own, or was approved."""
+    return bool((await row(conn, _OWN_EMAILS_ARE_SENT, {"business_id": business_id}))["are_sent"])
+
 
 async def list_all(conn: AsyncConnection, business_id: UUID) -> Sequence[Row]:
     """All of a business's own."""

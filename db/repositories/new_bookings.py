@@ -1,6 +1,6 @@
 """Writing a booking for the first time: all that makes one, in one statement."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -45,6 +45,8 @@ class NewBooking:
     preferred_provider_id: UUID | None = None
     address: dict[str, Any] | None = None
     notes: str | None = None
+    contact: dict[str, Any] | None = field(default=None, repr=False)
+    """What was typed for it and the customer's record has otherwise."""
     attribution: dict[str, Any] | None = None
     audit: Entry | None = None
     """The line of the audit log that is written with it."""
@@ -73,12 +75,12 @@ WITH key AS (
         id, business_id, reference, service_id, provider_id, customer_id, status, version, starts_at, ends_at,
         buffer_before_minutes, buffer_after_minutes, timezone, price_minor, currency, policy, auto_accept,
         phase_since, attempt, next_attempt_at, accepted_once, needs_attention, planned_from,
-        payment, preferred_provider_id, choice, address, notes, attribution, created_at, updated_at)
+        payment, preferred_provider_id, choice, address, notes, contact, attribution, created_at, updated_at)
     SELECT :booking_id, :business_id, :reference, :service_id, CAST(:provider_id AS uuid), :customer_id,
         'pending', 1, :starts_at, :ends_at, :buffer_before, :buffer_after, :timezone, :price_minor, :currency,
         CAST(:policy AS jsonb), :auto_accept, :now, 0, :now, false, false, :now,
         CAST(:payment AS varchar), CAST(:preferred_provider_id AS uuid), CAST(:choice AS jsonb),
-        CAST(:address AS jsonb), :notes, CAST(:attribution AS jsonb), :now, :now
+        CAST(:address AS jsonb), :notes, CAST(:contact AS jsonb), CAST(:attribution AS jsonb), :now, :now
     FROM free
     ON CONFLICT DO NOTHING RETURNING 1
 ), history AS (
@@ -160,6 +162,7 @@ def _insert_parameters(business_id: UUID, new: NewBooking) -> dict[str, Any]:
         "choice": None if new.choice is None else new.choice.model_dump_json(),
         "address": _json(new.address),
         "notes": new.notes,
+        "contact": _json(new.contact),
         "attribution": _json(new.attribution),
         "actor_role": new.actor.role,
         "actor_id": new.actor.user_id,

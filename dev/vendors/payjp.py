@@ -15,14 +15,15 @@ from fastapi import Request
 
 from dev.vendors.gateways import PROMISES_LAST, Refused, SimulatedGateway
 from dev.vendors.ledger import Json, Ledger
+from domain.effects import Vendor
+from domain.payments import limits
 
 _KEY: Final = re.compile(r"sk_(test|live)_[A-Za-z0-9_]+")
 _IDEMPOTENCY_KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _METHOD: Final = re.compile(r"pm_(good|declined|challenged)(_[a-z0-9]+)?")
 """What a method does is in its id: it pays, it is declined, it asks the customer."""
 _ADDRESS: Final = ("city", "country", "line1", "line2", "state", "zip")
-_LEAST: Final = 50
-_MOST: Final = 9_999_999
+_LEAST, _MOST = limits(Vendor.PAYJP, "JPY")
 _PROBLEM: Final = "application/problem+json"
 
 

@@ -19,6 +19,8 @@ from fastapi import Request
 
 from dev.vendors.gateways import PROMISES_LAST, Refused, SimulatedGateway
 from dev.vendors.ledger import Json, Ledger
+from domain.effects import Vendor
+from domain.payments import limits
 
 _KEY: Final = re.compile(r"(sk|rk)_(test|live)_[A-Za-z0-9_]+")
 _SEARCH_DELAY_SECONDS: Final = 60
@@ -70,6 +72,14 @@ class _Account:
     """Customers and the methods that they may be charged by without being there."""
     intents: dict[str, _Intent] = field(default_factory=dict)
     refunds: list[_Refund] = field(default_factory=list)
+
+
+def _require_amount(amount: int, currency: str, param: str) -> None:
+    least, most = limits(Vendor.STRIPE, currency)
+    if amount < least:
+        raise _Refused(400, "invalid_request_error", "amount_too_small", param=param)
+    if amount > most:
+        raise _Refused(400, "invalid_request_error", "amount_too_large", param=param)
 
 
 class _Refused(Refused):
@@ -138,6 +148,7 @@ class Stripe(SimulatedGateway):
             raise _Refused(400, "invalid_request_error", "resource_missing", param="customer")
         if form.get("capture_method") != "manual" or form.get("confirm") != "true":
             raise _Refused(400, "invalid_request_error", "parameter_missing", param="confirm")
+        _require_amount(int(form["amount"]), form["currency"].upper(), "amount")
         of_customer = (form["customer"], method)
         if form.get("off_session") == "true" and of_customer not in self._account(account).saved:
             raise _Refused(400, "invalid_request_error", param="payment_method")
@@ -197,6 +208,7 @@ class Stripe(SimulatedGateway):
         amount = int(form.get("amount_to_capture", intent.amount))
         if not 0 < amount <= intent.amount:
             raise _Refused(400, "invalid_request_error", "amount_too_large", param="amount_to_capture")
+        _require_amount(amount, intent.currency.upper(), "amount_to_capture")
         intent.status, intent.received = "succeeded", amount
         self._enter(intent, "capture", amount)
         self._tell(intent, "payment_intent.succeeded")

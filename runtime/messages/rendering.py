@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -12,6 +12,7 @@ from domain.languages import look_up
 from domain.lifecycle import Status
 from domain.messages import Channel, Facts, Occasion, Template, variables
 from domain.notices import NoticeKind
+from domain.sms import economical
 from runtime.messages.defaults import LANGUAGES, defaults
 from runtime.messages.sandbox import TemplateRefusedError, compiled, fill
 
@@ -55,7 +56,8 @@ def render(occasion: Occasion, facts: Facts, own: Iterable[Template] = ()) -> Re
             return render_with(templates[chosen.language], occasion.channel, facts, chosen.wish)
         except PartRefusedError:
             return render(occasion, facts)
-    return render_with(defaults()[occasion, chosen.language], occasion.channel, facts, chosen.wish)
+    ours = render_with(defaults()[occasion, chosen.language], occasion.channel, facts, chosen.wish)
+    return replace(ours, text=economical(ours.text)) if occasion.channel is Channel.SMS else ours
 
 
 def render_with(template: Template, channel: Channel, facts: Facts, tag: str) -> Rendered:

@@ -93,6 +93,8 @@ async def test_an_endpoint_is_changed_as_it_was_read_and_deleted_for_good(stage:
         {"url": "https://2852039166/"},
         {"url": "ftp://hooks.example.com/"},
         {"url": "hooks"},
+        {"url": "https://exa mple.com/"},
+        {"url": "https://hooks.example.com/#part"},
         {"url": ""},
         {"url": URL, "event_types": ["scheduling.booking.acepted"]},
         {"url": URL, "event_types": ["*"]},
@@ -105,6 +107,18 @@ async def test_an_address_or_a_type_that_cannot_be_is_refused(stage: Stage, body
     answer = problem(await stage.as_("owner").post(path(stage), body), 422, "invalid_request")
     assert "secret@" not in str(answer)
     assert await stage.count("webhook_endpoints") == 0
+
+
+async def test_a_url_is_kept_with_its_host_in_ascii_and_is_the_same_however_it_is_typed(stage: Stage) -> None:
+    made = await create(stage, "https://M\u00fcller.example/hooks")
+    assert made["url"] == "https://xn--mller-kva.example/hooks"
+    again = await stage.as_("owner").post(path(stage), {"url": "https://m\u00fcller.example:443/hooks"})
+    assert problem(again, 409, "already_exists")["id"] == made["id"]
+    tag = (await stage.as_("owner").get(path(stage, made["id"]))).headers["ETag"]
+    moved = await patch(
+        stage.as_("owner"), path(stage, made["id"]), {"url": "https://\u00fc.example/"}, **{"If-Match": tag}
+    )
+    assert ok(moved)["url"] == "https://xn--tda.example/"
 
 
 async def test_a_business_has_no_more_endpoints_than_it_may(stage: Stage) -> None:

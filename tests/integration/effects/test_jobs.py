@@ -26,6 +26,19 @@ async def test_a_booking_that_is_accepted_is_one_job_which_moves_and_is_cancelle
     assert desk.titan.applied() == ["customer.create", "job.create", "appointment.reschedule", "job.cancel"]
 
 
+async def test_a_job_says_whom_to_call_where_the_booking_and_the_customer_s_record_differ(desk: JobDesk) -> None:
+    known = {"name": "Robin Roe", "email": "robin@example.com"}
+    typed = known | {"name": "Alex Roe", "phone": "+12125550142"}
+    for by, customer in ((desk.stage.as_("owner"), known), (desk.stage.api, typed)):
+        asked = by.book(desk.stage.tenant, starts_at=desk.stage.next_start(), customer=customer)
+        booking = ok(await asked, 201)
+        await desk.stage.settled(booking, "assigned")
+        ok(await desk.stage.as_("owner").command(booking["id"], "accept"))
+        await desk.settled(booking, 1)
+    assert "Contact: Alex Roe, +12125550142" in desk.job_of(booking)["summary"].split("<br>")
+    assert [one["name"] for one in desk.titan.books.customers.values()] == ["Robin Roe"]
+
+
 async def test_a_job_whose_making_was_not_answered_is_made_once(desk: JobDesk) -> None:
     desk.titan.lose_the_answer_after("customer.create")
     booking, _ = await desk.with_job()

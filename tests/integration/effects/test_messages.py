@@ -86,20 +86,34 @@ async def test_the_business_s_own_words_are_used_and_ours_where_they_fail(post: 
     assert second["subject"].startswith("We have your request")
 
 
+async def test_what_was_never_in_a_calendar_is_not_taken_out_of_it(post: Post) -> None:
+    booking = await make_booking(post.engine, post.tenant)
+    await post.tell(booking, NoticeKind.RECEIVED)
+    await post.send()
+    await post.change("bookings", booking.booking_id, status="cancelled")
+    await post.tell(booking, NoticeKind.CANCELLED)
+    assert became(await post.send()) == [("received", "sent", None), ("cancelled", "sent", None)]
+    assert [entry(mail) for mail in post.mails()] == [None, None]
+
+
 async def test_of_a_cancelled_booking_nothing_but_that_is_sent(post: Post) -> None:
     booking = await make_booking(post.engine, post.tenant)
+    await post.change("bookings", booking.booking_id, status="accepted")
+    await post.tell(booking, NoticeKind.CONFIRMED)
+    await post.send()
     await post.change("bookings", booking.booking_id, status="cancelled")
     for kind in (NoticeKind.CONFIRMED, NoticeKind.REMINDER, NoticeKind.CANCELLED):
         await post.tell(booking, kind)
     assert became(await post.send()) == [
+        ("confirmed", "sent", None),
         ("confirmed", "suppressed", "no_longer_true"),
         ("reminder", "suppressed", "no_longer_true"),
         ("cancelled", "sent", None),
     ]
-    [mail] = post.mails()
-    assert str(entry(mail)["METHOD"]) == "CANCEL"
+    assert [str(entry(mail)["METHOD"]) for mail in post.mails()] == ["REQUEST", "CANCEL"]
     effects = await post.rows("SELECT state, last_error FROM effects WHERE business_id = :id ORDER BY id")
     assert [tuple(effect.values()) for effect in effects] == [
+        ("done", None),
         ("obsolete", "no_longer_true"),
         ("obsolete", "no_longer_true"),
         ("done", None),
@@ -145,6 +159,34 @@ async def test_an_e_mail_heeds_a_refusal_and_an_address_that_is_missing(post: Po
         ("received", "suppressed", "no_consent"),
         ("received", "suppressed", "no_address"),
     ]
+
+
+@pytest.mark.parametrize("name", ["WIN http://evil.example/x", "evil\u3002com"])
+async def test_a_name_with_a_link_is_in_no_part_of_a_message(post: Post, name: str) -> None:
+    booking = await make_booking(post.engine, post.tenant)
+    await post.change("bookings", booking.booking_id, status="accepted")
+    await post.change_customer(name=name)
+    await post.tell(booking, NoticeKind.CONFIRMED)
+    await post.tell(booking, NoticeKind.REMINDER, Audience.PROVIDER)
+    await post.send()
+    to_customer, to_provider = post.mails()
+    for mail in (to_customer, to_provider):
+        assert "evil" not in mail.message.as_string()
+        assert all("evil" not in str(value) for value in mail.message.values())
+    assert entry(to_customer).walk("VEVENT")[0]["ATTENDEE"].params.get("CN") is None
+
+
+@pytest.mark.parametrize("name", ["J.R.R. Tolkien", "St.John Rivers", "Müller GmbH & Co.KG"])
+async def test_a_name_with_dots_is_greeted_and_addressed_as_it_is(post: Post, name: str) -> None:
+    booking = await make_booking(post.engine, post.tenant)
+    await post.change("bookings", booking.booking_id, status="accepted")
+    await post.change_customer(name=name)
+    await post.tell(booking, NoticeKind.CONFIRMED)
+    [message] = await post.send()
+    [mail] = post.mails()
+    assert message["body"].startswith(f"Hello {name},")
+    assert mail.message["To"].addresses[0].display_name == name
+    assert entry(mail).walk("VEVENT")[0]["ATTENDEE"].params["CN"] == name
 
 
 async def test_an_address_that_is_refused_fails_for_good_and_is_shown(post: Post) -> None:
@@ -254,7 +296,7 @@ async def test_without_a_vendor_of_its_own_a_business_writes_by_the_installation
     own = {"smtp_url": f"smtp://127.0.0.1:{smtp_port}", "mail_from": f"Holdfast <{sender}>"}
     assert became(await post.send(settings.model_copy(update=own))) == [("received", "sent", None)]
     [mail] = post.mails()
-    assert str(mail.message["From"]) == f"Test Business <{sender}>"
+    assert str(mail.message["From"]) == f"Test Business via Holdfast <{sender}>"
 
 
 # --- by the API and a worker ---

@@ -1,5 +1,6 @@
 """A shop that changes its gateway, customers who try again, and gateways that do not call."""
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -9,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.repositories.payments import MOST_TRIES
 from dev.vendors.moods import Mood
+from domain.effects import VendorError
+from domain.policies import Cancellation, Policy
 from runtime.settings import Settings
 from tests.api_client import ApiClient
 from tests.integration.api.stage import Json, ok, problem, until
@@ -142,3 +145,39 @@ async def test_what_becomes_of_a_charge_is_asked_of_its_payment(
         path = f"/v1/hooks/stripe/{shop.integration_id}"
         assert (await http.post(path, content=body, headers=dict(headers))).status_code == 204
     assert await syncs(shop, booking) == 1
+
+
+@pytest.mark.parametrize(
+    ("deposit", "currency"), [(30, "USD"), (49, "JPY"), (1_000_000_00, "USD"), (29, "GBP"), (17_499, "HUF")]
+)
+async def test_a_deposit_that_the_gateway_does_not_take_is_refused_at_the_door(
+    shop: Shop, deposit: int, currency: str
+) -> None:
+    priced = {"currency": currency, "price_minor": 2_000_000_00}
+    await shop.charge(payment_mode="deposit", deposit_minor=deposit, **priced)
+    asked = shop.as_("customer").book(shop.tenant, starts_at=shop.next_start())
+    problem(await asked, 422, "payment_unavailable")
+
+
+async def test_a_fee_below_what_the_gateway_charges_is_let_go(
+    api: ApiClient, engine: AsyncEngine, settings: Settings, vendors: Simulator
+) -> None:
+    small = Policy(cancellation=Cancellation(window_minutes=14 * 24 * 60, fee_percent=1))
+    shop = await make_shop(api, engine, settings, vendors, policy=small)
+    await shop.charge(price_minor=4900)  # of which 49 cents would be owed
+    booking = await shop.buy(shop.methods.good)
+    await shop.paid_up(booking, "authorized")
+    await shop.settled(booking, "assigned")
+    ok(await shop.as_("customer").command(booking["id"], "cancel"))
+    await shop.paid_up(booking, "released")
+    assert shop.money(booking) == [("authorize", 4900), ("void", 4900)]
+
+
+async def test_the_simulated_gateway_refuses_what_the_gateway_documents_to_refuse(shop: Shop) -> None:
+    till = shop.till
+    for amount, code in ((49, "amount_too_small"), (100_000_000, "amount_too_large")):
+        order = replace(await till.order(shop.methods.good), amount=amount)
+        with pytest.raises(VendorError) as raised:
+            await till.gateway.authorize(till.call(), order)
+        assert (raised.value.code, raised.value.permanent) == (code, True)
+    assert till.moved() == []

@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from ipaddress import ip_address
@@ -192,3 +192,18 @@ def _certified(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     served.load_cert_chain(path)
     return served, ssl.create_default_context(cafile=str(path))
+
+
+@pytest.mark.parametrize("to", ["j\u00f6rg@guests.example", "a..b@docomo.ne.jp", "a.@ezweb.ne.jp"])
+async def test_an_address_beyond_plain_ascii_is_handed_in(post: Post, to: str) -> None:
+    await MAILER.send(post.call(), replace(a_mail(), to=to, to_name="J\u00f6rg"))
+    [kept] = [kept for kept in post.server.kept.values() if kept.account == post.user]
+    assert kept.to == [to]
+
+
+async def test_a_letter_about_an_account_goes_to_such_an_address_too(post: Post) -> None:
+    mail = SmtpMail(f"smtp://127.0.0.1:{post.port}", f"Holdfast <{post.user}@holdfast.example>")
+    letter = Letter(new_id(), LetterKind.RESET, "j\u00f6rg@m\u00fcller.example", "Subject", "Text")
+    await mail.send(letter)
+    [kept] = [one for one in post.server.kept.values() if one.account == f"{post.user}@holdfast.example"]
+    assert kept.to == ["j\u00f6rg@xn--mller-kva.example"]

@@ -18,6 +18,7 @@ WITHOUT_TENANT = {
     "unconfirmed.list_unconfirmed": "recovery serves all tenants and gets ids only",
     "upkeep.list_comparable": "the audit serves all tenants and asks by id",
     "leases.take": "work for all tenants is shared out, and who asks gets a yes or no",
+    "businesses.list_for_operators": "operators, who run the installation, get slugs and ids only",
     "effects.list_to_hand_over": "the relay serves all tenants and gets ids only",
     "effects.mark_handed": "the relay serves all tenants and gets nothing back",
     "attachments.list_left_over": "the worker tidies up for all tenants and gets ids and keys only",

@@ -11,14 +11,16 @@ import pytest
 from domain.dates import writing_of, zone_label
 from domain.languages import canonical, look_up
 from domain.lifecycle import Status
+from domain.links import LONGEST_NAME
 from domain.messages import (
     AUDIENCES,
     Channel,
+    Facts,
     Standing,
     Suppressed,
     Told,
     is_still_true,
-    plain_name,
+    shown_name,
     why_not,
 )
 from domain.notices import Audience, NoticeKind, notices_of_step, reminder_due
@@ -27,6 +29,23 @@ from domain.steps import StepKind
 from tests.unit.domain.builders import ANA, BEN, LATER, NOW, STARTS_AT, booking
 from tests.unit.domain.test_notices import step
 
+_FACTS = Facts(
+    audience=Audience.CUSTOMER,
+    business_name="Corner Garage",
+    business_locale="en-US",
+    business_timezone="America/New_York",
+    reference="7K3MQ9T",
+    status=Status.ACCEPTED,
+    starts_at=STARTS_AT,
+    ends_at=STARTS_AT + timedelta(hours=1),
+    booking_timezone="America/New_York",
+    service_name="Repair",
+    provider_name="Ana",
+    provider_timezone=None,
+    customer_name="Casey Roe",
+    customer_locale=None,
+    customer_timezone=None,
+)
 _STANDING = Standing(Status.ACCEPTED, STARTS_AT, ANA, needs_attention=False)
 
 
@@ -111,18 +130,88 @@ def test_a_notice_to_a_provider_names_them_and_every_notice_the_version() -> Non
     assert {one.booking_version for one in notices.values()} == {state.version}
 
 
-@pytest.mark.parametrize("name", ["Casey Roe", "Dr. Seuss", "O'Hara-Müller", "山田 太郎", "J. R. Ewing"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Casey Roe",
+        "Dr. Seuss",
+        "O'Hara-Müller",
+        "山田 太郎",
+        "山田.太郎",
+        "J. R. Ewing",
+        "J.R.R. Tolkien",
+        "St.John Rivers",
+        "Müller GmbH & Co.KG",
+        "Sam e.V.",
+        "c/o Schmidt",
+        "No.1 Cafe",
+        "U.S.A. Roe",
+    ],
+)
 def test_names_are_written_as_they_are(name: str) -> None:
-    assert plain_name(name) == name
+    assert shown_name(name) == name
 
 
 def test_a_name_is_one_line() -> None:
-    assert plain_name("Casey\r\nBcc\x07 \u2028Roe ") == "Casey Bcc Roe"
+    assert shown_name("Casey\r\nBcc\x07 \u2028Roe ") == "Casey Bcc Roe"
 
 
-@pytest.mark.parametrize("name", ["See evil.example", "http:evil", "www evil", "a@b", "x/y", "Win " * 20])
-def test_a_name_that_could_carry_a_message_is_left_out(name: str) -> None:
-    assert plain_name(name) == ""
+@pytest.mark.parametrize(
+    "name",
+    [
+        "WIN http://evil.example/x",
+        "See evil.example",
+        "evil\u3002com",
+        "evil\uff0ecom",
+        "evil\uff61com",
+        "ev\u200bil.com",
+        "ev\u2060il\u200d.com",
+        "evil\x07.com",
+        "EVIL.COM",
+        "evil.co/x",
+        "evil.com.then",
+        "www.evil.ru",
+        "https\uff1a//evil",
+        "http:evil",
+        "mailto:evil",
+        "a@b",
+        "10.0.0.1",
+        "xn--80ak.xn--p1ai",
+        "зло.рф",
+        "\\\\evil\\x",
+    ],
+)
+def test_a_name_with_a_link_is_left_out(name: str) -> None:
+    assert shown_name(name) == ""
+
+
+def test_names_that_only_their_dots_make_a_domain_are_set_apart() -> None:
+    assert [shown_name(name) for name in ("Anna.Li", "Dr.Love Roe", "Smith & Co.Ltd")] == [
+        "Anna. Li",
+        "Dr. Love Roe",
+        "Smith & Co. Ltd",
+    ]
+
+
+def test_a_name_that_could_be_a_text_of_its_own_is_shortened() -> None:
+    shown = shown_name("Win " * 40)
+    assert len(shown) <= LONGEST_NAME
+    assert shown.endswith("…")
+
+
+def test_facts_hold_a_customer_s_name_without_links_whoever_reads_them() -> None:
+    for audience in Audience:
+        facts = replace(_FACTS, audience=audience, customer_name="WIN http://evil.example/x")
+        assert facts.customer_name == ""
+
+
+def test_a_business_that_nobody_approved_puts_no_link_into_any_name() -> None:
+    lured = replace(
+        _FACTS, business_name="evil.example", service_name="See evil.com", provider_name="www.evil.com"
+    )
+    plain = lured.without_own_links()
+    assert (plain.business_name, plain.service_name, plain.provider_name) == ("", "", "")
+    assert replace(_FACTS, provider_name=None).without_own_links().provider_name is None
 
 
 @pytest.mark.parametrize(

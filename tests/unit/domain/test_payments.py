@@ -25,6 +25,7 @@ from domain.payments import (
     can_take,
     events_between,
     has_lapsed_fee,
+    least_fee,
     may_promise_again,
     settlement,
     synced,
@@ -65,6 +66,39 @@ def test_payjp_takes_yen_only_and_fifty_at_least() -> None:
 )
 def test_stripe_takes_no_amount_that_it_counts_in_other_units(amount: int, currency: str, taken: bool) -> None:
     assert can_take(Vendor.STRIPE, amount, currency) is taken
+
+
+@pytest.mark.parametrize(
+    ("vendor", "currency", "least", "most"),
+    [
+        (Vendor.STRIPE, "USD", 50, 99_999_999),
+        (Vendor.STRIPE, "JPY", 50, 99_999_999),
+        (Vendor.STRIPE, "GBP", 30, 99_999_999),
+        (Vendor.STRIPE, "HUF", 17_500, 99_999_999),
+        (Vendor.STRIPE, "IDR", 50, 999_999_999_999),
+        (Vendor.STRIPE, "KWD", 10, 99_999_990),
+        (Vendor.PAYJP, "JPY", 50, 9_999_999),
+    ],
+)
+def test_a_gateway_is_asked_for_what_it_documents_to_take(
+    vendor: Vendor, currency: str, least: int, most: int
+) -> None:
+    step = 10 if currency == "KWD" else 1
+    amounts = (least - step, least, most, most + step)
+    assert [can_take(vendor, amount, currency) for amount in amounts] == [False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("vendor", "currency", "least"),
+    [(Vendor.STRIPE, "USD", 50), (Vendor.STRIPE, "DKK", 250), (Vendor.PAYJP, "JPY", 50)],
+)
+def test_a_fee_below_what_a_gateway_charges_is_let_go(vendor: Vendor, currency: str, least: int) -> None:
+    assert least_fee(vendor, currency) == least
+    held, lapsed = Charge("pi", 1, ChargeState.AUTHORIZED), Charge("pi", 1, ChargeState.VOID, has_lapsed=True)
+    for keep, move in ((least, Move.CAPTURE), (least - 1, Move.VOID)):
+        [todo] = settlement([held], keep, authorized=AMOUNT, least=least)
+        assert todo.move is move
+        assert has_lapsed_fee([lapsed], keep, least=least) is (move is Move.CAPTURE)
 
 
 def test_what_was_taken_and_given_back_only_grows() -> None:

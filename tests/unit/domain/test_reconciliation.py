@@ -77,7 +77,13 @@ def test_when_most_jobs_are_missing_a_person_looks_before_any_is_made_again(
 
 
 PAID = ExpectedPayment(
-    ID, Status.ACCEPTED, Vendor.STRIPE, Payment(PaymentState.CAPTURED, tries=1, amount=100, captured=100), 0, 0
+    ID,
+    Status.ACCEPTED,
+    Vendor.STRIPE,
+    "USD",
+    Payment(PaymentState.CAPTURED, tries=1, amount=100, captured=100),
+    0,
+    0,
 )
 TAKEN = Charge("pi_1", 1, ChargeState.CAPTURED, captured=100)
 HELD = Charge("pi_1", 1, ChargeState.AUTHORIZED)

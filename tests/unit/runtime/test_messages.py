@@ -8,6 +8,7 @@ import pytest
 
 from domain.messages import OCCASIONS, VARIABLES, Channel, Facts, Occasion, Template, variables
 from domain.notices import Audience, NoticeKind
+from domain.sms import segments
 from runtime.messages.defaults import LANGUAGES, defaults
 from runtime.messages.rendering import (
     LONGEST_SMS,
@@ -199,6 +200,28 @@ def test_a_subject_and_a_text_message_are_one_line() -> None:
 def test_a_message_over_midnight_says_so_where_it_is_asked_for() -> None:
     long = replace(SAMPLE, ends_at=SAMPLE.starts_at + timedelta(hours=20))
     assert filled("{{ booking.ends }}", long) == "Thursday, March 15, 2035 at 6:00 AM"
+
+
+@pytest.mark.parametrize("occasion", [one for one in OCCASIONS if one.channel is Channel.SMS], ids=named)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_text_of_ours_costs_no_more_segments_than_its_language_needs(language: str, occasion: Occasion) -> None:
+    whole = sample_facts(occasion).wished_in(language)
+    named_so = replace(
+        whole, business_name="Peluquería Ángel", service_name="Corte y coloración", provider_name="José"
+    )
+    for facts in (whole, named_so):
+        for day in range(0, 364, 5):  # every month, every day of the week
+            starts_at = whole.starts_at + timedelta(days=day)
+            text = render(occasion, replace(facts, starts_at=starts_at, ends_at=starts_at)).text
+            assert segments(text) <= _SEGMENTS[language], text
+
+
+_SEGMENTS: Final = {"en": 2, "de": 2, "es": 2, "ja": 2}
+
+
+def test_a_business_s_own_words_are_texted_as_they_are_written() -> None:
+    own = [Template("es", None, "Está confirmada, {{ booking.reference }}.")]
+    assert render(BY_SMS, SAMPLE.wished_in("es"), own).text == "Está confirmada, 7K3MQ9T."
 
 
 def test_a_customer_s_name_that_looks_like_a_link_greets_nobody() -> None:

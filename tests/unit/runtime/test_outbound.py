@@ -112,12 +112,36 @@ def test_public_urls_pass(url: str) -> None:
         "https://xn--/",
         "https://[::1",
         "https://a\nb/",
+        "https://exa mple.com/",
+        "https://exa%20mple.com/",
+        "https://exa<mple.com/",
+        "https://-a.example/",
+        "https://a..example/",
+        f"https://{'a' * 64}.example/",
+        "https://calendar.example/#part",
+        "https://calendar.example/#",
+        "https://calendar.example/" + "\u00fc" * 400,
     ],
 )
 def test_urls_that_could_lead_elsewhere_are_refused(url: str) -> None:
     with pytest.raises(OutboundRefusedError) as refusal:
         check_url(url, allow_loopback=False)
     assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("https://m\u00fcller.example/", "https://xn--mller-kva.example/"),
+        ("https://\u4f8b\u3048.\u30c6\u30b9\u30c8/", "https://xn--r8jz45g.xn--zckzah/"),
+        ("https://Calendar.EXAMPLE:443/A", "https://calendar.example/A"),
+        ("https://calendar.example/\u00fc b?q=\u00fc", "https://calendar.example/%C3%BC%20b?q=%C3%BC"),
+        ("https://my_host.calendar.example", "https://my_host.calendar.example"),
+        ("https://[2606:4700:4700::1111]:8443/a", "https://[2606:4700:4700::1111]:8443/a"),
+    ],
+)
+def test_a_url_is_kept_as_it_is_called(url: str, kept: str) -> None:
+    assert check_url(url, allow_loopback=False) == kept
 
 
 def test_plain_http_is_for_the_loopback_alone_and_only_where_it_is_allowed() -> None:
