@@ -19,6 +19,7 @@ from api.exchange import exchange_of
 from db.engine import is_outage
 from domain.errors import (
     AlreadyExistsError,
+    AppointmentBegunError,
     BusyError,
     DayFullError,
     EndpointDisabledError,
@@ -75,6 +76,7 @@ STATUS: dict[type[HoldfastError], int] = {
     NotFoundError: 404,
     HiddenError: 404,
     InvalidTransitionError: 409,
+    AppointmentBegunError: 409,
     SlotUnavailableError: 409,
     DayFullError: 409,
     HoldExpiredError: 409,

@@ -4,7 +4,7 @@ The workflow holds a `BookingState`, the database mirrors it column by column, a
 middle of a booking's life (reopened, continued, reset) begins from it. Nothing here reads a clock: `at` comes in.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 from uuid import UUID
 
@@ -68,6 +68,8 @@ class BookingState(BaseModel):
 
     It says that the money was promised or taken once; whether it still is, the payment says.
     """
+    fee_owed_since: datetime | None = None
+    """When the customer moved it although cancelling already cost the fee; no later move makes that free again."""
 
     def entering(self, status: Status, at: datetime, **changes: Any) -> Self:
         """The state after a step into `status` at `at`; `changes` go before the status's own consequences."""
@@ -106,6 +108,12 @@ class BookingState(BaseModel):
         if self.status is Status.PENDING and not self.needs_attention:
             return after._with(next_attempt_at=at)
         return after
+
+    @property
+    def free_until(self) -> datetime:
+        """From then on a customer's cancellation costs the policy's fee."""
+        window = timedelta(minutes=self.policy.cancellation.window_minutes)
+        return min(self.starts_at - window, self.fee_owed_since or self.starts_at)
 
     @property
     def awaits_payment(self) -> bool:

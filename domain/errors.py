@@ -43,6 +43,11 @@ class InvalidTransitionError(HoldfastError):
     title = "The booking's status does not allow this."
 
 
+class AppointmentBegunError(HoldfastError):
+    code = "appointment_begun"
+    title = "The appointment has begun: only the business can move it now."
+
+
 class SlotUnavailableError(HoldfastError):
     code = "slot_unavailable"
     title = "This time is not free. Choose another time or another provider."
@@ -225,6 +230,7 @@ ERRORS_BY_CODE: dict[str, type[HoldfastError]] = {
         ForbiddenError,
         UnauthenticatedError,
         InvalidTransitionError,
+        AppointmentBegunError,
         SlotUnavailableError,
         ProviderUnfitError,
         OutsideServiceAreaError,

@@ -15,8 +15,9 @@ from db.repositories.rows import Row
 from domain.access import actor_for_command, actors_for
 from domain.booking import Actor, BookingState
 from domain.callers import Caller
-from domain.commands import BookingCommand, check, refusal
+from domain.commands import BookingCommand, check_at, is_too_late, refusal
 from domain.errors import (
+    AppointmentBegunError,
     EngineUnavailableError,
     ForbiddenError,
     HoldfastError,
@@ -77,7 +78,7 @@ async def grant(parts: Parts, exchange: Exchange, order: Order) -> Granted:
     """Find the booking, and refuse what the engine need not be asked about.
 
     Raises:
-        HoldfastError: `not_found`, `forbidden`, `invalid_transition` or `stale`.
+        HoldfastError: `not_found`, `forbidden`, `invalid_transition`, `stale` or `appointment_begun`.
     """
     row = await find_booking(parts, exchange, order.booking_id)
     actor = actor_for_command(_actors(exchange.caller, row), order.kind)
@@ -86,6 +87,8 @@ async def grant(parts: Parts, exchange: Exchange, order: Order) -> Granted:
         raise refusal(order.kind, Status(row["status"]))
     if order.expected is not None and row["version"] not in order.expected:
         raise StaleError
+    if is_too_late(order.kind, actor.role, row["starts_at"], parts.now()):
+        raise AppointmentBegunError
     return Granted(order, row, actor)
 
 
@@ -111,7 +114,7 @@ async def carry_out(
     ref = BookingRef(booking_id=order.booking_id, business_id=row["business_id"])
     try:
         state = await parts.gateway.execute(ref, command, f"{name}/{turn}" if turn else str(name))
-    except (ForbiddenError, InvalidTransitionError, StaleError) as refused:
+    except (ForbiddenError, InvalidTransitionError, StaleError, AppointmentBegunError) as refused:
         if await _would_be_taken(parts, ref, command):
             behind = "The booking's workflow is catching up after a crash. Try again soon."
             raise EngineUnavailableError(behind) from refused
@@ -130,7 +133,7 @@ async def _would_be_taken(parts: Parts, ref: BookingRef, command: BookingCommand
     if stored is None:
         return False
     try:
-        check(stored, command)
+        check_at(stored, command, parts.now())
     except HoldfastError:
         return False
     return True

@@ -133,8 +133,10 @@ class CancellationOut(BaseModel):
     """What the customer's cancellation would cost."""
 
     free_until: datetime | None
-    """From then on it costs `fee`; none: it never does."""
+    """From then on it costs `fee`; none: it never does. A move after it does not make cancelling free again."""
     fee: Money
+    is_due: bool
+    """Whether cancelling now costs `fee`."""
 
 
 class NextOut(BaseModel):
@@ -150,6 +152,8 @@ class NextOut(BaseModel):
     choice: Choice | None
     """Why the present provider; none while nobody was chosen, and for guests."""
     cancellation: CancellationOut
+    movable_until: datetime | None
+    """Until then the customer may move it; none: nobody may move it now."""
     reminders: list[Reminder]
     needs_attention: bool
 

@@ -14,6 +14,7 @@ from domain.callers import CallerKind
 from domain.errors import (
     ERRORS_BY_CODE,
     AlreadyExistsError,
+    AppointmentBegunError,
     BusyError,
     DayFullError,
     EndpointDisabledError,
@@ -133,6 +134,7 @@ PARTICULAR: Final[Mapping[str, tuple[type[HoldfastError], ...]]] = {
     "cancelBooking": _COMMAND,
     "rescheduleBooking": (
         *_COMMAND,
+        AppointmentBegunError,
         SlotUnavailableError,
         ProviderUnfitError,
         OutsideServiceAreaError,

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from runtime.ids import new_id
-from tests.factories import add_provider, make_tenant
+from tests.factories import add_provider, future, make_booking, make_tenant
 from tests.integration.api.stage import Json, Stage, ok, problem
 
 
@@ -218,3 +218,16 @@ async def test_a_reason_is_short_and_text(stage: Stage, command: str, reason: st
 
 async def test_a_command_to_a_booking_that_does_not_exist_is_404(stage: Stage) -> None:
     problem(await stage.as_("admin").command(new_id(), "cancel"), 404, "not_found")
+
+
+async def test_from_its_start_on_a_customer_moves_an_appointment_no_more(stage: Stage) -> None:
+    state = await make_booking(stage.engine, stage.tenant, starts_at=future(-1))
+    booking = {"id": str(state.booking_id)}
+    await stage.settled(booking, "assigned")
+    customer = stage.as_("customer")
+    problem(await customer.command(state.booking_id, "reschedule", starts_at=future(96)), 409, "appointment_begun")
+    moved = ok(await stage.as_("owner").command(state.booking_id, "reschedule", starts_at=future(97)))
+    assert datetime.fromisoformat((await stage.next(booking))["movable_until"]) == future(97)
+    assert moved["status"] == "assigned"
+    ok(await customer.command(state.booking_id, "cancel"))
+    assert (await stage.next(booking))["movable_until"] is None

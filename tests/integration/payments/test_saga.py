@@ -1,5 +1,7 @@
 """Paid bookings from end to end: over HTTP, through the workflow, to the gateway and back."""
 
+from datetime import UTC, datetime
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -9,6 +11,7 @@ from domain.effects import Vendor
 from domain.policies import Policy
 from runtime.settings import Settings
 from tests.api_client import ApiClient
+from tests.factories import future
 from tests.integration.api.stage import Json, ok, problem
 from tests.integration.payments.shop import FEE, PRICE, Shop, make_shop
 from tests.simulator import Simulator
@@ -126,6 +129,25 @@ async def test_the_cancellation_policy_decides_what_is_given_back(
     assert seen["keep"]["amount_minor"] == kept == shop.kept(booking)
     assert seen["state"] == ("captured" if kept else "refunded")
     assert seen["refunded"]["amount_minor"] == PRICE - kept
+
+
+async def test_a_fee_that_is_owed_stays_owed_however_far_the_customer_moves_it(
+    api: ApiClient, engine: AsyncEngine, settings: Settings, vendors: Simulator
+) -> None:
+    shop = await make_shop(api, engine, settings, vendors, policy=Policy(cancellation=FEE, auto_accept=True))
+    booking = await shop.buy(shop.methods.good)
+    await shop.paid_up(booking, "captured")
+    before = (await shop.next(booking))["cancellation"]
+    assert (before["fee"]["amount_minor"], before["is_due"]) == (PRICE // 2, True)
+    later = future(72 + 28 * 24)
+    moved = await shop.as_("customer").command(booking["id"], "reschedule", starts_at=later)
+    assert datetime.fromisoformat(ok(moved)["starts_at"]) == later
+    ahead = (await shop.next(booking))["cancellation"]
+    assert (ahead["fee"], ahead["is_due"]) == (before["fee"], True)
+    assert datetime.fromisoformat(ahead["free_until"]) < datetime.now(UTC)
+    ok(await shop.as_("customer").command(booking["id"], "cancel"))
+    await shop.quiet(booking)
+    assert (await shop.payment(booking))["keep"]["amount_minor"] == PRICE // 2 == shop.kept(booking)
 
 
 async def test_of_a_promise_only_the_fee_is_taken(shop: Shop) -> None:
