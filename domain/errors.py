@@ -73,6 +73,11 @@ class HoldExpiredError(HoldfastError):
     title = "The time is no longer held. Look for a slot and hold it again."
 
 
+class PriceChangedError(HoldfastError):
+    code = "price_changed"
+    title = "The booking costs something else than you expect. `price` says what it costs now."
+
+
 class TooManyHoldsError(HoldfastError):
     code = "too_many_holds"
     title = "You hold as much time as one may at once. Book it or give some back."
@@ -236,6 +241,7 @@ ERRORS_BY_CODE: dict[str, type[HoldfastError]] = {
         OutsideServiceAreaError,
         DayFullError,
         HoldExpiredError,
+        PriceChangedError,
         TooManyHoldsError,
         TooManyApiKeysError,
         TooManyFilesError,

@@ -73,6 +73,8 @@ class Search:
     """Whether the strategy looks at how busy everybody is that day."""
     moving_booking_id: UUID | None = None
     """The booking that is moved: it does not count against the day's limit."""
+    redeemed_hold_id: UUID | None = None
+    """The hold that becomes a booking: its own time is not in its way, nor that its provider takes no more."""
 
     @property
     def reads(self) -> Interval:

@@ -12,6 +12,7 @@ from domain.policies import Policy
 from runtime.settings import Settings
 from tests.api_client import ApiClient
 from tests.factories import future
+from tests.integration.api.planning import held, redeem
 from tests.integration.api.stage import Json, ok, problem
 from tests.integration.payments.shop import FEE, PRICE, Shop, make_shop
 from tests.simulator import Simulator
@@ -236,3 +237,14 @@ async def test_a_business_without_a_gateway_takes_no_paid_booking(shop: Shop) ->
     assert free["payment"] is None
     problem(await shop.as_("customer").get(f"/v1/bookings/{free['id']}/payment"), 404, "not_found")
     assert await shop.effects(free) == []
+
+
+async def test_a_hold_is_paid_as_it_was_promised_or_has_expired(shop: Shop) -> None:
+    first, second = [await held(shop, shop.next_start()) for _ in range(2)]
+    await shop.charge(payment_mode="deposit", deposit_minor=1000, price_minor=3 * PRICE)
+    paid: Json = {"payment": {"method": shop.methods.good}}
+    booking = ok(await redeem(shop, first, **paid), 201)
+    await shop.settled(booking, "assigned")
+    assert (booking["price"]["amount_minor"], shop.money(booking)) == (PRICE, [("authorize", PRICE)])
+    await shop.charge(payment_mode="none", deposit_minor=None)
+    problem(await redeem(shop, second, **paid), 409, "hold_expired")
