@@ -14,6 +14,7 @@ from db.repositories import bookings, remarks
 from db.repositories.rows import Row
 from domain.access import actor_for_command, actors_for
 from domain.booking import Actor, BookingState
+from domain.businesses import require_taking_bookings
 from domain.callers import Caller
 from domain.commands import BookingCommand, check_at, is_too_late, refusal
 from domain.errors import (
@@ -78,7 +79,8 @@ async def grant(parts: Parts, exchange: Exchange, order: Order) -> Granted:
     """Find the booking, and refuse what the engine need not be asked about.
 
     Raises:
-        HoldfastError: `not_found`, `forbidden`, `invalid_transition`, `stale` or `appointment_begun`.
+        HoldfastError: `not_found`, `forbidden`, `invalid_transition`, `stale`, `appointment_begun` or, of a move
+            with a business that takes no bookings, `invalid_request`.
     """
     row = await find_booking(parts, exchange, order.booking_id)
     actor = actor_for_command(_actors(exchange.caller, row), order.kind)
@@ -87,6 +89,8 @@ async def grant(parts: Parts, exchange: Exchange, order: Order) -> Granted:
         raise refusal(order.kind, Status(row["status"]))
     if order.expected is not None and row["version"] not in order.expected:
         raise StaleError
+    if order.kind is Command.RESCHEDULE:
+        require_taking_bookings(row["business_status"])
     if is_too_late(order.kind, actor.role, row["starts_at"], parts.now()):
         raise AppointmentBegunError
     return Granted(order, row, actor)

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from db.models import Business
 from runtime.ids import new_id
 from tests.factories import add_provider, future, make_booking, make_tenant
 from tests.integration.api.stage import Json, Stage, ok, problem
@@ -231,3 +232,17 @@ async def test_from_its_start_on_a_customer_moves_an_appointment_no_more(stage: 
     assert moved["status"] == "assigned"
     ok(await customer.command(state.booking_id, "cancel"))
     assert (await stage.next(booking))["movable_until"] is None
+
+
+@pytest.mark.parametrize("status", ["suspended", "setup"])
+async def test_with_a_business_that_takes_no_bookings_none_is_moved_and_those_there_are_go_on(
+    stage: Stage, status: str
+) -> None:
+    booking, other = await assigned(stage), await assigned(stage)
+    await stage.change(Business, status=status)
+    for name in ("customer", "owner", "admin"):
+        move = await stage.as_(name).command(booking["id"], "reschedule", starts_at=stage.next_start())
+        assert problem(move, 422, "invalid_request")["detail"].startswith("This business does not take bookings")
+    for command in ("accept", "start", "complete"):
+        await give(stage, booking, command, "ana")
+    await give(stage, other, "cancel", "customer")
