@@ -225,7 +225,7 @@ async def _create(parts: Parts, request: CreateRequest) -> tuple[BookingState, C
     _require_expected(request.body, offering)
     if isinstance(request.caller, Anonymous):
         guests.require_bookable(offering, request.body)
-    if guests.is_stranger(request.caller):
+    if guests.shares_keys(request.caller):
         guests.require_good_key(request.idempotency_key)
     actor = actor_creating(request.caller, offering.business_id)
     case = _Case(request, offering, now, actor, _due(parts, request, offering, present))
@@ -289,7 +289,8 @@ async def _try(conn: AsyncConnection, case: _Case) -> tuple[BookingState, Create
             chosen = await _held(conn, request, request.body.hold_id, offering, now)
             return await _insert(conn, _Draft(case, chosen, customer_id))
         # Who served this customer last is nothing to tell whoever types their address.
-        known_as = None if guests.is_stranger(request.caller) else customer_id
+        is_stranger = guests.is_stranger(request.caller, case.actor, offering.business_id)
+        known_as = None if is_stranger else customer_id
         found = await reserving.choose(conn, offering, request.ask(), now, known_as)
         inserted = await _insert(conn, _Draft(case, found, customer_id))
         if found is not None:
@@ -327,7 +328,7 @@ async def _customer(conn: AsyncConnection, request: CreateRequest, offering: Off
         return await customers.of_user(conn, business_id, request.user_id, contact)
     if contact is None:
         raise guests.invalid("/body/customer", "say for whom you book, with at least a name")
-    if guests.is_stranger(request.caller):
+    if guests.is_stranger(request.caller, actor, business_id):
         return await customers.of_stranger(conn, business_id, contact)
     return await customers.by_contact(conn, business_id, contact)
 
