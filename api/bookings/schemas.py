@@ -53,7 +53,7 @@ class PaymentMethodIn(In):
 
 
 class MoneyIn(In):
-    amount_minor: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    amount_minor: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
     """In the currency's minor unit (cents)."""
     currency: CurrencyCode
 
