@@ -5,7 +5,7 @@ middle of a booking's life (reopened, continued, reset) begins from it. Nothing 
 """
 
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Any, Final, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -27,6 +27,7 @@ class Actor(BaseModel):
 
 
 SYSTEM = Actor(role=Role.SYSTEM)
+_WITH_SOMEBODY: Final = frozenset({Status.ASSIGNED, Status.ACCEPTED, Status.IN_PROGRESS, Status.COMPLETED})
 
 
 class BookingState(BaseModel):
@@ -108,6 +109,14 @@ class BookingState(BaseModel):
         if self.status is Status.PENDING and not self.needs_attention:
             return after._with(next_attempt_at=at)
         return after
+
+    @property
+    def job_holder_id(self) -> UUID | None:
+        """The provider who has the job, as they were told; whose time is merely kept has not got it yet."""
+        has_it = self.status in _WITH_SOMEBODY
+        if self.status is Status.NO_SHOW:
+            has_it = self.absent_party is not Party.PROVIDER
+        return self.provider_id if has_it else None
 
     @property
     def free_until(self) -> datetime:

@@ -28,7 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.notices import reminder_due
     from domain.payments import PaymentGate
     from domain.plan import DeadlineKind, Phase, Reminder
-    from domain.steps import BookingRef, BookingStart, Hold, Outcome, Reason, Step, StepKind
+    from domain.steps import BookingRef, BookingStart, FormerJob, Hold, Outcome, Reason, Step, StepKind
     from workflows import steps, visibility
     from workflows.handlers import OPERATOR, CommandHandlers
 
@@ -335,6 +335,7 @@ class BookingWorkflow(CommandHandlers):
             key=f"{workflow.info().run_id}/{what}/{who}/{why}/{command.command_id if command else None}",
             old_status=before.status,
             was_flagged=before.needs_attention,
+            before=FormerJob(job_holder_id=before.job_holder_id, starts_at=before.starts_at),
             after=after,
             hold=decision.hold,
             at=after.phase_since,
