@@ -19,6 +19,7 @@ from api.exchange import exchange_of
 from db.engine import is_outage
 from domain.errors import (
     AlreadyExistsError,
+    AppointmentBegunError,
     BusyError,
     DayFullError,
     EndpointDisabledError,
@@ -44,6 +45,7 @@ from domain.errors import (
     PaymentUnavailableError,
     PortTakenError,
     PreconditionRequiredError,
+    PriceChangedError,
     ProviderUnfitError,
     RateLimitedError,
     RequestInFlightError,
@@ -75,9 +77,11 @@ STATUS: dict[type[HoldfastError], int] = {
     NotFoundError: 404,
     HiddenError: 404,
     InvalidTransitionError: 409,
+    AppointmentBegunError: 409,
     SlotUnavailableError: 409,
     DayFullError: 409,
     HoldExpiredError: 409,
+    PriceChangedError: 409,
     TooManyHoldsError: 409,
     TooManyApiKeysError: 409,
     TooManyFilesError: 409,

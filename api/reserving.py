@@ -13,6 +13,7 @@ from db.repositories.catalogue import Offering
 from db.repositories.choosing import Chosen
 from domain.areas import plain_code
 from domain.assignment import AssignmentStrategy
+from domain.businesses import require_taking_bookings
 from domain.errors import InvalidRequestError, NotFoundError, ProviderUnfitError, SlotUnavailableError
 from domain.policies import Intake
 from domain.search import Search
@@ -44,8 +45,7 @@ async def find_offering(conn: AsyncConnection, ask: Ask, user_id: UUID | None, n
     offering = await catalogue.find_offering(conn, ask.business, ask.service, user_id=user_id)
     if offering is None:
         raise NotFoundError(f"'{ask.business}' offers no service '{ask.service}'.")
-    if offering.business_status != "active":
-        raise InvalidRequestError("This business does not take bookings at the moment.")
+    require_taking_bookings(offering.business_status)
     if ask.starts_at <= now:
         raise InvalidRequestError("starts_at lies in the past.")
     return offering

@@ -44,14 +44,14 @@ def _without_nul(value: str) -> str:
 
 
 def _said(value: object) -> object:
-    if isinstance(value, bool | None) or (isinstance(value, str) and value.lower() in {"true", "false"}):
+    if isinstance(value, bool | None):
         return value
     raise ValueError("must be true or false")
 
 
 Text = Annotated[str, AfterValidator(_without_nul)]
 Flag = Annotated[bool, BeforeValidator(_said)]
-"""true or false, in words where the text of a table is read: 0, "no" and the like are refused."""
+"""true or false: 0, "true", "no" and the like are refused."""
 Phone = Annotated[Text, Field(max_length=40, json_schema_extra={"format": "phone"}), AfterValidator(_e164)]
 Email = Annotated[EmailStr, WrapValidator(_unless_carriers), AfterValidator(_lower)]
 Line = Annotated[Text, Field(min_length=1, max_length=200)]

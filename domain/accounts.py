@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 REGISTRATION_LASTS: Final = timedelta(hours=24)
 RESET_LASTS: Final = timedelta(hours=1)
 REFRESH_GRACE: Final = timedelta(seconds=10)
-"""A refresh token may be used again for so long: the answer got lost, or two tabs asked at once."""
+"""A refresh token may be used again for so long, unless one that it gave was used: the answer got lost."""
 
 FREE_ATTEMPTS_OF_ACCOUNT: Final = 5
 FREE_ATTEMPTS_OF_ADDRESS: Final = 20

@@ -39,6 +39,8 @@ class Candidate:
     """The customer asked for them, if they can."""
     served_last: bool = False
     """Whom the customer had the last time."""
+    seats_taken: int = 0
+    """Of the group session that the appointment would join; 0: it would open one, or is for one alone."""
 
 
 class Choice(BaseModel):
@@ -86,7 +88,14 @@ _ORDERS: Final[MappingProxyType[AssignmentStrategy, Callable[[Candidate], tuple[
 def ranked(strategy: AssignmentStrategy, candidates: Iterable[Candidate]) -> list[Candidate]:
     """The candidates in the order in which they are asked; among equals the id decides."""
     order = _ORDERS[strategy]
-    return sorted(candidates, key=lambda candidate: (*order(candidate), candidate.provider_id))
+    return sorted(candidates, key=lambda one: (*_by_session(strategy, one), *order(one), one.provider_id))
+
+
+def _by_session(strategy: AssignmentStrategy, candidate: Candidate) -> tuple[Any, ...]:
+    """A session that has begun is filled before another is opened; whom the customer wants goes before that."""
+    if strategy is AssignmentStrategy.PREFERRED_FIRST:
+        return not candidate.is_preferred, not candidate.served_last, -candidate.seats_taken
+    return (-candidate.seats_taken,)
 
 
 def choice_of(strategy: AssignmentStrategy, chosen: Candidate, candidates: int) -> Choice:
@@ -105,6 +114,10 @@ def named_choice(provider_id: UUID) -> Choice:
 
 
 def _reason(strategy: AssignmentStrategy, chosen: Candidate) -> str:
+    if strategy is AssignmentStrategy.PREFERRED_FIRST and (chosen.is_preferred or chosen.served_last):
+        return "the customer's preference" if chosen.is_preferred else "served this customer the last time"
+    if chosen.seats_taken:
+        return f"has a session with free seats, {chosen.seats_taken} taken"
     match strategy:
         case AssignmentStrategy.ROUND_ROBIN if chosen.last_assigned_at is None:
             return "has not had a turn yet"
@@ -113,10 +126,6 @@ def _reason(strategy: AssignmentStrategy, chosen: Candidate) -> str:
             return f"longest without a turn, since {chosen.last_assigned_at:%Y-%m-%dT%H:%M:%SZ}"
         case AssignmentStrategy.LEAST_BUSY:
             return f"least busy that day, {chosen.booked_minutes} minutes booked"
-        case AssignmentStrategy.PREFERRED_FIRST if chosen.is_preferred:
-            return "the customer's preference"
-        case AssignmentStrategy.PREFERRED_FIRST if chosen.served_last:
-            return "served this customer the last time"
         case _:
             return f"highest rating, {chosen.rating:.2f}"
 

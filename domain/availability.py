@@ -101,6 +101,12 @@ def has_time(agenda: Agenda, demand: Demand, start: int) -> bool:
     return bool(_cut([start], _taken(agenda, demand))) or start in _joinable(agenda, demand, [start])
 
 
+def seats_taken(agenda: Agenda, demand: Demand, start: int) -> int:
+    """How many seats the session has taken that this appointment would join; 0: there is none with a seat left."""
+    left = _joinable(agenda, demand, [start]).get(start)
+    return 0 if left is None else demand.capacity - left
+
+
 def _bookable(
     agenda: Agenda, demand: Demand, window: Interval, offers: dict[Opening, list[int]]
 ) -> tuple[list[int], dict[int, int]]:

@@ -4,8 +4,8 @@ The workflow holds a `BookingState`, the database mirrors it column by column, a
 middle of a booking's life (reopened, continued, reset) begins from it. Nothing here reads a clock: `at` comes in.
 """
 
-from datetime import datetime
-from typing import Any, Self
+from datetime import datetime, timedelta
+from typing import Any, Final, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -27,6 +27,7 @@ class Actor(BaseModel):
 
 
 SYSTEM = Actor(role=Role.SYSTEM)
+_WITH_SOMEBODY: Final = frozenset({Status.ASSIGNED, Status.ACCEPTED, Status.IN_PROGRESS, Status.COMPLETED})
 
 
 class BookingState(BaseModel):
@@ -68,6 +69,8 @@ class BookingState(BaseModel):
 
     It says that the money was promised or taken once; whether it still is, the payment says.
     """
+    fee_owed_since: datetime | None = None
+    """When the customer moved it although cancelling already cost the fee; no later move makes that free again."""
 
     def entering(self, status: Status, at: datetime, **changes: Any) -> Self:
         """The state after a step into `status` at `at`; `changes` go before the status's own consequences."""
@@ -106,6 +109,20 @@ class BookingState(BaseModel):
         if self.status is Status.PENDING and not self.needs_attention:
             return after._with(next_attempt_at=at)
         return after
+
+    @property
+    def job_holder_id(self) -> UUID | None:
+        """The provider who has the job, as they were told; whose time is merely kept has not got it yet."""
+        has_it = self.status in _WITH_SOMEBODY
+        if self.status is Status.NO_SHOW:
+            has_it = self.absent_party is not Party.PROVIDER
+        return self.provider_id if has_it else None
+
+    @property
+    def free_until(self) -> datetime:
+        """From then on a customer's cancellation costs the policy's fee."""
+        window = timedelta(minutes=self.policy.cancellation.window_minutes)
+        return min(self.starts_at - window, self.fee_owed_since or self.starts_at)
 
     @property
     def awaits_payment(self) -> bool:

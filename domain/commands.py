@@ -3,13 +3,14 @@
 Reasons that people type may hold personal data, so a command carries only the id of the stored remark.
 """
 
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
 from domain.booking import Actor, BookingState
-from domain.errors import ForbiddenError, InvalidTransitionError, StaleError
+from domain.errors import AppointmentBegunError, ForbiddenError, InvalidTransitionError, StaleError
 from domain.lifecycle import Command, Party, Role, Status, allowed_from, command_fits, may_command
 from domain.times import Moment
 
@@ -98,6 +99,23 @@ def check(state: BookingState, command: BookingCommand) -> None:
         raise ForbiddenError("This booking is with another provider.")
     if command.expected_version not in (None, state.version):
         raise StaleError
+
+
+def check_at(state: BookingState, command: BookingCommand, at: datetime) -> None:
+    """Refuse a command that this booking cannot take at this time.
+
+    Raises:
+        HoldfastError: as `check`.
+        AppointmentBegunError: it comes too late.
+    """
+    check(state, command)
+    if is_too_late(command.kind, command.actor.role, state.starts_at, at):
+        raise AppointmentBegunError
+
+
+def is_too_late(kind: Command, role: Role, starts_at: datetime, at: datetime) -> bool:
+    """Whether a customer moves an appointment that has begun: from its start on only the business moves it."""
+    return kind is Command.RESCHEDULE and role is Role.CUSTOMER and at >= starts_at
 
 
 def refusal(command: Command, status: Status) -> InvalidTransitionError:

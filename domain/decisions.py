@@ -46,8 +46,15 @@ def _reschedule(state: BookingState, command: Reschedule, at: datetime) -> Decis
     starts_at, duration = command.starts_at, state.ends_at - state.starts_at
     with_provider = command.provider_id is not None or state.status in HOLDS_TIME
     changes: dict[str, Any] = {"provider_id": command.provider_id or state.provider_id} if with_provider else {}
+    if command.actor.role is Role.CUSTOMER and owes_fee(state, at):
+        changes["fee_owed_since"] = state.fee_owed_since or at
     after = state.rescheduled(at, starts_at, starts_at + duration, **changes)
     return _decision(command, StepKind.RESCHEDULED, after, _hold_when_moving(state, command, with_provider))
+
+
+def owes_fee(state: BookingState, at: datetime) -> bool:
+    """Whether a customer who cancels at `at` owes the policy's fee."""
+    return state.policy.cancellation.fee_percent > 0 and at >= state.free_until
 
 
 def _hold_when_moving(state: BookingState, command: Reschedule, with_provider: bool) -> Hold:

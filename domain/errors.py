@@ -43,6 +43,11 @@ class InvalidTransitionError(HoldfastError):
     title = "The booking's status does not allow this."
 
 
+class AppointmentBegunError(HoldfastError):
+    code = "appointment_begun"
+    title = "The appointment has begun: only the business can move it now."
+
+
 class SlotUnavailableError(HoldfastError):
     code = "slot_unavailable"
     title = "This time is not free. Choose another time or another provider."
@@ -66,6 +71,11 @@ class DayFullError(HoldfastError):
 class HoldExpiredError(HoldfastError):
     code = "hold_expired"
     title = "The time is no longer held. Look for a slot and hold it again."
+
+
+class PriceChangedError(HoldfastError):
+    code = "price_changed"
+    title = "The booking costs something else than you expect. `price` says what it costs now."
 
 
 class TooManyHoldsError(HoldfastError):
@@ -225,11 +235,13 @@ ERRORS_BY_CODE: dict[str, type[HoldfastError]] = {
         ForbiddenError,
         UnauthenticatedError,
         InvalidTransitionError,
+        AppointmentBegunError,
         SlotUnavailableError,
         ProviderUnfitError,
         OutsideServiceAreaError,
         DayFullError,
         HoldExpiredError,
+        PriceChangedError,
         TooManyHoldsError,
         TooManyApiKeysError,
         TooManyFilesError,

@@ -35,7 +35,7 @@ class Security(StrEnum):
 
 class SmtpSettings(VendorSettings):
     host: _Host
-    port: int = Field(default=587, ge=1, le=65_535)
+    port: int = Field(strict=True, default=587, ge=1, le=65_535)
     security: Security = Security.STARTTLS
     username: _Line | None = None
     sender: EmailStr
@@ -77,12 +77,12 @@ class Premises(VendorSettings):
 
 class ServiceTitanSettings(VendorSettings):
     tenant: _Digits
-    business_unit_id: int = Field(ge=1)
-    job_type_id: int = Field(ge=1)
-    job_types: Annotated[dict[_Name, Annotated[int, Field(ge=1)]], Field(max_length=200)] = {}
+    business_unit_id: int = Field(strict=True, ge=1)
+    job_type_id: int = Field(strict=True, ge=1)
+    job_types: Annotated[dict[_Name, Annotated[int, Field(strict=True, ge=1)]], Field(max_length=200)] = {}
     """By the service's code; the others are of `job_type_id`."""
-    campaign_id: int = Field(ge=1)
-    cancel_reason_id: int = Field(ge=1)
+    campaign_id: int = Field(strict=True, ge=1)
+    cancel_reason_id: int = Field(strict=True, ge=1)
     application_guid: _Name
     premises: Premises | None = None
     """The location of jobs whose booking names no address."""

@@ -50,7 +50,7 @@ AUDIENCES: Final = MappingProxyType(
     {
         NoticeKind.RECEIVED: (Audience.CUSTOMER,),
         NoticeKind.OFFERED: (Audience.PROVIDER,),
-        NoticeKind.CONFIRMED: (Audience.CUSTOMER,),
+        NoticeKind.CONFIRMED: (Audience.CUSTOMER, Audience.PROVIDER),
         NoticeKind.RESCHEDULED: (Audience.CUSTOMER, Audience.PROVIDER),
         NoticeKind.COMPLETED: (Audience.CUSTOMER,),
         NoticeKind.CANCELLED: (Audience.CUSTOMER, Audience.PROVIDER),
@@ -231,10 +231,10 @@ def is_still_true(told: Told, now: Standing, at: datetime) -> bool:
     """Whether a message may be sent at `at`, going by the booking.
 
     Of a booking that is cancelled nothing but that is told. What speaks of a time that was given up, or to a
-    provider who no longer has it, is not told any more.
+    provider who no longer has it, is not told any more; that it left them is.
     """
     if told.kind is NoticeKind.CANCELLED:
-        return now.status is Status.CANCELLED
+        return now.status is Status.CANCELLED or has_lost_it(told, now)
     if now.status is Status.CANCELLED:
         return False
     if told.kind is NoticeKind.NEEDS_ATTENTION:
@@ -247,6 +247,7 @@ def is_still_true(told: Told, now: Standing, at: datetime) -> bool:
 
 
 _CONFIRMED: Final = frozenset({Status.ACCEPTED, Status.IN_PROGRESS, Status.COMPLETED})
+_WITH_SOMEBODY: Final = _CONFIRMED | {Status.ASSIGNED}
 _TRUE_IN: Final = MappingProxyType(
     {
         NoticeKind.OFFERED: frozenset({Status.ASSIGNED}),
@@ -254,6 +255,13 @@ _TRUE_IN: Final = MappingProxyType(
         NoticeKind.COMPLETED: frozenset({Status.COMPLETED}),
     }
 )
+
+
+def has_lost_it(told: Told, now: Standing) -> bool:
+    """Whether a message is to a provider with whom the booking is no longer, although it is not cancelled."""
+    if told.provider_id is None or now.status is Status.CANCELLED:
+        return False
+    return now.provider_id != told.provider_id or now.status not in _WITH_SOMEBODY
 
 
 def _speaks_of(told: Told, now: Standing) -> bool:

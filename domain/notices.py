@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -9,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from domain.booking import BookingState
 from domain.lifecycle import NOT_STARTED, Status
 from domain.plan import Reminder
-from domain.steps import Step, StepKind
+from domain.steps import FormerJob, Step, StepKind
 
 
 class Audience(StrEnum):
@@ -68,47 +70,78 @@ class ReminderDue(BaseModel):
 _FIRST_STEP = 2
 """Sequence of the workflow's first step: the creation is the API's, and told of with this one."""
 
-_BY_STATUS: dict[Status, tuple[tuple[NoticeKind, Audience], ...]] = {
-    Status.ASSIGNED: ((NoticeKind.OFFERED, Audience.PROVIDER),),
-    Status.ACCEPTED: ((NoticeKind.CONFIRMED, Audience.CUSTOMER),),
-    Status.COMPLETED: ((NoticeKind.COMPLETED, Audience.CUSTOMER),),
-    Status.CANCELLED: (
-        (NoticeKind.CANCELLED, Audience.CUSTOMER),
-        (NoticeKind.CANCELLED, Audience.PROVIDER),
-    ),
-}
-_ATTENTION = ((NoticeKind.NEEDS_ATTENTION, Audience.OWNER),)
-_MOVED = ((NoticeKind.RESCHEDULED, Audience.CUSTOMER), (NoticeKind.RESCHEDULED, Audience.PROVIDER))
+_TO_CUSTOMER: Final = MappingProxyType(
+    {
+        Status.ACCEPTED: NoticeKind.CONFIRMED,
+        Status.COMPLETED: NoticeKind.COMPLETED,
+        Status.CANCELLED: NoticeKind.CANCELLED,
+    }
+)
+_ENTERS_STATUS: Final = (StepKind.TRANSITION, StepKind.OVERRIDE)
+_GIVEN_BACK: Final = frozenset({Status.REJECTED, Status.NO_SHOW})
+"""Where a transition, other than an override, takes the job from a provider who knows of it."""
 
 
 def notices_of_step(step: Step, after: BookingState) -> list[Notice]:
-    """Whom to tell what about a step that led to `after`; the first one tells of the creation as well."""
-    told: list[tuple[NoticeKind, Audience]] = []
-    if step.kind in (StepKind.TRANSITION, StepKind.OVERRIDE):
-        told += _BY_STATUS.get(after.status, ())
-    if step.kind is StepKind.RESCHEDULED:
-        told += _MOVED
+    """Whom to tell what about a step that led to `after`; the first one tells of the creation as well.
+
+    Customers and owners hear of what the booking has become, providers of whether they have it.
+    """
+    notices = []
+    if after.version == _FIRST_STEP:
+        notices.append(_notice(after, 1, NoticeKind.RECEIVED, Audience.CUSTOMER))
+    if (kind := _to_customer(step, after)) is not None:
+        notices.append(_notice(after, after.version, kind, Audience.CUSTOMER))
+    notices += _to_providers(step, after)
     if after.needs_attention and not step.was_flagged:
-        told += _ATTENTION
-    notices = [
-        _notice(after, after.version, what, audience)
-        for what, audience in told
-        if audience is not Audience.PROVIDER or after.provider_id is not None
-    ]
-    received = [_notice(after, 1, NoticeKind.RECEIVED, Audience.CUSTOMER)] if after.version == _FIRST_STEP else []
-    return received + notices
+        notices.append(_notice(after, after.version, NoticeKind.NEEDS_ATTENTION, Audience.OWNER))
+    return notices
+
+
+def _to_customer(step: Step, after: BookingState) -> NoticeKind | None:
+    if step.kind is StepKind.RESCHEDULED:
+        return NoticeKind.RESCHEDULED
+    return _TO_CUSTOMER.get(after.status) if step.kind in _ENTERS_STATUS else None
+
+
+def _to_providers(step: Step, after: BookingState) -> list[Notice]:
+    """Compare who had the job with who has it, whatever the step was."""
+    before, has = _before(step, after), after.job_holder_id
+    had, notices = before.job_holder_id, []
+    if had is not None and had != has and not _is_given_back(step, after):
+        notices.append(_to_provider(after, NoticeKind.CANCELLED, had, before.starts_at))
+    if has is not None and (kind := _of_having(step, after, is_new=had != has)) is not None:
+        notices.append(_to_provider(after, kind, has, after.starts_at))
+    return notices
+
+
+def _before(step: Step, after: BookingState) -> FormerJob:
+    if step.before is not None:
+        return step.before
+    was = after.model_copy(update={"status": step.old_status})  # what an earlier version knew
+    return FormerJob(job_holder_id=was.job_holder_id, starts_at=after.starts_at)
+
+
+def _is_given_back(step: Step, after: BookingState) -> bool:
+    return step.kind is StepKind.TRANSITION and after.status in _GIVEN_BACK
+
+
+def _of_having(step: Step, after: BookingState, *, is_new: bool) -> NoticeKind | None:
+    if after.status is Status.ASSIGNED and (is_new or step.kind in _ENTERS_STATUS):
+        return NoticeKind.OFFERED
+    if is_new:
+        return NoticeKind.CONFIRMED if after.status in (Status.ACCEPTED, Status.IN_PROGRESS) else None
+    return NoticeKind.RESCHEDULED if step.kind is StepKind.RESCHEDULED else None
 
 
 def _notice(state: BookingState, version: int, kind: NoticeKind, audience: Audience) -> Notice:
     key = f"{state.booking_id}/{version}/{kind}/{audience}"
-    return Notice(
-        key=key,
-        kind=kind,
-        audience=audience,
-        starts_at=state.starts_at,
-        booking_version=version,
-        provider_id=state.provider_id if audience is Audience.PROVIDER else None,
-    )
+    return Notice(key=key, kind=kind, audience=audience, starts_at=state.starts_at, booking_version=version)
+
+
+def _to_provider(state: BookingState, kind: NoticeKind, provider_id: UUID, starts_at: datetime) -> Notice:
+    notice = _notice(state, state.version, kind, Audience.PROVIDER)
+    return notice.model_copy(update={"provider_id": provider_id, "starts_at": starts_at})
 
 
 def reminder_due(state: BookingState, reminder: Reminder, at: datetime) -> ReminderDue:

@@ -4,11 +4,11 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from domain.assignment import AssignmentStrategy
 
-Minutes = Annotated[int, Field(ge=0, le=60 * 24 * 60)]
+Minutes = Annotated[int, Field(strict=True, ge=0, le=60 * 24 * 60)]
 
 
 class Intake(StrEnum):
@@ -37,9 +37,9 @@ class Backoff(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    base_seconds: float = Field(default=2.0, gt=0, le=86_400)
-    factor: float = Field(default=2.0, ge=1, le=10)
-    attempts: int = Field(default=4, ge=1, le=20)
+    base_seconds: float = Field(strict=True, default=2.0, gt=0, le=86_400)
+    factor: float = Field(strict=True, default=2.0, ge=1, le=10)
+    attempts: int = Field(strict=True, default=4, ge=1, le=20)
 
     def wait_before(self, attempt: int) -> timedelta:
         """How long to wait before attempt number `attempt` (from 1)."""
@@ -56,7 +56,7 @@ class Cancellation(BaseModel):
 
     window_minutes: Minutes = 0
     """Free of charge until so long before the start."""
-    fee_percent: int = Field(default=0, ge=0, le=100)
+    fee_percent: int = Field(strict=True, default=0, ge=0, le=100)
 
     def fee_minor(self, price_minor: int) -> int:
         """The fee within the window, in the currency's minor unit, halves rounded up."""
@@ -70,19 +70,19 @@ class Policy(BaseModel):
 
     intake: Intake = Intake.INSTANT
     assignment: AssignmentStrategy = AssignmentStrategy.HIGHEST_RATING
-    hold_minutes: Annotated[int, Field(ge=1, le=60)] = 10
+    hold_minutes: Annotated[int, Field(strict=True, ge=1, le=60)] = 10
     """How long time is kept for a customer who fills in the form."""
     cancellation: Cancellation = Cancellation()
     backoff: Backoff = Backoff()
-    offer_timeout_minutes: Annotated[int, Field(ge=1, le=60 * 24 * 30)] = 30
-    auto_accept: bool = False
+    offer_timeout_minutes: Annotated[int, Field(strict=True, ge=1, le=60 * 24 * 30)] = 30
+    auto_accept: StrictBool = False
     """Whether providers accept automatically; a provider's own setting goes before it."""
     reminder_minutes: Annotated[tuple[Minutes, ...], Field(max_length=10)] = (24 * 60, 10)
     """When to remind, in minutes before the start."""
     expires_minutes_before: Minutes = 0
     """A booking that nobody accepted ends this long before its time."""
-    overdue_minutes: Annotated[int, Field(ge=1, le=60 * 24 * 60)] = 24 * 60
+    overdue_minutes: Annotated[int, Field(strict=True, ge=1, le=60 * 24 * 60)] = 24 * 60
     """A booking that nobody finished is flagged this long after its end."""
     customer_no_show: CustomerNoShow = CustomerNoShow.CANCEL
-    payment_minutes: Annotated[int, Field(ge=1, le=24 * 60)] = 15
+    payment_minutes: Annotated[int, Field(strict=True, ge=1, le=24 * 60)] = 15
     """How long a booking that must be paid for waits for that."""

@@ -1,7 +1,5 @@
 """What a step sets off beside messages and webhooks. The effects are committed with the step."""
 
-from datetime import timedelta
-
 from domain.booking import BookingState
 from domain.effects import EffectKind, Lane, Planned, Port
 from domain.lifecycle import Role, Status
@@ -76,11 +74,9 @@ def _payment(kind: EffectKind, after: BookingState, **subject: object) -> Planne
 def fee_percent(step: Step, after: BookingState) -> int:
     """The share of the price that a booking costs although it was cancelled.
 
-    Only customers are charged, for what they do: cancelling within the window, or not coming. What the desk or the
-    engine ends costs them nothing.
+    Only customers are charged, for what they do: cancelling within the window, or after a move within it, or not
+    coming. What the desk or the engine ends costs them nothing.
     """
-    policy = after.policy.cancellation
-    free_until = after.starts_at - timedelta(minutes=policy.window_minutes)
-    too_late = step.actor.role is Role.CUSTOMER and step.at >= free_until
+    too_late = step.actor.role is Role.CUSTOMER and step.at >= after.free_until
     did_not_come = step.actor.role is Role.SYSTEM and step.reason == Reason.CUSTOMER_NO_SHOW
-    return policy.fee_percent if too_late or did_not_come else 0
+    return after.policy.cancellation.fee_percent if too_late or did_not_come else 0

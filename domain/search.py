@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from domain.areas import Area, is_served
 from domain.assignment import Candidate
-from domain.availability import Agenda, Demand, Interval, Slot, find_slots, has_time, is_bookable
+from domain.availability import Agenda, Demand, Interval, Slot, find_slots, has_time, is_bookable, seats_taken
 from domain.errors import DayFullError, OutsideServiceAreaError, SlotUnavailableError
 from domain.zones import begins, epoch, local_date
 
@@ -73,6 +73,8 @@ class Search:
     """Whether the strategy looks at how busy everybody is that day."""
     moving_booking_id: UUID | None = None
     """The booking that is moved: it does not count against the day's limit."""
+    redeemed_hold_id: UUID | None = None
+    """The hold that becomes a booking: its own time is not in its way, nor that its provider takes no more."""
 
     @property
     def reads(self) -> Interval:
@@ -213,6 +215,7 @@ class Calendar:
             booked_minutes=self._booked_minutes(provider.agenda, at) if self.search.weighs_load else 0,
             is_preferred=provider_id == self.search.preferred_provider_id,
             served_last=provider_id == self.served_last,
+            seats_taken=seats_taken(provider.agenda, self._demand, at),
         )
 
     def _booked_minutes(self, agenda: Agenda, at: int) -> int:

@@ -55,6 +55,15 @@ class Reason:
     DIFFERS_AT_VENDOR = "differs_at_vendor"
 
 
+class FormerJob(BaseModel):
+    """Who had a booking's job before a step, and for when."""
+
+    model_config = ConfigDict(frozen=True)
+
+    job_holder_id: UUID | None
+    starts_at: datetime
+
+
 class Step(BaseModel):
     """A step to record: projection, history row, event and messages, in one transaction."""
 
@@ -66,6 +75,8 @@ class Step(BaseModel):
     old_status: Status
     was_flagged: bool
     """Whether the booking needed attention before the step."""
+    before: FormerJob | None = None
+    """Who had the job until then, and for when; none of a step that an earlier version asked for."""
     after: BookingState
     """The state to store; `after.version` is the step's sequence."""
     hold: Hold

@@ -15,16 +15,25 @@ from temporalio.exceptions import ActivityError
 with workflow.unsafe.imports_passed_through():
     from domain import names, plan
     from domain.booking import BookingState
-    from domain.commands import BookingCommand, Cancel, check
+    from domain.commands import BookingCommand, Cancel, check, is_too_late
     from domain.decisions import Decision, decide
-    from domain.errors import HoldfastError, InvalidRequestError, ProviderUnfitError, SlotUnavailableError
+    from domain.errors import (
+        AppointmentBegunError,
+        HoldfastError,
+        InvalidRequestError,
+        ProviderUnfitError,
+        SlotUnavailableError,
+    )
     from domain.lifecycle import RELEASES_TIME, Status, is_terminal
     from domain.notices import reminder_due
     from domain.payments import PaymentGate
     from domain.plan import DeadlineKind, Phase, Reminder
-    from domain.steps import BookingRef, BookingStart, CatchUp, Hold, Outcome, Reason, Step, StepKind
+    from domain.steps import BookingRef, BookingStart, CatchUp, FormerJob, Hold, Outcome, Reason, Step, StepKind
     from workflows import steps, visibility
     from workflows.handlers import OPERATOR, CommandHandlers
+
+
+_MOVES_END_AT_START = "customers-moves-end-at-the-start"
 
 
 class _SupersededError(Exception):
@@ -296,7 +305,7 @@ class BookingWorkflow(CommandHandlers):
         command = self._inbox.first()
         try:
             if command.command_id not in self._applied:
-                check(self._state, command)
+                self._check(command)
                 await self._apply(command)
         except HoldfastError as error:
             self._inbox.answer(error)
@@ -305,6 +314,13 @@ class BookingWorkflow(CommandHandlers):
             self._inbox.answer(InvalidRequestError("The database refuses what this command would store."))
         else:
             self._inbox.answer(self._state)
+
+    def _check(self, command: BookingCommand) -> None:
+        check(self._state, command)
+        role, starts_at = command.actor.role, self._state.starts_at
+        # Histories from before this rule go on with moves that it refuses.
+        if is_too_late(command.kind, role, starts_at, workflow.now()) and workflow.patched(_MOVES_END_AT_START):
+            raise AppointmentBegunError
 
     async def _apply(self, command: BookingCommand) -> None:
         if self._state.status is Status.CANCELLED:
@@ -340,6 +356,7 @@ class BookingWorkflow(CommandHandlers):
             key=f"{workflow.info().run_id}/{what}/{who}/{why}/{command.command_id if command else None}",
             old_status=before.status,
             was_flagged=before.needs_attention,
+            before=FormerJob(job_holder_id=before.job_holder_id, starts_at=before.starts_at),
             after=after,
             hold=decision.hold,
             at=after.phase_since,

@@ -20,7 +20,7 @@ from domain.commands import (
     Reject,
     Reschedule,
     Start,
-    check,
+    check_at,
 )
 from domain.errors import HoldfastError
 from domain.lifecycle import Role
@@ -69,7 +69,7 @@ class CommandHandlers:
         if not self._resting or self._inbox or self._told_to_catch_up or _name_of(command) in self._applied:
             return
         try:
-            check(self._state, command)
+            check_at(self._state, command, workflow.now())
         except HoldfastError as error:
             raise refused(error) from None
 

@@ -60,8 +60,9 @@ async def _checked(found: Credentials | None, password: SecretStr) -> Credential
 async def refresh(body: RefreshIn, session: ThisLogin, write: Writing) -> TokenOut:
     """Exchange a refresh token for a new one and a new access token. It is good for one use.
 
-    Used again within 10 seconds, because the answer got lost, it gives one more; used again later it ends the
-    session, for a copy of it is in other hands.
+    Used again within 10 seconds, because the answer got lost, it gives one more, as long as none that it gave was
+    used. Used again later, or after one of those, it ends the session, for a copy of it is in other hands; so does
+    whichever of them is used second.
     """
     async with write.begin() as conn:
         answer = await session.go_on(conn, body.refresh_token.get_secret_value())

@@ -15,9 +15,11 @@ from db.repositories import bookings, remarks, unconfirmed
 from db.repositories.rows import Row
 from domain.access import actor_for_command, actors_for
 from domain.booking import Actor, BookingState
+from domain.businesses import require_taking_bookings
 from domain.callers import Caller
-from domain.commands import BookingCommand, check, refusal
+from domain.commands import BookingCommand, check_at, is_too_late, refusal
 from domain.errors import (
+    AppointmentBegunError,
     EngineUnavailableError,
     ForbiddenError,
     HoldfastError,
@@ -30,6 +32,8 @@ from runtime.ids import new_id
 from runtime.json import to_json
 
 _HALF = 32
+_REFUSED_BY_STATE = (ForbiddenError, InvalidTransitionError, StaleError, AppointmentBegunError)
+"""Refusals that may come from a workflow that knows less than is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,8 @@ async def grant(parts: Parts, exchange: Exchange, order: Order) -> Granted:
     """Find the booking, and refuse what the engine need not be asked about.
 
     Raises:
-        HoldfastError: `not_found`, `forbidden`, `invalid_transition` or `stale`.
+        HoldfastError: `not_found`, `forbidden`, `invalid_transition`, `stale`, `appointment_begun` or, of a move
+            with a business that takes no bookings, `invalid_request`.
     """
     row = await find_booking(parts, exchange, order.booking_id)
     actor = actor_for_command(_actors(exchange.caller, row), order.kind)
@@ -87,6 +92,10 @@ async def grant(parts: Parts, exchange: Exchange, order: Order) -> Granted:
         raise refusal(order.kind, Status(row["status"]))
     if order.expected is not None and row["version"] not in order.expected:
         raise StaleError
+    if order.kind is Command.RESCHEDULE:
+        require_taking_bookings(row["business_status"])
+    if is_too_late(order.kind, actor.role, row["starts_at"], parts.now()):
+        raise AppointmentBegunError
     return Granted(order, row, actor)
 
 
@@ -113,7 +122,7 @@ async def carry_out(
     update_id = f"{name}/{turn}" if turn else str(name)
     try:
         state = await parts.gateway.execute(ref, command, update_id)
-    except (ForbiddenError, InvalidTransitionError, StaleError) as refused:
+    except _REFUSED_BY_STATE as refused:
         if not await _would_be_taken(parts, ref, command):
             raise
         state = await _judged_again(parts, ref, command, update_id, refused)
@@ -127,7 +136,7 @@ async def _judged_again(
     await parts.gateway.catch_up(ref.booking_id, by="request")
     try:
         return await parts.gateway.execute(ref, command, f"{update_id}/again")
-    except (ForbiddenError, InvalidTransitionError, StaleError) as again:
+    except _REFUSED_BY_STATE as again:
         if await _would_be_taken(parts, ref, command):
             behind = "The booking's workflow is catching up after a crash. Try again soon."
             raise EngineUnavailableError(behind) from refused
@@ -144,7 +153,7 @@ async def _would_be_taken(parts: Parts, ref: BookingRef, command: BookingCommand
     if stored is None:
         return False
     try:
-        check(stored, command)
+        check_at(stored, command, parts.now())
     except HoldfastError:
         return False
     return True

@@ -39,6 +39,8 @@ from domain.errors import (
     HoldfastError,
     IdempotencyMismatchError,
     NotFoundError,
+    PaymentUnavailableError,
+    PriceChangedError,
     SlotUnavailableError,
 )
 from domain.lifecycle import Role, Status
@@ -176,8 +178,8 @@ async def create_booking(parts: Parts, request: CreateRequest) -> Created:
 
     Raises:
         HoldfastError: `slot_unavailable`, `provider_unfit`, `outside_service_area`, `day_full`, `hold_expired`,
-            `not_found`, `invalid_request`, `unauthenticated`, `payment_unavailable`, `idempotency_key_reused` or
-            `start_backlog_full`; nothing was stored.
+            `price_changed`, `not_found`, `invalid_request`, `unauthenticated`, `payment_unavailable`,
+            `idempotency_key_reused` or `start_backlog_full`; nothing was stored.
     """
     parts.starter.refuse_when_full()
     try:
@@ -218,17 +220,19 @@ def _note(exchange: Exchange, business_id: UUID, booking_id: str) -> None:
 async def _create(parts: Parts, request: CreateRequest) -> tuple[BookingState, Created]:
     now = parts.now()
     async with autocommit(parts.engine) as conn:
-        offering = await reserving.find_offering(conn, request.ask(), request.user_id, now)
+        present = await reserving.find_offering(conn, request.ask(), request.user_id, now)
         if (customer := request.body.customer) is not None:
             at = ("body", "customer", "email")
-            await require_carried(conn, parts.settings, offering.business_id, customer.email, at=at)
+            await require_carried(conn, parts.settings, present.business_id, customer.email, at=at)
+        offering = await _as_held(conn, request, present)
     request.exchange.business_id = offering.business_id
+    _require_expected(request.body, offering)
     if isinstance(request.caller, Anonymous):
         guests.require_bookable(offering, request.body)
-    if guests.is_stranger(request.caller):
+    if guests.shares_keys(request.caller):
         guests.require_good_key(request.idempotency_key)
     actor = actor_creating(request.caller, offering.business_id)
-    case = _Case(request, offering, now, actor, paying.due_of(parts, offering, request.body.payment))
+    case = _Case(request, offering, now, actor, _due(parts, request, offering, present))
     async with parts.engine.connect() as conn:
         for _ in range(reserving.TRIES):
             try:
@@ -236,6 +240,40 @@ async def _create(parts: Parts, request: CreateRequest) -> tuple[BookingState, C
             except _NotInsertedError as stopped:
                 _check_retry(request, stopped.inserted)
     raise SlotUnavailableError
+
+
+async def _as_held(conn: AsyncConnection, request: CreateRequest, present: Offering) -> Offering:
+    """What is booked, at the price of the hold that it redeems."""
+    hold_id = request.body.hold_id
+    if hold_id is None or request.user_id is None:
+        return present
+    return await redeeming.as_held(conn, request.user_id, hold_id, present)
+
+
+def _require_expected(body: BookingIn, offering: Offering) -> None:
+    """Refuse a booking that costs something else than its sender has seen.
+
+    Raises:
+        PriceChangedError: with the present price.
+    """
+    price = {"amount_minor": offering.price_minor, "currency": offering.currency}
+    if body.expected_price is not None and body.expected_price.model_dump() != price:
+        raise PriceChangedError(price=price)
+
+
+def _due(parts: Parts, request: CreateRequest, offering: Offering, present: Offering) -> Due | None:
+    """What is to be paid.
+
+    Raises:
+        HoldExpiredError: what was promised with the hold cannot be paid like that any more.
+        PaymentUnavailableError: it can neither be paid as it is offered now.
+    """
+    try:
+        return paying.due_of(parts, offering, request.body.payment)
+    except PaymentUnavailableError:
+        if offering.promise() == present.promise():
+            raise
+        raise HoldExpiredError("What was held is not paid like that any more. Hold it again.") from None
 
 
 def _check_retry(request: CreateRequest, inserted: Inserted) -> None:
@@ -255,7 +293,8 @@ async def _try(conn: AsyncConnection, case: _Case) -> tuple[BookingState, Create
             chosen = await _held(conn, request, request.body.hold_id, offering, now)
             return await _insert(conn, _Draft(case, chosen, customer))
         # Who served this customer last is nothing to tell whoever types their address.
-        known_as = None if guests.is_stranger(request.caller) else customer.id
+        is_stranger = guests.is_stranger(request.caller, case.actor, offering.business_id)
+        known_as = None if is_stranger else customer.id
         found = await reserving.choose(conn, offering, request.ask(), now, known_as)
         inserted = await _insert(conn, _Draft(case, found, customer))
         if found is not None:
@@ -293,7 +332,7 @@ async def _customer(conn: AsyncConnection, request: CreateRequest, offering: Off
         return await customers.of_user(conn, business_id, request.user_id, contact)
     if contact is None:
         raise guests.invalid("/body/customer", "say for whom you book, with at least a name")
-    if guests.is_stranger(request.caller):
+    if guests.is_stranger(request.caller, actor, business_id):
         return await customers.of_stranger(conn, business_id, contact)
     return await customers.by_contact(conn, business_id, contact)
 

@@ -13,8 +13,11 @@ import orjson
 from api.auth.tokens import Tokens
 from api.bookings.schemas import BookingIn
 from db.repositories.catalogue import Offering
-from domain.callers import Anonymous, Caller, Guest, KeyHolder, Scope
+from domain.access import Permission, may
+from domain.booking import Actor
+from domain.callers import Anonymous, Caller, Guest, KeyHolder, Principal, Scope
 from domain.errors import InvalidRequestError, UnauthenticatedError
+from domain.lifecycle import Role
 from runtime.json import to_json
 
 _LINK_OUTLIVES_BOOKING: Final = timedelta(days=7)
@@ -23,8 +26,18 @@ _SHORTEST_KEY: Final = 20
 _SEES_BOOKINGS: Final = frozenset({Scope.READ_BOOKINGS, Scope.MANAGE_BOOKINGS})
 
 
-def is_stranger(caller: Caller) -> bool:
-    """Whether the contact that they give must be taken for what it is: something that they typed."""
+def is_stranger(caller: Caller, actor: Actor, business_id: UUID) -> bool:
+    """Whether the contact that they give must be taken for what it is: something that they typed.
+
+    It is, of whoever may not change customers here, staff and API keys included; users who book for themselves
+    speak of themselves.
+    """
+    books_for_themselves = isinstance(caller, Principal) and actor.role is Role.CUSTOMER
+    return not books_for_themselves and not may(caller, Permission.MANAGE_CUSTOMERS, business_id)
+
+
+def shares_keys(caller: Caller) -> bool:
+    """Whether others use Idempotency-Keys in the same scope: everybody who books through a public page does."""
     if isinstance(caller, KeyHolder):
         return Scope.MANAGE_CUSTOMERS not in caller.scopes
     return isinstance(caller, Anonymous | Guest)

@@ -1,6 +1,6 @@
 """`/v1/bookings`: create, look at, and list."""
 
-from datetime import timedelta
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -33,8 +33,9 @@ from domain import plan
 from domain.access import Permission
 from domain.booking import BookingState
 from domain.callers import CallerKind, Guest
+from domain.decisions import owes_fee
 from domain.errors import IdempotencyKeyMissingError, NotFoundError
-from domain.lifecycle import Status
+from domain.lifecycle import Command, Status, command_fits
 from domain.times import Moment
 from runtime.json import to_json
 
@@ -150,18 +151,19 @@ async def next_(booking_id: UUID, parts: AppParts, exchange: ThisExchange) -> Ne
         next_attempt_at=None if state.awaits_payment else state.next_attempt_at,
         refused_provider_ids=list(state.refused_provider_ids),
         choice=choice if guests.knows_customers(exchange.caller) else None,
-        cancellation=_cancellation(state, found),
+        cancellation=_cancellation(state, found, parts.now()),
+        movable_until=state.starts_at if command_fits(Command.RESCHEDULE, state.status) else None,
         reminders=plan.reminders_after(state, parts.now()),
         needs_attention=state.needs_attention,
     )
 
 
-def _cancellation(state: BookingState, found: Row) -> CancellationOut:
-    policy = state.policy.cancellation
-    fee = policy.fee_minor(found["price_minor"])
+def _cancellation(state: BookingState, found: Row, now: datetime) -> CancellationOut:
+    fee = state.policy.cancellation.fee_minor(found["price_minor"])
     return CancellationOut(
-        free_until=state.starts_at - timedelta(minutes=policy.window_minutes) if fee else None,
+        free_until=state.free_until if fee else None,
         fee=Money(amount_minor=fee, currency=found["currency"]),
+        is_due=fee > 0 and owes_fee(state, now),
     )
 
 

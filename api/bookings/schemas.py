@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from api.messages.schemas import Language
-from api.shapes import Email, Flag, In, Line, Money, Phone, ReasonText, Text, Zone
+from api.shapes import CurrencyCode, Email, Flag, In, Line, Money, Phone, ReasonText, Text, Zone
 from domain.assignment import Choice
 from domain.lifecycle import Party, Role, Status
 from domain.payments import PaymentGate
@@ -52,6 +52,12 @@ class PaymentMethodIn(In):
     method: PaymentToken
 
 
+class MoneyIn(In):
+    amount_minor: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
+    """In the currency's minor unit (cents)."""
+    currency: CurrencyCode
+
+
 class BookingIn(In):
     """A booking to make. Times carry an offset; ids may be slugs and codes."""
 
@@ -62,7 +68,9 @@ class BookingIn(In):
     preferred_provider_id: UUID | None = None
     """Whom you would like; with the strategy `preferred_first` they are asked first, if they are free."""
     hold_id: UUID | None = None
-    """The hold of the same service and time that this booking redeems."""
+    """The hold of the same service and time that this booking redeems, at the price when it was held."""
+    expected_price: MoneyIn | None = None
+    """The price that you have seen: the booking is refused with `price_changed` should it cost something else."""
     customer: CustomerIn | None = None
     address: AddressIn | None = None
     notes: Annotated[Text, Field(max_length=2000)] | None = None
@@ -133,8 +141,10 @@ class CancellationOut(BaseModel):
     """What the customer's cancellation would cost."""
 
     free_until: datetime | None
-    """From then on it costs `fee`; none: it never does."""
+    """From then on it costs `fee`; none: it never does. A move after it does not make cancelling free again."""
     fee: Money
+    is_due: bool
+    """Whether cancelling now costs `fee`."""
 
 
 class NextOut(BaseModel):
@@ -150,6 +160,8 @@ class NextOut(BaseModel):
     choice: Choice | None
     """Why the present provider; none while nobody was chosen, and for guests."""
     cancellation: CancellationOut
+    movable_until: datetime | None
+    """Until then the customer may move it; none: nobody may move it now."""
     reminders: list[Reminder]
     needs_attention: bool
 

@@ -23,9 +23,9 @@ class ExternalSourceIn(In):
     token: Annotated[SecretStr, AfterValidator(_fits_a_header)] | None = None
     """Sent as `Authorization: Bearer …`. Left out, the token stays as long as the URL does; null removes it."""
     on_stale: OnStale = OnStale.OPEN
-    interval_seconds: int = Field(default=60, ge=10, le=86_400)
-    max_age_seconds: int = Field(default=900, le=30 * 86_400)
-    horizon_days: int = Field(default=60, ge=1, le=400)
+    interval_seconds: int = Field(strict=True, default=60, ge=10, le=86_400)
+    max_age_seconds: int = Field(strict=True, default=900, le=30 * 86_400)
+    horizon_days: int = Field(strict=True, default=60, ge=1, le=400)
 
     @model_validator(mode="after")
     def _data_live_longer_than_the_interval(self) -> Self:

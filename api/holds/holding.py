@@ -1,7 +1,7 @@
 """Holding time: choose as a booking does, then keep it for this caller until the hold runs out."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -19,6 +19,7 @@ from db.engine import autocommit
 from db.repositories import calendar, choosing, holds, idempotency
 from db.repositories.calendar import Wanted
 from db.repositories.catalogue import Offering
+from db.repositories.choosing import Chosen
 from db.repositories.holds import NewHold
 from db.repositories.idempotency import Answer
 from db.repositories.rows import Row
@@ -119,16 +120,24 @@ async def _hold(parts: Parts, request: _Request) -> Held:
                 chosen = await reserving.choose(conn, offering, request.ask(), now, offering.customer_id)
                 if chosen is None:
                     raise InvalidRequestError("This business finds a provider after the booking: just book.")
-                new = NewHold(user_id, chosen.choice, offering.policy.hold_minutes, _limit(request, offering))
-                placed = await holds.place(
-                    conn, offering.business_id, Wanted(request.body.starts_at, offering.terms), new
-                )
+                wanted = Wanted(request.body.starts_at, offering.terms)
+                placed = await holds.place(conn, offering.business_id, wanted, _new(request, offering, chosen))
                 if not placed.within_limit:
                     raise TooManyHoldsError
                 if placed.hold is not None:
                     await choosing.mark(conn, offering.business_id, chosen.choice)
                     return await _remembered(conn, request, placed.hold)
     raise SlotUnavailableError
+
+
+def _new(request: _Request, offering: Offering, chosen: Chosen) -> NewHold:
+    return NewHold(
+        held_by=request.user.user_id,
+        choice=chosen.choice,
+        promise=offering.promise(),
+        minutes=offering.policy.hold_minutes,
+        limit=_limit(request, offering),
+    )
 
 
 def _is_at_desk(request: _Request, offering: Offering) -> bool:
@@ -157,8 +166,7 @@ async def _same(conn: AsyncConnection, request: _Request, offering: Offering) ->
 
 async def _remembered(conn: AsyncConnection, request: _Request, hold: Row) -> Held:
     """The answer, stored under the caller's key in the hold's own transaction, as is its line in the audit log."""
-    names = ("id", "business_id", "service_id", "provider_id", "starts_at", "ends_at", "expires_at")
-    body = to_json({name: hold[name] for name in names} | {"status": "held", "booking_id": None}).decode()
+    body = to_json(rendered({**hold, "booking_id": None, "is_live": True})).decode()
     if request.key is not None:
         business_id: UUID = hold["business_id"]
         stored = await idempotency.store(
@@ -169,3 +177,18 @@ async def _remembered(conn: AsyncConnection, request: _Request, hold: Row) -> He
     request.exchange.object_id = str(hold["id"])
     await trail.note_done(conn, request.http)
     return Held(str(hold["id"]), body)
+
+
+def rendered(hold: Row) -> dict[str, Any]:
+    """The members of `HoldOut`."""
+    ended = "booked" if hold["booking_id"] else "expired"
+    names = ("id", "business_id", "service_id", "provider_id", "starts_at", "ends_at", "expires_at", "booking_id")
+    status = {"status": "held" if hold["is_live"] else ended}
+    return {name: hold[name] for name in names} | status | {"price": _price(hold)}
+
+
+def _price(hold: Row) -> dict[str, Any] | None:
+    promise = holds.promise_of(hold)
+    if promise is None:  # held by an earlier version
+        return None
+    return {"amount_minor": promise.price_minor, "currency": promise.currency}

@@ -13,6 +13,16 @@ from db.repositories.calendar import Wanted
 from db.repositories.catalogue import Offering
 from db.repositories.choosing import Chosen
 from domain.errors import HoldExpiredError, InvalidRequestError, NotFoundError
+from domain.search import Terms
+
+
+async def as_held(conn: AsyncConnection, user_id: UUID, hold_id: UUID, offering: Offering) -> Offering:
+    """The offering at what it cost when the caller held it; what is no such hold is refused with the booking."""
+    hold = await holds.find_own(conn, user_id, hold_id)
+    if hold is None or hold["service_id"] != offering.terms.service_id:
+        return offering
+    promise = holds.promise_of(hold)
+    return offering if promise is None else offering.as_promised(promise)
 
 
 async def chosen_by_hold(
@@ -22,7 +32,8 @@ async def chosen_by_hold(
 
     Raises:
         NotFoundError: the caller holds nothing of this id.
-        HoldExpiredError: not any more, or not for as long as the service takes by now.
+        HoldExpiredError: not any more, or not for as long as the service takes by now; or the provider is away
+            then, or closed, by now.
         InvalidRequestError: the hold is for something else than what is booked.
         OutsideServiceAreaError: the address that is given now is not served.
     """
@@ -45,13 +56,26 @@ async def chosen_by_hold(
         )
     # It counts towards its day as a hold, then as a booking: nobody may count while it is neither.
     await calendar.take_turns(conn, offering.business_id, choosing.day_turns(wanted, ZoneInfo(offering.timezone)))
-    await _require_served(conn, offering, replace(ask, provider_id=hold["provider_id"]), now)
+    await _require_there(conn, offering, replace(ask, provider_id=hold["provider_id"]), hold_id, now)
     candidate = await calendar.find_provider(conn, offering.business_id, hold["provider_id"], ())
     assert candidate is not None  # a foreign key keeps the provider
     return Chosen(candidate, holds.choice_of(hold))
 
 
-async def _require_served(conn: AsyncConnection, offering: Offering, ask: Ask, now: datetime) -> None:
-    """The address may be another one than the time was held for."""
-    search = search_for(offering, ask, now, None)
-    (await availability.load(conn, offering.business_id, search)).require_served()
+async def _require_there(
+    conn: AsyncConnection, offering: Offering, ask: Ask, hold_id: UUID, now: datetime
+) -> None:
+    """Refuse an address that is not served, which may be another one than the time was held for, and an absence.
+
+    Who may be booked (notice, horizon, whether they take more) was decided when the time was held. Whether they
+    are there is asked again: time off that came in between, other hours or an outside appointment end the hold.
+    """
+    search = replace(search_for(offering, ask, now, None), terms=_by_anybody(offering), redeemed_hold_id=hold_id)
+    if not (await availability.load(conn, offering.business_id, search)).free_at(ask.starts_at):
+        raise HoldExpiredError(
+            "The provider is not there at this time any more. Look for a slot and hold it again."
+        )
+
+
+def _by_anybody(offering: Offering) -> Terms:
+    return replace(offering.terms, required_skills=())

@@ -1,6 +1,5 @@
 """`/v1/holds`: keep one provider's time for some minutes, while the customer fills in the form."""
 
-from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -8,13 +7,12 @@ from fastapi import APIRouter, Request, Response
 from api.access import CurrentUser, needs
 from api.deps import AppParts
 from api.exchange import ThisExchange
-from api.holds.holding import hold_time
+from api.holds.holding import hold_time, rendered
 from api.holds.schemas import HoldIn, HoldOut
 from api.idempotency import OptionalKey
 from api.writing import Writing
 from db.engine import autocommit
 from db.repositories import holds
-from db.repositories.rows import Row
 from domain.access import Permission
 from domain.errors import HiddenError, NotFoundError
 from runtime.json import to_json
@@ -57,10 +55,3 @@ async def release(hold_id: UUID, exchange: ThisExchange, user: CurrentUser, writ
                 exchange.is_audited = False
                 raise HiddenError
     return Response(status_code=204)
-
-
-def rendered(hold: Row) -> dict[str, Any]:
-    """The members of `HoldOut`."""
-    ended = "booked" if hold["booking_id"] else "expired"
-    names = ("id", "business_id", "service_id", "provider_id", "starts_at", "ends_at", "expires_at", "booking_id")
-    return {name: hold[name] for name in names} | {"status": "held" if hold["is_live"] else ended}

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from api.shapes import In, Text
+from api.shapes import In, Money, Text
 from domain.times import Moment
 
 
@@ -32,3 +32,5 @@ class HoldOut(BaseModel):
     status: Literal["held", "booked", "expired"]
     booking_id: UUID | None
     """The booking that it became."""
+    price: Money | None
+    """What a booking by this hold costs, whatever the service costs by then."""

@@ -1,24 +1,34 @@
 """Shapes of providers on the wire: what anybody may read, and with their contact data."""
 
+import re
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from api.businesses.keys import OwnCode
 from api.businesses.schemas import ABSENT
 from api.shapes import Email, Flag, In, Line, Phone, Skills, Zone
 from db.repositories.rows import Row
 
+_SPELLED = r"^([0-4](\.[0-9]{1,2})?|5(\.0{1,2})?)$"
 _RATING = {
     "anyOf": [
         {"type": "number", "minimum": 0, "maximum": 5, "multipleOf": 0.01},
-        {"type": "string", "pattern": r"^([0-4](\.[0-9]{1,2})?|5(\.0{1,2})?)$"},
+        {"type": "string", "pattern": _SPELLED},
     ]
 }
-Rating = Annotated[Decimal, Field(ge=0, le=5, decimal_places=2), WithJsonSchema(_RATING)]
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool) or (isinstance(value, str) and not re.fullmatch(_SPELLED, value)):
+        raise ValueError("must be a number from 0 to 5 with two decimal places at most")
+    return value
+
+
+Rating = Annotated[Decimal, BeforeValidator(_number), Field(ge=0, le=5, decimal_places=2), WithJsonSchema(_RATING)]
 
 
 class ProviderIn(In):

@@ -34,7 +34,9 @@ def _minute(reading: str) -> int:
 
 
 def _iso_date(value: Any) -> Any:
-    if isinstance(value, str) and not (len(value) == len("2026-12-25") and value[4] == value[7] == "-"):
+    # A bare number is left to itself for seconds since 1970.
+    is_spelled = isinstance(value, str) and len(value) == len("2026-12-25") and value[4] == value[7] == "-"
+    if not (is_spelled or isinstance(value, date)):
         raise ValueError("not a date; write it as 2026-12-25")
     return value
 

@@ -12,25 +12,29 @@ from db.repositories.rows import Row
 from domain.payments import Collect, PaymentMode
 
 Description = Annotated[Text, Field(max_length=2000)]
-Duration = Annotated[int, Field(ge=1, le=7 * 24 * 60)]
-Buffer = Annotated[int, Field(ge=0, le=24 * 60)]
-Capacity = Annotated[int, Field(ge=1, le=1000, description="Seats; more than one makes it a group session.")]
-SlotStep = Annotated[int, Field(ge=1, le=24 * 60)]
-Notice = Annotated[int, Field(ge=0, le=365 * 24 * 60, description="It is booked at least so long before.")]
-Horizon = Annotated[int, Field(ge=1, le=3650)]
-Deposit = Annotated[int, Field(ge=1, le=2_000_000_000, description="In the currency's minor unit.")]
-DailyLimit = Annotated[int, Field(ge=1, le=10_000)]
+Duration = Annotated[int, Field(strict=True, ge=1, le=7 * 24 * 60)]
+Buffer = Annotated[int, Field(strict=True, ge=0, le=24 * 60)]
+Capacity = Annotated[
+    int, Field(strict=True, ge=1, le=1000, description="Seats; more than one makes it a group session.")
+]
+SlotStep = Annotated[int, Field(strict=True, ge=1, le=24 * 60)]
+Notice = Annotated[
+    int, Field(strict=True, ge=0, le=365 * 24 * 60, description="It is booked at least so long before.")
+]
+Horizon = Annotated[int, Field(strict=True, ge=1, le=3650)]
+Deposit = Annotated[int, Field(strict=True, ge=1, le=2_000_000_000, description="In the currency's minor unit.")]
+DailyLimit = Annotated[int, Field(strict=True, ge=1, le=10_000)]
 
 
 def _whole(value: Any) -> Any:
     # Left to itself, the shape takes 35.00 for 35: a price a hundred times too low.
-    if isinstance(value, float | bool) or (isinstance(value, str) and not value.strip().isdecimal()):
-        raise ValueError("a whole number of the currency's minor unit: 3500 for 35.00")
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError("a whole number of the currency's minor unit: 3500 for 35.00")  # noqa: TRY004 - a shape's
     return value
 
 
 class PriceIn(In):
-    amount_minor: Annotated[int, Field(ge=0, le=2_000_000_000), BeforeValidator(_whole)]
+    amount_minor: Annotated[int, Field(strict=True, ge=0, le=2_000_000_000), BeforeValidator(_whole)]
     currency: CurrencyCode | None = None
     """None: the business's for a new service, the same as before for another."""
 

@@ -21,6 +21,7 @@ from db.repositories.catalogue import Offering
 from domain.access import Permission
 from domain.areas import plain_code
 from domain.availability import Slot
+from domain.businesses import takes_bookings
 from domain.errors import InvalidRequestError, NotFoundError
 from domain.search import Calendar, Search
 
@@ -74,7 +75,7 @@ async def list_slots(
 
 def _rendered(offering: Offering, calendar: Calendar, zone: ZoneInfo) -> dict[str, Any]:
     """The members of `SlotsOut`; a business that takes no bookings has no slots."""
-    slots = calendar.slots() if offering.business_status == "active" else []
+    slots = calendar.slots() if takes_bookings(offering.business_status) else []
     return {
         "timezone": zone.key,
         "as_of": calendar.as_of,

@@ -9,7 +9,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import NoneType
-from typing import Any, Final, get_args
+from typing import Annotated, Any, Final, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -20,6 +20,7 @@ _RISKY: Final = re.compile("'*[=+\\-@\t\r\n]")
 _ESCAPED: Final = re.compile("'+[=+\\-@\t\r\n]")
 _MOST_COLUMNS: Final = 100
 _LISTS: Final = frozenset({"skills", "required_skills"})
+_WHOLE: Final = re.compile(r"[+-]?\d{1,20}")
 _BETWEEN: Final = re.compile(r"[\s;]+")
 
 
@@ -90,7 +91,7 @@ class Sheet:
         for name, cell in zip(self._names, cells, strict=True):
             field = self._fields.get(name)
             if field is not None and (cell.strip() or _may_be_null(field)):
-                row[name] = _value(name, cell)
+                row[name] = _value(name, cell, _type_in(field.annotation))
         return _priced(row) if self._section is Section.SERVICES else row
 
     def _read(self, body: bytes) -> Iterator[list[str]]:
@@ -128,13 +129,32 @@ def _may_be_null(field: FieldInfo) -> bool:
     return NoneType in get_args(field.annotation)
 
 
-def _value(name: str, cell: str) -> Any:
+def _type_in(annotation: Any) -> Any:
+    """What a member holds beside null."""
+    if get_origin(annotation) is Annotated:
+        return _type_in(get_args(annotation)[0])
+    kinds = [_type_in(kind) for kind in get_args(annotation) if kind is not NoneType]
+    return kinds[0] if len(kinds) == 1 and NoneType in get_args(annotation) else annotation
+
+
+def _value(name: str, cell: str, type_: Any) -> Any:
     text = cell.strip()
     if not text:
         return None
     if _ESCAPED.match(text):
         text = text[1:]
-    return [part for part in _BETWEEN.split(text) if part] if name in _LISTS else text
+    if name in _LISTS:
+        return [part for part in _BETWEEN.split(text) if part]
+    return _typed(text, type_)
+
+
+def _typed(text: str, type_: Any) -> Any:
+    """The value that JSON would have; what is none of its type stays text, for the shape to refuse."""
+    if type_ is bool:
+        return {"true": True, "false": False}.get(text.lower(), text)
+    if type_ is int and _WHOLE.fullmatch(text):
+        return int(text)
+    return text
 
 
 def _priced(row: dict[str, Any]) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def read_json(body: bytes, problems: Problems) -> Sent:
             sent.business = _one("business", 0, content, problems)
         elif name != "version":
             problems.add("", 0, "there is no such section", (name,))
-        elif content != VERSION:
+        elif type(content) is not int or content != VERSION:
             problems.add("", 0, f"only version {VERSION} is understood", (name,))
     return sent
 

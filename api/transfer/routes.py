@@ -25,6 +25,7 @@ from api.transfer.reading import MOST_BYTES
 from api.transfer.shapes import Report, Section, Tally
 from api.writing import WritingOnce
 from domain.access import Permission, may, require
+from domain.businesses import require_not_suspended
 from domain.errors import InvalidRequestError
 
 router = APIRouter(prefix="/v1/businesses/{business}", tags=["transfer"])
@@ -113,6 +114,7 @@ async def import_(
     nothing, with an Idempotency-Key or without; a dry run looks at no key. An API key needs the scope
     `customers:manage` for customers.
     """
+    require_not_suspended(business["status"])
     _check_kind(request, section)
     allow_body(request, MOST_BYTES)
     body = await _body(request)

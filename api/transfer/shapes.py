@@ -19,7 +19,7 @@ from api.schedule.schemas import Day, EndTime, OpenHours, TimeOfDay, Weekday
 from api.schedule.time_off import LONGEST
 from api.schedule.time_off_schemas import TimeOffKind
 from api.services.schemas import ServiceIn
-from api.shapes import Code, CurrencyCode, Email, In, Line, Phone, Text, Zone
+from api.shapes import Code, CurrencyCode, Email, Flag, In, Line, Phone, Text, Zone
 from domain.customers import Purpose
 from domain.hours import ExceptionKind
 from domain.times import Moment
@@ -49,7 +49,7 @@ class BusinessRow(In):
     timezone: Zone = ABSENT
     currency: CurrencyCode = ABSENT
     locale: Locale = ABSENT
-    guest_bookings: bool = ABSENT
+    guest_bookings: Flag = ABSENT
     policy: dict[str, Any] = ABSENT
     """Merged member by member into the policy (RFC 7396)."""
 
@@ -81,7 +81,7 @@ class ExceptionRow(In):
     opens: TimeOfDay | None = None
     closes: EndTime | None = None
     name: Note = ""
-    yearly: bool = False
+    yearly: Flag = False
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -137,7 +137,7 @@ class ConsentRow(In):
     """One word of a customer's. Unlike elsewhere the text may be empty: what bookings noted has none."""
 
     purpose: Purpose
-    granted: bool
+    granted: Flag
     source: Source = "import"
     text: ConsentText = ""
     given_at: Moment | None = None
@@ -148,7 +148,7 @@ class CustomerRow(In):
     name: Line
     email: Email | None = None
     phone: Phone | None = None
-    sms_opt_in: bool = False
+    sms_opt_in: Flag = False
     """True is a consent for `sms`, of somebody of whom nothing is known about that. False takes nothing back."""
     consents: Annotated[list[ConsentRow], Field(max_length=_MOST_CONSENTS, default_factory=list)]
 

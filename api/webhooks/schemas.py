@@ -65,7 +65,11 @@ class WebhookEndpoints(BaseModel):
 
 class SecretRotation(In):
     former_valid_hours: int = Field(
-        default=24, ge=0, le=168, description="For so long former secrets sign, too; 0: they do no more."
+        strict=True,
+        default=24,
+        ge=0,
+        le=168,
+        description="For so long former secrets sign, too; 0: they do no more.",
     )
 
 

@@ -47,6 +47,8 @@ class RefreshToken(Base):
     created_at: Mapped[Created]
     expires_at: Mapped[Moment]
     used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    superseded_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    """When another token of the session was used first: from then on using this one is reuse."""
 
 
 class AccountRequest(Base):

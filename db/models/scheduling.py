@@ -99,6 +99,8 @@ class Hold(Base):
     """The booking that it became."""
     choice: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     """`domain.assignment.Choice`: why this provider."""
+    promise: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    """`domain.promises.Promise`: what the appointment costs if it is booked by this hold."""
     expires_at: Mapped[Moment]
     created_at: Mapped[Created]
 
@@ -171,6 +173,9 @@ class Booking(Base):
     planned_from: Mapped[Moment]
     payment: Mapped[str | None] = mapped_column(String(20))
     """Of a booking that must be paid for first: `awaiting` or `authorized`."""
+
+    fee_owed_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    """When the customer moved it although cancelling already cost the fee."""
 
     preferred_provider_id: Mapped[UUID | None]
     """Whom the customer would like best; somebody else is asked when they cannot."""

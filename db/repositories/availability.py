@@ -28,7 +28,7 @@ WITH fitting AS (
     SELECT p.id, p.rating::float8 AS rating, p.auto_accept, p.last_assigned_at, p.timezone,
            row_number() OVER (ORDER BY p.rating DESC, p.id) AS position
     FROM providers p
-    WHERE p.business_id = :business_id AND p.available
+    WHERE p.business_id = :business_id AND (p.available OR CAST(:redeemed_hold_id AS uuid) IS NOT NULL)
       AND p.skills @> CAST(:required_skills AS varchar[])
       AND (CAST(:provider_id AS uuid) IS NULL OR p.id = :provider_id)
       AND p.id <> ALL (CAST(:refused AS uuid[]))
@@ -98,6 +98,7 @@ LEFT JOIN LATERAL (
                FILTER (WHERE r.service_id = :service_id) AS session_until
     FROM reservations r
     WHERE r.provider_id = p.id AND r.during && tstzrange(:reads_from, :reads_until)
+      AND r.id IS DISTINCT FROM CAST(:redeemed_hold_id AS uuid)
       AND (r.expires_at IS NULL OR r.expires_at > statement_timestamp())
 ) taken ON true
 ORDER BY p.position
@@ -130,6 +131,7 @@ def _parameters(business_id: UUID, search: Search) -> dict[str, Any]:
         "refused": list(search.refused),
         "customer_id": search.customer_id,
         "moving_booking_id": search.moving_booking_id,
+        "redeemed_hold_id": search.redeemed_hold_id,
         "reads_from": moment(reads_from),
         "reads_until": moment(reads_until),
         # Two days to spare: hours may go on over midnight, and provider's zones differ from the business's.

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, exists, literal_column, or_, select, text, tuple_, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.models import Booking, BookingHistory, Customer, Reservation
+from db.models import Booking, BookingHistory, Business, Customer, Reservation
 from db.repositories.rows import Row, row_or_none, rows
 from domain.assignment import Choice
 from domain.booking import BookingState
@@ -35,6 +35,7 @@ _STATE_COLUMNS = (
     Booking.needs_attention,
     Booking.planned_from,
     Booking.payment,
+    Booking.fee_owed_since,
     exists()
     .where(Reservation.booking_id == Booking.id, Reservation.provider_id == Booking.provider_id)
     .label("holds_time"),
@@ -102,9 +103,17 @@ def _ways(reach: Reach) -> list[ColumnElement[bool]]:
 
 
 async def find(conn: AsyncConnection, reach: Reach, booking_id: UUID) -> Row | None:
-    """A booking that the caller may see, with the user behind its customer; none when it is not theirs."""
+    """A booking that the caller may see, with the user behind its customer and its business's status.
+
+    None when it is not theirs.
+    """
     query = (
-        select(*VIEW_COLUMNS, Customer.user_id.label("customer_user_id"))
+        select(
+            *VIEW_COLUMNS,
+            Customer.user_id.label("customer_user_id"),
+            Business.status.label("business_status"),
+        )
+        .join(Business, Business.id == Booking.business_id)
         .join(Customer, (Customer.business_id == Booking.business_id) & (Customer.id == Booking.customer_id))
         .where(Booking.id == booking_id, or_(*_ways(reach)))
     )

@@ -1,9 +1,9 @@
 """Businesses, services and providers, as the API shows them and as a new booking needs them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from sqlalchemy import Text, cast, select, text
@@ -14,6 +14,7 @@ from db.repositories.rows import Row, row_or_none, rows
 from domain.effects import Vendor
 from domain.payments import Collect, PaymentMode
 from domain.policies import Policy
+from domain.promises import Promise
 from domain.search import Terms
 
 _BUSINESS = select(
@@ -78,6 +79,29 @@ class Offering:
     deposit_minor: int | None = None
     gateway: Vendor | None = None
     """Who takes the payments of a service that asks for one; none: nobody."""
+
+    def promise(self) -> Promise:
+        """What it costs now."""
+        return Promise(
+            price_minor=self.price_minor,
+            currency=self.currency,
+            payment_mode=self.payment_mode,
+            collect=self.collect,
+            deposit_minor=self.deposit_minor,
+            cancellation=self.policy.cancellation,
+        )
+
+    def as_promised(self, promise: Promise) -> Self:
+        """The same at what it cost when that was promised."""
+        return replace(
+            self,
+            price_minor=promise.price_minor,
+            currency=promise.currency,
+            payment_mode=promise.payment_mode,
+            collect=promise.collect,
+            deposit_minor=promise.deposit_minor,
+            policy=self.policy.model_copy(update={"cancellation": promise.cancellation}),
+        )
 
 
 _OFFERING = """

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.repositories.calendar import TAKE_TIME, Wanted
 from db.repositories.rows import Row, row, row_or_none
 from domain.assignment import Choice
+from domain.promises import Promise
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class NewHold:
     minutes: int
     limit: int
     """How many holds the caller may have at once with this business."""
+    promise: Promise | None = None
+    """What it costs; none: what it costs when it is booked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +47,11 @@ WITH few AS (
 ), {TAKE_TIME.format(after="until").replace("CAST(:reserved_until AS timestamptz)", "until.moment")},
 hold AS (
     INSERT INTO holds (
-        id, business_id, service_id, provider_id, starts_at, ends_at, held_by, choice, expires_at)
+        id, business_id, service_id, provider_id, starts_at, ends_at, held_by, choice, promise, expires_at)
     SELECT :reservation_id, :business_id, :service_id, :provider_id, :starts_at, :ends_at, :held_by,
-           CAST(:choice AS jsonb), until.moment
+           CAST(:choice AS jsonb), CAST(:promise AS jsonb), until.moment
     FROM until WHERE EXISTS (SELECT 1 FROM slot)
-    RETURNING id, business_id, service_id, provider_id, starts_at, ends_at, expires_at
+    RETURNING id, business_id, service_id, provider_id, starts_at, ends_at, expires_at, promise::text
 )
 SELECT EXISTS (SELECT 1 FROM few) AS within_limit, hold.* FROM (SELECT 1) AS one LEFT JOIN hold ON true
 """)  # noqa: S608 - our own text
@@ -67,6 +70,7 @@ async def place(conn: AsyncConnection, business_id: UUID, wanted: Wanted, new: N
         "ends_at": wanted.ends_at,
         "held_by": new.held_by,
         "choice": new.choice.model_dump_json(),
+        "promise": None if new.promise is None else new.promise.model_dump_json(),
         "minutes": new.minutes,
         "limit": new.limit,
     }
@@ -80,7 +84,7 @@ def turn_of(user_id: UUID) -> str:
 
 
 _COLUMNS = """id, business_id, service_id, provider_id, starts_at, ends_at, expires_at, booking_id, choice::text,
-       expires_at > statement_timestamp() AND booking_id IS NULL AS is_live"""
+       promise::text, expires_at > statement_timestamp() AND booking_id IS NULL AS is_live"""
 _FIND = text(f"SELECT {_COLUMNS} FROM holds WHERE id = :id AND held_by = :held_by")  # noqa: S608 - our own text
 _FIND_SAME = text(f"""
 SELECT {_COLUMNS} FROM holds
@@ -143,3 +147,8 @@ async def release_own(conn: AsyncConnection, user_id: UUID, hold_id: UUID) -> UU
 def choice_of(hold: Row) -> Choice:
     """Why the hold's provider was chosen."""
     return Choice.model_validate(orjson.loads(hold["choice"]))
+
+
+def promise_of(hold: Row) -> Promise | None:
+    """What its appointment costs; none of holds that an earlier version made: what it costs by now."""
+    return None if hold["promise"] is None else Promise.model_validate_json(hold["promise"])

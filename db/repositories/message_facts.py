@@ -20,6 +20,7 @@ from domain.messages import (
     Standing,
     Template,
     Told,
+    has_lost_it,
     shown_name,
 )
 from domain.notices import Audience, NoticeKind
@@ -164,11 +165,12 @@ def _letter(found: Row) -> Letter:
     occasion = Occasion(NoticeKind(found["kind"]), Audience(found["audience"]), Channel(found["channel"]))
     status = Status(found["status"])
     told = Told(occasion.kind, occasion.audience, found["told_starts_at"], found["told_provider_id"])
+    standing = Standing(status, found["starts_at"], found["provider_id"], found["needs_attention"])
     return Letter(
         occasion=occasion,
-        facts=_facts(found, occasion.audience, status),
+        facts=_facts(found, told, standing),
         told=told,
-        standing=Standing(status, found["starts_at"], found["provider_id"], found["needs_attention"]),
+        standing=standing,
         own=tuple(Template(**template) for template in found["templates"] or ()),
         state=MessageState(found["message_state"]),
         draft=None if found["body"] is None else Draft(found["language"], found["body"]),
@@ -192,6 +194,10 @@ def _consent(found: Row) -> bool | None:
     return consent_for_booking(said, **own, booked_at=found["booked_at"])
 
 
-def _facts(found: Row, audience: Audience, status: Status) -> Facts:
+def _facts(found: Row, told: Told, standing: Standing) -> Facts:
     named = {name: found[name] for name in Facts.__dataclass_fields__ if name not in ("audience", "status")}
-    return Facts(audience=audience, status=status, **named)
+    if told.kind is NoticeKind.CANCELLED and told.starts_at is not None and has_lost_it(told, standing):
+        # They had it for this time, whatever time it was moved to when somebody else got it.
+        moved_by = standing.starts_at - told.starts_at
+        named |= {"starts_at": told.starts_at, "ends_at": found["ends_at"] - moved_by}
+    return Facts(audience=told.audience, status=standing.status, **named)

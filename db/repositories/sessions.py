@@ -68,12 +68,13 @@ class Presented:
     session_id: UUID
     user_id: UUID
     is_reused: bool
-    """It was used before, longer ago than the grace."""
+    """It was used before, longer ago than the grace, or another token of the session was used after it."""
 
 
 _PRESENT = text("""
 SELECT s.id AS session_id, s.user_id,
-       coalesce(t.used_at < statement_timestamp() - CAST(:grace AS interval), false) AS is_reused
+       t.superseded_at IS NOT NULL
+           OR coalesce(t.used_at < statement_timestamp() - CAST(:grace AS interval), false) AS is_reused
 FROM refresh_tokens t
 JOIN sessions s ON s.id = t.session_id AND s.ended_at IS NULL
 JOIN users u ON u.id = s.user_id AND u.active
@@ -88,13 +89,18 @@ async def present(conn: AsyncConnection, token_hash: bytes, *, grace: timedelta)
     return None if found is None else Presented(**found)
 
 
-# The grace may have made several out of one. When one of them is used, the others are used up as well: else a
-# thief who was quick would go on beside the owner for ever.
+# The grace is for an answer that got lost: until one of the tokens that were made out of this one is used. Then
+# this one and its other children are superseded, and have no grace: else a thief who was quick would go on beside
+# the owner for ever.
 _ROTATE = text("""
-WITH used AS (
-    UPDATE refresh_tokens SET used_at = statement_timestamp()
-    WHERE session_id = :session_id AND used_at IS NULL
+WITH superseded AS (
+    UPDATE refresh_tokens
+    SET superseded_at = statement_timestamp(), used_at = coalesce(used_at, statement_timestamp())
+    WHERE session_id = :session_id AND token_hash <> :token_hash AND superseded_at IS NULL
       AND (SELECT used_at IS NULL FROM refresh_tokens WHERE token_hash = :token_hash)
+), used AS (
+    UPDATE refresh_tokens SET used_at = statement_timestamp()
+    WHERE token_hash = :token_hash AND used_at IS NULL
 ), extended AS (
     UPDATE sessions SET expires_at = greatest(expires_at, :expires_at) WHERE id = :session_id
 )

@@ -245,7 +245,7 @@ WITH booking AS (
         attempt = :attempt, next_attempt_at = CAST(:next_attempt_at AS timestamptz),
         refused_provider_ids = CAST(:refused_provider_ids AS uuid[]), accepted_once = :accepted_once,
         absent_party = :absent_party, needs_attention = :needs_attention, planned_from = :planned_from,
-        payment = CAST(:payment AS varchar),
+        payment = CAST(:payment AS varchar), fee_owed_since = CAST(:fee_owed_since AS timestamptz),
         choice = CASE WHEN CAST(:provider_id AS uuid) IS NOT NULL
                       THEN coalesce(CAST(:choice AS jsonb), choice) END,
         updated_at = :at

@@ -8,14 +8,14 @@ from temporalio.testing import ActivityEnvironment
 from activities.booking import BookingActivities
 from domain import plan
 from domain.booking import BookingState
-from domain.commands import Accept, Cancel, Complete, Reschedule, Start
+from domain.commands import Accept, Cancel, Complete, Override, Reschedule, Start
 from domain.events import BOOKING_REMINDER_DUE
 from domain.lifecycle import Status
 from domain.notices import reminder_due
 from domain.policies import Backoff, Intake, Policy
 from tests.factories import Tenant, future, make_tenant
 from tests.workflows.conftest import Live
-from tests.workflows.live import ADMIN, CUSTOMER, LiveBooking
+from tests.workflows.live import ADMIN, CUSTOMER, OWNER, LiveBooking
 
 
 def _told(messages: list[Any]) -> list[tuple[str, str]]:
@@ -96,3 +96,21 @@ async def _remind(booking: LiveBooking, state: BookingState) -> None:
 
 async def _reminder_events(booking: LiveBooking) -> int:
     return [event["type"] for event in await booking.events()].count(BOOKING_REMINDER_DUE)
+
+
+async def test_whoever_had_and_whoever_gets_a_booking_are_told_by_who_has_it(live: Live, tenant: Tenant) -> None:
+    booking = await live(tenant, provider="ana")
+    await booking.until_status(Status.ASSIGNED)
+    await booking.give(Accept(actor=ADMIN))
+    ana, ben = tenant.providers["ana"], tenant.providers["ben"]
+    await booking.give(Reschedule(actor=OWNER, starts_at=future(96), provider_id=ben))
+    await booking.give(Cancel(actor=OWNER))
+    await booking.give_with_start(Override(actor=ADMIN, status=Status.ACCEPTED))
+    heard = [(m["kind"], m["provider_id"]) for m in await booking.messages() if m["audience"] == "provider"]
+    assert heard == [
+        ("offered", ana),
+        ("cancelled", ana),
+        ("confirmed", ben),
+        ("cancelled", ben),
+        ("confirmed", ben),
+    ]

@@ -48,6 +48,33 @@ async def test_of_moves_for_one_version_one_is_made_wherever_they_meet(live: Liv
     assert await check_invariants(booking) == made
 
 
+async def test_from_its_start_on_only_the_desk_moves_an_appointment(live: Live, tenant: Tenant) -> None:
+    booking = await live(tenant, provider="ana")
+    before = await booking.until_status(Status.ASSIGNED)
+    accepted = await booking.give(Accept(actor=ADMIN))
+    await booking.skip_to(before.starts_at)
+    assert (await booking.refusal_of(Reschedule(actor=CUSTOMER, starts_at=future(96)))).type == "appointment_begun"
+    assert await booking.stored() == accepted
+    moved = await booking.give(Reschedule(actor=ADMIN, starts_at=future(96)))
+    assert moved.starts_at == future(96)
+
+
+async def test_a_move_that_waits_behind_other_commands_is_refused_after_the_start_too(
+    live: Live, tenant: Tenant
+) -> None:
+    booking = await live(tenant, provider="ana")
+    before = await booking.until_status(Status.ASSIGNED)
+    await booking.give(Accept(actor=ADMIN))
+    await booking.skip_to(before.starts_at)
+    desk, late = (
+        Reschedule(actor=ADMIN, starts_at=before.starts_at),
+        Reschedule(actor=CUSTOMER, starts_at=future(96)),
+    )
+    answers = await asyncio.gather(*(booking.give(c) for c in (desk, late, late, late)), return_exceptions=True)
+    assert [refusal_in(one).type for one in answers if isinstance(one, BaseException)] == ["appointment_begun"] * 3
+    assert (await booking.stored()).starts_at == before.starts_at
+
+
 async def test_a_move_to_a_time_that_is_taken_changes_nothing(live: Live, tenant: Tenant) -> None:
     taken = future(96)
     other = await live(tenant, provider="ana", starts_at=taken)

@@ -4,8 +4,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from db.models import Business
 from runtime.ids import new_id
-from tests.factories import add_provider, make_tenant
+from tests.factories import add_provider, future, make_booking, make_tenant
 from tests.integration.api.stage import Json, Stage, ok, problem
 
 
@@ -218,3 +219,30 @@ async def test_a_reason_is_short_and_text(stage: Stage, command: str, reason: st
 
 async def test_a_command_to_a_booking_that_does_not_exist_is_404(stage: Stage) -> None:
     problem(await stage.as_("admin").command(new_id(), "cancel"), 404, "not_found")
+
+
+async def test_from_its_start_on_a_customer_moves_an_appointment_no_more(stage: Stage) -> None:
+    state = await make_booking(stage.engine, stage.tenant, starts_at=future(-1))
+    booking = {"id": str(state.booking_id)}
+    await stage.settled(booking, "assigned")
+    customer = stage.as_("customer")
+    problem(await customer.command(state.booking_id, "reschedule", starts_at=future(96)), 409, "appointment_begun")
+    moved = ok(await stage.as_("owner").command(state.booking_id, "reschedule", starts_at=future(97)))
+    assert datetime.fromisoformat((await stage.next(booking))["movable_until"]) == future(97)
+    assert moved["status"] == "assigned"
+    ok(await customer.command(state.booking_id, "cancel"))
+    assert (await stage.next(booking))["movable_until"] is None
+
+
+@pytest.mark.parametrize("status", ["suspended", "setup"])
+async def test_with_a_business_that_takes_no_bookings_none_is_moved_and_those_there_are_go_on(
+    stage: Stage, status: str
+) -> None:
+    booking, other = await assigned(stage), await assigned(stage)
+    await stage.change(Business, status=status)
+    for name in ("customer", "owner", "admin"):
+        move = await stage.as_(name).command(booking["id"], "reschedule", starts_at=stage.next_start())
+        assert problem(move, 422, "invalid_request")["detail"].startswith("This business does not take bookings")
+    for command in ("accept", "start", "complete"):
+        await give(stage, booking, command, "ana")
+    await give(stage, other, "cancel", "customer")

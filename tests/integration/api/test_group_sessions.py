@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.models import Service
+from domain.assignment import AssignmentStrategy
+from domain.policies import Policy
 from tests.api_client import ApiClient
 from tests.integration.api.planning import (
     a_day,
@@ -22,7 +25,7 @@ from tests.integration.api.planning import (
     slot_at,
     slots,
 )
-from tests.integration.api.stage import Json, Stage, ok, problem
+from tests.integration.api.stage import Json, Stage, make_stage, ok, problem
 
 NOON = at(a_day(), 12)
 
@@ -178,3 +181,17 @@ async def test_a_bare_insert_gets_no_seat_that_is_not_there(
     with pytest.raises(IntegrityError, match=constraint):
         await execute(stage, _COPY.format(session=session, seat=seat))
     await execute(stage, _COPY.format(session="session_id", seat=2))
+
+
+@pytest.mark.parametrize("strategy", [AssignmentStrategy.ROUND_ROBIN, AssignmentStrategy.LEAST_BUSY])
+async def test_a_session_is_filled_before_another_provider_opens_one(
+    api: ApiClient, engine: AsyncEngine, strategy: AssignmentStrategy
+) -> None:
+    stage = await make_stage(api, engine, Policy(assignment=strategy))
+    await stage.change(Service, capacity=3)
+    callers = await newcomers(stage, 8)
+    taken = [await join(caller, stage, None) for caller in callers[:4]]
+    first, second, third, fourth = [answer["provider_id"] for answer in taken if answer]
+    assert first == second == third != fourth
+    [kept] = [ok(await hold(callers[4], stage, NOON), 201)]
+    assert kept["provider_id"] == fourth

@@ -166,7 +166,8 @@ async def test_a_stranger_changes_nobody_who_is_there(stage: Stage) -> None:
     before = await fetch(stage, "SELECT * FROM customers WHERE business_id = :business_id ORDER BY id")
     full = ROBIN | {"phone": "+12125550199", "sms_opt_in": True}
     by_phone = {"name": "R.", "email": "new@example.com", "phone": "+12125550100", "sms_opt_in": True}
-    for by in (stage.api, await key_holder(stage, Scope.BOOK)):
+    manager = await key_holder(stage, Scope.BOOK, Scope.MANAGE_BOOKINGS, Scope.MANAGE_BUSINESS)
+    for by in (stage.api, await key_holder(stage, Scope.BOOK), manager, stage.as_("ana")):
         for contact in (full, by_phone):
             ok(await book(stage, by=by, customer=contact), 201)
     assert await fetch(stage, "SELECT * FROM customers WHERE business_id = :business_id ORDER BY id") == before
@@ -188,13 +189,21 @@ async def test_a_stranger_puts_nothing_into_somebody_s_account(stage: Stage) -> 
     assert ok(await stage.as_("customer").get("/v1/bookings"))["items"] == []
 
 
+async def test_a_provider_who_books_for_somebody_puts_nothing_into_their_account(stage: Stage) -> None:
+    await stage.change(Customer, email=ROBIN["email"], phone="+12125550100")
+    booking = ok(await book(stage, by=stage.as_("ana"), key="short", customer=ROBIN), 201)
+    assert (await customer_of(stage, booking))[4:] != (True, stage.tenant.customer_id)
+    assert ok(await stage.as_("customer").get("/v1/bookings"))["items"] == []
+
+
 async def test_a_stranger_is_not_told_who_served_the_customer_last(api: ApiClient, stage: Stage) -> None:
     policy = Policy(assignment=AssignmentStrategy.PREFERRED_FIRST)
     loyal = await make_stage(api, stage.engine, policy)
     owner, ben = loyal.as_("owner"), loyal.tenant.providers["ben"]
     await loyal.override(ok(await book(loyal, by=owner, provider_id=ben), 201), "completed")
     assert ok(await book(loyal, by=owner), 201)["provider_id"] == str(ben)
-    assert ok(await book(loyal), 201)["provider_id"] == str(loyal.tenant.providers["ana"])
+    for by in (None, loyal.as_("ana")):
+        assert ok(await book(loyal, by=by), 201)["provider_id"] == str(loyal.tenant.providers["ana"])
 
 
 async def test_an_api_key_books_for_whom_it_names_and_gets_the_link(stage: Stage) -> None:

@@ -28,6 +28,7 @@ NEXT_MEMBERS = {
     "refused_provider_ids",
     "choice",
     "cancellation",
+    "movable_until",
     "reminders",
     "needs_attention",
 }
@@ -68,7 +69,11 @@ async def test_an_offer_waits_for_its_answer_and_says_until_when(stage: Stage) -
     assert datetime.fromisoformat(ahead["deadline"]["at"]) == offered_at + timedelta(minutes=30)
     assert ahead["needs_attention"] is False
     assert ahead["choice"]["because"] == "asked for by name"
-    assert ahead["cancellation"] == {"free_until": None, "fee": {"amount_minor": 0, "currency": "USD"}}
+    assert ahead["cancellation"] == {
+        "free_until": None,
+        "fee": {"amount_minor": 0, "currency": "USD"},
+        "is_due": False,
+    }
 
 
 async def test_the_reminders_still_to_come_are_listed(stage: Stage) -> None:

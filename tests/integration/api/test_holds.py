@@ -10,13 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from db.engine import autocommit
 from db.models import Business, Provider, Service
 from db.repositories import upkeep
-from domain.policies import Policy
+from domain.policies import Cancellation, Policy
 from runtime.ids import new_id
 from tests.factories import future
 from tests.integration.api.planning import (
     a_day,
     add_service,
     at,
+    execute,
     fetch,
     give_back,
     held,
@@ -245,3 +246,67 @@ async def test_a_hold_lasts_as_the_service_was_when_it_was_made(stage: Stage) ->
     kept = await held(stage, NOON)
     await stage.change(Service, buffer_after_minutes=60)
     problem(await redeem(stage, kept), 409, "hold_expired")
+
+
+async def test_a_hold_keeps_the_price_and_the_cancellation_terms_of_its_moment(stage: Stage) -> None:
+    kept = await held(stage, NOON)
+    assert kept["price"] == {"amount_minor": 129_00, "currency": "USD"}
+    dearer = Cancellation(window_minutes=60 * 24 * 60, fee_percent=100)
+    await stage.change(Service, price_minor=597_00)
+    await stage.change(Business, policy=Policy(cancellation=dearer).model_dump(mode="json"))
+    assert ok(await stage.as_("customer").get(f"/v1/holds/{kept['id']}"))["price"] == kept["price"]
+    booking = ok(await redeem(stage, kept), 201)
+    assert booking["price"] == kept["price"]
+    assert (await stage.next(booking))["cancellation"]["fee"]["amount_minor"] == 0
+    present = ok(await (await newcomer(stage)).book(stage.tenant, starts_at=NOON), 201)
+    assert present["price"]["amount_minor"] == 597_00
+    assert (await stage.next(present))["cancellation"]["fee"]["amount_minor"] == 597_00
+
+
+async def test_a_hold_of_an_earlier_version_is_redeemed_at_the_present_price(stage: Stage) -> None:
+    kept = await held(stage, NOON)
+    await execute(stage, "UPDATE holds SET promise = NULL WHERE id = :id", id=UUID(kept["id"]))
+    await stage.change(Service, price_minor=597_00)
+    assert ok(await stage.as_("customer").get(f"/v1/holds/{kept['id']}"))["price"] is None
+    assert ok(await redeem(stage, kept), 201)["price"]["amount_minor"] == 597_00
+
+
+async def test_a_hold_ends_when_its_provider_is_not_there_any_more(stage: Stage) -> None:
+    ana = stage.tenant.providers["ana"]
+    kept, free = [await held(stage, NOON + n * HOUR, provider_id=ana) for n in (0, 2)]
+    away = {"starts_at": (NOON - HOUR).isoformat(), "ends_at": (NOON + HOUR).isoformat()}
+    path = f"/v1/businesses/{stage.tenant.slug}/providers/ana/time-off"
+    off = ok(await stage.as_("ana").post(path, away), 201)
+    problem(await redeem(stage, kept), 409, "hold_expired")
+    ok(await redeem(stage, free), 201)
+    assert (await stage.as_("ana").send("DELETE", f"{path}/{off['id']}")).status_code == 204
+    ok(await redeem(stage, kept), 201)
+
+
+async def test_a_hold_ends_when_the_business_closes_at_its_time(stage: Stage) -> None:
+    kept = await held(stage, NOON)
+    await execute(stage, "UPDATE weekly_hours SET closes_minute = 60 WHERE business_id = :business_id")
+    problem(await redeem(stage, kept), 409, "hold_expired")
+
+
+async def test_a_booking_at_another_price_than_expected_is_refused_with_the_present_one(stage: Stage) -> None:
+    expected = {"amount_minor": 129_00, "currency": "USD"}
+    kept = await held(stage, NOON)
+    customer = stage.as_("customer")
+    first = await customer.book(stage.tenant, key="once", starts_at=NOON + 2 * HOUR, expected_price=expected)
+    assert ok(first, 201)["price"] == expected
+    await stage.change(Service, price_minor=597_00)
+    refused = problem(
+        await customer.book(stage.tenant, starts_at=NOON + 4 * HOUR, expected_price=expected), 409, "price_changed"
+    )
+    assert refused["price"] == {"amount_minor": 597_00, "currency": "USD"}
+    again = await customer.book(stage.tenant, key="once", starts_at=NOON + 2 * HOUR, expected_price=expected)
+    assert again.json() == first.json()
+    held_at = problem(await redeem(stage, kept, expected_price=refused["price"]), 409, "price_changed")
+    assert held_at["price"] == expected
+    ok(await redeem(stage, kept, expected_price=expected), 201)
+    euros = {"amount_minor": 597_00, "currency": "EUR"}
+    problem(
+        await customer.book(stage.tenant, starts_at=NOON + 4 * HOUR, expected_price=euros), 409, "price_changed"
+    )
+    assert await stage.count("bookings") == 2

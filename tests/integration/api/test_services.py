@@ -178,3 +178,12 @@ async def test_who_has_read_something_older_changes_nothing(stage: Stage) -> Non
     assert sorted(answer.status_code for answer in answers) == [200, 412, 412, 412, 412]
     problem(await patch(owner, path, {"name": "Late"}, **{"If-Match": read}), 412, "stale")
     assert ok(await stage.api.get(path))["name"] == "Repair"
+
+
+@pytest.mark.parametrize("capacity", [True, "30", 30.0])
+async def test_what_only_comes_near_a_number_is_none(stage: Stage, capacity: object) -> None:
+    path = f"/v1/businesses/{stage.tenant.slug}/services"
+    body: Json = {"name": "Yoga", "duration_minutes": 60, "price": {"amount_minor": 500}, "capacity": capacity}
+    refused = problem(await stage.as_("owner").post(path, body), 422, "invalid_request")
+    assert [error["pointer"] for error in refused["errors"]] == ["/body/capacity"]
+    ok(await stage.as_("owner").post(path, body | {"capacity": 30}), 201)

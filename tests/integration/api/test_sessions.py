@@ -87,13 +87,32 @@ async def test_a_refresh_token_is_replaced_at_each_use_and_the_session_goes_on(
 async def test_a_token_whose_answer_got_lost_may_be_used_again_for_some_seconds(
     api: ApiClient, engine: AsyncEngine, robin: Speaker
 ) -> None:
-    lost = ok(await try_refresh(api, robin.tokens["refresh_token"]))
+    ok(await try_refresh(api, robin.tokens["refresh_token"]))
     await pass_time(engine, robin, 8)
     again = ok(await try_refresh(api, robin.tokens["refresh_token"]))
-    for tokens in (lost, again):
-        ok(await try_refresh(api, tokens["refresh_token"]))
     await pass_time(engine, robin, 3)  # it is the first use that counts
     problem(await try_refresh(api, robin.tokens["refresh_token"]), 401, "unauthenticated")
+    problem(await try_refresh(api, again["refresh_token"]), 401, "unauthenticated")
+
+
+async def test_a_token_has_no_grace_once_one_that_it_gave_was_used(
+    api: ApiClient, engine: AsyncEngine, robin: Speaker
+) -> None:
+    second = ok(await try_refresh(api, robin.tokens["refresh_token"]))
+    third = Speaker(api, ok(await try_refresh(api, second["refresh_token"])))
+    problem(await try_refresh(api, robin.tokens["refresh_token"]), 401, "unauthenticated")
+    await assert_over(api, third)
+    assert (await session_row(engine, robin)).end_reason == "token_reused"
+
+
+async def test_thief_and_owner_do_not_both_go_on_however_quick_they_are(
+    api: ApiClient, engine: AsyncEngine, robin: Speaker
+) -> None:
+    thief, owner = [ok(await try_refresh(api, robin.tokens["refresh_token"])) for _ in range(2)]
+    thief = ok(await try_refresh(api, thief["refresh_token"]))
+    problem(await try_refresh(api, owner["refresh_token"]), 401, "unauthenticated")
+    await assert_over(api, Speaker(api, thief))
+    assert (await session_row(engine, robin)).end_reason == "token_reused"
 
 
 async def test_of_two_that_the_grace_made_out_of_one_token_only_one_goes_on(

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from tests.integration.api.stage import Json, Stage, problem
+from db.models import Business
+from tests.integration.api.stage import Json, Stage, ok, problem
 from tests.integration.api.transfers import ROBIN, SERVICE, counted, home, send
 
 BAD: Json = {
@@ -189,3 +190,14 @@ async def test_a_body_that_is_too_large_is_refused_and_other_routes_take_less(st
     problem(await send(stage, home(stage), half), 422, "import_invalid")
     response = await stage.as_("owner").post(f"{home(stage)}/customers", half["customers"][0])
     problem(response, 413, "payload_too_large")
+
+
+@pytest.mark.parametrize("query", [{}, {"dry_run": "true"}])
+async def test_nothing_is_imported_into_a_business_that_is_suspended(stage: Stage, query: Json) -> None:
+    await stage.change(Business, status="suspended")
+    before = await counted(stage, home(stage))
+    refused = await send(stage, home(stage), {"services": [SERVICE]}, **query)
+    assert problem(refused, 422, "invalid_request")["detail"].startswith("This business is suspended")
+    assert await counted(stage, home(stage)) == before
+    await stage.change(Business, status="setup")
+    ok(await send(stage, home(stage), {"services": [SERVICE]}, **query))

@@ -1,5 +1,7 @@
 """Paid bookings from end to end: over HTTP, through the workflow, to the gateway and back."""
 
+from datetime import UTC, datetime
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -9,6 +11,8 @@ from domain.effects import Vendor
 from domain.policies import Policy
 from runtime.settings import Settings
 from tests.api_client import ApiClient
+from tests.factories import future
+from tests.integration.api.planning import held, redeem
 from tests.integration.api.stage import Json, ok, problem
 from tests.integration.payments.shop import FEE, PRICE, Shop, make_shop
 from tests.simulator import Simulator
@@ -128,6 +132,25 @@ async def test_the_cancellation_policy_decides_what_is_given_back(
     assert seen["refunded"]["amount_minor"] == PRICE - kept
 
 
+async def test_a_fee_that_is_owed_stays_owed_however_far_the_customer_moves_it(
+    api: ApiClient, engine: AsyncEngine, settings: Settings, vendors: Simulator
+) -> None:
+    shop = await make_shop(api, engine, settings, vendors, policy=Policy(cancellation=FEE, auto_accept=True))
+    booking = await shop.buy(shop.methods.good)
+    await shop.paid_up(booking, "captured")
+    before = (await shop.next(booking))["cancellation"]
+    assert (before["fee"]["amount_minor"], before["is_due"]) == (PRICE // 2, True)
+    later = future(72 + 28 * 24)
+    moved = await shop.as_("customer").command(booking["id"], "reschedule", starts_at=later)
+    assert datetime.fromisoformat(ok(moved)["starts_at"]) == later
+    ahead = (await shop.next(booking))["cancellation"]
+    assert (ahead["fee"], ahead["is_due"]) == (before["fee"], True)
+    assert datetime.fromisoformat(ahead["free_until"]) < datetime.now(UTC)
+    ok(await shop.as_("customer").command(booking["id"], "cancel"))
+    await shop.quiet(booking)
+    assert (await shop.payment(booking))["keep"]["amount_minor"] == PRICE // 2 == shop.kept(booking)
+
+
 async def test_of_a_promise_only_the_fee_is_taken(shop: Shop) -> None:
     await shop.charge(payment_at="completion")
     booking = await shop.buy(shop.methods.good)
@@ -214,3 +237,14 @@ async def test_a_business_without_a_gateway_takes_no_paid_booking(shop: Shop) ->
     assert free["payment"] is None
     problem(await shop.as_("customer").get(f"/v1/bookings/{free['id']}/payment"), 404, "not_found")
     assert await shop.effects(free) == []
+
+
+async def test_a_hold_is_paid_as_it_was_promised_or_has_expired(shop: Shop) -> None:
+    first, second = [await held(shop, shop.next_start()) for _ in range(2)]
+    await shop.charge(payment_mode="deposit", deposit_minor=1000, price_minor=3 * PRICE)
+    paid: Json = {"payment": {"method": shop.methods.good}}
+    booking = ok(await redeem(shop, first, **paid), 201)
+    await shop.settled(booking, "assigned")
+    assert (booking["price"]["amount_minor"], shop.money(booking)) == (PRICE, [("authorize", PRICE)])
+    await shop.charge(payment_mode="none", deposit_minor=None)
+    problem(await redeem(shop, second, **paid), 409, "hold_expired")

@@ -36,7 +36,7 @@ def test_whatever_is_written_is_read_again_and_is_no_formula(name: str) -> None:
     content = written(COLUMNS[Section.CUSTOMERS], [line], head=True)
     [_, cells] = csv.reader(io.StringIO(content, newline=""))
     assert not cells[0].startswith(("=", "+", "-", "@"))
-    expected = {"email": None, "phone": None, "sms_opt_in": "false"} | ({"name": name} if name else {})
+    expected = {"email": None, "phone": None, "sms_opt_in": False} | ({"name": name} if name else {})
     assert read(content) == {1: expected}
 
 
@@ -45,9 +45,9 @@ def test_lists_prices_and_what_is_empty_become_what_json_has() -> None:
     assert read(f"{head}\nCut,30,a; b  c,5,,,\n", Section.SERVICES) == {
         1: {
             "name": "Cut",
-            "duration_minutes": "30",
+            "duration_minutes": 30,
             "required_skills": ["a", "b", "c"],
-            "price": {"amount_minor": "5", "currency": None},
+            "price": {"amount_minor": 5, "currency": None},
             "horizon_days": None,
         }
     }

@@ -24,6 +24,7 @@ candidates = st.builds(
     booked_minutes=st.integers(0, 3) | st.integers(0, 1440),
     is_preferred=st.booleans(),
     served_last=st.booleans(),
+    seats_taken=st.integers(0, 3),
 )
 groups = st.lists(candidates, max_size=8, unique_by=lambda candidate: candidate.provider_id)
 strategies = st.sampled_from(AssignmentStrategy)
@@ -141,3 +142,20 @@ def test_who_was_asked_for_by_name_needs_no_strategy() -> None:
 def test_a_choice_is_read_back_as_it_was_kept(strategy: AssignmentStrategy, chosen: Candidate, free: int) -> None:
     choice = choice_of(strategy, chosen, free)
     assert type(choice).model_validate_json(choice.model_dump_json()) == choice
+
+
+@pytest.mark.parametrize("strategy", AssignmentStrategy)
+def test_a_session_that_has_begun_is_filled_before_another_is_opened(strategy: AssignmentStrategy) -> None:
+    fuller = ana(rating=1.0, last_assigned_at=NOW, booked_minutes=400, seats_taken=2)
+    begun = ben(rating=1.0, last_assigned_at=NOW, booked_minutes=400, seats_taken=1)
+    assert order(strategy, cho(rating=5.0), begun, fuller) == [ANA, BEN, CHO]
+    because = choice_of(strategy, fuller, 3).because
+    assert because == "has a session with free seats, 2 taken; one of 3 who were free"
+
+
+@pytest.mark.parametrize("wish", ["is_preferred", "served_last"])
+def test_whom_the_customer_wants_goes_before_a_session_that_has_begun(wish: str) -> None:
+    wanted, begun = ana(**{wish: True}), ben(seats_taken=2)
+    assert order(PREFERRED_FIRST, begun, wanted) == [ANA, BEN]
+    for strategy in (HIGHEST_RATING, ROUND_ROBIN, LEAST_BUSY):
+        assert order(strategy, begun, wanted) == [BEN, ANA]

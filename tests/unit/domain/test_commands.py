@@ -1,11 +1,13 @@
 """The one check that every command passes."""
 
+from datetime import timedelta
+
 import pytest
 
 from domain.booking import Actor
-from domain.commands import check
-from domain.errors import ForbiddenError, InvalidTransitionError, StaleError
-from domain.lifecycle import Command, Role, Status
+from domain.commands import check, check_at
+from domain.errors import AppointmentBegunError, ForbiddenError, InvalidTransitionError, StaleError
+from domain.lifecycle import NOT_STARTED, Command, Role, Status
 from tests.unit.domain import contract
 from tests.unit.domain.builders import ADMIN, BEN, CUSTOMER, OWNER, PROVIDER, actor, booking, command
 
@@ -14,6 +16,16 @@ from tests.unit.domain.builders import ADMIN, BEN, CUSTOMER, OWNER, PROVIDER, ac
 def test_the_engine_itself_gives_no_commands(kind: Command) -> None:
     with pytest.raises(ForbiddenError):
         check(booking(Status.ASSIGNED), command(kind, actor(Role.SYSTEM)))
+
+
+@pytest.mark.parametrize("status", sorted(NOT_STARTED))
+def test_customers_move_an_appointment_until_it_begins_and_the_desk_later_too(status: Status) -> None:
+    state = booking(status)
+    check_at(state, command(Command.RESCHEDULE, CUSTOMER), state.starts_at - timedelta(seconds=1))
+    with pytest.raises(AppointmentBegunError):
+        check_at(state, command(Command.RESCHEDULE, CUSTOMER), state.starts_at)
+    for by, kind in ((OWNER, Command.RESCHEDULE), (ADMIN, Command.RESCHEDULE), (CUSTOMER, Command.CANCEL)):
+        check_at(state, command(kind, by), state.starts_at)
 
 
 def test_the_role_is_judged_before_the_status() -> None:

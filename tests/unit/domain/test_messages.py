@@ -86,6 +86,13 @@ def test_a_provider_who_no_longer_has_the_booking_is_told_nothing_but_of_its_can
     assert is_still_true(told(NoticeKind.CANCELLED, Audience.PROVIDER, ANA), cancelled, NOW)
 
 
+def test_a_provider_whom_the_booking_has_left_is_told_so_unless_they_have_it_again() -> None:
+    left = told(NoticeKind.CANCELLED, Audience.PROVIDER, ANA)
+    for provider, status in ((BEN, Status.ACCEPTED), (ANA, Status.PENDING), (BEN, Status.CANCELLED)):
+        assert is_still_true(left, replace(_STANDING, status=status, provider_id=provider), NOW)
+    assert not is_still_true(left, _STANDING, NOW)
+
+
 def test_a_reminder_is_true_until_the_start() -> None:
     reminder = told(NoticeKind.REMINDER)
     assert is_still_true(reminder, _STANDING, STARTS_AT - timedelta(seconds=1))
@@ -117,6 +124,8 @@ def test_all_that_is_told_by_a_step_or_a_reminder_is_among_the_audiences() -> No
         for kind in (StepKind.TRANSITION, StepKind.RESCHEDULED):
             for state in (booking(status), booking(status, version=2, needs_attention=True)):
                 told_of |= {(one.kind, one.audience) for one in notices_of_step(step(kind, state), state)}
+    brought_back = step(StepKind.OVERRIDE, booking(Status.ACCEPTED), before=booking(Status.CANCELLED))
+    told_of |= {(one.kind, one.audience) for one in notices_of_step(brought_back, brought_back.after)}
     due = reminder_due(booking(Status.ACCEPTED), Reminder(at=NOW, minutes_before=10), NOW)
     told_of |= {(one.kind, one.audience) for one in due.notices}
     assert told_of == {(kind, audience) for kind, audiences in AUDIENCES.items() for audience in audiences}

@@ -8,18 +8,26 @@ from domain.booking import SYSTEM, BookingState
 from domain.lifecycle import Party, Status
 from domain.notices import Audience, Notice, NoticeKind, notices_of_step, reminder_due, still_due
 from domain.plan import Reminder, reminders
-from domain.steps import Hold, Step, StepKind
-from tests.unit.domain.builders import BOOKING, LATER, NOW, STARTS_AT, booking
+from domain.steps import FormerJob, Hold, Step, StepKind
+from tests.unit.domain.builders import ANA, BEN, BOOKING, LATER, NOW, STARTS_AT, booking
 
 BEFORE = STARTS_AT - timedelta(minutes=10)
 
 
-def step(kind: StepKind, after: BookingState, *, was_flagged: bool = False) -> Step:
-    """A step of this kind that led to the state."""
+_BEFORE = {Status.ACCEPTED: Status.ASSIGNED, Status.ASSIGNED: Status.PENDING, Status.PENDING: Status.PENDING}
+
+
+def step(
+    kind: StepKind, after: BookingState, *, was_flagged: bool = False, before: BookingState | None = None
+) -> Step:
+    """A step of this kind that led to the state, from the status that the table has before it."""
+    old_status = after.status if kind is StepKind.RESCHEDULED else _BEFORE.get(after.status, Status.ACCEPTED)
+    former = before and FormerJob(job_holder_id=before.job_holder_id, starts_at=before.starts_at)
     return Step(
         kind=kind,
         key="k",
-        old_status=Status.PENDING,
+        old_status=before.status if before else old_status,
+        before=former,
         was_flagged=was_flagged,
         after=after,
         hold=Hold.KEEP,
@@ -46,7 +54,7 @@ def told(kind: StepKind, after: BookingState, *, was_flagged: bool = False) -> l
         (Status.CANCELLED, [("cancelled", "customer"), ("cancelled", "provider")]),
     ],
 )
-@pytest.mark.parametrize("kind", [StepKind.TRANSITION, StepKind.OVERRIDE])
+@pytest.mark.parametrize("kind", [StepKind.TRANSITION])
 def test_each_status_tells_those_whom_it_concerns(
     kind: StepKind, status: Status, expected: list[tuple[str, str]]
 ) -> None:
@@ -70,6 +78,55 @@ def test_a_move_is_told_to_both() -> None:
         ("rescheduled", "customer"),
         ("rescheduled", "provider"),
     ]
+
+
+OF_ANA = booking(Status.ACCEPTED)
+OF_BEN = booking(Status.ACCEPTED, provider_id=BEN, starts_at=LATER)
+ENDED = booking(Status.CANCELLED)
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after", "expected"),
+    [
+        # Given to somebody else: by a move, or by an override to another provider.
+        (StepKind.RESCHEDULED, OF_ANA, OF_BEN, [("cancelled", ANA, STARTS_AT), ("confirmed", BEN, LATER)]),
+        (
+            StepKind.RESCHEDULED,
+            booking(Status.ASSIGNED),
+            booking(Status.ASSIGNED, provider_id=BEN),
+            [("cancelled", ANA, STARTS_AT), ("offered", BEN, STARTS_AT)],
+        ),
+        # Taken away by an override; given back by a transition.
+        (StepKind.OVERRIDE, OF_ANA, booking(Status.PENDING), [("cancelled", ANA, STARTS_AT)]),
+        (StepKind.OVERRIDE, OF_ANA, booking(Status.REJECTED), [("cancelled", ANA, STARTS_AT)]),
+        (StepKind.TRANSITION, booking(Status.ASSIGNED), booking(Status.REJECTED), []),
+        # Brought back: whoever was told that it is cancelled is told anew.
+        (StepKind.OVERRIDE, ENDED, OF_ANA, [("confirmed", ANA, STARTS_AT)]),
+        (StepKind.OVERRIDE, ENDED, booking(Status.ASSIGNED), [("offered", ANA, STARTS_AT)]),
+        (StepKind.OVERRIDE, ENDED, booking(Status.COMPLETED), []),
+        # To be accepted once more, by the same.
+        (StepKind.OVERRIDE, OF_ANA, booking(Status.ASSIGNED), [("offered", ANA, STARTS_AT)]),
+        # Nobody who has not got it, or has it no longer, hears of its end or its move.
+        (StepKind.TRANSITION, booking(Status.PENDING), ENDED, []),
+        (StepKind.TRANSITION, booking(Status.REJECTED), ENDED, []),
+        (StepKind.RESCHEDULED, booking(Status.PENDING), booking(Status.PENDING, starts_at=LATER), []),
+        # The customer did not come: the provider has it until it is closed.
+        (
+            StepKind.TRANSITION,
+            booking(Status.NO_SHOW, absent_party=Party.CUSTOMER),
+            ENDED,
+            [("cancelled", ANA, STARTS_AT)],
+        ),
+        (StepKind.TRANSITION, booking(Status.NO_SHOW, absent_party=Party.PROVIDER), ENDED, []),
+    ],
+)
+def test_providers_are_told_by_who_had_it_and_who_has_it(
+    kind: StepKind, before: BookingState, after: BookingState, expected: list[tuple[str, object, object]]
+) -> None:
+    notices = notices_of_step(step(kind, after, before=before), after)
+    of_providers = [n for n in notices if n.audience is Audience.PROVIDER]
+    assert [(n.kind, n.provider_id, n.starts_at) for n in of_providers] == expected
+    assert len({n.key for n in notices}) == len(notices)
 
 
 def test_nobody_is_told_who_is_not_there() -> None:

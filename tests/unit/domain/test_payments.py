@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.booking import SYSTEM, Actor, BookingState
-from domain.decisions import decide
+from domain.decisions import decide, owes_fee
 from domain.effects import EffectKind, Vendor
 from domain.lifecycle import Command, Role, Status
 from domain.payments import (
@@ -33,7 +33,7 @@ from domain.payments import (
 from domain.policies import Cancellation, Policy
 from domain.reactions import effects_of_step
 from domain.steps import Hold, Reason, Step, StepKind
-from tests.unit.domain.builders import ADMIN, booking, command
+from tests.unit.domain.builders import ADMIN, CUSTOMER, OWNER, booking, command
 
 AMOUNT = 1000
 _TOOK = (ChargeState.CAPTURED,)
@@ -281,6 +281,38 @@ def test_only_customers_are_charged_for_what_they_call_off(
     at = after.starts_at - timedelta(minutes=minutes_before)
     expected = [(EffectKind.SETTLE_PAYMENT, {"fee_percent": percent, "version": after.version})]
     assert planned(after, Actor(role=role), at=at, reason=reason) == expected
+
+
+def _moved(state: BookingState, by: Actor, minutes_before: int) -> BookingState:
+    """The booking after a move by four weeks, so long before its start."""
+    at = state.starts_at - timedelta(minutes=minutes_before)
+    to = command(Command.RESCHEDULE, by, starts_at=state.starts_at + timedelta(days=28))
+    return decide(state, to, at).after
+
+
+@pytest.mark.parametrize(
+    ("by", "minutes_before", "percent"), [(CUSTOMER, 60, 40), (CUSTOMER, 61, 0), (OWNER, 5, 0), (ADMIN, 5, 0)]
+)
+def test_a_move_within_the_window_leaves_the_fee_owed(by: Actor, minutes_before: int, percent: int) -> None:
+    state = booking(Status.ACCEPTED, payment=PaymentGate.AUTHORIZED, policy=_CHARGING)
+    moved = _moved(state, by, minutes_before)
+    ended = decide(moved, command(Command.CANCEL, CUSTOMER), moved.phase_since).after
+    expected = [(EffectKind.SETTLE_PAYMENT, {"fee_percent": percent, "version": ended.version})]
+    assert planned(ended, CUSTOMER) == expected
+    assert owes_fee(moved, moved.phase_since) == (percent > 0)
+    waived = [(EffectKind.SETTLE_PAYMENT, {"fee_percent": 0, "version": ended.version})]
+    assert planned(ended, OWNER) == planned(ended, SYSTEM, reason=Reason.EXPIRED) == waived
+
+
+def test_no_later_move_takes_a_fee_back_that_is_owed() -> None:
+    once = _moved(booking(Status.ACCEPTED, policy=_CHARGING), CUSTOMER, 5)
+    for by in (CUSTOMER, OWNER):
+        again = _moved(once, by, 10_000)
+        assert again.fee_owed_since == once.fee_owed_since == again.free_until
+
+
+def test_a_move_owes_nothing_where_cancelling_is_free() -> None:
+    assert _moved(booking(Status.ACCEPTED), CUSTOMER, 5).fee_owed_since is None
 
 
 def test_it_is_captured_with_the_acceptance_or_at_the_end() -> None:
