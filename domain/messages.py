@@ -13,6 +13,7 @@ from domain.dates import writing_of, zone_label
 from domain.languages import LAST_RESORT
 from domain.lifecycle import Status
 from domain.notices import TOLD_BY_SMS, Audience, Notice, NoticeKind, still_due
+from domain.texts import without_controls, without_format
 from domain.zones import zone_named
 
 
@@ -187,12 +188,12 @@ def plain_name(name: str) -> str:
     to anybody.
     """
     name = one_line(name)
-    return "" if len(name) > _LONGEST_NAME or _LIKE_A_LINK.search(name) else name
+    return "" if len(name) > _LONGEST_NAME or _LIKE_A_LINK.search(without_format(name)) else name
 
 
 def one_line(name: str) -> str:
     """The name without line breaks and other control characters, which mean something in mails and calendars."""
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in name).split())
+    return " ".join(without_controls(name).split())
 
 
 # --- may it be sent ---
