@@ -6,7 +6,7 @@ import phonenumbers
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, EmailStr, Field
 
 from domain.spelling import Spelled
-from domain.zones import zone_named
+from domain.zones import zone_to_live_by
 
 
 def _e164(value: str) -> str:
@@ -51,7 +51,7 @@ class In(BaseModel):
 
 
 def _zone(value: str) -> str:
-    return zone_named(value).key
+    return zone_to_live_by(value).key
 
 
 Zone = Annotated[str, Field(max_length=64, json_schema_extra={"format": "timezone"}), AfterValidator(_zone)]
