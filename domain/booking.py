@@ -30,7 +30,10 @@ SYSTEM = Actor(role=Role.SYSTEM)
 
 
 class BookingState(BaseModel):
-    """Everything that decides what happens next to a booking. Immutable: each step makes a new one."""
+    """Everything that decides what happens next to a booking, and the reference that people find it by.
+
+    Immutable: each step makes a new one.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -68,6 +71,8 @@ class BookingState(BaseModel):
 
     It says that the money was promised or taken once; whether it still is, the payment says.
     """
+    reference: str | None = None
+    """What people read out; none in states that were stored before it was part of them."""
 
     def entering(self, status: Status, at: datetime, **changes: Any) -> Self:
         """The state after a step into `status` at `at`; `changes` go before the status's own consequences."""

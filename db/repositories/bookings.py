@@ -35,6 +35,7 @@ _STATE_COLUMNS = (
     Booking.needs_attention,
     Booking.planned_from,
     Booking.payment,
+    Booking.reference,
     exists()
     .where(Reservation.booking_id == Booking.id, Reservation.provider_id == Booking.provider_id)
     .label("holds_time"),
