@@ -116,6 +116,8 @@ _DENIED = (UnauthenticatedError, ForbiddenError, HiddenError)
 
 _UNSUPPORTED = 415
 _MOST_ERRORS = 50
+_PREFIX = "Value error, "
+"""What Pydantic puts before sentences of ours."""
 FRAMEWORK_PROBLEMS: dict[int, tuple[str, str]] = {
     400: ("bad_request", "The request is malformed."),
     404: ("not_found", "There is no such thing, or it is not yours to see."),
@@ -196,7 +198,8 @@ async def _invalid(request: Request, error: Exception) -> Response:
         response.headers["Accept"] = "application/json"
         return response
     errors = [
-        {"pointer": _pointer(found["loc"]), "message": found["msg"]} for found in error.errors()[:_MOST_ERRORS]
+        {"pointer": _pointer(found["loc"]), "message": found["msg"].removeprefix(_PREFIX)}
+        for found in error.errors()[:_MOST_ERRORS]
     ]
     first = errors[0]
     detail = f"{first['pointer']}: {first['message']}"

@@ -19,6 +19,7 @@ NAMESPACE = "default"
 
 SEARCH_ATTRIBUTES = {
     "TenantId": "Keyword",
+    "BookingReference": "Keyword",
     "BookingStatus": "Keyword",
     "ProviderId": "Keyword",
     "StartsAt": "Datetime",

@@ -1,11 +1,24 @@
 """Where a business goes: postal codes, one by one, by their beginning or by range."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from typing import Final
 
-_FILLERS = re.compile(r"[\s-]+")
+from domain.texts import without_format
+
+_FILLERS: Final = re.compile("[\\s\u2010-\u2015\u2212\u30fc\u3012\u3020\u3036-]+")
+"""Blanks, hyphens and dashes, the long mark that is one in Japanese, and the postal marks before a code."""
+_ZIP, _ZIP_PLUS_FOUR = 5, 9
+_BRITISH: Final = re.compile("([A-Z]{1,2})([0-9]|[1-9][0-9])([A-Z]?)(?:[0-9][A-Z]{2})?")
+"""Area, number and letter of the district, with or without the inward code: NG, 1 and nothing of NG1 5DT
+(Royal Mail, Programmers' Guide to the Postcode Address File)."""
+_BRITISH_PLACE: Final = re.compile("([A-Z]{1,2})(?:([0-9]|[1-9][0-9])[A-Z]?)?")
+"""An area or a district: NG, NG1, EC1 or EC1A."""
+_BRITISH_DISTRICT: Final = re.compile("([A-Z]{1,2})([0-9]|[1-9][0-9])")
 
 
 class AreaKind(StrEnum):
@@ -19,6 +32,8 @@ class Area:
     """Postal codes in their plain form: one, all that begin with `first`, or from `first` to `last`.
 
     The ends of a range have one length, and only that much of a code is compared: 10001 to 10299 holds 10118-0110.
+    The first five digits of a US ZIP+4 are the code. Of a British code, districts are compared as such: NG1 is no
+    beginning of NG11.
     """
 
     kind: AreaKind
@@ -29,17 +44,47 @@ class Area:
         """Whether a code in its plain form lies here."""
         match self.kind:
             case AreaKind.EXACT:
-                return code == self.first
+                return self.first in (code, _zip_of(code))
             case AreaKind.PREFIX:
-                return code.startswith(self.first)
+                return self._is_beginning_of(code)
             case AreaKind.RANGE:
-                assert self.last is not None
-                return len(code) >= len(self.first) and self.first <= code[: len(self.first)] <= self.last
+                return self._reaches(code)
+
+    def _is_beginning_of(self, code: str) -> bool:
+        if not code.startswith(self.first):
+            return False
+        british = _BRITISH.fullmatch(code)
+        if british is None or not _BRITISH_PLACE.fullmatch(self.first):
+            return True
+        area, number, letter = british.groups()
+        return self.first in (area, area + number, area + number + letter)
+
+    def _reaches(self, code: str) -> bool:
+        assert self.last is not None
+        if (districts := _districts(self.first, self.last)) and (british := _BRITISH.fullmatch(code)):
+            return british[1] == districts[0] and int(british[2]) in districts[1]
+        return len(code) >= len(self.first) and self.first <= code[: len(self.first)] <= self.last
+
+
+def _zip_of(code: str) -> str | None:
+    """The ZIP Code of a US ZIP+4: no other country's postal codes have nine digits in this way."""
+    return code[:_ZIP] if len(code) == _ZIP_PLUS_FOUR and code.isdigit() else None
+
+
+@lru_cache(maxsize=1024)
+def _districts(first: str, last: str) -> tuple[str, range] | None:
+    """The area and the numbers of British districts from one to the other; none: they are something else."""
+    low, high = _BRITISH_DISTRICT.fullmatch(first), _BRITISH_DISTRICT.fullmatch(last)
+    if low is None or high is None or low[1] != high[1]:
+        return None
+    return low[1], range(int(low[2]), int(high[2]) + 1)
 
 
 def plain_code(code: str) -> str:
-    """A postal code as it is compared: upper case, without spaces and hyphens."""
-    return _FILLERS.sub("", code).upper()
+    """A postal code as it is compared: upper case, ASCII digits, without spaces, hyphens and postal marks."""
+    spelled = unicodedata.normalize("NFKC", without_format(code))
+    digits = (str(unicodedata.decimal(one)) if one.isdecimal() else one for one in spelled)
+    return _FILLERS.sub("", "".join(digits)).upper()
 
 
 def is_served(areas: Sequence[Area], code: str | None) -> bool:

@@ -31,7 +31,10 @@ _WITH_SOMEBODY: Final = frozenset({Status.ASSIGNED, Status.ACCEPTED, Status.IN_P
 
 
 class BookingState(BaseModel):
-    """Everything that decides what happens next to a booking. Immutable: each step makes a new one."""
+    """Everything that decides what happens next to a booking, and the reference that people find it by.
+
+    Immutable: each step makes a new one.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -71,6 +74,8 @@ class BookingState(BaseModel):
     """
     fee_owed_since: datetime | None = None
     """When the customer moved it although cancelling already cost the fee; no later move makes that free again."""
+    reference: str | None = None
+    """What people read out; none in states that were stored before it was part of them."""
 
     def entering(self, status: Status, at: datetime, **changes: Any) -> Self:
         """The state after a step into `status` at `at`; `changes` go before the status's own consequences."""

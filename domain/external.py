@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Final, Self
 from uuid import UUID
@@ -64,8 +64,17 @@ class SourceRef(BaseModel):
     business_id: UUID
 
 
+class RoundsRequest(BaseModel):
+    """Asks for round after round over all sources."""
+
+    every: timedelta
+    """From the beginning of one round to that of the next."""
+    until_after: timedelta
+    """No round begins later than so long after the first."""
+
+
 class Round(BaseModel):
-    """What one look at all sources came to."""
+    """What one look at all sources came to, or several together."""
 
     due: int = 0
     broken: int = 0

@@ -6,16 +6,39 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, EmailStr, Field, model_validator
+from pydantic import BaseModel, ConfigDict, EmailStr, Field, StrictBool, model_validator
 
 from domain.effects import PORT_OF, Port, Vendor
+from domain.spelling import Spelled
 
-_Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$")]
+_Line = Annotated[
+    str, Field(min_length=1, max_length=200), Spelled(r"^[^\x00-\x1f\x7f]+$", "must be one line of text")
+]
+_Name = Annotated[
+    str,
+    Spelled(
+        r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$",
+        "must be the id that the vendor shows: letters and digits, with dots, hyphens, colons or underscores",
+    ),
+]
 """An id as vendors give them."""
-_Digits = Annotated[str, Field(pattern=r"^[0-9]{1,20}$")]
-_Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$")]
-_E164 = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")]
+_Digits = Annotated[str, Spelled(r"^[0-9]{1,20}$", "must be the vendor's number: digits alone, 20 at most")]
+_Host = Annotated[
+    str,
+    Spelled(
+        r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$",
+        "must be a host's name or address alone, as smtp.example.com",
+    ),
+]
+_E164 = Annotated[
+    str, Spelled(r"^\+[1-9][0-9]{6,14}$", "must be a phone number with its country code, as +12125550100")
+]
+
+
+def _twilio_sid(kind: str) -> Spelled:
+    return Spelled(
+        f"^{kind}[0-9a-fA-F]{{32}}$", f"must be an id of Twilio's: {kind} and 32 digits or letters a to f"
+    )
 
 
 class VendorSettings(BaseModel):
@@ -40,7 +63,7 @@ class SmtpSettings(VendorSettings):
     username: _Line | None = None
     sender: EmailStr
     sender_name: _Line | None = None
-    smtputf8: bool = False
+    smtputf8: StrictBool = False
     """It takes addresses with letters beyond ASCII before the @ (RFC 6531); without it they are refused early."""
 
 
@@ -54,9 +77,9 @@ class KlaviyoSettings(VendorSettings):
 
 
 class TwilioSettings(VendorSettings):
-    account_sid: Annotated[str, Field(pattern=r"^AC[0-9a-fA-F]{32}$")]
+    account_sid: Annotated[str, _twilio_sid("AC")]
     from_number: _E164 | None = None
-    messaging_service_sid: Annotated[str, Field(pattern=r"^MG[0-9a-fA-F]{32}$")] | None = None
+    messaging_service_sid: Annotated[str, _twilio_sid("MG")] | None = None
 
     @model_validator(mode="after")
     def _has_one_sender(self) -> Self:
@@ -72,7 +95,7 @@ class Premises(VendorSettings):
     city: _Line
     region: _Line
     postal_code: _Line
-    country: Annotated[str, Field(pattern="^[A-Z]{2}$")]
+    country: Annotated[str, Spelled("^[A-Z]{2}$", "must be a country's two capital letters, as US")]
 
 
 class ServiceTitanSettings(VendorSettings):
@@ -97,7 +120,9 @@ class PayjpSettings(VendorSettings):
 
 
 class Ga4Settings(VendorSettings):
-    measurement_id: Annotated[str, Field(pattern=r"^G-[A-Z0-9]{1,20}$")]
+    measurement_id: Annotated[
+        str, Spelled(r"^G-[A-Z0-9]{1,20}$", "must be a measurement id, G- with capital letters and digits")
+    ]
 
 
 class MetaSettings(VendorSettings):
@@ -112,11 +137,26 @@ class GoogleAdsSettings(VendorSettings):
 
 
 class S3Settings(VendorSettings):
-    bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+    bucket: Annotated[
+        str,
+        Spelled(
+            r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+            "must be a bucket's name: 3 to 63 small letters, digits, dots and hyphens",
+        ),
+    ]
     region: _Name
     endpoint: Annotated[str, Field(max_length=2000)] | None = None
     """Of a store that is not Amazon's."""
-    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9/_.-]{0,200}$")] | None = None
+    prefix: (
+        Annotated[
+            str,
+            Spelled(
+                r"^[A-Za-z0-9/_.-]{0,200}$",
+                "must be made of letters, digits, slashes, dots, hyphens and underscores, 200 at most",
+            ),
+        ]
+        | None
+    ) = None
 
 
 @dataclass(frozen=True, slots=True)

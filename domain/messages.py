@@ -13,6 +13,7 @@ from domain.languages import LAST_RESORT
 from domain.lifecycle import Status
 from domain.links import without_links
 from domain.notices import TOLD_BY_SMS, Audience, Notice, NoticeKind, still_due
+from domain.texts import without_controls
 from domain.zones import zone_named
 
 
@@ -200,7 +201,7 @@ def shown_name(name: str) -> str:
 
 def one_line(name: str) -> str:
     """The name without line breaks and other control characters, which mean something in mails and calendars."""
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in name).split())
+    return " ".join(without_controls(name).split())
 
 
 # --- may it be sent ---

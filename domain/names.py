@@ -66,6 +66,7 @@ def effect_activity_id(effect_id: UUID, round_: int) -> str:
 
 
 TENANT_ID = "TenantId"
+BOOKING_REFERENCE = "BookingReference"
 BOOKING_STATUS = "BookingStatus"
 PROVIDER_ID = "ProviderId"
 STARTS_AT = "StartsAt"

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 _FIRST_YEAR: Final = 1970
 _LAST_YEAR: Final = 2200
+_PLUS_LOST: Final = re.compile(r"(.*[0-9]{2}:[0-9]{2}(?:[:.][0-9.]+)?) ([0-9]{2}:?[0-9]{2})")
 _NUMBER: Final = re.compile(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", re.IGNORECASE)
 
 
@@ -29,8 +30,19 @@ def _spelled_out(value: object) -> object:
     return value
 
 
+def _with_plus(value: object) -> object:
+    # A + in a URL's query is a blank (WHATWG URL, application/x-www-form-urlencoded). Behind a time of day there
+    # can be none, so that one before an offset was a plus.
+    if isinstance(value, str) and (found := _PLUS_LOST.fullmatch(value)):
+        return f"{found[1]}+{found[2]}"
+    return value
+
+
 StrictMoment = Annotated[AwareDatetime, AfterValidator(_in_range)]
 """The same for shapes that are strict, and take no bare number for a moment anyhow."""
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_spelled_out), AfterValidator(_in_range)]
 """A moment as people give it: converted to UTC, and far from where arithmetic on it would overflow."""
+
+MomentInUrl = Annotated[Moment, BeforeValidator(_with_plus)]
+"""The same in a query, where a + that was not written as %2B arrives as a blank."""

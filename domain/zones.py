@@ -15,6 +15,8 @@ zoneinfo.reset_tzpath(())
 
 MINUTES_A_DAY = 24 * 60
 _MINUTE = 60
+_UNSET = frozenset({"Factory", "localtime"})
+"""What the tz database has for clocks as they leave the factory, and what a machine calls its own."""
 
 
 @lru_cache(maxsize=1)
@@ -32,6 +34,17 @@ def zone_named(name: str) -> ZoneInfo:
     if name not in zone_names():
         raise ValueError(f"'{name}' is no IANA time zone, such as Europe/London")
     return ZoneInfo(name)
+
+
+def zone_to_live_by(name: str) -> ZoneInfo:
+    """The zone of this name, for somebody who chooses one.
+
+    Raises:
+        ValueError: there is none, or it is that of clocks which nobody has set.
+    """
+    if name in _UNSET:
+        raise ValueError(f"'{name}' is the zone of clocks that nobody has set; choose one such as Europe/London")
+    return zone_named(name)
 
 
 def epoch(moment: datetime) -> int:

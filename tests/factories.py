@@ -173,6 +173,7 @@ async def make_booking(
         holds_time=provider is not None,
         planned_from=now,
         payment=payment,
+        reference=new_reference(),
     )
     async with engine.begin() as conn:
         inserted = await new_bookings.insert(conn, tenant.business_id, new_booking(tenant, state))
@@ -190,7 +191,7 @@ def new_booking(tenant: Tenant, state: BookingState, **changes: Any) -> NewBooki
     """What the create path hands to the repository for this state."""
     values: dict[str, Any] = {
         "state": state,
-        "reference": new_reference(),
+        "reference": state.reference or new_reference(),
         "customer_id": tenant.customer_id,
         "actor": SYSTEM,
         "correlation_id": None,

@@ -62,7 +62,7 @@ async def running_worker(client: Client, settings: Settings) -> AsyncIterator[As
             await stack.enter_async_context(_in_background(Relay(client, engine, settings).run()))
             await stack.enter_async_context(_in_background(EventLog(engine, settings).run()))
             await stack.enter_async_context(_in_background(LeftOverFiles(engine, settings).run()))
-            await stack.enter_async_context(_in_background(keep_schedules(client, settings)))
+            await stack.enter_async_context(_in_background(keep_schedules(client, engine, settings)))
             await stack.enter_async_context(_in_background(Sweeper(client, engine, settings).run()))
             yield engine
     finally:

@@ -1,14 +1,23 @@
-"""What Temporal starts by the clock. Every worker sees to it that the schedules are there."""
+"""What Temporal starts by the clock. Every worker keeps the schedules there while there is work for them.
+
+Where no business has an outside calendar, or a vendor whose records are compared, there is no schedule for it:
+rounds that find nothing would fill the list in which an admin looks for bookings.
+"""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio.client import (
     Client,
     Schedule,
+    ScheduleActionExecutionStartWorkflow,
     ScheduleActionStartWorkflow,
     ScheduleAlreadyRunningError,
+    ScheduleHandle,
     ScheduleIntervalSpec,
     ScheduleOverlapPolicy,
     SchedulePolicy,
@@ -16,8 +25,12 @@ from temporalio.client import (
     ScheduleUpdate,
     ScheduleUpdateInput,
 )
+from temporalio.service import RPCError, RPCStatusCode
 
+from db.engine import autocommit
+from db.repositories import external_sources, findings
 from domain import names
+from domain.external import RoundsRequest
 from domain.reconciliation import ReconcileRequest
 from runtime.settings import Settings
 from workflows import options
@@ -32,17 +45,39 @@ _CATCH_UP = timedelta(seconds=10)
 _NO_OVERLAP = SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=_CATCH_UP)
 
 
-async def keep_schedules(client: Client, settings: Settings) -> None:
-    """Create or update the schedules; goes on trying while Temporal is away or does not let us."""
+@dataclass
+class _Kept:
+    """A schedule that is there while there is work for it."""
+
+    name: str
+    schedule: Schedule
+    is_wanted: Callable[[AsyncConnection], Awaitable[bool]]
+    is_there: bool | None = field(default=None, init=False)
+    """As far as this worker has seen to it; none: not yet."""
+
+    async def keep(self, client: Client, engine: AsyncEngine) -> None:
+        async with autocommit(engine) as conn:
+            wanted = await self.is_wanted(conn)
+        if wanted is not self.is_there:
+            await (_ensure(client, self.name, self.schedule) if wanted else _remove(client, self.name))
+            self.is_there = wanted
+
+
+async def keep_schedules(client: Client, engine: AsyncEngine, settings: Settings) -> None:
+    """Create, update and remove the schedules; goes on while a server is away or does not let us."""
+    kept = (
+        _Kept(names.EXTERNAL_CALENDARS_SCHEDULE, external_calendars(settings), external_sources.are_there_any),
+        _Kept(names.RECONCILE_SCHEDULE, reconciliation(settings), findings.is_there_any_to_reconcile),
+    )
     while True:
         try:
-            await ensure_external_calendars(client, settings)
-            await ensure_reconciliation(client, settings)
+            for one in kept:
+                await one.keep(client, engine)
         except Exception as error:  # bookings do not depend on it
             _log.warning("schedules_not_kept", error=f"{type(error).__name__}: {error}".splitlines()[0])
             await asyncio.sleep(_AGAIN_SECONDS)
         else:
-            return
+            await asyncio.sleep(settings.sweep_interval_seconds)
 
 
 async def ensure_external_calendars(client: Client, settings: Settings) -> None:
@@ -51,7 +86,7 @@ async def ensure_external_calendars(client: Client, settings: Settings) -> None:
     Raises:
         RPCError: Temporal cannot be reached, or refuses.
     """
-    await _ensure(client, names.EXTERNAL_CALENDARS_SCHEDULE, _external_calendars(settings))
+    await _ensure(client, names.EXTERNAL_CALENDARS_SCHEDULE, external_calendars(settings))
 
 
 async def ensure_reconciliation(client: Client, settings: Settings) -> None:
@@ -60,7 +95,7 @@ async def ensure_reconciliation(client: Client, settings: Settings) -> None:
     Raises:
         RPCError: Temporal cannot be reached, or refuses.
     """
-    await _ensure(client, names.RECONCILE_SCHEDULE, _reconciliation(settings))
+    await _ensure(client, names.RECONCILE_SCHEDULE, reconciliation(settings))
 
 
 async def _ensure(client: Client, name: str, schedule: Schedule) -> None:
@@ -75,21 +110,55 @@ async def _ensure(client: Client, name: str, schedule: Schedule) -> None:
         await client.get_schedule_handle(name).update(updated)
 
 
-def _external_calendars(settings: Settings) -> Schedule:
+async def _remove(client: Client, name: str) -> None:
+    """Delete the schedule, if it is there, and let the round that it has under way end."""
+    handle = client.get_schedule_handle(name)
+    try:
+        running = await _running(handle)
+        await handle.delete()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return
+    for workflow_id in running:
+        await _cancel(client, workflow_id)
+
+
+async def _running(handle: ScheduleHandle) -> list[str]:
+    actions = (await handle.describe()).info.running_actions
+    return [one.workflow_id for one in actions if isinstance(one, ScheduleActionExecutionStartWorkflow)]
+
+
+async def _cancel(client: Client, workflow_id: str) -> None:
+    try:
+        await client.get_workflow_handle(workflow_id).cancel()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:  # it has ended by itself
+            raise
+
+
+def external_calendars(settings: Settings) -> Schedule:
+    """The schedule of the rounds over outside calendars.
+
+    One workflow makes the rounds of an hour, so that they are one line in the list; the schedule starts the next.
+    """
+    every = timedelta(seconds=settings.external_check_seconds)
     return Schedule(
         action=ScheduleActionStartWorkflow(
             RefreshExternalCalendars.run,
+            RoundsRequest(every=every, until_after=options.ROUNDS_LAST),
             id=names.EXTERNAL_CALENDARS_SCHEDULE,
             task_queue=names.BOOKINGS_TASK_QUEUE,
-            execution_timeout=options.ROUND_TIMEOUT,
+            execution_timeout=options.ROUNDS_LAST + options.ROUND_TIMEOUT,
             priority=options.in_turn(names.EXTERNAL_CALENDARS_SCHEDULE),
         ),
-        spec=_every(settings.external_check_seconds),
+        spec=_every(every),
         policy=_NO_OVERLAP,
     )
 
 
-def _reconciliation(settings: Settings) -> Schedule:
+def reconciliation(settings: Settings) -> Schedule:
+    """The schedule of the rounds that compare vendors' records with ours."""
     return Schedule(
         action=ScheduleActionStartWorkflow(
             ReconcileWorkflow.run,
@@ -98,10 +167,10 @@ def _reconciliation(settings: Settings) -> Schedule:
             task_queue=names.BOOKINGS_TASK_QUEUE,
             priority=options.in_turn(names.RECONCILE_SCHEDULE),
         ),
-        spec=_every(settings.reconcile_interval_seconds),
+        spec=_every(timedelta(seconds=settings.reconcile_interval_seconds)),
         policy=_NO_OVERLAP,
     )
 
 
-def _every(seconds: float) -> ScheduleSpec:
-    return ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(seconds=seconds))])
+def _every(interval: timedelta) -> ScheduleSpec:
+    return ScheduleSpec(intervals=[ScheduleIntervalSpec(every=interval)])

@@ -12,6 +12,7 @@ _log = structlog.get_logger()
 
 ATTRIBUTES = {
     names.TENANT_ID: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    names.BOOKING_REFERENCE: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
     names.BOOKING_STATUS: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
     names.PROVIDER_ID: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
     names.STARTS_AT: IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,

@@ -1,10 +1,11 @@
-"""One round over the outside calendars: those that are due are asked, side by side. A schedule starts it.
+"""Rounds over the outside calendars: those that are due are asked, side by side. A schedule starts the first.
 
 The next round is the retry: a source that fails is due again after its interval, and a round that fails leaves
-everything due.
+everything due. One workflow makes many rounds: a workflow for each would bury bookings in the list of workflows.
 """
 
 import asyncio
+from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
@@ -13,18 +14,31 @@ with workflow.unsafe.imports_passed_through():
     from uuid import UUID
 
     from domain import names
-    from domain.external import Round, SourceRef
+    from domain.external import Round, RoundsRequest, SourceRef
     from workflows import options
 
 
 @workflow.defn(name=names.EXTERNAL_CALENDARS_WORKFLOW)
 class RefreshExternalCalendars:
     @workflow.run
-    async def run(self) -> Round:
-        """See to every source that is due."""
-        due = await _list_due()
-        went_well = await asyncio.gather(*(_refresh(business_id) for business_id in due))
-        return Round(due=len(due), broken=went_well.count(False))
+    async def run(self, request: RoundsRequest | None = None) -> Round:
+        """See to every source that is due: once, or again and again as the request says."""
+        begun, at, so_far = workflow.now(), workflow.now(), await _see_to_all()
+        while request is not None and not workflow.info().is_continue_as_new_suggested():
+            at = max(at + request.every, workflow.now())  # rounds that were missed are not made up for
+            if at - begun > request.until_after:
+                break
+            if (pause := at - workflow.now()) > timedelta():
+                await workflow.sleep(pause, summary="next round")
+            found = await _see_to_all()
+            so_far = Round(due=so_far.due + found.due, broken=so_far.broken + found.broken)
+        return so_far
+
+
+async def _see_to_all() -> Round:
+    due = await _list_due()
+    went_well = await asyncio.gather(*(_refresh(business_id) for business_id in due))
+    return Round(due=len(due), broken=went_well.count(False))
 
 
 async def _list_due() -> list[UUID]:

@@ -30,6 +30,9 @@ CHECK_PATIENCE = timedelta(seconds=60)
 CHECK_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=2)
 """The next round is the retry."""
 
+ROUNDS_LAST = timedelta(hours=1)
+"""For so long one workflow makes round after round over outside calendars, before the next one does."""
+
 ROUND_TIMEOUT = timedelta(minutes=2)
 """What a round over all sources may take, with time to spare: its checks have one minute."""
 

@@ -10,6 +10,7 @@ from domain.booking import BookingState
 from domain.lifecycle import UNASSIGNED
 
 _TENANT = SearchAttributeKey.for_keyword(names.TENANT_ID)
+_REFERENCE = SearchAttributeKey.for_keyword(names.BOOKING_REFERENCE)
 _STATUS = SearchAttributeKey.for_keyword(names.BOOKING_STATUS)
 _PROVIDER = SearchAttributeKey.for_keyword(names.PROVIDER_ID)
 _STARTS_AT = SearchAttributeKey.for_datetime(names.STARTS_AT)
@@ -19,6 +20,7 @@ _ATTENTION = SearchAttributeKey.for_bool(names.NEEDS_ATTENTION)
 def _values(state: BookingState) -> dict[SearchAttributeKey[Any], Any]:
     return {
         _TENANT: str(state.business_id),
+        _REFERENCE: state.reference,
         _STATUS: str(state.status),
         _PROVIDER: str(state.provider_id) if state.provider_id else None,
         _STARTS_AT: state.starts_at,
@@ -38,19 +40,25 @@ def tenant_attribute(business_id: object) -> TypedSearchAttributes:
 
 
 def changed_attributes(before: BookingState | None, after: BookingState) -> list[SearchAttributeUpdate[Any]]:
-    """The updates that bring the attributes from one state to the next."""
+    """The updates that bring the attributes from one state to the next.
+
+    The reference goes with others or not at all: histories from before it was in the state have no update that it
+    alone would make.
+    """
     old = _values(before) if before else {}
-    return [
-        key.value_unset() if value is None else key.value_set(value)
-        for key, value in _values(after).items()
-        if old.get(key) != value
-    ]
+    changed = {key: value for key, value in _values(after).items() if old.get(key) != value}
+    if after.reference is None:  # not known to who stored the state, and not changed: no booking gets another
+        changed.pop(_REFERENCE, None)
+    if changed.keys() <= {_REFERENCE}:
+        return []
+    return [key.value_unset() if value is None else key.value_set(value) for key, value in changed.items()]
 
 
 def details(state: BookingState) -> str:
     """The booking in a few lines of Markdown: where it stands, what comes next and who refused."""
     lines = [
         f"**{state.status}** since {_moment(state.phase_since)} (step {state.version})",
+        *([f"- reference: {state.reference}"] if state.reference else []),
         f"- appointment: {_moment(state.starts_at)} to {_moment(state.ends_at)}",
         f"- provider: {state.provider_id or 'none'}",
         f"- phase: {plan.phase(state)}",

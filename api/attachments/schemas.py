@@ -8,18 +8,18 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import AfterValidator, BaseModel
 
+from domain.texts import is_control
+
 _LONGEST_NAME: Final = 200
-_STEERING: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
-"""Control characters, halves of characters, and what ends a line."""
-_BIDIRECTIONAL: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""By which a name may be shown as another (Unicode Technical Report 36, section 2.10.1)."""
+_MARKS: Final = frozenset("\u061c\u200e\u200f")
+"""Beside what `is_control` knows: by these, too, a name may be shown as another (UTR 36, section 2.10.1)."""
 
 
 def _file_name(value: str) -> str:
     name = unicodedata.normalize("NFC", value).strip()
     if not name.strip(".") or "/" in name or "\\" in name:
         raise ValueError("must be the name of a file, without folders")
-    if any(unicodedata.category(one) in _STEERING or one in _BIDIRECTIONAL for one in name):
+    if any(is_control(one) or one in _MARKS for one in name):
         raise ValueError("must not contain control characters")
     return name
 

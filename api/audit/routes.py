@@ -14,14 +14,17 @@ from db.repositories import audit
 from db.repositories.audit import Filters
 from db.repositories.rows import Row
 from domain.access import Permission
-from domain.times import Moment
+from domain.spelling import Spelled
+from domain.times import MomentInUrl
 
 router = APIRouter(prefix="/v1/businesses/{business}/audit-log", tags=["audit log"])
 
-Action = Annotated[str | None, Query(pattern="^[A-Za-z]{1,100}$", description="An operation id.")]
-ObjectId = Annotated[str | None, Query(pattern="^[A-Za-z0-9_-]{1,100}$", description="As the lines name it.")]
-From = Annotated[Moment | None, Query(alias="from", description="At or after.")]
-To = Annotated[Moment | None, Query(description="Before.")]
+_Action = Annotated[str, Spelled("^[A-Za-z]{1,100}$", "must be an operation id: letters, as createBooking")]
+_ObjectId = Annotated[str, Spelled("^[A-Za-z0-9_-]{1,100}$", "must be an id or a code, as the lines show it")]
+Action = Annotated[_Action | None, Query(description="An operation id.")]
+ObjectId = Annotated[_ObjectId | None, Query(description="As the lines name it.")]
+From = Annotated[MomentInUrl | None, Query(alias="from", description="At or after.")]
+To = Annotated[MomentInUrl | None, Query(description="Before.")]
 Cursor = Annotated[str | None, Query(max_length=cursors.LONGEST)]
 
 

@@ -1,7 +1,12 @@
-"""Password hashing with Argon2id (RFC 9106, the library's default profile)."""
+"""Password hashing with Argon2id (RFC 9106, the library's default profile).
+
+A password is hashed in Unicode's composed form, NFC (RFC 8265, section 4.2; NIST SP 800-63B asks for one form):
+`é` in one character and `e` with an accent are the same password.
+"""
 
 import asyncio
 import os
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -21,9 +26,14 @@ _AT_ONCE: Final = min(4, os.cpu_count() or 1)
 _aside = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="argon2")
 
 
+def composed(password: str) -> str:
+    """The form in which a password is counted and hashed."""
+    return unicodedata.normalize("NFC", password)
+
+
 def hash_password(password: str) -> str:
     """The encoded hash to store."""
-    return _hasher.hash(password)
+    return _hasher.hash(composed(password))
 
 
 async def hash_aside(password: str) -> str:
@@ -37,6 +47,15 @@ async def verify_password(stored: str | None, password: str) -> bool:
 
 
 def _verify(stored: str | None, password: str) -> bool:
+    return any(_is(stored, form) for form in _forms(password))
+
+
+def _forms(password: str) -> list[str]:
+    """What may have been hashed: NFC or, before everything was composed, the password as some keyboard sent it."""
+    return list(dict.fromkeys([composed(password), password, unicodedata.normalize("NFD", password)]))
+
+
+def _is(stored: str | None, password: str) -> bool:
     try:
         return _hasher.verify(stored or _NOBODY, password) and stored is not None
     except (VerificationError, InvalidHashError):

@@ -5,10 +5,13 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
+from api.auth.passwords import composed
 from api.shapes import Email, Line
 from domain.lifecycle import Role
+from domain.texts import is_control, is_visible
 
 _LONGEST_EMAIL = 254
+_SHORTEST_PASSWORD = 12
 
 
 def _fits(email: str) -> str:
@@ -19,7 +22,7 @@ def _fits(email: str) -> str:
 
 def _printable(name: str) -> str:
     name = name.strip()
-    if not name or not name.isprintable():
+    if not is_visible(name) or any(map(is_control, name)):
         raise ValueError("must have characters, and none that control a terminal")
     return name
 
@@ -34,13 +37,24 @@ def _encodable(secret: SecretStr) -> SecretStr:
 
 Address = Annotated[Email, AfterValidator(_fits), Field(max_length=_LONGEST_EMAIL, examples=["robin@example.com"])]
 Name = Annotated[Line, AfterValidator(_printable), Field(examples=["Robin Doe"])]
+
+
+def _long_enough(secret: SecretStr) -> SecretStr:
+    if len(composed(secret.get_secret_value())) < _SHORTEST_PASSWORD:
+        raise ValueError(f"must have {_SHORTEST_PASSWORD} characters or more, an accent counted with its letter")
+    return secret
+
+
 _Valid = AfterValidator(_encodable)
 Password = Annotated[
     SecretStr, Field(min_length=1, max_length=1000, examples=["correct horse battery staple"]), _Valid
 ]
 """One that is tried: it may be older than the rules for new ones."""
 NewPassword = Annotated[
-    SecretStr, Field(min_length=12, max_length=200, examples=["correct horse battery staple"]), _Valid
+    SecretStr,
+    Field(min_length=_SHORTEST_PASSWORD, max_length=200, examples=["correct horse battery staple"]),
+    _Valid,
+    AfterValidator(_long_enough),
 ]
 """Long is what counts (NIST SP 800-63B); what it is made of is not asked."""
 Token = Annotated[

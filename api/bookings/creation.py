@@ -150,7 +150,7 @@ class _Draft:
     def wanted(self) -> Wanted:
         return Wanted(self.request.body.starts_at, self.offering.terms)
 
-    def state(self) -> BookingState:
+    def state(self, reference: str) -> BookingState:
         candidate = self.chosen.candidate if self.chosen else None
         policy, wanted = self.offering.policy, self.wanted
         accepts = candidate.auto_accept if candidate else None
@@ -170,6 +170,7 @@ class _Draft:
             holds_time=candidate is not None,
             planned_from=self.now,
             payment=PaymentGate.AWAITING if self.case.due else None,
+            reference=reference,
         )
 
 
@@ -311,7 +312,8 @@ async def _held(
 
 
 async def _insert(conn: AsyncConnection, draft: _Draft) -> tuple[BookingState, Created]:
-    state, reference = draft.state(), new_reference()
+    reference = new_reference()
+    state = draft.state(reference)
     body = rendering.row_as_json(_row(draft, state, reference), draft.request.caller)
     new = _new_booking(draft, state, reference, body)
     inserted = await new_bookings.insert(conn, state.business_id, new)

@@ -36,7 +36,7 @@ from domain.callers import CallerKind, Guest
 from domain.decisions import owes_fee
 from domain.errors import IdempotencyKeyMissingError, NotFoundError
 from domain.lifecycle import Command, Status, command_fits
-from domain.times import Moment
+from domain.times import MomentInUrl
 from runtime.json import to_json
 
 router = APIRouter(prefix="/v1/bookings", tags=["bookings"])
@@ -79,8 +79,8 @@ async def list_bookings(
     provider_id: UUID | None = None,
     customer_id: UUID | None = None,
     needs_attention: bool | None = None,
-    from_: Annotated[Moment | None, Query(alias="from", description="Starts at or after.")] = None,
-    to: Annotated[Moment | None, Query(description="Starts before.")] = None,
+    from_: Annotated[MomentInUrl | None, Query(alias="from", description="Starts at or after.")] = None,
+    to: Annotated[MomentInUrl | None, Query(description="Starts before.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=LONGEST)] = None,
 ) -> Response:

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from api.messages.schemas import Language
-from api.shapes import CurrencyCode, Email, Flag, In, Line, Money, Phone, ReasonText, Text, Zone
+from api.shapes import CountryCode, CurrencyCode, Email, Flag, In, Line, Money, Phone, ReasonText, Text, Zone
 from domain.assignment import Choice
 from domain.lifecycle import Party, Role, Status
 from domain.payments import PaymentGate
@@ -34,7 +34,7 @@ class AddressIn(In):
     city: Line
     region: Annotated[Text, Field(max_length=100)] | None = None
     postal_code: Annotated[Text, Field(max_length=20)] | None = None
-    country: Annotated[str, Field(pattern="^[A-Z]{2}$", description="ISO 3166-1 alpha-2")]
+    country: Annotated[CountryCode, Field(description="ISO 3166-1 alpha-2")]
 
 
 AttributionKey = Annotated[Text, Field(max_length=60)]

@@ -5,12 +5,15 @@ from typing import Annotated
 
 from fastapi import Path
 
+from domain.spelling import Spelled
+
 _SLUG = "^[A-Za-z0-9][A-Za-z0-9-]{0,62}$"
 _CODE = "^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"
 
-IdOrSlug = Annotated[str, Path(pattern=_SLUG, description="The business's id or slug.")]
-ServiceKey = Annotated[str, Path(pattern=_CODE, description="The service's id or code.")]
-ProviderKey = Annotated[str, Path(pattern=_CODE, description="The provider's id or code.")]
+_SAID = "must be an id, or made of letters, digits and hyphens, as corner-salon"
+IdOrSlug = Annotated[str, Spelled(_SLUG, _SAID), Path(description="The business's id or slug.")]
+ServiceKey = Annotated[str, Spelled(_CODE, _SAID), Path(description="The service's id or code.")]
+ProviderKey = Annotated[str, Spelled(_CODE, _SAID), Path(description="The provider's id or code.")]
 
 
 def names_something(key: str) -> bool:

@@ -22,7 +22,7 @@ from db.repositories.rows import Row
 from db.repositories.time_off import Window
 from domain.access import Permission
 from domain.errors import InvalidRequestError
-from domain.times import Moment
+from domain.times import MomentInUrl
 from runtime.ids import new_id
 
 router = APIRouter(prefix="/v1/businesses/{business}", tags=["schedule"])
@@ -40,8 +40,8 @@ class _Query:
 
 
 async def _query(
-    from_: Annotated[Moment | None, Query(alias="from", description="Ends after; else now.")] = None,
-    to: Annotated[Moment | None, Query(description="Starts before.")] = None,
+    from_: Annotated[MomentInUrl | None, Query(alias="from", description="Ends after; else now.")] = None,
+    to: Annotated[MomentInUrl | None, Query(description="Starts before.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=cursors.LONGEST)] = None,
 ) -> _Query:

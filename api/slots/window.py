@@ -9,7 +9,7 @@ from pydantic import Field, PlainValidator, TypeAdapter
 
 from domain.availability import Interval
 from domain.errors import InvalidRequestError
-from domain.times import Moment
+from domain.times import MomentInUrl
 from domain.zones import begins, epoch
 
 MAX_DAYS: Final = 62
@@ -17,7 +17,7 @@ MAX_DAYS: Final = 62
 _DAY: Final = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
-_moment: TypeAdapter[datetime] = TypeAdapter(Moment)
+_moment: TypeAdapter[datetime] = TypeAdapter(MomentInUrl)
 
 
 def _day_or_moment(value: Any) -> date | datetime:

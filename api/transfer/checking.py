@@ -25,6 +25,7 @@ from api.transfer.shapes import (
     ProviderRow,
     RowT,
     Section,
+    Separator,
     TimeOffRow,
 )
 
@@ -44,6 +45,7 @@ class Plan:
     areas: list[Numbered[AreaRow]]
     customers: list[Numbered[CustomerRow]]
     sent: frozenset[Section] = frozenset()
+    separator: Separator | None = None
 
 
 def plan_import(body: bytes, section: Section | None, now: datetime) -> tuple[Plan, Problems]:
@@ -64,6 +66,7 @@ def plan_import(body: bytes, section: Section | None, now: datetime) -> tuple[Pl
         areas=_valid(sent, Section.AREAS, AreaRow, problems),
         customers=_valid(sent, Section.CUSTOMERS, CustomerRow, problems),
         sent=frozenset(sent.sections),
+        separator=sent.separator,
     )
     _check_together(plan, now, problems)
     return plan, problems

@@ -1,49 +1,39 @@
-"""Rows as CSV (RFC 4180, UTF-8, commas), one section a file.
+"""Rows as CSV (RFC 4180, UTF-8), one section a file.
 
-A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula and runs it. So such a cell goes out
-with an apostrophe before it, a phone number too, and comes in without it: `+12125550100` is `'+12125550100`.
+What is written has commas, quotes around every cell, and a byte order mark, without which Excel does not see that
+it is UTF-8. What is read may have semicolons or tabs instead, as spreadsheets write it in many countries.
 """
 
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import NoneType
 from typing import Annotated, Any, Final, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from api.transfer import cells
 from api.transfer.problems import Problems
-from api.transfer.shapes import COLUMNS, MODELS, Section
+from api.transfer.shapes import COLUMNS, MODELS, Section, Separator
 
-_RISKY: Final = re.compile("'*[=+\\-@\t\r\n]")
-_ESCAPED: Final = re.compile("'+[=+\\-@\t\r\n]")
+_BOM: Final = "\ufeff"
 _MOST_COLUMNS: Final = 100
-_LISTS: Final = frozenset({"skills", "required_skills"})
+_LONGEST_HEAD: Final = 10_000
+_SIGNS: Final[dict[Separator, str]] = {Separator.COMMA: ",", Separator.SEMICOLON: ";", Separator.TAB: "\t"}
 _WHOLE: Final = re.compile(r"[+-]?\d{1,20}")
-_BETWEEN: Final = re.compile(r"[\s;]+")
 
 
 def written(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], *, head: bool) -> str:
-    """The rows as lines of CSV; with `head`, behind a line with the names of the columns."""
+    """The rows as lines of CSV; with `head`, behind the file's beginning and the names of the columns."""
     text = io.StringIO()
-    lines = csv.writer(text, lineterminator="\r\n")
+    lines = csv.writer(text, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
     if head:
+        text.write(_BOM)
         lines.writerow(columns)
-    lines.writerows([_cell(row[name]) for name in columns] for row in rows)
+    lines.writerows([cells.written(row[name]) for name in columns] for row in rows)
     return text.getvalue()
-
-
-def _cell(value: Any) -> str:
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case list():
-            return " ".join(value)
-    text = str(value)
-    return f"'{text}" if _RISKY.match(text) else text
 
 
 class Sheet:
@@ -55,16 +45,18 @@ class Sheet:
     def __init__(self, section: Section, body: bytes, problems: Problems) -> None:
         self._section = section
         self._problems = problems
+        self.separator = Separator.COMMA
+        """What was found to stand between the cells."""
         self._lines = self._read(body)
-        self._names = [name.strip() for name in next(self._lines, [])]
+        self._names = _names(next(self._lines, []))
         self._fields = fields_of(section)
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """The rows as cells, each with its number: from 1, the head not counted.
 
-        Empty lines are counted, as a spreadsheet does, but they are no rows.
+        Empty lines are counted, as a spreadsheet does, but they are no rows; nor are lines of empty cells.
         """
-        return ((number, cells) for number, cells in enumerate(self._lines, start=1) if cells)
+        return ((number, line) for number, line in enumerate(self._lines, start=1) if any(map(str.strip, line)))
 
     def check_head(self) -> bool:
         """Whether the rows can be read: no column is missing. What else is wrong with the head is noted."""
@@ -79,20 +71,24 @@ class Sheet:
                 self._add(f"column {place} is '{name}' again")
         missing = [name for name in known if name not in self._names and _is_required(self._fields[name])]
         for name in missing:
-            self._add(f"the column '{name}' is missing")
+            self._add(f"the column '{name}' is missing; {self._understood()}")
         return not missing
 
-    def members(self, number: int, cells: list[str]) -> dict[str, Any] | None:
+    def members(self, number: int, line: list[str]) -> dict[str, Any] | None:
         """A row as JSON would have it; none, and a problem, when it is not as long as the head."""
-        if len(cells) != len(self._names):
-            self._add(f"has {len(cells)} cells where the head has {len(self._names)}", number)
+        width = len(self._names)
+        if len(line) < width or any(map(str.strip, line[width:])):
+            self._add(f"has {len(line)} cells where the head has {width}; {self._understood()}", number)
             return None
         row = {}
-        for name, cell in zip(self._names, cells, strict=True):
+        for name, cell in zip(self._names, line, strict=False):
             field = self._fields.get(name)
             if field is not None and (cell.strip() or _may_be_null(field)):
-                row[name] = _value(name, cell, _type_in(field.annotation))
+                row[name] = _typed(cells.value(name, cell), _type_in(field.annotation))
         return _priced(row) if self._section is Section.SERVICES else row
+
+    def _understood(self) -> str:
+        return f"the {self.separator} was taken for what separates cells"
 
     def _read(self, body: bytes) -> Iterator[list[str]]:
         try:
@@ -100,7 +96,8 @@ class Sheet:
         except UnicodeDecodeError as error:
             self._add(f"not UTF-8, from byte {error.start} on")
             return
-        lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+        self.separator = _separator(text, COLUMNS[self._section])
+        lines = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=_SIGNS[self.separator])
         try:
             yield from lines
         except csv.Error as error:
@@ -108,6 +105,26 @@ class Sheet:
 
     def _add(self, message: str, row: int = 0) -> None:
         self._problems.add(self._section, row, message)
+
+
+def _separator(text: str, known: Sequence[str]) -> Separator:
+    """That which makes the most names of columns of the first line; the comma where none does."""
+    head = text[:_LONGEST_HEAD].lstrip("\r\n").splitlines()[:1]
+
+    def columns(separator: Separator) -> int:
+        return sum(
+            name in known for line in csv.reader(head, delimiter=_SIGNS[separator]) for name in _names(line)
+        )
+
+    return max(Separator, key=columns)
+
+
+def _names(head: Sequence[str]) -> list[str]:
+    """The names of columns in any case and width; columns without one behind them are none."""
+    names = [unicodedata.normalize("NFKC", name).strip().lower() for name in head]
+    while names and not names[-1]:
+        names.pop()
+    return names
 
 
 def fields_of(section: Section) -> dict[str, FieldInfo]:
@@ -137,24 +154,15 @@ def _type_in(annotation: Any) -> Any:
     return kinds[0] if len(kinds) == 1 and NoneType in get_args(annotation) else annotation
 
 
-def _value(name: str, cell: str, type_: Any) -> Any:
-    text = cell.strip()
-    if not text:
-        return None
-    if _ESCAPED.match(text):
-        text = text[1:]
-    if name in _LISTS:
-        return [part for part in _BETWEEN.split(text) if part]
-    return _typed(text, type_)
-
-
-def _typed(text: str, type_: Any) -> Any:
+def _typed(value: Any, type_: Any) -> Any:
     """The value that JSON would have; what is none of its type stays text, for the shape to refuse."""
+    if not isinstance(value, str):
+        return value
     if type_ is bool:
-        return {"true": True, "false": False}.get(text.lower(), text)
-    if type_ is int and _WHOLE.fullmatch(text):
-        return int(text)
-    return text
+        return {"true": True, "false": False}.get(value.lower(), value)
+    if type_ is int and _WHOLE.fullmatch(value):
+        return int(value)
+    return value
 
 
 def _priced(row: dict[str, Any]) -> dict[str, Any]:

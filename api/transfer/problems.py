@@ -42,6 +42,7 @@ class Problems:
         """Note one more."""
         self.total += 1
         if self.total <= _MOST_KEPT:
+            message = message.removeprefix("Value error, ")  # Pydantic's, before sentences of ours
             self._found.append(Problem(section, row, _pointer(location), message))
 
     def add_invalid(self, section: str, row: int, error: ValidationError, *, flat: bool = False) -> None:
@@ -89,5 +90,4 @@ def _column(location: Location) -> Location:
 
 def _without(value: Any, message: str) -> str:
     """The message without the value, which some of them repeat."""
-    message = message.removeprefix("Value error, ")
     return message.replace(value, "…") if isinstance(value, str) and len(value) >= _TELLING else message

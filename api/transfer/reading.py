@@ -9,7 +9,7 @@ import orjson
 
 from api.transfer.csv_text import Sheet
 from api.transfer.problems import Problems
-from api.transfer.shapes import VERSION, Section
+from api.transfer.shapes import VERSION, Section, Separator
 from domain.errors import ImportInvalidError
 
 MOST_BYTES: Final = 16 * 1024 * 1024
@@ -30,8 +30,13 @@ class Sent:
 
     business: Members | None = None
     sections: dict[Section, dict[int, Members]] = field(default_factory=dict)
-    flat: bool = False
-    """It was CSV."""
+    separator: Separator | None = None
+    """Of CSV: what was found between its cells."""
+
+    @property
+    def flat(self) -> bool:
+        """Whether it was CSV."""
+        return self.separator is not None
 
 
 def read_json(body: bytes, problems: Problems) -> Sent:
@@ -70,9 +75,9 @@ def read_csv(body: bytes, section: Section, problems: Problems) -> Sent:
     rows = sheet.rows()
     kept = list(islice(rows, MOST_ROWS))
     _refuse_more(MOST_ROWS, len(kept) + _count(rows))
-    sent = Sent(sections={section: {}}, flat=True)
+    sent = Sent(sections={section: {}}, separator=sheet.separator)
     if problems.total == 0 and sheet.check_head():
-        read = ((number, sheet.members(number, cells)) for number, cells in kept)
+        read = ((number, sheet.members(number, line)) for number, line in kept)
         sent.sections[section] = {number: members for number, members in read if members is not None}
     return sent
 

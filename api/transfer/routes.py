@@ -126,16 +126,16 @@ async def import_(
         async with parts.engine.connect() as conn, conn.begin() as transaction:
             counts = await store_import(conn, business["id"], plan, problems)
             await transaction.rollback()
-        return _report(counts, dry_run=True)
+        return _report(counts, plan, dry_run=True)
 
     async def make(conn: AsyncConnection) -> Response:
-        return _report(await store_import(conn, business["id"], plan, problems), dry_run=False)
+        return _report(await store_import(conn, business["id"], plan, problems), plan, dry_run=False)
 
     return await write.once(_Sent(section=section, digest=hashlib.sha256(body).hexdigest()), make)
 
 
-def _report(counts: dict[str, Tally], *, dry_run: bool) -> Response:
-    return listed(Report(dry_run=dry_run, counts=counts).model_dump(mode="json"))
+def _report(counts: dict[str, Tally], plan: Plan, *, dry_run: bool) -> Response:
+    return listed(Report(dry_run=dry_run, counts=counts, separator=plan.separator).model_dump(mode="json"))
 
 
 def _check_kind(request: Request, section: Section | None) -> None:

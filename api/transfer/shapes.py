@@ -42,6 +42,14 @@ class Section(StrEnum):
     CUSTOMERS = "customers"
 
 
+class Separator(StrEnum):
+    """What stands between the cells of a CSV."""
+
+    COMMA = "comma"
+    SEMICOLON = "semicolon"
+    TAB = "tab"
+
+
 class BusinessRow(In):
     """Settings; what is left out stays as it is. Slug and status are not moved."""
 
@@ -233,3 +241,5 @@ class Report(BaseModel):
     """Everything was done and taken back."""
     counts: dict[str, Tally]
     """By section, and `business`: those that were sent."""
+    separator: Separator | None = None
+    """Of CSV: what was taken for what separates its cells."""

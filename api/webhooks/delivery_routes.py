@@ -21,7 +21,7 @@ from db.repositories.rows import Row
 from domain.access import Permission
 from domain.effects import EffectKind, EffectState, Planned, Port, Vendor
 from domain.errors import EndpointDisabledError, JobNotRepairableError, NotFoundError
-from domain.times import Moment
+from domain.times import MomentInUrl
 from runtime.ids import new_id
 from runtime.json import to_json
 
@@ -117,7 +117,7 @@ async def replay(
     business: ThisBusiness,
     endpoint_id: UUID,
     write: WritingOnce,
-    since: Annotated[Moment | None, Query(description="Only what was to be delivered from then on.")] = None,
+    since: Annotated[MomentInUrl | None, Query(description="Only what was to be delivered from then on.")] = None,
 ) -> Response:
     """Deliver again what has failed, the oldest first, a thousand at a time."""
 

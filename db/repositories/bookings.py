@@ -36,6 +36,7 @@ _STATE_COLUMNS = (
     Booking.planned_from,
     Booking.payment,
     Booking.fee_owed_since,
+    Booking.reference,
     exists()
     .where(Reservation.booking_id == Booking.id, Reservation.provider_id == Booking.provider_id)
     .label("holds_time"),

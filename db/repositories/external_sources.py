@@ -28,6 +28,8 @@ _LIST_DUE = text("""
 SELECT business_id FROM external_sources WHERE next_check_at <= now() ORDER BY next_check_at LIMIT :limit
 """)
 
+_ANY = text("SELECT EXISTS (SELECT FROM external_sources) AS found")
+
 _LOCK = text("SELECT url, as_of FROM external_sources WHERE business_id = :business_id FOR UPDATE")
 
 # Data and token belong to the URL that they came from, and were given for.
@@ -161,6 +163,11 @@ async def check_now(conn: AsyncConnection, business_id: UUID) -> Row | None:
 async def list_due(conn: AsyncConnection, *, limit: int) -> list[UUID]:
     """Businesses whose source is due, the longest first."""
     return [UUID(str(found["business_id"])) for found in await rows(conn, _LIST_DUE, {"limit": limit})]
+
+
+async def are_there_any(conn: AsyncConnection) -> bool:
+    """Whether any business has a source; it serves all tenants."""
+    return bool((await row(conn, _ANY, {}))["found"])
 
 
 async def claim(conn: AsyncConnection, business_id: UUID) -> ClaimedSource | None:

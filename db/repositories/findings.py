@@ -35,6 +35,11 @@ async def list_to_reconcile(
     return [IntegrationRef(**dict(found)) for found in await rows(conn, _TO_RECONCILE, parameters)]
 
 
+async def is_there_any_to_reconcile(conn: AsyncConnection) -> bool:
+    """Whether any business has such an integration; it serves all tenants."""
+    return bool(await list_to_reconcile(conn, only=None, after=None, limit=1))
+
+
 _NOTHING_SINCE = text("""
 SELECT b.id FROM bookings b
 WHERE b.business_id = :business_id AND b.id = :booking_id

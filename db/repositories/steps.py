@@ -287,7 +287,7 @@ async def _write(
 ) -> bool:
     """The compare-and-set itself; False when the version was not the one before this step."""
     parameters = state.model_dump(
-        exclude={"booking_id", "business_id", "service_id", "policy", "version", "holds_time"}
+        exclude={"booking_id", "business_id", "service_id", "policy", "version", "holds_time", "reference"}
     ) | _place(business_id, step)
     parameters |= _names(step) | {
         "refused_provider_ids": list(state.refused_provider_ids),

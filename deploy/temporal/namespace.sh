@@ -24,6 +24,7 @@ ensure_namespace() {
 ensure_search_attributes() {
     temporal operator search-attribute create --namespace "$TEMPORAL_NAMESPACE" \
         --name TenantId --type Keyword \
+        --name BookingReference --type Keyword \
         --name BookingStatus --type Keyword \
         --name ProviderId --type Keyword \
         --name StartsAt --type Datetime \

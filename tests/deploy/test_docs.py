@@ -1,12 +1,16 @@
 """The documents say what the code does: tables and diagrams are compared with it."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY
+from pydantic import BaseModel
 
 from api import errors
+from api.bookings.schemas import BookingOut, NextOut
+from api.transfer.shapes import BusinessRow
 from dev.settings import DevSettings
 from domain.errors import ERRORS_BY_CODE
 from domain.lifecycle import PERMITTED_ROLES, TRANSITIONS, Command, Role, Status, allowed_from, command_fits
@@ -102,6 +106,23 @@ def test_every_metric_is_listed() -> None:
     counters = {name for name in ours if f"{name}_total" in ours}
     expected = {name for name in ours if not name.endswith(suffixes)} - counters
     assert {_codes(row[0])[0] for row in _rows(_section(OPERATIONS, "Metrics")) if _codes(row[0])} == expected
+
+
+@pytest.mark.parametrize(("begins", "shape"), [('{"id":"', BookingOut), ('{"status":"', NextOut)])
+def test_a_printed_answer_has_every_member_of_its_shape(begins: str, shape: type[BaseModel]) -> None:
+    at = README.index(f"\n{begins}") + 1
+    printed, _ = json.JSONDecoder().raw_decode(README[at:])
+    assert list(printed) == list(shape.model_fields)
+
+
+def test_an_import_s_business_is_described_with_every_member() -> None:
+    [described] = [row[1] for row in _rows(_section(API, "Moving in")) if row[0] == "`business`"]
+    assert set(_codes(described)) == set(BusinessRow.model_fields)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_no_document_says_that_fees_are_not_taken(document: str) -> None:
+    assert not re.search(r"not\s+yet\s+(taken|charged|kept)", read(document))
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

@@ -25,6 +25,7 @@ async def _expected(booking: LiveBooking) -> dict[str, Any]:
     provider = {"ProviderId": str(state.provider_id)} if state.provider_id else {}
     return provider | {
         "TenantId": str(state.business_id),
+        "BookingReference": state.reference,
         "BookingStatus": str(state.status),
         "StartsAt": state.starts_at,
         "NeedsAttention": state.needs_attention,
@@ -91,6 +92,18 @@ async def test_an_admin_finds_bookings_by_tenant_and_status(live: Live, tenant: 
         while not (found := [run.id async for run in accepted.client.list_workflows(query)]):
             await asyncio.sleep(0.05)
     assert found == [accepted.handle.id]
+
+
+async def test_an_admin_finds_a_booking_by_the_reference_that_people_read_out(live: Live, tenant: Tenant) -> None:
+    booking, _ = await live(tenant, provider="ana"), await live(tenant, provider="ben")
+    reference = (await booking.until_status(Status.ASSIGNED)).reference
+    assert reference
+    query = f"BookingReference = '{reference}'"
+    async with asyncio.timeout(10):
+        while not (found := [run.id async for run in booking.client.list_workflows(query)]):
+            await asyncio.sleep(0.05)
+    assert found == [booking.handle.id]
+    assert f"reference: {reference}" in await _details(booking)
 
 
 async def test_the_current_details_say_where_it_stands_and_what_comes_next(live: Live, tenant: Tenant) -> None:

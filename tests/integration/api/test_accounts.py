@@ -235,11 +235,14 @@ async def test_nobody_s_mailbox_is_filled(api: ApiClient, engine: AsyncEngine, a
         {"email": "a@example.com\r\nBcc: b@example.com"},
         {"password": "x" * 11},
         {"password": "x" * 201},
+        {"password": "e\u0301" * 11},
         {"name": ""},
         {"name": "  "},
         {"name": "x" * 201},
         {"name": "red \x1b[31m"},
         {"name": "two\nlines"},
+        {"name": "\u200d"},
+        {"name": "Robin \u202eeoD"},
         {"role": "admin"},
         {"active": True},
         {"id": "00000000-0000-0000-0000-000000000001"},
@@ -247,6 +250,13 @@ async def test_nobody_s_mailbox_is_filled(api: ApiClient, engine: AsyncEngine, a
 )
 async def test_a_registration_without_sense_is_422(api: ApiClient, body: Json) -> None:
     problem(await register(api, **({"address": new_address()} | _renamed(body))), 422, "invalid_request")
+
+
+@pytest.mark.parametrize("name", ["\u0639\u0644\u06cc\u200c\u0631\u0636\u0627", "Ann \U0001f469\u200d\U0001f52c"])
+async def test_a_name_is_taken_as_it_is_spelt(api: ApiClient, engine: AsyncEngine, name: str) -> None:
+    address = new_address()
+    ok(await register(api, address, name=name), 202)
+    assert [row.name for row in await requests_for(engine, address)] == [name]
 
 
 def _renamed(body: Json) -> Json:

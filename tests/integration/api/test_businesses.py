@@ -69,6 +69,16 @@ async def test_the_same_request_again_founds_no_second_business(
     assert ok(await other.get("/v1/businesses"))["items"] == []
 
 
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [("美容室", "あ"), ("صالون", "\N{ARABIC LETTER BEH}"), ("Κουρείο", "\N{GREEK SMALL LETTER ALPHA}")],
+)
+async def test_a_business_of_any_script_gets_a_slug(nora: ApiClient, name: str, first: str) -> None:
+    own = "".join(chr(ord(first) + int(digit, 16)) for digit in new_id().hex)
+    founded = ok(await nora.post("/v1/businesses", {"name": f"{name} {own}", **HERE}), 201)
+    assert ok(await nora.get(f"/v1/businesses/{founded['slug']}"))["id"] == founded["id"]
+
+
 async def test_of_ten_who_found_under_one_slug_one_does(nora: ApiClient) -> None:
     body = {"name": "Race", "slug": f"race-{new_id().hex}", **HERE}
     answers = await asyncio.gather(*(nora.post("/v1/businesses", body) for _ in range(10)))
@@ -83,7 +93,10 @@ async def test_of_ten_who_found_under_one_slug_one_does(nora: ApiClient) -> None
     [
         ({"name": ""}, "/body/name"),
         ({"name": "a\x00b"}, "/body/name"),
-        ({"name": "日本"}, "/body/slug"),
+        ({"name": "!!!"}, "/body/slug"),
+        ({"slug": "new"}, "/body/slug"),
+        ({"slug": "me"}, "/body/slug"),
+        ({"timezone": "Factory"}, "/body/timezone"),
         ({"slug": "Upper"}, "/body/slug"),
         ({"slug": "0198c0de-0000-7000-8000-000000000000"}, "/body/slug"),
         ({"timezone": "Europe/Atlantis"}, "/body/timezone"),

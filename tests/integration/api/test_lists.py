@@ -1,7 +1,7 @@
 """`GET /v1/bookings`: whose are shown, filters, and pages that miss and repeat nothing."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -96,6 +96,19 @@ async def test_from_is_the_first_moment_and_to_is_the_first_beyond(stage: Stage)
     assert ids(await listed(stage, **{"from": (starts[1] + timedelta(seconds=1)).isoformat()})) == [
         bookings[2]["id"]
     ]
+
+
+async def test_a_plus_before_an_offset_may_be_written_as_it_is(stage: Stage) -> None:
+    at, owner = stage.next_start(), stage.as_("owner")
+    booking = await stage.book(starts_at=at)
+    moment = at.astimezone(timezone(timedelta(hours=5, minutes=30))).isoformat()
+    assert "+05:30" in moment
+    found = ok(await owner._http.get(f"/v1/bookings?from={moment}", headers=owner.headers()))
+    assert [one["id"] for one in found["items"]] == [booking["id"]]
+    home = f"/v1/businesses/{stage.tenant.slug}"
+    tomorrow = (at + timedelta(days=1)).date()
+    for asked in ("time-off?from=", "audit-log?from=", f"slots?service_id=repair&to={tomorrow}&from="):
+        ok(await owner._http.get(f"{home}/{asked}{moment}", headers=owner.headers()))
 
 
 async def test_filters_by_what_needs_attention(patient_stage: Stage) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import jwt
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -41,6 +42,22 @@ async def test_the_right_password_opens_with_two_tokens(
     assert content["sub"] == str(account.user_id)
     done = ("login", "done", None, "user", account.user_id)
     assert await audited(engine, content["sid"]) == [done]
+
+
+COMPOSED, DECOMPOSED = "caf\u00e9 caf\u00e9 caf\u00e9", "cafe\u0301 cafe\u0301 cafe\u0301"
+
+
+@pytest.mark.parametrize("typed", [COMPOSED, DECOMPOSED, "cafe\u0301 caf\u00e9 caf\u00e9"])
+@pytest.mark.parametrize("chosen", [COMPOSED, DECOMPOSED])
+async def test_a_password_is_one_however_a_keyboard_composes_it(
+    api: ApiClient, engine: AsyncEngine, chosen: str, typed: str
+) -> None:
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    before = await make_account(engine, cheap.hash(chosen))  # as it was stored when nothing was composed
+    ok(await try_login(api, before.email, typed))
+    now = await make_account(engine, hash_password(chosen))
+    ok(await try_login(api, now.email, typed))
+    problem(await try_login(api, now.email, "cafe cafe cafe"), 401, "unauthenticated")
 
 
 async def test_the_token_has_the_roles_of_its_user_as_they_are_now(stage: Stage, account: Account) -> None:

@@ -33,6 +33,31 @@ async def test_whatever_goes_wrong_has_the_same_shape(
     problem(await api._http.request(method, path), status, code)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body", "said"),
+    [
+        ("GET", "/v1/businesses/a.b", None, "must be an id, or made of letters"),
+        ("GET", "{}/services/a.b", None, "must be an id, or made of letters"),
+        ("GET", "{}/audit-log?action=a.b", None, "must be an operation id"),
+        ("PATCH", "{}", {"slug": "Corner Salon"}, "as corner-salon"),
+        ("PATCH", "{}", {"currency": "euro"}, "as EUR"),
+        ("PATCH", "{}", {"locale": "english!"}, "as en-US"),
+        ("POST", "{}/providers", {"name": "Ana", "skills": ["Nails & Hair"]}, "small letters a to z"),
+        ("PUT", "{}/hours", {"weekly": [{"day": "mon", "opens": "9:00", "closes": "17:00"}]}, "as 08:00"),
+        ("PUT", "{}/hours", {"weekly": [{"day": "mon", "opens": "09:00", "closes": "25:00"}]}, "as 18:00"),
+        ("PUT", "{}/integrations/ga4", {"settings": {"measurement_id": "UA-1"}}, "must be a measurement id"),
+    ],
+)
+async def test_what_is_misspelled_is_told_in_a_sentence(
+    stage: Stage, method: str, path: str, body: object, said: str
+) -> None:
+    owner, where = stage.as_("owner"), path.format(f"/v1/businesses/{stage.tenant.slug}")
+    answer = await owner._http.request(method, where, json=body, headers=owner.headers(**{"If-Match": "*"}))
+    [error] = problem(answer, 422, "invalid_request")["errors"]
+    assert said in error["message"]
+    assert not {"[", "^", "pattern", "Value error"} & {*error["message"], *error["message"].split()}
+
+
 async def test_a_method_that_is_not_there_says_which_are(api: ApiClient) -> None:
     for path, methods in (
         ("/livez", "GET, HEAD"),

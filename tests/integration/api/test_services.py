@@ -116,7 +116,7 @@ async def test_of_ten_who_add_one_code_one_does(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("change", "pointer"),
     [
-        ({"name": "日本"}, "/body/code"),
+        ({"name": "!!!"}, "/body/code"),
         ({"code": str(new_id())}, "/body/code"),
         ({"description": "n\x00"}, "/body/description"),
         ({"duration_minutes": 0}, "/body/duration_minutes"),
@@ -143,7 +143,7 @@ async def test_a_service_with_nonsense_in_it_is_422_and_not_stored(
     found = problem(await owner.post(at(stage), WASH | change), 422, "invalid_request")
     assert [error["pointer"] for error in found["errors"]] == [pointer]
     assert await stage.count("services") == 1
-    if change != {"name": "日本"}:  # a name alone may be anything
+    if change != {"name": "!!!"}:  # a name alone may be anything
         problem(await patch(owner, at(stage, "/repair"), change), 422, "invalid_request")
         assert ok(await stage.api.get(at(stage, "/repair"))) == before
 

@@ -147,7 +147,7 @@ async def test_only_the_desk_moves_a_business(stage: Stage) -> None:
 
 async def test_a_formula_leaves_as_text_and_comes_back_as_it_was(stage: Stage) -> None:
     path = await founded(stage, "formulas")
-    names = ["=1+1", "+1", "-1", "@SUM(1)", "'=1", "''@", "'t Hooft", "a=b"]
+    names = ["=1+1", "+1", "-1", "@SUM(1)", "'=1", "''@", "'t Hooft", "a=b", "\uff1d1", "x;=cmd"]
     await bring(stage, path, {"customers": [{"name": name} for name in names] + [ROBIN]})
     lines = list(csv.reader(io.StringIO(await sheet(stage, path, "customers"), newline="")))
     assert [line[0] for line in lines[1:-1]] == [
@@ -159,6 +159,8 @@ async def test_a_formula_leaves_as_text_and_comes_back_as_it_was(stage: Stage) -
         "'''@",
         "'t Hooft",
         "a=b",
+        "'\uff1d1",
+        "x;'=cmd",
     ]
     assert lines[-1] == ["Robin Roe", "robin@example.com", "'+12125550100", "false"]
     assert not any(cell.startswith(("=", "+", "-", "@")) for line in lines for cell in line)
@@ -166,6 +168,18 @@ async def test_a_formula_leaves_as_text_and_comes_back_as_it_was(stage: Stage) -
     assert tally["unchanged"] == len(names) + 1
     shown = (await exported(stage, path))["customers"]
     assert [one["name"] for one in shown] == [*names, ROBIN["name"]]
+
+
+async def test_a_sheet_of_another_country_is_taken_and_its_separator_told(stage: Stage) -> None:
+    content = "Name;E-Mail;Email;Phone\r\nRobin Roe;;robin@example.com;+1 212 555 0100\r\n;;;\r\n"
+    problem(await send(stage, home(stage), content, section="customers"), 422, "import_invalid")
+    content = content.replace("E-Mail;", "", 1).replace("Roe;;", "Roe;").replace(";;;", ";;")
+    answer = ok(await send(stage, home(stage), content, section="customers"))
+    assert answer["separator"] == "semicolon"
+    assert answer["counts"]["customers"]["created"] == 1
+    [robin] = [one for one in (await exported(stage, home(stage)))["customers"] if one["name"] == "Robin Roe"]
+    assert (robin["email"], robin["phone"]) == (ROBIN["email"], ROBIN["phone"])
+    assert ok(await send(stage, home(stage), {"customers": [ROBIN]}))["separator"] is None
 
 
 async def waiting_for_customers(stage: Stage) -> int:
@@ -231,6 +245,6 @@ async def test_more_customers_than_a_statement_or_a_page_takes(stage: Stage) -> 
     for created in (len(people), 0):
         [tally] = (await bring(stage, home(stage), content, section="customers")).values()
         assert (tally["created"], tally["unchanged"]) == (created, len(people) - created)
-    lines = (await sheet(stage, home(stage), "customers")).splitlines()
-    assert [line.partition(",")[0] for line in lines[2:]] == [line.partition(",")[0] for line in people]
+    lines = list(csv.reader((await sheet(stage, home(stage), "customers")).splitlines()))
+    assert [line[0] for line in lines[2:]] == [line.partition(",")[0] for line in people]
     assert len((await exported(stage, home(stage)))["customers"]) == len(people) + 1

@@ -108,7 +108,7 @@ async def test_bad_rows_of_csv_are_told_by_their_place_in_the_file(stage: Stage)
         "\ufeffcode,name,duration_minutes,price_minor,currency,extra\r\n"
         "a,Canary,30,-5,USD,\r\n"
         "\r\n"
-        'b,"two\r\nlines",x,5,usd,1\r\n'
+        'b,"two\r\nlines",x,5,us1,1\r\n'
         "c,ragged\r\n"
         "a,Fine,30,5,,\r\n"
         "A B,,30,,,\r\n"

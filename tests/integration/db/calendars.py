@@ -12,7 +12,7 @@ from domain.lifecycle import Status
 from domain.search import Search
 from domain.steps import Hold, Step, StepKind
 from domain.zones import epoch
-from runtime.ids import new_id
+from runtime.ids import new_id, new_reference
 from tests.factories import DURATION, Tenant, future, wanted
 
 
@@ -46,6 +46,7 @@ def booking_state(
         next_attempt_at=now,
         holds_time=provider is not None,
         planned_from=now,
+        reference=new_reference(),
     )
 
 

@@ -3,7 +3,10 @@
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client, ScheduleOverlapPolicy
+from temporalio.service import RPCError
 
 from dev.vendors.ledger import Json
 from dev.vendors.moods import Mood
@@ -147,6 +150,29 @@ async def test_another_business_s_finding_is_none_of_theirs(desk: JobDesk, clien
     path = f"/v1/businesses/{desk.stage.tenant.slug}/findings"
     problem(await stranger.as_("owner").get(path), 404, "not_found")
     problem(await desk.stage.as_("ana").get(path), 403, "forbidden")
+
+
+async def test_the_schedule_is_there_only_while_something_can_be_compared(
+    desk: JobDesk, client: Client, engine: AsyncEngine
+) -> None:
+    async def is_there() -> bool:
+        try:
+            await client.get_schedule_handle(names.RECONCILE_SCHEDULE).describe()
+        except RPCError:
+            return False
+        return True
+
+    async def is_gone() -> bool:
+        return not await is_there()
+
+    assert await eventually(is_there)
+    async with engine.begin() as conn:
+        enabled = await conn.execute(text("UPDATE integrations SET enabled = false WHERE enabled RETURNING id"))
+        ids = list(enabled.scalars())
+    assert await eventually(is_gone)
+    async with engine.begin() as conn:
+        await conn.execute(text("UPDATE integrations SET enabled = true WHERE id = ANY(:ids)"), {"ids": ids})
+    assert await eventually(is_there)
 
 
 async def test_the_schedule_compares_all_businesses(desk: JobDesk, client: Client, settings: Settings) -> None:

@@ -9,11 +9,19 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
-from temporalio.client import Client, ScheduleDescription, ScheduleOverlapPolicy, WorkflowHandle
+from temporalio.client import (
+    Client,
+    ScheduleActionExecutionStartWorkflow,
+    ScheduleDescription,
+    ScheduleOverlapPolicy,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+)
 from temporalio.service import RPCError
+from temporalio.testing import TimeSkipper
 
 from domain import names
-from domain.external import Round
+from domain.external import Round, RoundsRequest
 from domain.policies import Policy
 from runtime import temporal
 from runtime.settings import Settings
@@ -58,6 +66,60 @@ async def the_schedule(client: Client) -> ScheduleDescription:
                 return await client.get_schedule_handle(names.EXTERNAL_CALENDARS_SCHEDULE).describe()
             except RPCError:
                 await asyncio.sleep(0.05)
+
+
+async def the_schedule_is_gone(client: Client) -> None:
+    """Wait until it is."""
+    async with asyncio.timeout(10):
+        while [one async for one in await client.list_schedules() if one.id == names.EXTERNAL_CALENDARS_SCHEDULE]:
+            await asyncio.sleep(0.05)
+
+
+async def test_the_schedule_is_there_only_while_a_business_has_a_source(
+    client: Client, worker: None, source: Source, engine: AsyncEngine
+) -> None:
+    await the_schedule(client)
+    await client.get_schedule_handle(names.EXTERNAL_CALENDARS_SCHEDULE).trigger()
+    async with asyncio.timeout(10):
+        while not (started := (await the_schedule(client)).info.recent_actions):
+            await asyncio.sleep(0.05)
+    action = started[-1].action
+    assert isinstance(action, ScheduleActionExecutionStartWorkflow)
+    rounds = client.get_workflow_handle(action.workflow_id)
+    async with engine.begin() as conn:
+        await conn.execute(text("DELETE FROM external_times"))
+        await conn.execute(text("DELETE FROM external_sources"))
+    await the_schedule_is_gone(client)
+    async with asyncio.timeout(10):
+        while (await rounds.describe()).status is WorkflowExecutionStatus.RUNNING:
+            await asyncio.sleep(0.05)
+    await source.set_up()
+    await the_schedule(client)
+
+
+async def test_one_workflow_makes_the_rounds_of_an_hour(
+    skipper: TimeSkipper, worker: None, source: Source
+) -> None:
+    await source.says({"ref": "ana", "busy": [span(1, 2)]}, token=TOKEN)
+    handle = await skipper.client.start_workflow(
+        RefreshExternalCalendars.run,
+        RoundsRequest(every=timedelta(minutes=20), until_after=timedelta(minutes=65)),
+        id=f"rounds/{uuid4()}",
+        task_queue=names.BOOKINGS_TASK_QUEUE,
+    )
+    await until_asked(source)
+    await skipper.fast_forward(handle, timedelta(minutes=90))
+    assert (await handle.result()).broken == 0
+    history = await handle.fetch_history()
+    await replay(history)
+    timers = [event for event in history.events if event.HasField("timer_fired_event_attributes")]
+    assert len(timers) == 3
+
+
+async def until_asked(source: Source) -> None:
+    async with asyncio.timeout(10):
+        while not await source.asked():
+            await asyncio.sleep(0.01)
 
 
 async def test_a_source_that_is_set_is_asked_in_the_next_round_and_shows_fresh(
@@ -119,7 +181,7 @@ async def test_a_round_that_finds_nothing_due_is_one_task(
 
 
 async def test_the_schedule_follows_the_setting_and_stays_paused(
-    client: Client, worker: None, settings: Settings
+    client: Client, worker: None, settings: Settings, source: Source
 ) -> None:
     await the_schedule(client)
     handle = client.get_schedule_handle(names.EXTERNAL_CALENDARS_SCHEDULE)
@@ -139,12 +201,12 @@ async def test_the_schedule_follows_the_setting_and_stays_paused(
 
 
 async def test_a_temporal_that_is_away_is_said_and_tried_again(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, engine: AsyncEngine, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     point_to_nowhere(monkeypatch)
     away = await temporal.connect(lazy=True, retry_for=timedelta(milliseconds=10))
     with capture_logs() as logs:
-        keeping = asyncio.create_task(keep_schedules(away, settings))
+        keeping = asyncio.create_task(keep_schedules(away, engine, settings))
         async with asyncio.timeout(10):
             while not logs:
                 await asyncio.sleep(0.01)

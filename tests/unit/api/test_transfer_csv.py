@@ -2,19 +2,28 @@
 
 import csv
 import io
+import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from api.transfer.checking import plan_import
 from api.transfer.csv_text import fields_of, written
 from api.transfer.problems import Problems
 from api.transfer.reading import read_csv
 from api.transfer.shapes import COLUMNS, Section
+from domain.errors import ImportInvalidError
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 # What a row may hold: no spaces around it, and no characters that cannot be encoded.
-TEXT = st.text(st.characters(codec="utf-8"), max_size=20).map(str.strip)
+ANY = st.text(st.characters(codec="utf-8"), max_size=20)
+NASTY = st.text(st.sampled_from(" ;\t\r\n,'\"=+-@\uff1d\uff0b\uff0d\uff20x"), max_size=12)
+TEXT = (ANY | NASTY).map(str.strip)
+FORMULA = re.compile("\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20]")
 
 
 def read(content: str | bytes, section: Section = Section.CUSTOMERS) -> dict[int, Any]:
@@ -30,12 +39,16 @@ def read(content: str | bytes, section: Section = Section.CUSTOMERS) -> dict[int
 @example(name="'=1+1")
 @example(name="''+1")
 @example(name="'t Hooft")
+@example(name="\uff1d1+1")
+@example(name="x;=cmd")
+@example(name="x; '\uff0b1")
+@example(name="x\n-1")
 @example(name='a "b", c\r\nd')
 def test_whatever_is_written_is_read_again_and_is_no_formula(name: str) -> None:
     line = {"name": name, "email": None, "phone": None, "sms_opt_in": False}
     content = written(COLUMNS[Section.CUSTOMERS], [line], head=True)
     [_, cells] = csv.reader(io.StringIO(content, newline=""))
-    assert not cells[0].startswith(("=", "+", "-", "@"))
+    assert not any(FORMULA.match(part) for part in re.split("[;\t\r\n]", cells[0]))
     expected = {"email": None, "phone": None, "sms_opt_in": False} | ({"name": name} if name else {})
     assert read(content) == {1: expected}
 
@@ -63,3 +76,56 @@ def test_byte_order_mark_line_ends_and_spaces_around_names_do_not_matter(end: st
 @pytest.mark.parametrize("section", list(Section))
 def test_every_column_is_a_member_of_the_row(section: Section) -> None:
     assert list(fields_of(section)) == list(COLUMNS[section])
+
+
+def test_every_cell_is_quoted_and_the_file_says_that_it_is_utf_8() -> None:
+    line = {"name": "Zo\u00eb", "email": None, "phone": "+1", "sms_opt_in": True}
+    assert written(COLUMNS[Section.CUSTOMERS], [line], head=True).encode() == (
+        b'\xef\xbb\xbf"name","email","phone","sms_opt_in"\r\n"Zo\xc3\xab","","\'+1","true"\r\n'
+    )
+
+
+def test_many_line_ends_in_a_cell_take_no_time() -> None:
+    cell = "x" + "\n" * 100_000 + "x"
+    assert read(f'name\n"{cell}"\n') == {1: {"name": cell}}
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_what_separates_cells_is_found_and_told(separator: str) -> None:
+    lines = [["Name", " EMAIL", "\uff30\uff28\uff2f\uff2e\uff25", ""], ["Roe, Ann; Dr.", "a@example.com", "", ""]]
+    text = io.StringIO()
+    csv.writer(text, delimiter=separator).writerows([*lines, ["", "", "", ""], [""]])
+    sent = read_csv(text.getvalue().encode(), Section.CUSTOMERS, Problems())
+    assert sent.separator is not None
+    assert {"comma": ",", "semicolon": ";", "tab": "\t"}[sent.separator] == separator
+    assert sent.sections[Section.CUSTOMERS] == {
+        1: {"name": "Roe, Ann; Dr.", "email": "a@example.com", "phone": None}
+    }
+
+
+def test_a_row_that_does_not_fit_is_told_by_what_its_cells_were_separated() -> None:
+    problems = Problems()
+    read_csv(b"name;email\nAnn, Roe\n", Section.CUSTOMERS, problems)
+    with pytest.raises(ImportInvalidError, match="the semicolon was taken for what separates cells"):
+        problems.refuse()
+
+
+@pytest.mark.parametrize(
+    ("day", "opens"), [("MON", "9:00"), ("Monday", "09:00"), ("mon", "\uff19\uff1a\uff10\uff10")]
+)
+def test_days_and_hours_are_read_as_people_type_them(day: str, opens: str) -> None:
+    plan, problems = plan_import(f"day,opens,closes\n{day},{opens},17:30\n".encode(), Section.HOURS, NOW)
+    problems.refuse()
+    assert [one.row.model_dump(mode="json") for one in plan.hours] == [
+        {"provider": None, "day": "mon", "opens": "09:00", "closes": "17:30"}
+    ]
+
+
+def test_words_and_numbers_are_read_in_any_case_and_width() -> None:
+    head = "name,duration_minutes,price_minor,currency,payment_mode"
+    row = "\uff23\uff55\uff54,\uff13\uff10,500,eur,NONE"
+    plan, problems = plan_import(f"{head}\n{row}\n".encode(), Section.SERVICES, NOW)
+    problems.refuse()
+    [service] = [one.row for one in plan.services]
+    assert (service.name, service.duration_minutes) == ("\uff23\uff55\uff54", 30)
+    assert (service.price.currency, service.payment_mode) == ("EUR", "none")

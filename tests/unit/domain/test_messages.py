@@ -20,6 +20,7 @@ from domain.messages import (
     Suppressed,
     Told,
     is_still_true,
+    one_line,
     shown_name,
     why_not,
 )
@@ -221,6 +222,28 @@ def test_a_business_that_nobody_approved_puts_no_link_into_any_name() -> None:
     plain = lured.without_own_links()
     assert (plain.business_name, plain.service_name, plain.provider_name) == ("", "", "")
     assert replace(_FACTS, provider_name=None).without_own_links().provider_name is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627",
+        "Ann \U0001f469\u200d\U0001f52c",
+        "\u05d3\u05e0\u05d4\u200f (VIP)",
+        "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f",
+        "Br\u00e1\u00adulio",
+        "\U0001fae8",
+        "\ue000",
+    ],
+    ids=["zwnj", "zwj", "mark", "tags", "soft hyphen", "newer than this Unicode", "private use"],
+)
+def test_the_spelling_of_a_name_stays(name: str) -> None:
+    assert one_line(name) == shown_name(name) == name
+
+
+@pytest.mark.parametrize("control", ["\u202e", "\u2066", "\x1b", "\x85", "\u2028", "\ud800"])
+def test_what_steers_the_text_behind_it_becomes_a_blank(control: str) -> None:
+    assert one_line(f"Casey{control}Roe") == "Casey Roe"
 
 
 @pytest.mark.parametrize(

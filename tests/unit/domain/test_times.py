@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from domain.times import Moment
+from domain.times import Moment, MomentInUrl
 
 MOMENT = TypeAdapter(Moment)
 A_LIFETIME = timedelta(days=60 * 365)
@@ -37,6 +37,24 @@ def test_every_offset_becomes_utc(text: str) -> None:
 def test_what_names_no_moment_or_one_out_of_reach_is_refused(text: str) -> None:
     with pytest.raises(ValidationError):
         MOMENT.validate_python(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-03-05T13:30:00 01:30", "2026-03-05 13:30 0130", "2026-03-05T12:00:00.5 00:00"]
+)
+def test_a_plus_that_became_a_blank_on_its_way_is_read_in_a_url_alone(text: str) -> None:
+    moment = TypeAdapter(MomentInUrl).validate_python(text)
+    assert moment.replace(microsecond=0).isoformat() == "2026-03-05T12:00:00+00:00"
+    with pytest.raises(ValidationError):
+        MOMENT.validate_python(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-03-05 13:30", "2026-03-05T13:30:00  01:30", "2026-03-05 01:30", "13:30 01:30"]
+)
+def test_a_blank_stands_for_no_other_plus(text: str) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(MomentInUrl).validate_python(text)
 
 
 @given(st.datetimes(timezones=st.timezones()).map(lambda moment: moment.isoformat()))
