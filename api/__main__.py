@@ -5,6 +5,7 @@ import gc
 import sys
 
 import uvicorn
+from prometheus_client import start_http_server
 
 from api.app import create_app
 from api.auth.keys import SigningKeyError, load_keys
@@ -27,6 +28,8 @@ def main(argv: list[str] | None = None) -> int:
         sys.stderr.write(f"api: {error}\n")
         return 1
     app = create_app(config)
+    if config.api_metrics_port:
+        start_http_server(config.api_metrics_port, config.api_metrics_host)  # in threads of its own
     # What is loaded now stays: a full collection would walk through all of it, for a tenth of a second, in the
     # middle of somebody's request.
     gc.collect()

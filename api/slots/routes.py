@@ -62,8 +62,10 @@ async def list_slots(
     """The appointments of a service that can be booked as they stand, with who could take each.
 
     `from` and `to` are at most 62 days apart, and fewer where steps are short or providers many: what may be more
-    than 6 MiB is 422. A long list counts as several requests. The answer may be kept, but must be asked about again each time
-    (`If-None-Match`): a booking changes it at once.
+    than 6 MiB is 422. A long list counts as several requests.
+
+    The answer may be kept, but must be asked about again each time (`If-None-Match`): a booking changes it at
+    once.
     """
     async with autocommit(parts.engine) as conn:
         offering = await catalogue.find_offering(conn, business, service_id)

@@ -19,6 +19,8 @@ from api.transfer.shapes import COLUMNS, MODELS, Section
 _RISKY: Final = re.compile("'*[=+\\-@\t\r\n]")
 _ESCAPED: Final = re.compile("'+[=+\\-@\t\r\n]")
 _MOST_COLUMNS: Final = 100
+_MOST_ROW_CHARS: Final = 64 * 1024
+"""Of one row, its line ends included; the longest that can be stored have a tenth of it."""
 _LISTS: Final = frozenset({"skills", "required_skills"})
 _BETWEEN: Final = re.compile(r"[\s;]+")
 
@@ -54,6 +56,7 @@ class Sheet:
     def __init__(self, section: Section, body: bytes, problems: Problems) -> None:
         self._section = section
         self._problems = problems
+        self._line = self._row_chars = 0
         self._lines = self._read(body)
         self._names = [name.strip() for name in next(self._lines, [])]
         self._fields = fields_of(section)
@@ -69,7 +72,7 @@ class Sheet:
         """Whether the rows can be read: no column is missing. What else is wrong with the head is noted."""
         known = COLUMNS[self._section]
         if len(self._names) > _MOST_COLUMNS:
-            self._add(f"there are {len(self._names)} columns; known are: {', '.join(known)}")
+            self._add(f"there are more than {_MOST_COLUMNS} columns; known are: {', '.join(known)}")
             return False
         for place, name in enumerate(self._names, start=1):
             if name not in known:  # not named: without a head it is the first row, and may be somebody's
@@ -99,11 +102,21 @@ class Sheet:
         except UnicodeDecodeError as error:
             self._add(f"not UTF-8, from byte {error.start} on")
             return
-        lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+        lines = csv.reader(self._bounded(text), strict=True)
         try:
-            yield from lines
+            for cells in lines:
+                self._row_chars = 0
+                yield cells[: _MOST_COLUMNS + 1]  # the rest is too many: they must not be kept
         except csv.Error as error:
-            self._add(f"not CSV at line {lines.line_num}: {error}")
+            self._add(f"not CSV at line {self._line}: {error}")
+
+    def _bounded(self, text: str) -> Iterator[str]:
+        """The lines, until one row is too long: its cells, of which commas make millions, are never made."""
+        for self._line, line in enumerate(io.StringIO(text, newline=""), start=1):
+            self._row_chars += len(line)
+            if self._row_chars > _MOST_ROW_CHARS:
+                raise csv.Error(f"a row may have {_MOST_ROW_CHARS} characters at most")
+            yield line
 
     def _add(self, message: str, row: int = 0) -> None:
         self._problems.add(self._section, row, message)
