@@ -11,6 +11,7 @@ from api.app import create_app
 from api.auth.keys import SigningKeyError, load_keys
 from api.protocol import Protocol
 from runtime import logging
+from runtime.privacy import keep_files_private
 from runtime.settings import settings
 
 
@@ -21,6 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--host", default=config.api_host, help="HOLDFAST_API_HOST (%(default)s)")
     parser.add_argument("--port", type=int, default=config.api_port, help="HOLDFAST_API_PORT (%(default)s)")
     args = parser.parse_args(argv)
+    keep_files_private()
     logging.configure(config, service="api")
     try:
         load_keys(config)

@@ -6,6 +6,7 @@ import sys
 import uvloop
 
 from runtime import logging
+from runtime.privacy import keep_files_private
 from runtime.settings import settings
 from worker.main import run
 
@@ -17,6 +18,7 @@ def main(argv: list[str] | None = None) -> int:
         description="Holdfast's Temporal worker. It is configured by HOLDFAST_* and TEMPORAL_* alone.",
     )
     parser.parse_args(argv)
+    keep_files_private()
     logging.configure(settings(), service="worker")
     uvloop.run(run(settings()))
     return 0
