@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import answer_http, answer_unexpected
 from api.exchange import Exchange, new_request_id
-from api.middleware.bodies import bounded, oversize
+from api.middleware.bodies import bounded, refusal_of
 from api.middleware.headers import dress
 from api.middleware.proxies import address_of
 from runtime.metrics import REQUEST_SECONDS, method_label
@@ -48,7 +48,7 @@ class RequestContext:
 
     async def _answer(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
-            if refusal := oversize(scope):
+            if refusal := refusal_of(scope):
                 raise refusal
             await self._app(scope, bounded(scope, receive), answer.send)
         except Exception as error:
