@@ -43,7 +43,9 @@ def cached(request: Request, content: Any, cache_control: str) -> Response:
     return answer_cached(request, represent(to_json(content)), cache_control)
 
 
-def answer_cached(request: Request, content: Representation, cache_control: str) -> Response:
+def answer_cached(
+    request: Request, content: Representation, cache_control: str, media_type: str = "application/json"
+) -> Response:
     """The same, of a content whose representation is made already."""
     # Whoever is logged in may be about to change it, and must not be shown what a cache remembers.
     as_said = "Authorization" not in request.headers or cache_control == REPORT
@@ -54,7 +56,7 @@ def answer_cached(request: Request, content: Representation, cache_control: str)
     }
     if _names(request.headers.get("If-None-Match", ""), content.tag):
         return Response(status_code=304, headers=headers)
-    return Response(content.body, 200, headers, "application/json")
+    return Response(content.body, 200, headers, media_type)
 
 
 class Expected:

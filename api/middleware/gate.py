@@ -20,6 +20,7 @@ from domain.errors import RateLimitedError, UnauthenticatedError
 
 _OPEN_PATHS: Final = frozenset({"/livez", "/readyz", "/health", "/metrics", "/docs", "/openapi.json"})
 """Nobody is asked who they are, or how often they come."""
+_PAGE_FILES: Final = "/docs/"
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _WITHOUT_EFFECT = frozenset({"GET", "HEAD"})
 _ERRORS_FROM = 400
@@ -38,7 +39,7 @@ class Gate:
         """Let one HTTP request in; anything else passes."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        if scope["path"] in _OPEN_PATHS:
+        if scope["path"] in _OPEN_PATHS or scope["path"].startswith(_PAGE_FILES):
             return await self._app(scope, receive, send)
         parts: Parts = scope["app"].state.parts
         exchange: Exchange = scope["state"]["exchange"]
