@@ -20,7 +20,8 @@ _MOST_HEAD_BYTES: Final = 64 * 1024
 _MOST_FRAMING_BYTES: Final = 64 * 1024
 """Of chunk sizes, chunk extensions and trailer fields, beyond what chunks of a single byte need."""
 _FRAMING_BYTES_OF_A_BYTE: Final = 8
-_MOST_DRAINED_BYTES: Final = 256 * 1024
+_MOST_DRAINED_BYTES: Final = 32 * 1024 * 1024
+"""Twice the largest body of any route: many clients look for the answer only when they have sent all of theirs."""
 _BAD_REQUEST, _TIMEOUT, _TOO_LARGE = 400, 408, 431
 
 
@@ -29,7 +30,7 @@ class Protocol(HttpToolsProtocol):
 
     head_seconds: ClassVar = 10.0
     """How long the head of a request may take to arrive."""
-    drain_seconds: ClassVar = 2.0
+    drain_seconds: ClassVar = 5.0
     """How long the rest of a request is read after its answer."""
 
     _head_bytes = 0

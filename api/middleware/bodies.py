@@ -43,7 +43,7 @@ def bounded(scope: Scope, receive: Receive) -> Receive:
         most: int = scope["state"].get("most_bytes", MOST_BODY_BYTES)
         if received > most:
             raise HTTPException(413, f"A request may have {most} bytes at most.")
-        if received > MOST_BODY_BYTES:
+        if most > MOST_BODY_BYTES:
             pieces = None
         if pieces is not None:
             pieces.append(piece)
