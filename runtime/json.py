@@ -1,7 +1,6 @@
 """JSON as Holdfast writes it: times in UTC with a Z, and ids from whichever UUID class the driver made."""
 
 import json
-from collections.abc import Iterable
 from typing import Any, Final, NoReturn
 
 import orjson
@@ -73,16 +72,7 @@ def _require_shallow(value: Any) -> None:
     level, depth = [value], 0
     while level:
         depth += 1
-        if depth > _MOST_DEPTH + 1:
+        if depth > _MOST_DEPTH:
             raise UnfitJsonError(f"nested deeper than {_MOST_DEPTH}")
-        level = [child for parent in level for child in _children(parent)]
-
-
-def _children(value: Any) -> Iterable[Any]:
-    match value:
-        case dict():
-            return value.values()
-        case list():
-            return value
-        case _:
-            return ()
+        inner = (child for parent in level for child in (parent.values() if isinstance(parent, dict) else parent))
+        level = [child for child in inner if isinstance(child, dict | list)]
