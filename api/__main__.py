@@ -5,6 +5,7 @@ import gc
 import sys
 
 from runtime import logging
+from runtime.privacy import keep_files_private
 from runtime.settings import Settings, settings
 
 
@@ -27,6 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--host", default=config.api_host, help="HOLDFAST_API_HOST (%(default)s)")
     parser.add_argument("--port", type=int, default=config.api_port, help="HOLDFAST_API_PORT (%(default)s)")
     args = parser.parse_args(argv)
+    keep_files_private()
     logging.configure(config, service="api")
     return _serve(config, args.host, args.port)
 
@@ -44,6 +46,10 @@ def _serve(config: Settings, host: str, port: int) -> int:
         sys.stderr.write(f"api: {error}\n")
         return 1
     app = create_app(config)
+    if config.api_metrics_port:
+        from prometheus_client import start_http_server  # noqa: PLC0415
+
+        start_http_server(config.api_metrics_port, config.api_metrics_host)  # in threads of its own
     # What is loaded now stays: a full collection would walk through all of it, for a tenth of a second, in the
     # middle of somebody's request.
     gc.freeze()

@@ -23,10 +23,12 @@ from api.middleware.deadlines import Deadline
 from api.middleware.gate import Gate
 from api.middleware.proxies import SeenThrough
 from api.openapi.document import describe
+from api.openapi.pages import add_pages
 from api.origins.known import Origins
 from api.routes import ROUTERS
 from db.engine import create_engine, warm
 from runtime import temporal
+from runtime.metrics import Exposition
 from runtime.settings import Settings
 from runtime.storage import Storages
 
@@ -49,14 +51,14 @@ def create_app(settings: Settings) -> FastAPI:
         version=app_version(),
         summary="A durable booking engine.",
         lifespan=lifespan,
-        redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
+        openapi_url=None,  # api.openapi.pages answers with it, and has the page
         redirect_slashes=False,  # a redirect would go to whatever host the request names
         # Not `include_router`: it builds each route a second time, for a tenth of the start.
         routes=[route for router in ROUTERS for route in router.routes],
     )
     require_declarations(app.routes)
     describe(app)
+    add_pages(app)
     errors.install(app)
     # The last one added is the first to see a request.
     app.add_middleware(Gate)
@@ -94,6 +96,7 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
             limiter=limiter,
             origins=Origins(engine, settings.own_origins),
             storages=Storages(settings),
+            metrics=Exposition(),
         )
     finally:
         await starter.stop(within_seconds=_DRAIN_SECONDS)

@@ -1,6 +1,7 @@
 """Entity tags: answers that may be kept until asked about, and changes that are made only to what was read."""
 
 import hashlib
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Header, Request, Response
@@ -24,16 +25,38 @@ def etag(body: bytes) -> str:
     return f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
 
 
+@dataclass(frozen=True, slots=True)
+class Representation:
+    """A content as it is sent."""
+
+    body: bytes
+    tag: str
+
+
+def represent(body: bytes) -> Representation:
+    """The content with its tag. A thread may do it: it touches nothing of the request."""
+    return Representation(body, etag(body))
+
+
 def cached(request: Request, content: Any, cache_control: str) -> Response:
     """200 with the content as JSON and its tag, or 304 when the caller has just that."""
-    body = to_json(content)
-    tag = etag(body)
+    return answer_cached(request, represent(to_json(content)), cache_control)
+
+
+def answer_cached(
+    request: Request, content: Representation, cache_control: str, media_type: str = "application/json"
+) -> Response:
+    """The same, of a content whose representation is made already."""
     # Whoever is logged in may be about to change it, and must not be shown what a cache remembers.
     as_said = "Authorization" not in request.headers or cache_control == REPORT
-    headers = {"ETag": tag, "Cache-Control": cache_control if as_said else PRIVATE, "Vary": "Authorization"}
-    if _names(request.headers.get("If-None-Match", ""), tag):
+    headers = {
+        "ETag": content.tag,
+        "Cache-Control": cache_control if as_said else PRIVATE,
+        "Vary": "Authorization",
+    }
+    if _names(request.headers.get("If-None-Match", ""), content.tag):
         return Response(status_code=304, headers=headers)
-    return Response(body, 200, headers, "application/json")
+    return Response(content.body, 200, headers, media_type)
 
 
 class Expected:

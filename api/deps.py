@@ -15,6 +15,7 @@ from api.engine.gateway import EngineGateway
 from api.engine.starter import Starter
 from api.limits import Limiter
 from api.origins.known import Origins
+from runtime.metrics import Exposition
 from runtime.settings import Settings
 from runtime.storage import Storages
 
@@ -34,6 +35,7 @@ class Parts:
     limiter: Limiter
     origins: Origins
     storages: Storages
+    metrics: Exposition
 
     @staticmethod
     def now() -> datetime:

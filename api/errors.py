@@ -126,6 +126,7 @@ FRAMEWORK_PROBLEMS: dict[int, tuple[str, str]] = {
     413: ("payload_too_large", "The request's body is too large."),
     414: ("uri_too_long", "The request's URL is too long."),
     _UNSUPPORTED: ("unsupported_media_type", "Send the body as `Content-Type: application/json`."),
+    422: (InvalidRequestError.code, InvalidRequestError.title),
     431: ("headers_too_large", "The request's header fields are too large."),
 }
 """What is refused before a route sees it: status, code and title."""

@@ -1,5 +1,7 @@
-"""HTTP/1.1 as uvicorn speaks it, with an end to how long and how large the head of a request may be.
+"""HTTP/1.1 as uvicorn speaks it, with bounds on everything of a request that is not its body.
 
+The head of a request has a size and a time. Trailer fields and chunk framing are dropped and counted. A request
+that is answered before it has arrived is read a little further, and then the connection closes.
 What is no HTTP at all never reaches the application; it is answered here in the shape of all other errors.
 """
 
@@ -15,6 +17,11 @@ from api.middleware.headers import FIXED
 
 _MOST_HEAD_BYTES: Final = 64 * 1024
 """More than the application takes, so that it says what is too long wherever that can be told."""
+_MOST_FRAMING_BYTES: Final = 64 * 1024
+"""Of chunk sizes, chunk extensions and trailer fields, beyond what chunks of a single byte need."""
+_FRAMING_BYTES_OF_A_BYTE: Final = 8
+_MOST_DRAINED_BYTES: Final = 32 * 1024 * 1024
+"""Twice the largest body of any route: many clients look for the answer only when they have sent all of theirs."""
 _BAD_REQUEST, _TIMEOUT, _TOO_LARGE = 400, 408, 431
 
 
@@ -23,10 +30,18 @@ class Protocol(HttpToolsProtocol):
 
     head_seconds: ClassVar = 10.0
     """How long the head of a request may take to arrive."""
+    drain_seconds: ClassVar = 5.0
+    """How long the rest of a request is read after its answer."""
 
     _head_bytes = 0
     _is_in_head = False
+    _is_in_body = False
+    """The head of a request is complete, and its body is not."""
+    _body_bytes = 0
+    _framing_bytes = 0
+    _drained_bytes = 0
     _head_deadline: asyncio.TimerHandle | None = None
+    _drain_deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Give the first request its time."""
@@ -36,27 +51,100 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._unwatch_head()
+        self._end_drain()
 
     def data_received(self, data: bytes) -> None:
-        """Take the next bytes; a head that grows without end is refused."""
+        """Take the next bytes, as long as they stay within the bounds."""
+        if self._drain_deadline is not None and not self._may_drain(len(data)):
+            return
+        was_in_body, body_bytes = self._is_in_body, self._body_bytes
         super().data_received(data)
+        if was_in_body and self._is_in_body:
+            self._count_framing(len(data) - (self._body_bytes - body_bytes))
         self._head_bytes = self._head_bytes + len(data) if self._is_in_head else 0
         if self._head_bytes > _MOST_HEAD_BYTES and not self.transport.is_closing():
             self._refuse(_TOO_LARGE)
+        if self._is_idle() and self._head_deadline is None:
+            self._watch_head()  # an empty line before a request, which has ended the time of an idle connection
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._is_in_head = True
         self._watch_head()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field of the head. A trailer field must never be taken for one (RFC 9110, section 6.5.1)."""
+        if self._is_in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
-        self._is_in_head = False
+        self._is_in_head, self._is_in_body = False, True
+        self._body_bytes = self._framing_bytes = 0
         self._unwatch_head()
         super().on_headers_complete()
+        if self.parser.should_upgrade():
+            self.cycle.keep_alive = False  # the parser reads no further: what follows is in the other protocol
+
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._is_in_body = False
+        super().on_message_complete()
+        if self._drain_deadline is not None:
+            self._end_drain()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def on_response_complete(self) -> None:
+        """Let the connection go on, or read a little of what the answered request still sends."""
+        super().on_response_complete()
+        if self._is_in_body and self.cycle.response_complete and not self.transport.is_closing():
+            self._drained_bytes = 0
+            self._drain_deadline = self.loop.call_later(self.drain_seconds, self.transport.close)
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP."""
         self._refuse(_BAD_REQUEST)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Read nothing in a protocol that we do not speak, and let nobody fill the log with it."""
+        self.flow.pause_reading()
+
+    def _is_idle(self) -> bool:
+        """Nothing of a request is here, and nothing is being answered."""
+        is_answering = self.cycle is not None and not self.cycle.response_complete
+        is_over = self.transport.is_closing() or self.timeout_keep_alive_task is not None
+        return not (self._is_in_head or self._is_in_body or is_answering or is_over)
+
+    def _count_framing(self, count: int) -> None:
+        self._framing_bytes += count
+        if self._framing_bytes > _MOST_FRAMING_BYTES + _FRAMING_BYTES_OF_A_BYTE * self._body_bytes:
+            self._refuse(_TOO_LARGE)
+
+    # --- after the answer ---------------------------------------------------------------------------------
+
+    def _may_drain(self, count: int) -> bool:
+        """Whether so many more bytes are read; if not, none are, and the client sees the end of the answer.
+
+        Closing at once would reset the connection, and the client might lose the answer (RFC 9112, section 9.6).
+        """
+        self._drained_bytes += count
+        if self._drained_bytes <= _MOST_DRAINED_BYTES:
+            return True
+        self.flow.pause_reading()
+        if not self.transport.is_closing():
+            self.transport.write_eof()
+        return False
+
+    def _end_drain(self) -> None:
+        if self._drain_deadline is not None:
+            self._drain_deadline.cancel()
+            self._drain_deadline = None
+
+    # --- the head -----------------------------------------------------------------------------------------
 
     def _watch_head(self) -> None:
         self._unwatch_head()
@@ -76,8 +164,8 @@ class Protocol(HttpToolsProtocol):
     def _refuse(self, status: int) -> None:
         """Answer, and close: where the next request would begin cannot be told."""
         self._unwatch_head()
-        if self.cycle is not None and not self.cycle.response_complete:
-            self.transport.close()  # the answer to the request before is still being written
+        if self._is_in_body or (self.cycle is not None and not self.cycle.response_complete):
+            self.transport.close()  # its answer, or the one to the request before, is written or being written
             return
         code, title = FRAMEWORK_PROBLEMS[status]
         request_id = new_request_id()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dev.errors import DevError
 from dev.settings import DevSettings
+from runtime.privacy import keep_files_private
 
 if TYPE_CHECKING:
     from dev.demo import Links
@@ -29,6 +30,7 @@ environment:
 def main() -> int:
     """Run the command; 0 when it went well, 1 with one line on stderr when not."""
     options = _parser().parse_args()
+    keep_files_private()
     try:
         return _run(options, DevSettings.from_environment())
     except DevError as error:

@@ -28,17 +28,36 @@ class Account:
     uid: int
     gid: int
 
-    def give(self, path: Path) -> None:
-        """Hand `path` over and let the account pass through every folder above it."""
-        os.chown(path, self.uid, self.gid)
-        self.let_through(path)
+    def give(self, path: Path, *, home: Path) -> None:
+        """Hand `path` over. `home`, the stack's own folder, lets the account pass; no other folder changes.
 
-    def let_through(self, path: Path) -> None:
-        """Let others pass (o+x) through the folders above `path`, and nothing more."""
-        for folder in path.absolute().parents:
-            mode = folder.stat().st_mode
-            if not mode & stat.S_IXOTH:
-                folder.chmod(mode | stat.S_IXOTH)
+        Raises:
+            DevError: the account cannot get there.
+        """
+        os.chown(path, self.uid, self.gid)
+        if home in path.parents and not self._may_pass(home):
+            os.chown(home, -1, self.gid)
+            home.chmod(stat.S_IMODE(home.stat().st_mode) | stat.S_IXGRP)
+        self.require_way(path)
+
+    def require_way(self, path: Path) -> None:
+        """Check that the account can pass through every folder above `path`.
+
+        Raises:
+            DevError: names the first that it cannot pass.
+        """
+        for folder in reversed([*path.resolve().parents, *path.absolute().parents]):
+            if not self._may_pass(folder):
+                raise DevError(
+                    f"PostgreSQL does not run as root, and its account {self.name} may not pass through {folder}: "
+                    "run as another user, or have Holdfast and HOLDFAST_HOME where everybody may pass"
+                )
+
+    def _may_pass(self, folder: Path) -> bool:
+        found = folder.stat()
+        if found.st_uid == self.uid:
+            return bool(found.st_mode & stat.S_IXUSR)
+        return bool(found.st_mode & (stat.S_IXGRP if found.st_gid == self.gid else stat.S_IXOTH))
 
 
 def run_as(account: Account | None) -> PopenOptions:

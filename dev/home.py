@@ -11,6 +11,7 @@ from dev.errors import DevError
 from dev.run_state import RunState
 
 _OURS = ("postgres", "postgres.new", "socket", "logs", "keys", "mail", "run.json", "schema")
+_PRIVATE = 0o700
 
 
 class Home:
@@ -31,7 +32,9 @@ class Home:
             DevError: it cannot be made or written to.
         """
         try:
-            self.logs.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+            self.logs.mkdir(mode=_PRIVATE, exist_ok=True)
+            self.logs.chmod(_PRIVATE)  # an older version made it for all to read
             (self.path / "lock").touch()
         except OSError as error:
             raise DevError(

@@ -45,8 +45,8 @@ class DataFolder:
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True, mode=0o700)
         if self.account:
-            self.account.give(unfinished)
-            self.account.let_through(binary("initdb"))
+            self.account.require_way(binary("initdb"))
+            self.account.give(unfinished, home=self.path.parent)
         await self._initdb(unfinished)
         unfinished.rename(self.path)
 

@@ -24,7 +24,7 @@ def socket_folder(home: Path, account: Account | None) -> Path:
     """
     for folder in (home.absolute() / "socket", _temporary(home.absolute())):
         if _fits(folder):
-            return _private(folder, account)
+            return _private(folder, home.absolute(), account)
     raise DevError(f"{home} is too long a path for a socket: set HOLDFAST_HOME to a shorter one")
 
 
@@ -37,7 +37,7 @@ def _fits(folder: Path) -> bool:
     return len(os.fsencode(folder / f".s.PGSQL.{PORT}")) <= _MAX_BYTES
 
 
-def _private(folder: Path, account: Account | None) -> Path:
+def _private(folder: Path, home: Path, account: Account | None) -> Path:
     folder.mkdir(parents=True, mode=0o700, exist_ok=True)
     found = folder.lstat()
     owners = {os.geteuid(), account.uid if account else os.geteuid()}
@@ -45,5 +45,5 @@ def _private(folder: Path, account: Account | None) -> Path:
         raise DevError(f"{folder} belongs to somebody else: remove it, or set TMPDIR to a folder of your own")
     folder.chmod(0o700)
     if account:
-        account.give(folder)
+        account.give(folder, home=home)
     return folder

@@ -130,10 +130,14 @@ class Calendar:
         """
         return find_slots([provider.agenda for provider in self._serving], self._demand, self.search.window)
 
-    def most_offers(self) -> int:
-        """How many starts of how many providers the slot list can name at most."""
+    def most_slots(self) -> int:
+        """How many starts the slot list can name at most."""
         first, last = self.search.window
-        return len(self.providers) * (last - first) // (self.search.terms.slot_step_minutes * _MINUTE)
+        return (last - first) // (self.search.terms.slot_step_minutes * _MINUTE)
+
+    def most_offers(self) -> int:
+        """How many providers the slot list can name at most, over all of its starts."""
+        return len(self.providers) * self.most_slots()
 
     def bookable_at(self, starts_at: datetime) -> list[Candidate]:
         """Who may be booked for this appointment: those whom the slot list names.

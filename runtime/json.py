@@ -1,8 +1,19 @@
 """JSON as Holdfast writes it: times in UTC with a Z, and ids from whichever UUID class the driver made."""
 
-from typing import Any
+import json
+from typing import Any, Final, NoReturn
 
 import orjson
+
+_MOST_DEPTH: Final = 64
+
+
+class UnfitJsonError(ValueError):
+    """Readers may differ on what it says, or cannot read it. The message holds nothing of it."""
+
+
+class NotJsonError(UnfitJsonError):
+    """It is no JSON; the message says where."""
 
 
 def to_json(value: Any) -> bytes:
@@ -17,5 +28,51 @@ def to_json_text(value: Any) -> str:
 
 
 def from_json(text: str | bytes) -> Any:
-    """The value that JSON stands for."""
+    """The value that JSON of our own stands for."""
     return orjson.loads(text)
+
+
+def from_strangers(body: bytes) -> Any:
+    """The value that somebody else's JSON stands for, if there is one reading of it (RFC 8259, section 4).
+
+    Raises:
+        NotJsonError: it is no JSON.
+        UnfitJsonError: it has a member twice or `NaN`, or is nested deeper than 64.
+    """
+    try:
+        value = json.loads(body, object_pairs_hook=_members, parse_constant=_refuse_constant)
+    except UnfitJsonError:
+        raise
+    except json.JSONDecodeError as error:
+        raise NotJsonError(f"not JSON, at line {error.lineno}, column {error.colno}") from None
+    except UnicodeDecodeError:
+        raise UnfitJsonError("not UTF-8") from None
+    except RecursionError:
+        raise UnfitJsonError(f"nested deeper than {_MOST_DEPTH}") from None
+    except ValueError:
+        raise UnfitJsonError("a number is too long") from None
+    if body.count(b"[") + body.count(b"{") > _MOST_DEPTH:
+        _require_shallow(value)
+    return value
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise UnfitJsonError("an object has a member twice")
+    return members
+
+
+def _refuse_constant(_: str) -> NoReturn:
+    raise UnfitJsonError("a number is NaN or infinite")
+
+
+def _require_shallow(value: Any) -> None:
+    """Level by level: what is nested deeply must not be walked by calls within calls."""
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > _MOST_DEPTH:
+            raise UnfitJsonError(f"nested deeper than {_MOST_DEPTH}")
+        inner = (child for parent in level for child in (parent.values() if isinstance(parent, dict) else parent))
+        level = [child for child in inner if isinstance(child, dict | list)]

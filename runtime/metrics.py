@@ -1,6 +1,10 @@
 """Prometheus metrics of all processes, in one place so that their names agree."""
 
-from prometheus_client import Counter, Gauge, Histogram
+import asyncio
+import time
+from typing import Final
+
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
 
 REQUEST_SECONDS = Histogram(
     "holdfast_request_seconds",
@@ -49,3 +53,29 @@ FINDINGS = Counter(
     "Differences between vendors and bookings, by what became of them.",
     ("vendor", "state"),
 )
+
+METRICS_TYPE: Final = CONTENT_TYPE_LATEST
+_FRESH_SECONDS: Final = 1.0
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def method_label(method: str) -> str:
+    """The method, or `other`: callers may invent methods, and each label makes a set of series of its own."""
+    return method if method in _METHODS else "other"
+
+
+class Exposition:
+    """The metrics of this process as Prometheus reads them, made in a thread and once a second at most."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._text = b""
+        self._fresh_until = 0.0
+
+    async def text(self) -> bytes:
+        """What the metrics are, or were a second ago."""
+        async with self._lock:
+            if time.monotonic() >= self._fresh_until:
+                self._text = await asyncio.to_thread(generate_latest)
+                self._fresh_until = time.monotonic() + _FRESH_SECONDS
+            return self._text

@@ -39,6 +39,9 @@ class Settings(BaseSettings):
 
     api_host: str = "127.0.0.1"
     api_port: int = 8000
+    api_metrics_port: int = Field(default=0, ge=0, le=65535)
+    """Port of /metrics alone, for Prometheus and not for the public; 0: /metrics is on the API's own port."""
+    api_metrics_host: str = "127.0.0.1"
 
     jwt_key_file: str = ""
     """PEM files of Ed25519 keys, comma-separated: the first, a private one, signs tokens; all of them verify."""

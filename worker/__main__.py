@@ -5,6 +5,7 @@ import gc
 import sys
 
 from runtime import logging
+from runtime.privacy import keep_files_private
 from runtime.settings import settings
 
 
@@ -15,6 +16,7 @@ def main(argv: list[str] | None = None) -> int:
         description="Holdfast's Temporal worker. It is configured by HOLDFAST_* and TEMPORAL_* alone.",
     )
     parser.parse_args(argv)
+    keep_files_private()
     logging.configure(settings(), service="worker")
     # Loading makes what stays: looking through it for garbage, again and again, takes a tenth of the start.
     gc.disable()

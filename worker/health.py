@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 from fastapi import FastAPI, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from db.engine import ping
+from runtime.metrics import METRICS_TYPE, Exposition
 from runtime.settings import Settings
 
 _TIMEOUT_SECONDS = 2.0
@@ -27,6 +27,7 @@ class _Server(uvicorn.Server):
 
 def _app(client: Client, engine: AsyncEngine) -> FastAPI:
     app = FastAPI(title="Holdfast worker", docs_url=None, redoc_url=None, openapi_url=None)
+    exposition = Exposition()
 
     @app.get("/livez")
     async def livez() -> dict[str, str]:
@@ -45,7 +46,7 @@ def _app(client: Client, engine: AsyncEngine) -> FastAPI:
 
     @app.get("/metrics")
     async def metrics() -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        return Response(await exposition.text(), media_type=METRICS_TYPE)
 
     return app
 

@@ -6,12 +6,13 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from api.access import needs
 from api.deps import AppParts, Parts
 from db.engine import ping
 from domain.access import Permission
+from domain.errors import NotFoundError
+from runtime.metrics import METRICS_TYPE
 
 router = APIRouter(tags=["health"])
 
@@ -64,9 +65,11 @@ async def health(parts: AppParts, response: Response) -> dict[str, Any]:
 
 
 @router.get("/metrics", operation_id="metrics", dependencies=[needs(Permission.PROBE)], response_class=Response)
-async def metrics() -> Response:
+async def metrics(parts: AppParts) -> Response:
     """Prometheus metrics of this process."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    if parts.settings.api_metrics_port:
+        raise NotFoundError("The metrics have a port of their own.")
+    return Response(await parts.metrics.text(), media_type=METRICS_TYPE)
 
 
 async def _checks(parts: Parts) -> dict[str, str]:

@@ -3,11 +3,23 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Response
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.shapes import Text
+
+Name = Annotated[Text, Field(min_length=1, max_length=255)]
+"""Of what a vendor names: an id, a type, a key."""
+
+
+class Told(BaseModel):
+    """Base of what a vendor's calls hold: the members that we read, with their bounds; others are left alone."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +60,11 @@ class Hook(ABC):
 
     @abstractmethod
     def verify(self, received: Received, integration: Integration) -> bool:
-        """Whether the integration's vendor has signed it. Signatures are compared in constant time."""
+        """Whether the integration's vendor has signed it. Signatures are compared in constant time.
+
+        Raises:
+            TypeError, ValueError: what was sent cannot be a signature, so it is none.
+        """
 
     @abstractmethod
     def events(self, received: Received) -> Sequence[Event]:
@@ -57,7 +73,7 @@ class Hook(ABC):
         Two calls that tell of the same rows should name them in the same order: they are taken at the same time.
 
         Raises:
-            AttributeError, KeyError, TypeError, ValueError: it is none of the calls that the vendor documents.
+            ValueError: it is none of the calls that the vendor documents.
         """
 
     @abstractmethod

@@ -5,17 +5,28 @@ https://docs.pay.jp/v2/guide/developers/event-webhook
 
 import hmac
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.hooks.hook import Event, Hook, Integration, Received
-from api.hooks.payments import plan_sync
+from api.hooks.hook import Event, Hook, Integration, Name, Received, Told
+from api.hooks.payments import OfPayment, plan_sync
 from domain.effects import Vendor
-from runtime.json import from_json
+from runtime.json import from_strangers
 
 TOKEN: Final = "X-Payjp-Webhook-Token"  # noqa: S105 - the header's name
 _TELLING: Final = ("payment_flow.", "refund.", "payment_refund.")
+
+
+class _About(OfPayment):
+    id: Name | None = None
+    payment_flow_id: Name | None = None
+
+
+class _Call(Told):
+    id: Name
+    type: Name
+    data: dict[str, Any]
 
 
 class PayjpHook(Hook):
@@ -29,11 +40,11 @@ class PayjpHook(Hook):
 
     def events(self, received: Received) -> Sequence[Event]:
         """One, if it is about a payment."""
-        told = from_json(received.body)
-        is_ours = told["type"].startswith(_TELLING)
-        return [Event(id=told["id"], type=told["type"], data=told["data"])] if is_ours else []
+        told = _Call.model_validate(from_strangers(received.body))
+        is_ours = told.type.startswith(_TELLING)
+        return [Event(id=told.id, type=told.type, data=_About.model_validate(told.data))] if is_ours else []
 
     async def take(self, conn: AsyncConnection, integration: Integration, event: Event) -> None:
         """Have the payment compared with what PAY.JP has."""
-        ref = event.data.get("payment_flow_id") or event.data.get("id")
-        await plan_sync(conn, integration, Vendor.PAYJP, event, ref)
+        about: _About = event.data
+        await plan_sync(conn, integration, Vendor.PAYJP, event, about.payment_flow_id or about.id)

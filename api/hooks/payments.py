@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.hooks.hook import Event, Integration
+from api.hooks.hook import Event, Integration, Told
 from db.repositories import payment_syncs
 from db.repositories.payment_syncs import Called
 from domain.effects import Vendor
@@ -16,15 +16,26 @@ from domain.effects import Vendor
 _BOOKING: Final = "holdfast_booking"
 
 
+class OfPayment(Told):
+    """What a payment is known by, in what a gateway tells."""
+
+    metadata: dict[str, Any] | None = None
+
+    @property
+    def booking_id(self) -> UUID | None:
+        """The booking that we named when we made the payment."""
+        return _uuid((self.metadata or {}).get(_BOOKING))
+
+
 async def plan_sync(
-    conn: AsyncConnection, integration: Integration, vendor: Vendor, event: Event, ref: Any
+    conn: AsyncConnection, integration: Integration, vendor: Vendor, event: Event, ref: str | None
 ) -> None:
     """Have the payment that an event is about compared with the gateway's; nothing if it is none of ours."""
     called = Called(
         vendor=vendor,
         event_id=event.id,
-        booking_id=_uuid((event.data.get("metadata") or {}).get(_BOOKING)),
-        gateway_ref=ref if isinstance(ref, str) else None,
+        booking_id=event.data.booking_id,
+        gateway_ref=ref,
     )
     await payment_syncs.plan_sync(conn, integration.business_id, called)
 

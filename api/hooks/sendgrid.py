@@ -8,20 +8,22 @@ import binascii
 import time
 from collections.abc import Sequence
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
+from pydantic import Field, TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.hooks.consents import note_word
-from api.hooks.hook import Event, Hook, Integration, Received
+from api.hooks.hook import Event, Hook, Integration, Name, Received, Told
+from api.shapes import Text
 from db.repositories import inbound
 from db.repositories.inbound import Delivery
 from domain.customers import Purpose
-from runtime.json import from_json
+from runtime.json import from_strangers
 
 SIGNATURE: Final = "X-Twilio-Email-Event-Webhook-Signature"
 TIMESTAMP: Final = "X-Twilio-Email-Event-Webhook-Timestamp"
@@ -47,6 +49,17 @@ _REFUSALS: Final = MappingProxyType(
 """Who says so has had the e-mail before them."""
 
 
+class _Happened(Told):
+    event: Name
+    effect: Name
+    timestamp: int
+    sg_event_id: Name
+    sg_message_id: Annotated[Text, Field(max_length=1000)] = ""
+
+
+_CALL: Final[TypeAdapter[list[dict[str, Any]]]] = TypeAdapter(list[dict[str, Any]])
+
+
 class SendGridHook(Hook):
     """Events of e-mails that carry the key of their effect."""
 
@@ -65,10 +78,10 @@ class SendGridHook(Hook):
 
     def events(self, received: Received) -> Sequence[Event]:
         """Those of our own e-mails, by e-mail and then by time: so two calls never wait for each other."""
-        told = from_json(received.body)
-        ours = [one for one in told if isinstance(one.get("effect"), str) and one["event"] in _STATES | _REFUSALS]
-        ours.sort(key=lambda one: (one["effect"], one["timestamp"], one["sg_event_id"]))
-        return [Event(id=str(one["sg_event_id"])[:255], type=one["event"], data=one) for one in ours]
+        told = _CALL.validate_python(from_strangers(received.body))
+        ours = [_Happened.model_validate(one) for one in told if _is_ours(one)]
+        ours.sort(key=lambda one: (one.effect, one.timestamp, one.sg_event_id))
+        return [Event(id=one.sg_event_id, type=one.event, data=one) for one in ours]
 
     async def take(self, conn: AsyncConnection, integration: Integration, event: Event) -> None:
         """Move the message on; who unsubscribes or reports spam has refused e-mails."""
@@ -86,14 +99,18 @@ class SendGridHook(Hook):
             )
 
 
+def _is_ours(told: dict[str, Any]) -> bool:
+    return isinstance(told.get("effect"), str) and told.get("event") in (*_STATES, *_REFUSALS)
+
+
 def _delivery(event: Event) -> Delivery:
-    told: dict[str, Any] = event.data
+    told: _Happened = event.data
     state = (_STATES | _REFUSALS)[event.type]
     return Delivery(
         channel="email",
         state=state,
-        key=told["effect"].removeprefix(_MESSAGE),
+        key=told.effect.removeprefix(_MESSAGE),
         # `<X-Message-Id>.<where it was processed>`: the first part is what sending it was answered with
-        vendor_ref=str(told.get("sg_message_id", "")).partition(".")[0][:255] or None,
+        vendor_ref=told.sg_message_id.partition(".")[0][:255] or None,
         error=f"{_SOURCE}_{event.type}" if state in ("bounced", "failed") else None,
     )

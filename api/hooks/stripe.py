@@ -3,18 +3,33 @@
 https://docs.stripe.com/webhooks
 """
 
-import json
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.hooks.hook import Event, Hook, Integration, Received
-from api.hooks.payments import plan_sync
+from api.hooks.hook import Event, Hook, Integration, Name, Received, Told
+from api.hooks.payments import OfPayment, plan_sync
 from domain.effects import Vendor
+from runtime.json import from_strangers
 
 SIGNATURE: Final = "Stripe-Signature"
 _TELLING: Final = ("payment_intent.", "charge.", "refund.")
+
+
+class _About(OfPayment):
+    id: Name
+    payment_intent: Name | None = None
+
+
+class _Data(Told):
+    object: _About
+
+
+class _Call(Told):
+    id: Name
+    type: Name
+    data: dict[str, Any]
 
 
 class StripeHook(Hook):
@@ -37,12 +52,13 @@ class StripeHook(Hook):
 
     def events(self, received: Received) -> Sequence[Event]:
         """One, if it is about a payment."""
-        told = json.loads(received.body)
-        is_ours = told["type"].startswith(_TELLING)
-        return [Event(id=told["id"], type=told["type"], data=told["data"]["object"])] if is_ours else []
+        told = _Call.model_validate(from_strangers(received.body))
+        if not told.type.startswith(_TELLING):
+            return []
+        return [Event(id=told.id, type=told.type, data=_Data.model_validate(told.data).object)]
 
     async def take(self, conn: AsyncConnection, integration: Integration, event: Event) -> None:
         """Have the payment compared with what Stripe has."""
-        about = event.data
-        ref = about["id"] if event.type.startswith("payment_intent.") else about.get("payment_intent")
+        about: _About = event.data
+        ref = about.id if event.type.startswith("payment_intent.") else about.payment_intent
         await plan_sync(conn, integration, Vendor.STRIPE, event, ref)

@@ -6,16 +6,18 @@ https://www.twilio.com/docs/messaging/guides/webhook-request
 
 from collections.abc import Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Annotated, Final
 from urllib.parse import parse_qsl
 
 from fastapi import Response
+from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.datastructures import ImmutableMultiDict
 from twilio.request_validator import RequestValidator
 
 from api.hooks.consents import note_word
-from api.hooks.hook import Event, Hook, Integration, Received
+from api.hooks.hook import Event, Hook, Integration, Name, Received, Told
+from api.shapes import Text
 from db.repositories import inbound
 from db.repositories.inbound import Delivery
 from domain.customers import Purpose
@@ -34,6 +36,19 @@ _STOP: Final = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QU
 _START: Final = frozenset({"START", "YES", "UNSTOP"})
 
 
+class _Call(Told):
+    sid: Annotated[Text, Field(alias="MessageSid", min_length=1, max_length=200)]
+    status: Annotated[Name | None, Field(alias="MessageStatus")] = None
+    code: Annotated[Text, Field(alias="ErrorCode", max_length=255)] = ""
+    effect: Annotated[Text, Field(max_length=255)] = ""
+
+
+class _Text(Told):
+    sender: Annotated[Name, Field(alias="From")]
+    body: Annotated[str, Field(alias="Body")]
+    opt_out: Annotated[str, Field(alias="OptOutType")] = ""
+
+
 class TwilioHook(Hook):
     """Status callbacks, whose URL names the effect, and texts that come in at the business's number."""
 
@@ -50,16 +65,15 @@ class TwilioHook(Hook):
 
     def events(self, received: Received) -> Sequence[Event]:
         """One: a new status, or a word that stops or starts texts. Other texts are none of our business."""
-        form = dict(_form(received.body))
-        sid = form["MessageSid"]
-        status = form.get("MessageStatus")
+        told = _Call.model_validate(dict(_form(received.body)) | {"effect": received.query.get("effect", "")})
+        sid, status = told.sid, told.status
         if status is not None:
-            form["effect"] = received.query.get("effect", "")
-            return [Event(id=f"{sid}/{status}", type=f"message.{status}", data=form)] if status in _STATES else []
-        word = form.get("OptOutType") or form["Body"].strip().upper()
+            return [Event(id=f"{sid}/{status}", type=f"message.{status}", data=told)] if status in _STATES else []
+        text = _Text.model_validate(dict(_form(received.body)))
+        word = text.opt_out or text.body.strip().upper()
         if word not in _STOP | _START:
             return []
-        return [Event(id=f"{sid}/received", type="stop" if word in _STOP else "start", data=form)]
+        return [Event(id=f"{sid}/received", type="stop" if word in _STOP else "start", data=text)]
 
     async def take(self, conn: AsyncConnection, integration: Integration, event: Event) -> None:
         """Move the message on; or keep what everybody with this number has said to this business."""
@@ -67,7 +81,7 @@ class TwilioHook(Hook):
             await inbound.move_message(conn, integration.business_id, _delivery(event.data))
             return
         granted = event.type == "start"
-        for customer_id in await inbound.lock_customers_at(conn, integration.business_id, event.data["From"]):
+        for customer_id in await inbound.lock_customers_at(conn, integration.business_id, event.data.sender):
             await note_word(
                 conn,
                 integration.business_id,
@@ -88,13 +102,13 @@ def _form(body: bytes) -> list[tuple[str, str]]:
     return parse_qsl(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
 
 
-def _delivery(form: dict[str, str]) -> Delivery:
-    state = _STATES[form["MessageStatus"]]
-    code = form.get("ErrorCode")
+def _delivery(told: _Call) -> Delivery:
+    assert told.status is not None
+    state = _STATES[told.status]
     return Delivery(
         channel="sms",
         state=state,
-        key=form["effect"].removeprefix(_MESSAGE) or None,
-        vendor_ref=form["MessageSid"][:255],
-        error=f"{_SOURCE}_{code[:20]}" if code and state == "failed" else None,
+        key=told.effect.removeprefix(_MESSAGE) or None,
+        vendor_ref=told.sid,
+        error=f"{_SOURCE}_{told.code[:20]}" if told.code and state == "failed" else None,
     )

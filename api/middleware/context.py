@@ -11,10 +11,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import answer_http, answer_unexpected
 from api.exchange import Exchange, new_request_id
-from api.middleware.bodies import bounded, oversize
+from api.middleware.bodies import bounded, refusal_of
 from api.middleware.headers import dress
 from api.middleware.proxies import address_of
-from runtime.metrics import REQUEST_SECONDS
+from runtime.metrics import REQUEST_SECONDS, method_label
 from runtime.tracing import begin_span
 
 _log = structlog.get_logger()
@@ -48,7 +48,7 @@ class RequestContext:
 
     async def _answer(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
-            if refusal := oversize(scope):
+            if refusal := refusal_of(scope):
                 raise refusal
             await self._app(scope, bounded(scope, receive), answer.send)
         except Exception as error:
@@ -95,5 +95,5 @@ def _sent(scope: Scope, wanted: bytes) -> list[bytes]:
 
 def _observe(scope: Scope, method: str, status: int | None, seconds: float) -> None:
     route = getattr(scope.get("route"), "path", "unmatched")
-    REQUEST_SECONDS.labels(method, route, str(status or 499)).observe(seconds)
+    REQUEST_SECONDS.labels(method_label(method), route, str(status or 499)).observe(seconds)
     _log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 1))

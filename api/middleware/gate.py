@@ -20,9 +20,11 @@ from domain.errors import RateLimitedError, UnauthenticatedError
 
 _OPEN_PATHS: Final = frozenset({"/livez", "/readyz", "/health", "/metrics", "/docs", "/openapi.json"})
 """Nobody is asked who they are, or how often they come."""
+_PAGE_FILES: Final = "/docs/"
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _WITHOUT_EFFECT = frozenset({"GET", "HEAD"})
 _ERRORS_FROM = 400
+_MOST_SHARE: Final = 4
 
 Counting = asyncio.Future[Standing | None]
 
@@ -37,7 +39,7 @@ class Gate:
         """Let one HTTP request in; anything else passes."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        if scope["path"] in _OPEN_PATHS:
+        if scope["path"] in _OPEN_PATHS or scope["path"].startswith(_PAGE_FILES):
             return await self._app(scope, receive, send)
         parts: Parts = scope["app"].state.parts
         exchange: Exchange = scope["state"]["exchange"]
@@ -51,6 +53,7 @@ class Gate:
             return None
         if scope["method"] not in _WITHOUT_EFFECT and not await toll.is_paid():
             return None
+        scope["state"]["charge"] = toll.charge
         return await toll.through(self._app(scope, receive, _audited(parts, scope, toll.send)))
 
 
@@ -64,6 +67,7 @@ class _Toll:
         self._send = send
         self._exchange: Exchange = scope["state"]["exchange"]
         self._counting: Counting | None = None
+        self._counted: tuple[Policy, str] | None = None
         self._is_refused = False
 
     async def begin(self, credential: Credential | None, policy: Policy) -> bool:
@@ -76,6 +80,7 @@ class _Toll:
         if known is not None:
             await self._refuse(known)
             return False
+        self._counted = policy, subject
         self._counting = self._limiter.count(policy, subject)
         await _identify(credential, self._exchange)
         return True
@@ -106,6 +111,22 @@ class _Toll:
             return False
         self._exchange.headers.update(standing.headers())
         return True
+
+    async def charge(self, requests: int) -> None:
+        """Count more requests for this one: a quarter of the quota at most, so that it can be asked at all.
+
+        Raises:
+            RateLimitedError: they are not all within the quota.
+        """
+        assert self._counted is not None
+        policy, subject = self._counted
+        requests = min(requests, policy.quota // _MOST_SHARE)
+        countings = [self._limiter.count(policy, subject) for _ in range(requests)]
+        for counting in filter(None, (self._counting, *countings)):
+            self._counting = counting  # by which the answer is sent, or replaced by a 429
+            standing = await counting
+            if standing is not None and not standing.is_admitted:
+                raise RateLimitedError(retry_after=standing.seconds)
 
     async def send(self, message: Message) -> None:
         """Hold the beginning of the answer until the count is known."""

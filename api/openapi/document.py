@@ -42,7 +42,7 @@ _NEEDS_KEY: Final = frozenset({"createBooking"})
 
 
 def describe(app: FastAPI) -> None:
-    """Let the application answer `/openapi.json` with the document, made once."""
+    """Let the application have this document, made once."""
 
     def document() -> Json:
         if app.openapi_schema is None:

@@ -106,6 +106,7 @@ PARTICULAR: Final[Mapping[str, tuple[type[HoldfastError], ...]]] = {
     "listServices": (ForbiddenError,),
     "createExport": (TooManyFilesError, StorageUnavailableError),
     "getExport": (StorageUnavailableError,),
+    "metrics": (NotFoundError,),
     "addAttachment": (TooManyFilesError, StorageUnavailableError),
     "getAttachment": (StorageUnavailableError,),
     "deleteAttachment": (ForbiddenError,),

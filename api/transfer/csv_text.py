@@ -23,6 +23,8 @@ _MOST_COLUMNS: Final = 100
 _LONGEST_HEAD: Final = 10_000
 _SIGNS: Final[dict[Separator, str]] = {Separator.COMMA: ",", Separator.SEMICOLON: ";", Separator.TAB: "\t"}
 _WHOLE: Final = re.compile(r"[+-]?\d{1,20}")
+_MOST_ROW_CHARS: Final = 64 * 1024
+"""Of one row, its line ends included; the longest that can be stored have a tenth of it."""
 
 
 def written(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], *, head: bool) -> str:
@@ -47,6 +49,7 @@ class Sheet:
         self._problems = problems
         self.separator = Separator.COMMA
         """What was found to stand between the cells."""
+        self._line = self._row_chars = 0
         self._lines = self._read(body)
         self._names = _names(next(self._lines, []))
         self._fields = fields_of(section)
@@ -62,7 +65,7 @@ class Sheet:
         """Whether the rows can be read: no column is missing. What else is wrong with the head is noted."""
         known = COLUMNS[self._section]
         if len(self._names) > _MOST_COLUMNS:
-            self._add(f"there are {len(self._names)} columns; known are: {', '.join(known)}")
+            self._add(f"there are more than {_MOST_COLUMNS} columns; known are: {', '.join(known)}")
             return False
         for place, name in enumerate(self._names, start=1):
             if name not in known:  # not named: without a head it is the first row, and may be somebody's
@@ -97,11 +100,21 @@ class Sheet:
             self._add(f"not UTF-8, from byte {error.start} on")
             return
         self.separator = _separator(text, COLUMNS[self._section])
-        lines = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=_SIGNS[self.separator])
+        lines = csv.reader(self._bounded(text), strict=True, delimiter=_SIGNS[self.separator])
         try:
-            yield from lines
+            for line in lines:
+                self._row_chars = 0
+                yield line[: _MOST_COLUMNS + 1]  # the rest is too many: they must not be kept
         except csv.Error as error:
-            self._add(f"not CSV at line {lines.line_num}: {error}")
+            self._add(f"not CSV at line {self._line}: {error}")
+
+    def _bounded(self, text: str) -> Iterator[str]:
+        """The lines, until one row is too long: its cells, of which commas make millions, are never made."""
+        for self._line, line in enumerate(io.StringIO(text, newline=""), start=1):
+            self._row_chars += len(line)
+            if self._row_chars > _MOST_ROW_CHARS:
+                raise csv.Error(f"a row may have {_MOST_ROW_CHARS} characters at most")
+            yield line
 
     def _add(self, message: str, row: int = 0) -> None:
         self._problems.add(self._section, row, message)

@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
 
-import orjson
-
 from api.transfer.csv_text import Sheet
 from api.transfer.problems import Problems
 from api.transfer.shapes import VERSION, Section, Separator
 from domain.errors import ImportInvalidError
+from runtime.json import UnfitJsonError, from_strangers
 
 MOST_BYTES: Final = 16 * 1024 * 1024
 MOST_ROWS: Final = 20_000
@@ -84,9 +83,9 @@ def read_csv(body: bytes, section: Section, problems: Problems) -> Sent:
 
 def _document(body: bytes, problems: Problems) -> Members:
     try:
-        document = orjson.loads(body.removeprefix(_BOM))
-    except orjson.JSONDecodeError as error:
-        problems.add("", 0, f"not JSON, at line {error.lineno}, column {error.colno}")
+        document = from_strangers(body.removeprefix(_BOM))
+    except UnfitJsonError as error:
+        problems.add("", 0, str(error))
     else:
         if isinstance(document, dict):
             return document

@@ -12,6 +12,7 @@ from dev.ports import LOOPBACK
 from dev.vendors.app import Vendors
 from dev.vendors.mail_server import MailServer
 from dev.vendors.s3 import create_bucket, keys_in, s3_server
+from runtime.privacy import keep_files_private
 
 _GRACE_SECONDS = 2
 """For requests that hang when it is told to stop."""
@@ -19,6 +20,7 @@ _GRACE_SECONDS = 2
 
 def main(argv: list[str] | None = None) -> int:
     """Serve on loopback until told to stop."""
+    keep_files_private()
     options = _parser().parse_args(argv)
     asyncio.run(_serve(options))
     return 0

@@ -1,11 +1,13 @@
 import os
 import stat
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
 import pytest
 
+from dev.accounts import Account
 from dev.errors import DevError
 from dev.postgres import APP_ROLE, DATABASE, EmbeddedPostgres
 from dev.postgres_binaries import binary, major_version
@@ -19,6 +21,10 @@ async def postgres(shared_home: Path) -> AsyncIterator[EmbeddedPostgres]:
     await server.start()
     yield server
     await server.stop()
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
 
 
 async def _run(url: str, *statements: str) -> None:
@@ -60,7 +66,26 @@ async def test_a_home_that_is_older_than_the_application_s_role_gets_it(postgres
 
 async def test_it_listens_on_a_private_socket_only(postgres: EmbeddedPostgres, shared_home: Path) -> None:
     assert await _value(postgres.url, "SHOW listen_addresses") == ""
-    assert stat.S_IMODE((shared_home / "socket").stat().st_mode) == 0o700
+    assert mode(shared_home / "socket") == 0o700
+    assert mode(shared_home) & stat.S_IRWXO == 0
+
+
+async def test_no_folder_above_the_home_is_changed(home: Path) -> None:
+    """As root, the account that PostgreSQL runs under may not pass here; as anybody else it starts."""
+    server = None
+    with suppress(DevError):
+        server = EmbeddedPostgres(home / "inner")
+        await server.start()
+    if server is not None:
+        await server.stop()
+    assert mode(home) == 0o700
+
+
+def test_a_folder_that_the_account_may_not_pass_is_named(home: Path) -> None:
+    account = Account(name="somebody", uid=os.geteuid() + 1, gid=os.getegid() + 1)
+    with pytest.raises(DevError, match=f"somebody may not pass through {home}: run as another user"):
+        account.require_way(home / "postgres")
+    assert mode(home) == 0o700
 
 
 async def test_a_commit_survives_kill_and_stop(postgres: EmbeddedPostgres) -> None:

@@ -2,7 +2,9 @@
 
 import re
 import signal
+import stat
 from asyncio.subprocess import Process
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -27,6 +29,16 @@ def _running(home: Path) -> dict[str, psutil.Process]:
     state = Home(home).running()
     assert state
     return {process.name: psutil.Process(process.pid) for process in state.processes}
+
+
+def _for_others(home: Path) -> list[Path]:
+    """What lies in the home and others than its owner may open."""
+    found = []
+    for path in home.rglob("*"):
+        with suppress(FileNotFoundError):  # servers come and go with files of their own
+            if not path.is_socket() and path.lstat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                found.append(path)
+    return found
 
 
 async def test_a_stack_whose_supervisor_was_killed_comes_back_shows_the_demo_and_stops_clean(home: Path) -> None:
@@ -56,6 +68,7 @@ async def test_a_stack_whose_supervisor_was_killed_comes_back_shows_the_demo_and
     )
     for seen in ("Confirmed: Opener installation", "calendar file", "14925", "Canceled", "scheduling.booking"):
         assert seen in page
+    assert _for_others(home) == []
     second.send_signal(signal.SIGINT)
     await second.communicate()
 

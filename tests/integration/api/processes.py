@@ -49,6 +49,7 @@ def _variables(settings: Settings) -> dict[str, str]:
         "HOLDFAST_DATABASE_URL": settings.database_url,
         "HOLDFAST_JWT_KEY_FILE": str(settings.jwt_key_file),
         "HOLDFAST_MAIL_FOLDER": settings.mail_folder,
+        "HOLDFAST_STORAGE_FOLDER": settings.storage_folder,
         "HOLDFAST_SECRETS_KEY": secret,
         "HOLDFAST_RATE_LIMIT_PER_MINUTE": "0",
         "HOLDFAST_WORKER_GRACEFUL_SECONDS": "1",

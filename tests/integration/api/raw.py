@@ -41,3 +41,11 @@ async def send_raw(url: str, *pieces: bytes) -> RawAnswer:
         writer.close()
     first, *lines = head.split(b"\r\n")
     return RawAnswer(int(first.split(b" ")[1]), lines, body)
+
+
+async def read_answer(reader: asyncio.StreamReader) -> RawAnswer:
+    """The next answer on a connection that goes on; it must say how long it is."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    first, *lines = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
+    answer = RawAnswer(int(first.split(b" ")[1]), lines, b"")
+    return RawAnswer(answer.status, lines, await reader.readexactly(int(answer.headers["content-length"])))

@@ -57,7 +57,16 @@ async def test_the_document_asks_for_the_idempotency_key_where_it_is_needed(docu
     assert "Idempotency-Key" in {parameter["name"] for parameter in parameters}
 
 
-async def test_people_can_read_the_document_too(api: ApiClient) -> None:
+async def test_people_can_read_the_document_too_without_the_internet(api: ApiClient) -> None:
     answer = await api.get("/docs")
     assert answer.status_code == 200
     assert answer.headers["Content-Type"].startswith("text/html")
+    assert "//" not in answer.text
+    named = re.findall(r'(?:src|href)="([^"]+)"', answer.text)
+    assert [(path, (await api.get(path)).headers["Content-Type"].partition(";")[0]) for path in named] == [
+        ("/docs/favicon.png", "image/png"),
+        ("/docs/swagger-ui.css", "text/css"),
+        ("/docs/swagger-ui-bundle.js", "text/javascript"),
+        ("/docs/start.js", "text/javascript"),
+    ]
+    assert '"/openapi.json"' in (await api.get("/docs/start.js")).text

@@ -1,5 +1,7 @@
 """`GET /v1/businesses/{business}/slots`: how slots are asked for and told."""
 
+import asyncio
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -15,6 +17,7 @@ from db.models import Business, Provider, Service
 from runtime.settings import Settings
 from tests.api_client import ApiClient
 from tests.factories import add_provider, future
+from tests.integration.api.applications import running
 from tests.integration.api.planning import (
     NEW_YORK,
     ONE_DAY,
@@ -265,3 +268,60 @@ async def test_a_start_that_has_passed_is_not_offered(stage: Stage) -> None:
     first = datetime.fromisoformat(found[0]["starts_at"])
     assert timedelta() < first - now < timedelta(seconds=61)
     problem(await stage.as_("customer").book(stage.tenant, starts_at=future(-3)), 422, "invalid_request")
+
+
+BY_THE_MINUTE = {"slot_step_minutes": 1}
+
+
+async def test_a_list_that_may_be_too_long_is_refused_before_it_is_made(stage: Stage) -> None:
+    await stage.change(Service, **BY_THE_MINUTE)
+    day = a_day()
+    refused = await ask(stage, day, day + 62 * ONE_DAY)
+    assert refused.status_code == 422
+    assert "fewer days" in problem(refused, 422, "invalid_request")["detail"]
+    whole = await ask(stage, day, day + 20 * ONE_DAY)
+    assert len(ok(whole)["items"]) > 20_000
+    assert len(whole.content) < 6 * 1024 * 1024
+
+
+@pytest.fixture
+def frozen_heap() -> Iterator[None]:
+    """As the API's own process has it: else a full collection, of all that the tests hold, stops every thread."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("frozen_heap")
+async def test_a_long_list_leaves_the_loop_to_others(stage: Stage) -> None:
+    await stage.change(Service, **BY_THE_MINUTE)
+    day, loop = a_day(), asyncio.get_running_loop()
+    started = seen = loop.time()
+    longest = 0.0
+    long = asyncio.create_task(ask(stage, day, day + 20 * ONE_DAY))
+    while not long.done():
+        await asyncio.sleep(0.001)
+        longest, seen = max(longest, loop.time() - seen), loop.time()
+    ok(long.result())
+    assert longest < (seen - started) / 2
+
+
+async def test_a_long_list_costs_several_requests(stage: Stage, settings: Settings) -> None:
+    async with running(settings.model_copy(update={"rate_limit_per_minute": 30})) as client:
+        await stage.change(Service, **BY_THE_MINUTE)
+        day, path = a_day(), f"/v1/businesses/{stage.tenant.slug}/slots"
+        short = {"service_id": "repair", "from": str(day), "to": f"{day}T01:00:00-04:00"}
+        long = short | {"to": str(day + 20 * ONE_DAY)}
+        as_customer = client.as_(stage.tenant.principals["customer"])
+        assert left(await as_customer.get(path, **short)) == 29
+        assert left(await as_customer.get(path, **long)) == 29 - 1 - 7  # a quarter of the quota at most
+        answers = [await as_customer.get(path, **long) for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [200, 200, 429, 429]
+        problem(answers[2], 429, "rate_limited")
+        assert left(answers[2]) == 0
+
+
+def left(answer: httpx.Response) -> int:
+    """What `RateLimit` says is left."""
+    return int(answer.headers["RateLimit"].split(";")[1].removeprefix("r="))

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import tracemalloc
 from datetime import UTC, datetime
 from typing import Any
 
@@ -51,6 +52,35 @@ def test_whatever_is_written_is_read_again_and_is_no_formula(name: str) -> None:
     assert not any(FORMULA.match(part) for part in re.split("[;\t\r\n]", cells[0]))
     expected = {"email": None, "phone": None, "sms_opt_in": False} | ({"name": name} if name else {})
     assert read(content) == {1: expected}
+
+
+@pytest.mark.parametrize("unit", [",", "name", '"\n",', "\ufeff"])
+@pytest.mark.parametrize("before", ["", "name\n", "name\nAna\n"])
+def test_a_row_of_megabytes_is_refused_before_it_is_cells(before: str, unit: str) -> None:
+    body = (before + unit * (8_000_000 // len(unit.encode()))).encode()
+    tracemalloc.start()
+    with pytest.raises(ImportInvalidError) as refused:
+        read(body)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    [error] = refused.value.extra["errors"]
+    assert "a row may have 65536 characters at most" in error["message"] or "field larger" in error["message"]
+    assert peak < 12 * len(body)
+
+
+def test_rows_of_many_cells_are_not_kept_whole() -> None:
+    body = b"name\n" + (b"," * 60_000 + b"\n") * 100
+    tracemalloc.start()
+    with pytest.raises(ImportInvalidError):
+        read(body)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * len(body)
+
+
+def test_a_row_may_be_as_long_as_any_that_can_be_stored() -> None:
+    content = "name\nAna\n" + "x" * 60_000 + "\nBen\n"
+    assert [row["name"][:3] for row in read(content).values()] == ["Ana", "xxx", "Ben"]
 
 
 def test_lists_prices_and_what_is_empty_become_what_json_has() -> None:

@@ -1,0 +1,78 @@
+"""`/openapi.json` and `/docs`: the document as bytes that are made once, and a page that needs no internet."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+from typing import Final
+
+from fastapi import FastAPI, Request, Response
+
+from api.caching import Representation, answer_cached, represent
+from runtime.json import to_json
+
+_CACHE: Final = "public, no-cache"
+"""May be kept, must be asked about each time: another version of Holdfast has another document."""
+
+_PAGE: Final = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Holdfast API</title>
+<link rel="icon" type="image/png" href="/docs/favicon.png">
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/start.js"></script>
+</body>
+</html>
+"""
+# A file of its own, not a part of the page: the page's policy lets no script in it run.
+_START: Final = """SwaggerUIBundle({
+  url: "/openapi.json",
+  dom_id: "#swagger-ui",
+  layout: "BaseLayout",
+  deepLinking: true,
+  presets: [SwaggerUIBundle.presets.apis, SwaggerUIBundle.SwaggerUIStandalonePreset],
+});
+"""
+_ASSETS: Final = {
+    "favicon.png": "image/png",
+    "swagger-ui.css": "text/css",
+    "swagger-ui-bundle.js": "text/javascript",
+}
+"""Swagger UI's own files, as `fastapi-offline` brings them."""
+
+
+def add_pages(app: FastAPI) -> None:
+    """Let the application answer with its document and the page; these routes are not in the document."""
+    _add(app, "/openapi.json", "application/json", lambda: to_json(app.openapi()))
+    _add(app, "/docs", "text/html", _PAGE.encode)
+    _add(app, "/docs/start.js", "text/javascript", _START.encode)
+    for name, media_type in _ASSETS.items():
+        _add(app, f"/docs/{name}", media_type, _reader(name))
+
+
+def _add(app: FastAPI, path: str, media_type: str, make: Callable[[], bytes]) -> None:
+    app.add_route(path, _static(media_type, make), include_in_schema=False)
+
+
+def _reader(name: str) -> Callable[[], bytes]:
+    return lambda: files("fastapi_offline").joinpath("static", name).read_bytes()
+
+
+def _static(media_type: str, make: Callable[[], bytes]) -> Callable[[Request], Awaitable[Response]]:
+    """A route that answers everybody with the same bytes, made in a thread when somebody first asks."""
+    lock = asyncio.Lock()
+    made: Representation | None = None
+
+    async def answer(request: Request) -> Response:
+        nonlocal made
+        async with lock:
+            if made is None:
+                made = await asyncio.to_thread(lambda: represent(make()))
+        return answer_cached(request, made, _CACHE, media_type)
+
+    return answer
