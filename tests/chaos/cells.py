@@ -131,8 +131,12 @@ MATRIX: Final[tuple[Cell, ...]] = (
     _cell("pairs-stop-worker", _every(Freeze("worker", seconds=16), 2, 3, lasts=16), 16, setting=Setting.PAIRS),
     _cell(
         "pairs-slow-vendors",
-        (Scheduled(2, VendorsMisbehave("slow", seconds=26)), Scheduled(6, Freeze("worker", seconds=16))),
-        22,
+        # Longer than a heartbeat's time-out, shorter than a request's: both attempts go on.
+        (
+            Scheduled(2, VendorsMisbehave("slow", seconds=33)),
+            *_every(Freeze("worker", seconds=12), 2, 3, lasts=12),
+        ),
+        12,
         setting=Setting.PAIRS,
     ),
     _cell("pairs-kill-workers", _in_turn(_BOTH_WORKERS, 6, 4), setting=Setting.PAIRS),
