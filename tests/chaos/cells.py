@@ -82,7 +82,7 @@ def _cell(
     return Cell(name, faults, end + _QUIET_END, setting, webhooks=webhooks, reminders=reminders)
 
 
-def _kills(*targets: str, times: int = 6, pause: float = 5.0) -> Cell:
+def _kills(*targets: str, times: int = 5, pause: float = 6.5) -> Cell:
     return _cell(f"kill-{'+'.join(targets)}", _every(Kill(*targets), times, pause))
 
 
@@ -109,7 +109,7 @@ MATRIX: Final[tuple[Cell, ...]] = (
     _kills("api", "worker", times=4, pause=6),
     _kills("postgres", "temporal", times=4, pause=6),
     _cell("kill-everything", _every(Kill(*EVERYTHING), 4, 8)),
-    _cell("terminate-backends", _every(EndBackends(count=5), 20, 1)),
+    _cell("terminate-backends", _every(EndBackends(count=5), 30, 0.8)),
     _cell("kill-backend", _every(EndBackends(kill=True), 6, 5)),
     *(_stops(target, 6, 3) for target in (*EVERYTHING, "backend")),
     *(_stops(target, 30, 1) for target in (*EVERYTHING, "backend")),
@@ -129,6 +129,16 @@ MATRIX: Final[tuple[Cell, ...]] = (
     ),
     _cell("pairs-stop-api", _every(Freeze("api", seconds=12), 2, 3, lasts=12), 12, setting=Setting.PAIRS),
     _cell("pairs-stop-worker", _every(Freeze("worker", seconds=16), 2, 3, lasts=16), 16, setting=Setting.PAIRS),
+    _cell(
+        "pairs-slow-vendors",
+        # Longer than a heartbeat's time-out, shorter than a request's: both attempts go on.
+        (
+            Scheduled(2, VendorsMisbehave("slow", seconds=33)),
+            *_every(Freeze("worker", seconds=12), 2, 3, lasts=12),
+        ),
+        12,
+        setting=Setting.PAIRS,
+    ),
     _cell("pairs-kill-workers", _in_turn(_BOTH_WORKERS, 6, 4), setting=Setting.PAIRS),
     _cell("restart-postgres", _every(Restart("postgres"), 3, 7)),
     _cell("restart-everything", _every(Restart("postgres", "temporal", "api", "worker"), 1, 0), 15),
@@ -141,8 +151,8 @@ MATRIX: Final[tuple[Cell, ...]] = (
         6,
     ),
     _cell("full-disk", _every(FillDisk(seconds=4), 3, 5, lasts=4), 4, setting=Setting.SMALL_DISK),
-    _cell("clock-api", _every(Kill("worker"), 5, 4), setting=Setting.API_CLOCK),
-    _cell("clock-worker", _every(Kill("api"), 5, 4), setting=Setting.WORKER_CLOCK, webhooks=False),
+    _cell("clock-api", _every(Kill("worker"), 3, 8), setting=Setting.API_CLOCK),
+    _cell("clock-worker", _every(Kill("api"), 3, 8), setting=Setting.WORKER_CLOCK, webhooks=False),
 )
 
 SHORT: Final[tuple[Cell, ...]] = (

@@ -93,18 +93,24 @@ class History:
         self.path = path
         self.lines: list[Json] = []
         self._file = path.open("a", encoding="utf-8")
+        self._under_way = 0
+        self._healed_at = time.monotonic()
+
+    def calm_seconds(self) -> float:
+        """How long ago the last fault was healed, or the history began; 0 while one is under way."""
+        return 0.0 if self._under_way else time.monotonic() - self._healed_at
 
     def close(self) -> None:
         self._file.close()
 
     def write(self, type_: str, **members: Any) -> None:
         """Add a line with the moment in both clocks."""
-        line = {"type": type_, "at": datetime.now(UTC).isoformat(), "monotonic": time.monotonic()} | members
+        line: Json = {"type": type_, "at": datetime.now(UTC).isoformat(), "monotonic": time.monotonic()} | members
         self.lines.append(line)
+        self._under_way += {"fault": 1, "healed": -1}.get(type_, 0)
+        if type_ == "healed":
+            self._healed_at = line["monotonic"]
         self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
-
-    def flush(self) -> None:
-        self._file.flush()
 
 
 def read(path: Path) -> list[Json]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import traceback
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -17,6 +18,8 @@ from tests.chaos.sometimes import counted
 
 GAVE_UP = "supervisor"
 """The invariant that a stack keeps itself running."""
+BROKEN_OFF = "broken-off"
+"""The cell could not be judged."""
 
 
 class SharedStack:
@@ -44,12 +47,24 @@ async def run_matrix(cells: Sequence[Cell], seed: str, folder: Path, pace: Pace,
     try:
         for number, cell in enumerate(cells, 1):
             tell(f"[{number}/{len(cells)}] {cell.name}: {cell.seconds:.0f} s of load, {len(cell.faults)} faults")
-            await _run(cell, seed, report, shared, pace, tell)
+            await _run_safely(cell, seed, report, shared, pace, tell)
     finally:
         await shared.close()
         report.write()
     tell(f"\n{report.text()}\n\nrecords and stories: {folder}")
     return 1 if report.has_violations else 0
+
+
+async def _run_safely(cell: Cell, seed: str, report: Report, shared: SharedStack, pace: Pace, tell: Tell) -> None:
+    """A cell that the harness itself cannot bring to an end is said, and the next has a new stack."""
+    try:
+        await _run(cell, seed, report, shared, pace, tell)
+    except Exception as error:
+        report.violated[cell.name, BROKEN_OFF] += 1
+        report.notes.append(f"{cell.name}: {BROKEN_OFF}: {type(error).__name__}: {error}")
+        tell(f"    {report.notes[-1]}")
+        traceback.print_exception(error)
+        await shared.close()
 
 
 async def _run(cell: Cell, seed: str, report: Report, shared: SharedStack, pace: Pace, tell: Tell) -> None:

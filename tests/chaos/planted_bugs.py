@@ -1,9 +1,10 @@
 """Bugs that are planted one at a time: a harness that does not see them shows nothing.
 
-Each is a patch in `planted/`, whose head says what is broken and which cells should see it:
+Each is a patch in `planted/`. Its head says what is broken, and which cells should see it by which invariants:
 
     Bug: an idempotency key is forgotten
     Cells: kill-api calm
+    Seen by: one-create-per-key
 """
 
 import asyncio
@@ -32,6 +33,8 @@ class Bug:
     patch: Path
     what: str
     cells: tuple[str, ...]
+    seen_by: frozenset[str]
+    """Any of these invariants counts; another's violation says nothing about the bug."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,9 @@ def bugs() -> list[Bug]:
 
 
 def _bug(path: Path) -> Bug:
-    head = dict(line.split(": ", 1) for line in path.read_text(encoding="utf-8").splitlines()[:2])
-    return Bug(path.stem, path, head["Bug"], tuple(head["Cells"].split()))
+    head = dict(line.split(": ", 1) for line in path.read_text(encoding="utf-8").splitlines()[:3])
+    seen_by = frozenset(head["Seen by"].split())
+    return Bug(path.stem, path, head["Bug"], tuple(head["Cells"].split()), seen_by)
 
 
 def hunt(names: Sequence[str], *, seed: str) -> int:
@@ -79,6 +83,7 @@ def _row(catch: Catch) -> str:
 
 def _look_for(bug: Bug, seed: str) -> Catch:
     """Run the cells that should see it from a copy of the code, until one does."""
+    others: set[str] = set()
     folder = Path(tempfile.mkdtemp(prefix="hf-planted-"))
     try:
         tree = folder / "tree"
@@ -88,9 +93,12 @@ def _look_for(bug: Bug, seed: str) -> Catch:
             return Catch(bug, None, (), f"the patch does not apply: {applied}")
         for cell in bug.cells:
             invariants = asyncio.run(_violated(tree, cell, seed, folder / cell))
-            if invariants:
+            others.update(invariants)
+            if not bug.seen_by.isdisjoint(invariants):
                 return Catch(bug, cell, invariants)
-        return Catch(bug, None, (), f"in {', '.join(bug.cells)}")
+        return Catch(
+            bug, None, (), f"in {', '.join(bug.cells)}; other violations: {', '.join(sorted(others)) or 'none'}"
+        )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

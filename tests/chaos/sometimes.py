@@ -20,6 +20,7 @@ POINTS: Final = {
     "repeated command": "a command was found in the history, and not applied again",
     "booking taken over": "a workflow read from PostgreSQL a step that Temporal had lost",
     "connection discarded": "a database connection in an unknown state was closed instead of used again",
+    "lease lost": "an attempt at an effect lost its lease, and was given up",
     "resumed run": "a run took its state from PostgreSQL",
     "retried workflow task": "a workflow task was lost with its worker, or timed out",
     "re-sent effect": "an effect was attempted more than once",
@@ -36,6 +37,7 @@ POINTS: Final = {
 }
 _LOGGED: Final = {
     "booking taken over": b'"booking_taken_over"',
+    "lease lost": b'"effect_lease_lost"',
     "connection discarded": b'"database_connection_discarded"',
 }
 """Points that the processes' logs tell of."""
