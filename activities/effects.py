@@ -9,7 +9,7 @@ import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from time import monotonic
 from typing import Final
 
@@ -182,7 +182,7 @@ class EffectRunner:
         *,
         done: Done | None = None,
         error: str | None = None,
-        next_attempt_at: datetime | None = None,
+        wait: timedelta | None = None,
     ) -> str:
         done = done or Done()
         async with self._engine.begin() as conn:
@@ -194,7 +194,7 @@ class EffectRunner:
                 attempts=claimed.attempts,
                 error=error,
                 vendor_ref=done.vendor_ref,
-                next_attempt_at=next_attempt_at,
+                wait=wait,
             )
             if is_ours and done.write is not None:
                 await done.write(conn)
@@ -213,9 +213,7 @@ class EffectRunner:
             _log.warning("effect_failed", **told, error=error.code, attempt=claimed.tries)
             raise ApplicationError(error.code, type=error.code, non_retryable=True, category=_EXPECTED) from None
         wait = _spread(wait)
-        await self._end(
-            ref, claimed, EffectState.RETRYING, error=error.code, next_attempt_at=datetime.now(UTC) + wait
-        )
+        await self._end(ref, claimed, EffectState.RETRYING, error=error.code, wait=wait)
         raise _again(error.code, wait) from None
 
 

@@ -125,9 +125,10 @@ def is_outage(error: BaseException) -> bool:
 
 
 def _is_outage_state(error: BaseException | None) -> bool:
-    # 57P0x: shutting down or starting up; 08xxx: the connection broke; 53300: no connection slot left;
-    # 40xxx: rolled back for another's sake (a deadlock), and worth asking again.
-    return _sqlstate(error).startswith(("57P", "08", "53300", "40"))
+    # 57P0x: shutting down or starting up; 08xxx: the connection broke; 53xxx: no connection slot, no memory or no
+    # room on the disk left; 58xxx: the disk fails; 40xxx: rolled back for another's sake (a deadlock), and worth
+    # asking again; 25P03 and 57014: the server ended what took too long.
+    return _sqlstate(error).startswith(("57P", "08", "53", "58", "40", "25P03", "57014"))
 
 
 def _sqlstate(error: BaseException | None) -> str:

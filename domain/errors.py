@@ -48,6 +48,16 @@ class AppointmentBegunError(HoldfastError):
     title = "The appointment has begun: only the business can move it now."
 
 
+class RepeatedCommandError(HoldfastError):
+    """The command was applied before, and the booking has gone on since: the history has its answer.
+
+    Between the workflow and the API only; nobody is answered with it.
+    """
+
+    code = "command_repeated"
+    title = "This command was applied before."
+
+
 class SlotUnavailableError(HoldfastError):
     code = "slot_unavailable"
     title = "This time is not free. Choose another time or another provider."

@@ -108,6 +108,8 @@ class StepResult(BaseModel):
     """The state as stored (`RECORDED`, `STALE`, `REPEATED`)."""
     applied_command_ids: tuple[str, ...] = ()
     """`STALE`: the commands behind the steps by which the history is ahead."""
+    applied_versions: dict[str, int] = {}
+    """Of those commands, and of a `REPEATED` one: the version that its step left."""
 
 
 class CatchUp(BaseModel):

@@ -108,9 +108,8 @@ class Sweeper:
         Walks on from round to round: in a burst, when thousands wait for their turn, each is asked for once in
         a while instead of the oldest again and again.
         """
-        before = datetime.now(UTC) - self._grace
         async with autocommit(self._engine) as conn:
-            found = await upkeep.list_unstarted(conn, created_before=before, after=self._swept_to, limit=_BATCH)
+            found = await upkeep.list_unstarted(conn, grace=self._grace, after=self._swept_to, limit=_BATCH)
         if found:
             self._swept_to = found[-1].booking_id
         _raise_first(await self._start_all(found, alarm=None))
@@ -167,9 +166,9 @@ class Sweeper:
 
     async def _send_unsent(self) -> None:
         """Start the messages that a crash or an outage left unsent; walks on, and begins again at the end."""
-        before, after = datetime.now(UTC) - self._grace, self._messages_swept_to
+        after = self._messages_swept_to
         async with autocommit(self._engine) as conn:
-            found = await upkeep.list_unsent_messages(conn, created_before=before, after=after, limit=_BATCH)
+            found = await upkeep.list_unsent_messages(conn, grace=self._grace, after=after, limit=_BATCH)
         for request_id in found:
             await start_account_message(self._client, request_id)
             self._messages_swept_to = request_id

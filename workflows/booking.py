@@ -22,13 +22,25 @@ with workflow.unsafe.imports_passed_through():
         HoldfastError,
         InvalidRequestError,
         ProviderUnfitError,
+        RepeatedCommandError,
         SlotUnavailableError,
     )
     from domain.lifecycle import RELEASES_TIME, Status, is_terminal
     from domain.notices import reminder_due
     from domain.payments import PaymentGate
     from domain.plan import DeadlineKind, Phase, Reminder
-    from domain.steps import BookingRef, BookingStart, CatchUp, FormerJob, Hold, Outcome, Reason, Step, StepKind
+    from domain.steps import (
+        BookingRef,
+        BookingStart,
+        CatchUp,
+        FormerJob,
+        Hold,
+        Outcome,
+        Reason,
+        Step,
+        StepKind,
+        StepResult,
+    )
     from workflows import steps, visibility
     from workflows.handlers import OPERATOR, CommandHandlers
 
@@ -161,7 +173,7 @@ class BookingWorkflow(CommandHandlers):
         found = await steps.catch_up(
             CatchUp(booking_id=ref.booking_id, business_id=ref.business_id, version=known)
         )
-        self._applied.update(found.applied_command_ids)
+        self._remember(found)
         if found.state is not None and found.state.version > known:
             self._adopt(found.state)
 
@@ -307,6 +319,7 @@ class BookingWorkflow(CommandHandlers):
             if command.command_id not in self._applied:
                 self._check(command)
                 await self._apply(command)
+            self._check_still_its_answer(command)
         except HoldfastError as error:
             self._inbox.answer(error)
         except ActivityError:
@@ -321,6 +334,20 @@ class BookingWorkflow(CommandHandlers):
         # Histories from before this rule go on with moves that it refuses.
         if is_too_late(command.kind, role, starts_at, workflow.now()) and workflow.patched(_MOVES_END_AT_START):
             raise AppointmentBegunError
+
+    def _check_still_its_answer(self, command: BookingCommand) -> None:
+        """Refuse to answer a command that was applied before with a state that came after it.
+
+        Raises:
+            RepeatedCommandError: whoever asks finds its answer in the history.
+        """
+        if self._applied.get(command.command_id) not in (None, self._state.version):
+            raise RepeatedCommandError
+
+    def _remember(self, result: StepResult) -> None:
+        for command_id in result.applied_command_ids:  # as recorded before their versions were part of it
+            self._applied.setdefault(command_id, None)
+        self._applied.update(result.applied_versions)
 
     async def _apply(self, command: BookingCommand) -> None:
         if self._state.status is Status.CANCELLED:
@@ -341,7 +368,7 @@ class BookingWorkflow(CommandHandlers):
         result = await steps.record_step(self._step(before, decision, command))
         if result.state is not None:
             self._adopt(result.state)
-        self._applied.update(result.applied_command_ids)
+        self._remember(result)
         if result.outcome is Outcome.STALE:
             raise _SupersededError
         return result.outcome

@@ -41,8 +41,9 @@ class CommandHandlers:
         self._current = state
         self._inbox = Inbox()
         self._resting = False
-        self._applied: set[str | None] = set()
-        """Commands that the history has although this run does not remember applying them."""
+        self._applied: dict[str | None, int | None] = {}
+        """Commands that the history has although this run does not remember applying them, and the versions that
+        their steps left, where these are known."""
         self._alarms: list[str] = []
         """Why the booking is to be flagged, as far as it has not been."""
         self._payment_came = False

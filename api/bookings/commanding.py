@@ -24,6 +24,7 @@ from domain.errors import (
     ForbiddenError,
     HoldfastError,
     InvalidTransitionError,
+    RepeatedCommandError,
     StaleError,
 )
 from domain.lifecycle import Command, Status, is_terminal
@@ -126,7 +127,18 @@ async def carry_out(
         if not await _would_be_taken(parts, ref, command):
             raise
         state = await _judged_again(parts, ref, command, update_id, refused)
+    except RepeatedCommandError:
+        return {**row, **await _as_left_by(parts, ref, name)}
     return {**row, **_moved(state)}
+
+
+async def _as_left_by(parts: Parts, ref: BookingRef, name: CommandId) -> Row:
+    """The booking as a command left it that was applied before."""
+    async with autocommit(parts.engine) as conn:
+        found = await bookings.find_applied(conn, ref.booking_id, name.key)
+    if found is None:
+        raise EngineUnavailableError
+    return found
 
 
 async def _judged_again(

@@ -17,7 +17,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from domain.booking import BookingState
 from domain.commands import BookingCommand
-from domain.errors import ERRORS_BY_CODE, EngineUnavailableError, HoldfastError
+from domain.errors import ERRORS_BY_CODE, EngineUnavailableError, HoldfastError, RepeatedCommandError
 from domain.lifecycle import Command
 from domain.steps import BookingRef, BookingStart
 from runtime.metrics import CAUGHT_UP, COMMANDS
@@ -58,6 +58,7 @@ class EngineGateway:
         """Give a command and wait until its step is committed. The same `update_id` is answered the same.
 
         Raises:
+            RepeatedCommandError: it was applied before, and the booking has gone on since.
             HoldfastError: the booking refused (`invalid_transition`, `slot_unavailable`, `forbidden` …).
             EngineUnavailableError: Temporal is away, or no worker answered in time. Asking again with the same
                 `update_id` is safe.
@@ -147,6 +148,8 @@ def _explained(error: Exception, command: BookingCommand) -> Exception:
     """The booking's refusal as the error it was raised as; what kept the command from it as an outage."""
     if isinstance(error, WorkflowUpdateFailedError):
         cause = error.cause
+        if isinstance(cause, ApplicationError) and cause.type == RepeatedCommandError.code:
+            return RepeatedCommandError()
         if isinstance(cause, ApplicationError) and cause.type in ERRORS_BY_CODE:
             extra = cause.details[0] if cause.details else {}
             return ERRORS_BY_CODE[cause.type](cause.message, **extra)

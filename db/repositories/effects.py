@@ -317,7 +317,7 @@ UPDATE effects
 SET state = :state, last_error = CAST(:error AS varchar),
     vendor_ref = coalesce(CAST(:vendor_ref AS varchar), vendor_ref),
     done_at = CASE WHEN :state = 'retrying' THEN NULL ELSE statement_timestamp() END,
-    next_attempt_at = CAST(:next_attempt_at AS timestamptz), lease_until = NULL
+    next_attempt_at = statement_timestamp() + CAST(:wait AS interval), lease_until = NULL
 WHERE business_id = :business_id AND id = :effect_id AND round = :round AND attempts = :attempts
   AND (state = 'running' OR state = 'skipped' AND :state = 'done')
 RETURNING id
@@ -333,7 +333,7 @@ async def finish(
     attempts: int,
     error: str | None = None,
     vendor_ref: str | None = None,
-    next_attempt_at: datetime | None = None,
+    wait: timedelta | None = None,
 ) -> bool:
     """End the attempt of this number, in whatever state it leaves the effect; False when it is not its to end."""
     parameters = {
@@ -344,7 +344,7 @@ async def finish(
         "attempts": attempts,
         "error": error,
         "vendor_ref": vendor_ref,
-        "next_attempt_at": next_attempt_at,
+        "wait": wait,
     }
     return await row_or_none(conn, _FINISH, parameters) is not None
 

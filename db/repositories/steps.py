@@ -68,9 +68,16 @@ async def _found(conn: AsyncConnection, business_id: UUID, step: Step) -> StepRe
     if traces["step_written"] and state.version == step.after.version:
         return StepResult(outcome=Outcome.RECORDED, state=state)
     if state.version != step.after.version - 1:
-        ahead = tuple(traces["commands_ahead"])
-        return StepResult(outcome=Outcome.STALE, state=state, applied_command_ids=ahead)
-    return StepResult(outcome=Outcome.REPEATED, state=state) if traces["command_applied"] else None
+        return _stale(state, traces)
+    if traces["command_version"] is None or step.command_id is None:
+        return None
+    versions = {step.command_id: traces["command_version"]}
+    return StepResult(outcome=Outcome.REPEATED, state=state, applied_versions=versions)
+
+
+def _stale(state: BookingState, traces: Row) -> StepResult:
+    ahead = dict(zip(traces["commands_ahead"], traces["versions_ahead"], strict=True))
+    return StepResult(outcome=Outcome.STALE, state=state, applied_command_ids=tuple(ahead), applied_versions=ahead)
 
 
 async def find_ahead(conn: AsyncConnection, business_id: UUID, known: CatchUp) -> StepResult:
@@ -84,7 +91,7 @@ async def find_ahead(conn: AsyncConnection, business_id: UUID, known: CatchUp) -
         raise NotFoundError(f"There is no booking {known.booking_id}.")
     place = {"business_id": business_id, "booking_id": known.booking_id, "sequence": known.version + 1}
     traces = await row(conn, _TRACES, place | {"key": "", "command_id": None})
-    return StepResult(outcome=Outcome.STALE, state=state, applied_command_ids=tuple(traces["commands_ahead"]))
+    return _stale(state, traces)
 
 
 async def _after(conn: AsyncConnection, business_id: UUID, step: Step) -> tuple[BookingState, Choice | None]:
@@ -231,9 +238,11 @@ _TERMS = (
 
 _TRACES = text("""
 SELECT coalesce(bool_or(sequence = :sequence AND step_key = :key), false) AS step_written,
-       coalesce(bool_or(command_id = CAST(:command_id AS text)), false) AS command_applied,
+       min(sequence) FILTER (WHERE command_id = CAST(:command_id AS text)) AS command_version,
        coalesce(array_agg(command_id) FILTER (WHERE sequence >= :sequence AND command_id IS NOT NULL), '{}')
-           AS commands_ahead
+           AS commands_ahead,
+       coalesce(array_agg(sequence) FILTER (WHERE sequence >= :sequence AND command_id IS NOT NULL), '{}')
+           AS versions_ahead
 FROM booking_history WHERE business_id = :business_id AND booking_id = :booking_id
 """)
 

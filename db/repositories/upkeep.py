@@ -4,7 +4,7 @@ The look-ups return ids alone, and each id comes with its tenant.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import text
@@ -15,7 +15,8 @@ from domain.steps import BookingRef
 
 _UNSTARTED = text("""
 SELECT id AS booking_id, business_id FROM bookings
-WHERE version = 1 AND created_at < :before AND id > CAST(:after AS uuid)
+WHERE version = 1 AND id > CAST(:after AS uuid)
+  AND created_at NOT BETWEEN statement_timestamp() - CAST(:grace AS interval) AND statement_timestamp()
 ORDER BY id LIMIT :limit
 """)
 
@@ -44,11 +45,12 @@ FIRST_ID = UUID(int=0)
 FIRST_REF = BookingRef(booking_id=FIRST_ID, business_id=FIRST_ID)
 
 
-async def list_unstarted(
-    conn: AsyncConnection, *, created_before: datetime, after: UUID, limit: int
-) -> list[BookingRef]:
-    """Bookings whose workflow has not taken its first step, by id, which is by age."""
-    parameters = {"before": created_before, "after": after, "limit": limit}
+async def list_unstarted(conn: AsyncConnection, *, grace: timedelta, after: UUID, limit: int) -> list[BookingRef]:
+    """Bookings older than `grace` whose workflow has not taken its first step, by id, which is by age.
+
+    One that an API with a clock ahead has written is of the future, and is not waited for.
+    """
+    parameters = {"grace": grace, "after": after, "limit": limit}
     return [BookingRef(**row) for row in await rows(conn, _UNSTARTED, parameters)]
 
 
@@ -98,17 +100,16 @@ async def forget_holds(conn: AsyncConnection, *, told_until: datetime) -> None:
 
 _UNSENT_MESSAGES = text("""
 SELECT id FROM account_requests
-WHERE sent_at IS NULL AND created_at < :before AND expires_at > statement_timestamp()
+WHERE sent_at IS NULL AND expires_at > statement_timestamp()
+  AND created_at NOT BETWEEN statement_timestamp() - CAST(:grace AS interval) AND statement_timestamp()
   AND id > CAST(:after AS uuid)
 ORDER BY id LIMIT :limit
 """)
 
 
-async def list_unsent_messages(
-    conn: AsyncConnection, *, created_before: datetime, after: UUID, limit: int
-) -> list[UUID]:
+async def list_unsent_messages(conn: AsyncConnection, *, grace: timedelta, after: UUID, limit: int) -> list[UUID]:
     """Requests for an account or a password whose message was not sent, by id, which is by age."""
-    parameters = {"before": created_before, "after": after, "limit": limit}
+    parameters = {"grace": grace, "after": after, "limit": limit}
     return [row["id"] for row in await rows(conn, _UNSENT_MESSAGES, parameters)]
 
 

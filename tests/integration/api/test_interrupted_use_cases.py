@@ -38,10 +38,14 @@ from tests.interruptions import SilentDatabase, cancelled_at, ended, silent_data
 _CONNECTIONS = 2
 _FEWEST_AWAITS = 5
 _FEWEST_MESSAGES = 3
-_NOTES = text("CREATE TABLE IF NOT EXISTS probe_notes (note text PRIMARY KEY)")
-_GRANT = text("GRANT SELECT, INSERT ON probe_notes TO holdfast_app")
-_NOTE = text("INSERT INTO probe_notes (note) VALUES (:note)")
-_NOTED = text("SELECT note FROM probe_notes WHERE note = ANY(:notes)")
+_PROBES = (
+    text("CREATE SCHEMA IF NOT EXISTS probes"),
+    text("CREATE TABLE IF NOT EXISTS probes.notes (note text PRIMARY KEY)"),
+    text("GRANT USAGE ON SCHEMA probes TO holdfast_app"),
+    text("GRANT SELECT, INSERT ON probes.notes TO holdfast_app"),
+)
+_NOTE = text("INSERT INTO probes.notes (note) VALUES (:note)")
+_NOTED = text("SELECT note FROM probes.notes WHERE note = ANY(:notes)")
 _GIVE_BACK = text("""
 WITH given_back AS (DELETE FROM holds WHERE business_id = :business_id RETURNING id)
 DELETE FROM reservations WHERE id IN (SELECT id FROM given_back) AND expires_at IS NOT NULL
@@ -83,8 +87,8 @@ async def narrow(
 ) -> AsyncIterator[Narrow]:
     """The API with a tenant of its own; statements are given up after a third of a second."""
     async with engine.begin() as conn:
-        await conn.execute(_NOTES)
-        await conn.execute(_GRANT)
+        for statement in _PROBES:
+            await conn.execute(statement)
     url = make_url(settings.database_url)
     real = Path(str(url.query["host"]))
     target = real / f".s.PGSQL.{url.query['port']}"

@@ -24,9 +24,12 @@ from dev.postgres import EmbeddedPostgres
 from runtime.ids import new_id
 from runtime.settings import Settings
 
-_TABLE = text("CREATE TABLE IF NOT EXISTS written_notes (note text PRIMARY KEY)")
-_INSERT = text("INSERT INTO written_notes (note) VALUES (:note)")
-_STORED = text("SELECT note FROM written_notes WHERE note = ANY(:notes)")
+_TABLES = (
+    text("CREATE SCHEMA IF NOT EXISTS probes"),
+    text("CREATE TABLE IF NOT EXISTS probes.written_notes (note text PRIMARY KEY)"),
+)
+_INSERT = text("INSERT INTO probes.written_notes (note) VALUES (:note)")
+_STORED = text("SELECT note FROM probes.written_notes WHERE note = ANY(:notes)")
 _BACKEND = text("SELECT pg_backend_pid() AS pid")
 _SILENCE_SECONDS = 0.2
 
@@ -39,7 +42,8 @@ async def narrow(postgres: EmbeddedPostgres) -> AsyncIterator[AsyncEngine]:
     )
     engine = create_engine(settings, application_name="narrow")
     async with autocommit(engine) as conn:
-        await conn.execute(_TABLE)
+        for statement in _TABLES:
+            await conn.execute(statement)
     yield engine
     await engine.dispose()
 

@@ -69,7 +69,7 @@ def test_a_row_of_megabytes_is_refused_before_it_is_cells(before: str, unit: str
 
 
 def test_rows_of_many_cells_are_not_kept_whole() -> None:
-    body = b"name\n" + (b"," * 60_000 + b"\n") * 100
+    body = b"name\n" + (b",x" * 30_000 + b"\n") * 100
     tracemalloc.start()
     with pytest.raises(ImportInvalidError):
         read(body)
@@ -116,7 +116,7 @@ def test_every_cell_is_quoted_and_the_file_says_that_it_is_utf_8() -> None:
 
 
 def test_many_line_ends_in_a_cell_take_no_time() -> None:
-    cell = "x" + "\n" * 100_000 + "x"
+    cell = "x" + "\n" * 60_000 + "x"
     assert read(f'name\n"{cell}"\n') == {1: {"name": cell}}
 
 
