@@ -37,6 +37,8 @@ class Protocol(HttpToolsProtocol):
     _is_in_head = False
     _is_in_body = False
     """The head of a request is complete, and its body is not."""
+    _requests = 0
+    """How many heads were complete on this connection."""
     _body_bytes = 0
     _framing_bytes = 0
     _drained_bytes = 0
@@ -57,9 +59,9 @@ class Protocol(HttpToolsProtocol):
         """Take the next bytes, as long as they stay within the bounds."""
         if self._drain_deadline is not None and not self._may_drain(len(data)):
             return
-        was_in_body, body_bytes = self._is_in_body, self._body_bytes
+        was_in_body, body_bytes, number = self._is_in_body, self._body_bytes, self._requests
         super().data_received(data)
-        if was_in_body and self._is_in_body:
+        if was_in_body and self._is_in_body and number == self._requests:  # the same request's body, all of it
             self._count_framing(len(data) - (self._body_bytes - body_bytes))
         self._head_bytes = self._head_bytes + len(data) if self._is_in_head else 0
         if self._head_bytes > _MOST_HEAD_BYTES and not self.transport.is_closing():
@@ -79,6 +81,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._is_in_head, self._is_in_body = False, True
+        self._requests += 1
         self._body_bytes = self._framing_bytes = 0
         self._unwatch_head()
         super().on_headers_complete()

@@ -122,7 +122,8 @@ async def test_a_command_that_was_applied_leads_to_no_second_step(engine: AsyncE
     assigned = (await record(engine, step(state, Status.ASSIGNED, command_id="once"))).state
     assert assigned is not None
     again = step(assigned, Status.CANCELLED, Hold.RELEASE, command_id="once")
-    assert await record(engine, again) == StepResult(outcome=Outcome.REPEATED, state=assigned)
+    expected = StepResult(outcome=Outcome.REPEATED, state=assigned, applied_versions={"once": assigned.version})
+    assert await record(engine, again) == expected
     assert await holder(engine, tenant, state) == "ana"
     assert len(await history(engine, state)) == 2
 
