@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from temporalio.client import Client, WorkflowExecutionStatus
 
+from api.engine.gateway import EngineGateway
 from domain.booking import BookingState
 from domain.commands import (
     Accept,
@@ -20,7 +21,9 @@ from domain.commands import (
     Reschedule,
     Start,
 )
+from domain.errors import RepeatedCommandError
 from domain.lifecycle import Party, Status, is_terminal
+from domain.steps import BookingRef
 from tests.factories import Tenant, future
 from tests.lost_steps import commit_behind_the_workflow, unconfirmed
 from tests.workflows.conftest import Live
@@ -117,6 +120,19 @@ async def test_a_lost_command_that_is_sent_again_is_applied_once_whichever_comes
     await until_known(booking, stored)
     again = await booking.handle.execute_update("accept", command, id="another turn", result_type=BookingState)
     assert again == stored
+    await check_invariants(booking)
+
+
+async def test_a_repeated_command_is_not_answered_with_what_came_after_it(live: Live, tenant: Tenant) -> None:
+    booking = await live(tenant)
+    await booking.until_status(Status.ASSIGNED)
+    command = Accept(actor=acting_as(tenant, "ana"), command_id="the same")
+    await until_known(booking, await commit(booking, command))
+    await booking.give(Start(actor=ADMIN))
+    gateway = EngineGateway(booking.client, timedelta(seconds=20))
+    ref = BookingRef(booking_id=booking.booking_id, business_id=booking.business_id)
+    with pytest.raises(RepeatedCommandError):
+        await gateway.execute(ref, command, "another turn")
     await check_invariants(booking)
 
 

@@ -285,6 +285,13 @@ async def _renew_logins(house: House) -> None:
         )
 
 
+async def _story(house: House) -> list[tuple[Any, ...]]:
+    """What has happened to the booking so far: who may do what to it depends on that."""
+    names = ("sequence", "kind", "new_status", "provider_id", "actor", "reason")
+    steps = await house.stage.history({"id": house.paths["booking_id"]})
+    return [tuple(step.get(name) for name in names) for step in steps]
+
+
 def _verdict(route: APIRoute, caller: Caller, response: httpx.Response) -> int:
     """As `expected` has it. What was let in and is deleted already, by somebody before, was let in."""
     is_gone = response.status_code == 404 and _method(route) == "DELETE" and expected(route, caller) == IN
@@ -306,7 +313,7 @@ async def test_the_table_decides_and_nobody_else_hears_anything(house: House, ro
     if permission_of(route) is Permission.MANAGE_ACCOUNT:
         await _renew_logins(house)
     found = {name: _verdict(route, asked[name][0], answer) for name, answer in answers.items()}
-    assert found == {name: verdict for name, (_, verdict) in asked.items()}
+    assert found == {name: verdict for name, (_, verdict) in asked.items()}, await _story(house)
     assert {name: answers[name].status_code for name in answers if answers[name].status_code >= 500} == {}
     overheard = {name: house.overheard(asked[name][0], answer) for name, answer in answers.items()}
     assert {name: secrets for name, secrets in overheard.items() if secrets} == {}

@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.engine import autocommit, create_engine, is_outage, ping, warm
+from db.repositories.rows import rows
 from dev.postgres import EmbeddedPostgres
 from runtime.settings import Settings
 
@@ -86,6 +88,20 @@ async def test_a_statement_that_is_wrong_is_none(engine: AsyncEngine, statement:
     error = await error_of(engine, statement)
     assert isinstance(error, DBAPIError)
     assert not is_outage(error)
+
+
+@pytest.mark.parametrize(
+    "state", ["53100", "53200", "53300", "58030", "57P01", "57014", "25P03", "08006", "40P01"]
+)
+async def test_a_server_that_has_no_room_or_ends_what_takes_too_long_is_an_outage(
+    engine: AsyncEngine, state: str
+) -> None:
+    raised = f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{state}'; END $$"
+    assert is_outage(await error_of(engine, raised))
+    with pytest.raises(asyncpg.PostgresError) as caught:
+        async with autocommit(engine) as conn:
+            await rows(conn, text(raised))
+    assert is_outage(caught.value)
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), KeyError("x"), RuntimeError("x")])
