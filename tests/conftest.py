@@ -39,7 +39,7 @@ ONE_YEAR = 365 * 86_400
 """Rounds over outside calendars are started by the tests that want one."""
 
 
-_FIRST = ("e2e", "dev", "integration/api/test_schemathesis.py", "workflows")
+_FIRST = ("e2e", "chaos", "dev", "integration/api/test_schemathesis.py", "workflows")
 """What takes long comes first, so that no process is left alone with it at the end."""
 
 
