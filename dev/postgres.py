@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import asyncpg
 
-from dev.accounts import postgres_account
+from dev.accounts import postgres_account, run_as
 from dev.errors import DevError, ProcessDiedError
 from dev.postgres_binaries import binary
 from dev.postgres_data import SUPERUSER, DataFolder, server_environment
@@ -45,7 +45,8 @@ class EmbeddedPostgres(Service):
     """A server of its own for `home`; `start` also makes the database `holdfast` and its two roles.
 
     Raises:
-        DevError: from the constructor, when the programs are missing or no socket folder can be had.
+        DevError: from the constructor, when the programs are missing, no socket folder can be had, or the account
+            that it runs under for root cannot get there.
     """
 
     def __init__(self, home: Path, *, journal: Journal | None = None) -> None:
@@ -72,13 +73,15 @@ class EmbeddedPostgres(Service):
         # The setting is a list of paths: quotes keep one with blanks or commas whole.
         settings = _SETTINGS | {"unix_socket_directories": f'"{self._sockets}"'}
         options = [f"--{name}={value}" for name, value in settings.items()]
+        argv = (str(binary("postgres")), "-D", str(self._data.path), *options)
+        running = run_as(self._data.account, *argv, to=(binary("postgres"), self._data.path, self._sockets))
         return Command(
             name="postgres",
-            argv=(str(binary("postgres")), "-D", str(self._data.path), *options),
+            argv=running.argv,
             log_path=home / "logs" / "postgres.log",
             environment=server_environment(),
             directory=Path("/"),
-            account=self._data.account,
+            user=running.options,
             stop_signal=signal.SIGINT,  # "fast": ends sessions, writes a checkpoint
             force_signal=signal.SIGQUIT,  # "immediate": replays its log at the next start
         )

@@ -45,20 +45,21 @@ class DataFolder:
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True, mode=0o700)
         if self.account:
-            self.account.require_way(binary("initdb"))
             self.account.give(unfinished, home=self.path.parent)
         await self._initdb(unfinished)
         unfinished.rename(self.path)
 
     async def _initdb(self, folder: Path) -> None:
+        argv = (str(binary("initdb")), "--pgdata", str(folder), *_INITDB_OPTIONS)
+        running = run_as(self.account, *argv, to=(binary("initdb"), folder))
         process = await asyncio.create_subprocess_exec(
-            *(str(binary("initdb")), "--pgdata", str(folder), *_INITDB_OPTIONS),
+            *running.argv,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             env=server_environment(),
             cwd="/",
             start_new_session=True,
-            **run_as(self.account),
+            **running.options,
         )
         try:
             output, _ = await process.communicate()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from dev.accounts import Account, run_as
+from dev.accounts import CURRENT_USER, PopenOptions
 from dev.errors import DevError
 from dev.logfile import LogFile
 
@@ -28,7 +28,8 @@ class Command:
     log_path: Path
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     directory: Path | None = None
-    account: Account | None = None
+    user: PopenOptions = field(default_factory=lambda: CURRENT_USER)
+    """What makes `subprocess` run it as somebody else."""
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 10.0
     """How long it may take to end after `stop_signal`; then it gets `force_signal`."""
@@ -110,7 +111,7 @@ class ManagedProcess:
             env=dict(command.environment),
             cwd=command.directory,
             start_new_session=True,
-            **run_as(command.account),
+            **command.user,
         )
 
     async def wait(self) -> int:

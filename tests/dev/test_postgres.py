@@ -1,7 +1,6 @@
 import os
 import stat
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
@@ -70,21 +69,24 @@ async def test_it_listens_on_a_private_socket_only(postgres: EmbeddedPostgres, s
     assert mode(shared_home) & stat.S_IRWXO == 0
 
 
-async def test_no_folder_above_the_home_is_changed(home: Path) -> None:
-    """As root, the account that PostgreSQL runs under may not pass here; as anybody else it starts."""
-    server = None
-    with suppress(DevError):
-        server = EmbeddedPostgres(home / "inner")
-        await server.start()
-    if server is not None:
+async def test_it_runs_below_a_closed_folder_and_does_not_open_it(home: Path) -> None:
+    """As root it runs under another account, which could not pass here."""
+    server = EmbeddedPostgres(home / "inner")
+    await server.start()
+    try:
+        assert await _value(server.url, "SELECT 1") == 1
+    finally:
         await server.stop()
     assert mode(home) == 0o700
 
 
-def test_a_folder_that_the_account_may_not_pass_is_named(home: Path) -> None:
+def test_a_folder_that_the_account_cannot_pass_by_any_means_is_named(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(home))  # no setpriv
     account = Account(name="somebody", uid=os.geteuid() + 1, gid=os.getegid() + 1)
     with pytest.raises(DevError, match=f"somebody may not pass through {home}: run as another user"):
-        account.require_way(home / "postgres")
+        account.run("true", to=[home / "postgres"])
     assert mode(home) == 0o700
 
 
