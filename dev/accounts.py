@@ -58,7 +58,8 @@ class Account:
             )
         who = (f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups", "--no-new-privs")
         may = (f"--{which}=+{capability}" for which in ("inh-caps", "ambient-caps"))
-        words = (program, *who, *may, f"--bounding-set=-all,+{capability}")
+        # access(2) counts capabilities only with this bit, and initdb looks by it for its own program.
+        words = (program, *who, *may, f"--bounding-set=-all,+{capability}", "--securebits=+no_setuid_fixup")
         return RunAs((*words, "--", *argv), CURRENT_USER)
 
     def _closed_above(self, path: Path) -> Iterator[Path]:

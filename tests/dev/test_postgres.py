@@ -1,12 +1,13 @@
 import os
 import stat
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from dev.accounts import Account
+from dev.accounts import Account, postgres_account, run_as
 from dev.errors import DevError
 from dev.postgres import APP_ROLE, DATABASE, EmbeddedPostgres
 from dev.postgres_binaries import binary, major_version
@@ -167,3 +168,13 @@ def test_a_home_with_a_long_path_has_its_socket_elsewhere(home: Path) -> None:
     finally:
         folder.rmdir()
         socket_folder(home / ("y" * 100), account=None).rmdir()
+
+
+def test_the_account_finds_programs_below_a_closed_folder(home: Path) -> None:
+    program = home / "program"
+    program.write_text("#!/bin/sh\necho found\n")
+    program.chmod(0o755)
+    assert mode(home) == 0o700
+    asked = ("/bin/sh", "-c", '[ -x "$0" ] && exec "$0"', str(program))  # as initdb asks for its own program
+    running = run_as(postgres_account(), *asked, to=[program])
+    assert subprocess.run(running.argv, **running.options, check=True, capture_output=True).stdout == b"found\n"
