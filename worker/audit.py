@@ -23,13 +23,14 @@ from db.repositories.rows import Row
 from domain import names
 from domain.booking import BookingState
 from domain.lifecycle import Status, is_terminal
-from domain.steps import BookingRef
-from runtime.metrics import CAUGHT_UP
-from workflows.launch import tell_to_catch_up
+from domain.steps import BookingRef, BookingStart
+from runtime.metrics import CAUGHT_UP, STARTS
+from workflows.launch import start_booking, tell_to_catch_up
 
 _log = structlog.get_logger()
 
 _PAGE: Final = 100
+_RETRY: Final = timedelta(seconds=10)
 _AT_ONCE: Final = 4
 _QUERY_TIMEOUT: Final = timedelta(seconds=10)
 _OVERLAP: Final = timedelta(minutes=5)
@@ -41,12 +42,48 @@ _ATTENTION: Final = SearchAttributeKey.for_bool(names.NEEDS_ATTENTION)
 
 
 class Audit:
-    """Compares all bookings with all workflows, one page at a time."""
+    """Compares all bookings with all workflows, one page at a time.
 
-    def __init__(self, client: Client, engine: AsyncEngine) -> None:
+    It has a loop of its own: it may take minutes, and recovery must not wait for it.
+    """
+
+    def __init__(self, client: Client, engine: AsyncEngine, interval: timedelta = timedelta(hours=1)) -> None:
         self._client = client
         self._engine = engine
+        self._interval = interval
         self._changed_since = datetime.now(UTC) - _FIRST_LOOK_BACK
+
+    async def run(self) -> None:
+        """Compare at once and then at each interval, until cancelled; logs and retries failed rounds."""
+        while True:
+            try:
+                await self._start_lost()
+                await self.tell_those_behind()
+                pause = self._interval
+            except Exception as error:  # PostgreSQL or Temporal is away
+                _log.warning("audit_failed", error=f"{type(error).__name__}: {error}".splitlines()[0])
+                pause = min(_RETRY, self._interval)
+            await asyncio.sleep(pause.total_seconds())
+
+    async def _start_lost(self) -> None:
+        """Start a workflow for each open booking that has none.
+
+        Raises:
+            Exception: the first of what kept some from being started, once the others were.
+        """
+        errors: list[Exception] = []
+        async for lost in self.list_without_workflow():
+            for ref in lost:
+                try:
+                    await start_booking(self._client, BookingStart(**ref.model_dump()))
+                except Exception as error:  # one that cannot be started holds up no other
+                    STARTS.labels("audit", "failed").inc()
+                    errors.append(error)
+                else:
+                    STARTS.labels("audit", "started").inc()
+                    _log.warning("lost_workflow_started", booking_id=str(ref.booking_id))
+        if errors:
+            raise errors[0]
 
     async def list_without_workflow(self) -> AsyncIterator[list[BookingRef]]:
         """Open bookings for which no workflow runs, page by page."""

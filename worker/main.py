@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import timedelta
 from importlib import import_module
 from typing import Any
 
@@ -15,6 +16,7 @@ from temporalio.worker import Worker
 from db.engine import create_engine, warm
 from runtime import temporal
 from runtime.settings import Settings
+from worker.audit import Audit
 from worker.booking_worker import build_worker
 from worker.effect_rates import keep_effect_rates
 from worker.event_log import EventLog
@@ -64,6 +66,8 @@ async def running_worker(client: Client, settings: Settings) -> AsyncIterator[As
             await stack.enter_async_context(_in_background(LeftOverFiles(engine, settings).run()))
             await stack.enter_async_context(_in_background(keep_schedules(client, engine, settings)))
             await stack.enter_async_context(_in_background(Sweeper(client, engine, settings).run()))
+            audit_interval = timedelta(seconds=settings.audit_interval_seconds)
+            await stack.enter_async_context(_in_background(Audit(client, engine, audit_interval).run()))
             yield engine
     finally:
         await engine.dispose()

@@ -18,7 +18,7 @@ from domain import names
 from domain.steps import BookingRef, BookingStart, Reason
 from runtime.metrics import STARTS, SWEEPS
 from runtime.settings import Settings
-from worker.audit import Audit, booking_id_of
+from worker.audit import booking_id_of
 from worker.takeover import Takeover
 from workflows.account_messages import start_account_message
 from workflows.launch import start_booking, tell_of_payment
@@ -45,7 +45,7 @@ _ENDED_BADLY = "ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut')"
 
 
 class Sweeper:
-    """Rounds: what was never started, workflows that ended as nobody meant, what has run out, a full audit."""
+    """Rounds: what was never started, workflows that ended as nobody meant, what has run out."""
 
     def __init__(self, client: Client, engine: AsyncEngine, settings: Settings) -> None:
         self._client = client
@@ -53,7 +53,6 @@ class Sweeper:
         self._interval = timedelta(seconds=settings.sweep_interval_seconds)
         self._grace = timedelta(seconds=settings.sweep_grace_seconds)
         self._takeover = Takeover(client, engine, timedelta(seconds=settings.takeover_grace_seconds))
-        self._audit = Audit(client, engine)
         self._swept_to = upkeep.FIRST_ID
         self._messages_swept_to = upkeep.FIRST_ID
         self._closed_since = datetime.now(UTC) - _LOOK_BACK
@@ -69,7 +68,6 @@ class Sweeper:
             _Periodic(self._forget_holds, _TIDY_EVERY),
             _Periodic(self._take_back_effects, _LOST_EFFECTS_EVERY),
             _Periodic(self._forget_identity, _TIDY_EVERY),
-            _Periodic(self._compare_all, timedelta(seconds=settings.audit_interval_seconds)),
         )
 
     async def run(self) -> None:
@@ -130,14 +128,6 @@ class Sweeper:
             async with autocommit(self._engine) as conn:
                 still_open = await upkeep.list_still_open(conn, wanted[start : start + _BATCH])
             errors += await self._start_all(still_open, alarm=Reason.WORKFLOW_CLOSED)
-        _raise_first(errors)
-
-    async def _compare_all(self) -> None:
-        """Compare every booking with its workflow: the last net, for what nothing else tells."""
-        errors = list[Exception]()
-        async for lost in self._audit.list_without_workflow():
-            errors += await self._start_all(lost, alarm=None)
-        await self._audit.tell_those_behind()
         _raise_first(errors)
 
     async def _tell_of_payments(self) -> None:

@@ -21,6 +21,25 @@ openapi.format("date-time", _SECONDS.map(lambda at: datetime.fromtimestamp(at, U
 
 @schemathesis.hook
 def before_call(_: Any, case: Any, __: dict[str, Any]) -> None:
-    """A key for each request: the same key with another body is refused, as it should be."""
-    if case.headers and "Idempotency-Key" in case.headers and case.meta and case.meta.generation.mode.is_positive:
+    """A key for each request: the same key with another body is refused, as it should be.
+
+    And integers are written as such: JSON Schema calls `30.0` one, the API does not take it for one.
+    """
+    if not (case.meta and case.meta.generation.mode.is_positive):
+        return
+    if case.headers and "Idempotency-Key" in case.headers:
         case.headers["Idempotency-Key"] = str(uuid4())
+    if isinstance(case.body, dict | list):
+        case.body = _with_plain_integers(case.body)
+
+
+def _with_plain_integers(value: Any) -> Any:
+    match value:
+        case dict():
+            return {name: _with_plain_integers(member) for name, member in value.items()}
+        case list():
+            return [_with_plain_integers(item) for item in value]
+        case float() if value.is_integer():
+            return int(value)
+        case _:
+            return value
