@@ -6,7 +6,7 @@ import signal
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final
+from typing import ClassVar, Final
 
 import asyncpg
 import httpx
@@ -47,6 +47,8 @@ class Kill(Fault):
 class Freeze(Fault):
     """SIGSTOP of services for some seconds."""
 
+    ends_with: ClassVar = signal.SIGCONT
+
     def __init__(self, *targets: str, seconds: float) -> None:
         self._targets = targets
         self._seconds = seconds
@@ -61,27 +63,17 @@ class Freeze(Fault):
         try:
             await asyncio.sleep(self._seconds)
         finally:
-            _signal(pids, signal.SIGCONT)
+            _signal(pids, self.ends_with)
 
 
-class FreezeThenKill(Fault):
-    """SIGSTOP of a service, and SIGKILL before it goes on."""
+class FreezeThenKill(Freeze):
+    """SIGSTOP of services, and SIGKILL before they go on."""
 
-    def __init__(self, *targets: str, seconds: float) -> None:
-        self._targets = targets
-        self._seconds = seconds
+    ends_with = signal.SIGKILL
 
     @property
     def name(self) -> str:
-        return f"stop {'+'.join(self._targets)} for {self._seconds:.0f} s, then kill"
-
-    async def strike(self, site: Site) -> None:
-        pids = [pid for target in self._targets for pid in site.pids(target)]
-        _signal(pids, signal.SIGSTOP)
-        try:
-            await asyncio.sleep(self._seconds)
-        finally:
-            _signal(pids, signal.SIGKILL)
+        return f"{super().name}, then kill"
 
 
 class EndBackends(Fault):
