@@ -65,6 +65,8 @@ ON_TABLES: Final = MappingProxyType(
     }
 )
 """The one table: every table, and the privileges on it. Locking a row takes UPDATE on a column of it."""
+ON_SEQUENCES: Final = MappingProxyType({"events_written": "USAGE"})
+"""Every sequence that a column's default counts with."""
 
 # A superuser, the owner, and whoever may become the owner are held back by no privilege.
 _IS_SEPARATE = text("""
@@ -77,7 +79,10 @@ SELECT EXISTS (
         AND pg_has_role(r.rolname, t.tableowner, 'MEMBER')))
 """)
 
-_PRESENT = text("SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename = ANY(:tables)")
+_PRESENT = text("""
+SELECT relname FROM pg_class
+WHERE relnamespace = CAST(current_schema() AS regnamespace) AND relkind IN ('r', 'S') AND relname = ANY(:names)
+""")
 _PLACE = text("SELECT current_database(), current_schema()")
 
 
@@ -91,7 +96,7 @@ def apply(connection: Connection, role: str) -> bool:
     if not connection.execute(_IS_SEPARATE, {"role": role, **tables}).scalar_one():
         return False
     database, schema = connection.execute(_PLACE).one()
-    present = set(connection.execute(_PRESENT, tables).scalars())
+    present = set(connection.execute(_PRESENT, {"names": [*ON_TABLES, *ON_SEQUENCES]}).scalars())
     for statement in _statements(connection, role, database, schema, present):
         connection.exec_driver_sql(statement)
     return True
@@ -103,11 +108,12 @@ def _statements(connection: Connection, role: str, database: str, schema: str, p
     yield f"GRANT {ON_DATABASE} ON DATABASE {quote(database)} TO {grantee}"
     yield f"REVOKE ALL ON SCHEMA {quote(schema)} FROM {grantee}"
     yield f"GRANT {ON_SCHEMA} ON SCHEMA {quote(schema)} TO {grantee}"
-    for privileges in sorted(set(ON_TABLES.values())):
-        names = [name for name, given in ON_TABLES.items() if given == privileges and name in present]
-        if not names:
-            continue
-        listed = ", ".join(f"{quote(schema)}.{quote(name)}" for name in names)
-        yield f"REVOKE ALL ON {listed} FROM {grantee}"
-        if privileges:
-            yield f"GRANT {privileges} ON {listed} TO {grantee}"
+    for kind, granted in (("TABLE", ON_TABLES), ("SEQUENCE", ON_SEQUENCES)):
+        for privileges in sorted(set(granted.values())):
+            names = [name for name, given in granted.items() if given == privileges and name in present]
+            if not names:
+                continue
+            listed = ", ".join(f"{quote(schema)}.{quote(name)}" for name in names)
+            yield f"REVOKE ALL ON {kind} {listed} FROM {grantee}"
+            if privileges:
+                yield f"GRANT {privileges} ON {kind} {listed} TO {grantee}"

@@ -33,7 +33,8 @@ _PAGE: Final = 100
 _RETRY: Final = timedelta(seconds=10)
 _AT_ONCE: Final = 4
 _QUERY_TIMEOUT: Final = timedelta(seconds=10)
-_OVERLAP: Final = timedelta(minutes=5)
+_OVERLAP: Final = timedelta(minutes=65)
+"""A change is dated by the clock of whoever made it, which may be wrong by an hour."""
 _FIRST_LOOK_BACK: Final = timedelta(hours=2)
 _STATUS: Final = SearchAttributeKey.for_keyword(names.BOOKING_STATUS)
 _PROVIDER: Final = SearchAttributeKey.for_keyword(names.PROVIDER_ID)

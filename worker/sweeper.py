@@ -4,6 +4,7 @@ It runs in every worker. Its starts leave a workflow that runs alone, so several
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -114,12 +115,13 @@ class Sweeper:
 
     async def _revive_ended(self) -> None:
         """Find bookings that go on although their workflow was terminated or failed; flag and resume them."""
-        now = datetime.now(UTC)
         since = self._closed_since.strftime("%Y-%m-%dT%H:%M:%SZ")
         query = f"WorkflowType = '{names.BOOKING_WORKFLOW}' AND {_ENDED_BADLY} AND CloseTime > '{since}'"
-        ended = {run.run_id: run.id async for run in self._client.list_workflows(query)}
-        await self._revive({booking_id_of(ended[run_id]) for run_id in ended.keys() - self._revived})
-        self._closed_since, self._revived = now - _OVERLAP, set(ended)
+        ended = {run.run_id: run async for run in self._client.list_workflows(query)}
+        await self._revive({booking_id_of(ended[run_id].id) for run_id in ended.keys() - self._revived})
+        # By Temporal's clock, whatever this process's says.
+        closed = [run.close_time - _OVERLAP for run in ended.values() if run.close_time is not None]
+        self._closed_since, self._revived = max([self._closed_since, *closed]), set(ended)
 
     async def _revive(self, ids: set[UUID | None]) -> None:
         wanted = [booking_id for booking_id in ids if booking_id is not None]
@@ -194,13 +196,13 @@ class _Periodic:
     def __init__(self, task: Callable[[], Awaitable[None]], interval: timedelta) -> None:
         self._task = task
         self._interval = interval
-        self._due_at = datetime.min.replace(tzinfo=UTC)
+        self._due_at = 0.0
 
     async def run_if_due(self) -> None:
-        now = datetime.now(UTC)
+        now = time.monotonic()  # no clock that is set makes it late
         if now >= self._due_at:
             await self._task()
-            self._due_at = now + self._interval
+            self._due_at = now + self._interval.total_seconds()
 
 
 def _raise_first(errors: Sequence[Exception]) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, MetaData, String, func
+from sqlalchemy import BigInteger, DateTime, MetaData, String, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
@@ -22,6 +22,8 @@ Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
 Created = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=func.now())]
 Currency = Annotated[str, mapped_column(String(3))]
 """ISO 4217."""
+EventOrder = Annotated[int, mapped_column(BigInteger, server_default=text("nextval('events_written')"))]
+"""A place in the order in which PostgreSQL is given events, of all tenants."""
 Json = Annotated[dict[str, Any], mapped_column(JSONB)]
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.models.base import Base, Created, Json, Key, Moment
+from db.models.base import Base, Created, EventOrder, Json, Key, Moment
 from domain.effects import OPEN, EffectState, Port, Vendor
 
 _STATES = ", ".join(f"'{state}'" for state in EffectState)
@@ -162,6 +162,8 @@ class WebhookEndpoint(Base):
     former_secret_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     state: Mapped[str] = mapped_column(String(20), server_default="enabled")
     disabled_reason: Mapped[str | None] = mapped_column(String(40))
+    hears_after: Mapped[EventOrder]
+    """It is told of events that are written behind this place."""
     created_at: Mapped[Created]
     updated_at: Mapped[Created]
 

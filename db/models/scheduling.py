@@ -20,7 +20,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSTZRANGE, ExcludeConst
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.models.base import Base, Created, Currency, Json, Key, Moment
+from db.models.base import Base, Created, Currency, EventOrder, Json, Key, Moment
 from domain.lifecycle import Status
 
 _STATUSES = ", ".join(f"'{status}'" for status in Status)
@@ -238,8 +238,14 @@ class Event(Base):
     __table_args__ = (
         Index("ix_events_business_id_id", "business_id", "id"),
         Index("uq_events_business_id_position", "business_id", "position", unique=True),
-        # What the event log looks for, in the order in which it gives places.
-        Index("ix_events_without_position", "time", "id", postgresql_where=text("position IS NULL")),
+        # What the event log looks for, in the order in which it gives positions.
+        Index(
+            "ix_events_without_position",
+            text("written NULLS FIRST"),
+            "time",
+            "id",
+            postgresql_where=text("position IS NULL"),
+        ),
     )
 
     id: Mapped[Key]
@@ -249,6 +255,9 @@ class Event(Base):
     subject: Mapped[str] = mapped_column(String(100))
     """The booking's id."""
     time: Mapped[Moment]
+    """When it happened, by the clock of whoever wrote it. It decides no order: that clock may be wrong."""
+    written: Mapped[EventOrder | None]
+    """None: written before PostgreSQL counted."""
     correlation_id: Mapped[str | None] = mapped_column(String(128))
     actor: Mapped[Json]
     data: Mapped[Json]

@@ -25,6 +25,10 @@ _MEANT = """(cardinality({patterns}) = 0 OR EXISTS (
     SELECT 1 FROM unnest({patterns}) AS pattern
     WHERE {type} = pattern OR right(pattern, 2) = '.*' AND starts_with({type}, left(pattern, -1))))"""
 
+# Each step locks its booking, so a booking's events are written one behind the other. PostgreSQL's count is
+# their order, whatever the clocks of their writers said. What was there before it counted comes first.
+_ORDER = "written NULLS FIRST, time, id"
+
 # One statement, so that the server ends it however long its client stands still meanwhile. Two at once: the lock
 # (which versions before take for a whole transaction) saves the work. It does not make it right, for the lock may
 # be got after another has committed what this statement's snapshot does not show yet. So a business's events are
@@ -36,9 +40,9 @@ _NUMBER = text(f"""
 WITH turn AS MATERIALIZED (
     SELECT pg_try_advisory_xact_lock({_LOCK}) AS is_ours
 ), fresh AS (
-    SELECT id, business_id, row_number() OVER (PARTITION BY business_id ORDER BY time, id) AS nth
-    FROM (SELECT id, business_id, time FROM events
-          WHERE position IS NULL AND (SELECT is_ours FROM turn) ORDER BY time, id LIMIT {BATCH}) AS next
+    SELECT id, business_id, row_number() OVER (PARTITION BY business_id ORDER BY {_ORDER}) AS nth
+    FROM (SELECT id, business_id, written, time FROM events
+          WHERE position IS NULL AND (SELECT is_ours FROM turn) ORDER BY {_ORDER} LIMIT {BATCH}) AS next
 ), counted AS (
     SELECT f.business_id, count(*) AS fresh, coalesce(max(p.last), 0) AS last
     FROM fresh f LEFT JOIN event_positions p USING (business_id) GROUP BY f.business_id ORDER BY f.business_id
@@ -52,7 +56,7 @@ WITH turn AS MATERIALIZED (
     UPDATE events e SET position = moved.last - counted.fresh + fresh.nth
     FROM fresh JOIN moved USING (business_id) JOIN counted USING (business_id)
     WHERE e.id = fresh.id
-    RETURNING e.id, e.business_id, e.type, e.time, e.position, e.data
+    RETURNING e.id, e.business_id, e.type, e.written, e.time, e.position, e.data
 ), told AS (
     INSERT INTO effects (id, business_id, booking_id, kind, vendor, target_id, key, subject)
     SELECT uuidv7(), n.business_id,
@@ -61,7 +65,8 @@ WITH turn AS MATERIALIZED (
            '{EffectKind.DELIVER_WEBHOOK}', '{Vendor.WEBHOOK}', w.id, 'webhook/' || n.id || '/' || w.id,
            jsonb_build_object('event_id', n.id)
     FROM numbered n
-    JOIN webhook_endpoints w ON w.business_id = n.business_id AND w.state = 'enabled' AND w.created_at <= n.time
+    JOIN webhook_endpoints w ON w.business_id = n.business_id AND w.state = 'enabled'
+         AND coalesce(w.hears_after < n.written, w.created_at <= n.time)
          AND {_MEANT.format(patterns="w.event_types", type="n.type")}
     ORDER BY n.business_id, n.position
     ON CONFLICT (business_id, key) DO NOTHING

@@ -19,6 +19,8 @@ VALUES (:id, :business_id, :type, '/holdfast/scheduling', :subject, :time, '{"ro
         jsonb_build_object('bookingId', CAST(:about AS uuid)), '1')
 """)
 
+_UNCOUNT = text("UPDATE events SET written = NULL WHERE id = ANY(:ids)")
+
 
 async def add(conn: AsyncConnection, tenant: Tenant, *, about: UUID, at: datetime, type_: str = CREATED) -> UUID:
     """An event as a step writes it."""
@@ -161,14 +163,43 @@ async def test_one_that_stands_still_in_a_transaction_of_its_own_is_ended_and_th
     assert [(event["position"], event["id"]) for event in found[1:]] == list(enumerate(ids, start=2))
 
 
-async def test_events_of_one_round_keep_the_order_in_which_they_happened(
+async def test_events_keep_the_order_in_which_they_are_written_whatever_the_clocks_of_their_writers_say(
     engine: AsyncEngine, tenant: Tenant
 ) -> None:
     about, now = (await make_booking(engine, tenant)).booking_id, datetime.now(UTC)
-    async with engine.begin() as conn:
-        ids = [await add(conn, tenant, about=about, at=now + timedelta(seconds=s)) for s in (3, 1, 2, 2)]
+    ids = []
+    for hours in (1, 0, -1, 0):
+        async with engine.begin() as conn:
+            ids.append(await add(conn, tenant, about=about, at=now + timedelta(hours=hours)))
     await place_all(engine)
-    assert [event["id"] for event in (await stream(engine, tenant)).events][1:] == [ids[1], ids[2], ids[3], ids[0]]
+    assert [event["id"] for event in (await stream(engine, tenant)).events][1:] == ids
+
+
+async def test_what_was_written_before_the_order_was_counted_comes_first_by_its_time(
+    engine: AsyncEngine, tenant: Tenant
+) -> None:
+    about, now = (await make_booking(engine, tenant)).booking_id, datetime.now(UTC)
+    await place_all(engine)
+    async with engine.begin() as conn:
+        ids = [await add(conn, tenant, about=about, at=now + timedelta(seconds=s)) for s in (9, 3, 1, 2, 2)]
+        await conn.execute(_UNCOUNT, {"ids": ids[1:]})
+    await place_all(engine)
+    told = [event["id"] for event in (await stream(engine, tenant)).events][1:]
+    assert told == [ids[2], ids[3], ids[4], ids[1], ids[0]]
+
+
+async def test_an_endpoint_hears_of_what_comes_after_it_whatever_the_clock_of_the_writer_says(
+    engine: AsyncEngine, tenant: Tenant
+) -> None:
+    about, now = (await make_booking(engine, tenant)).booking_id, datetime.now(UTC)
+    ahead, behind = now + timedelta(hours=1), now - timedelta(hours=1)
+    async with engine.begin() as conn:
+        await add(conn, tenant, about=about, at=ahead, type_="scheduling.booking.accepted")
+    endpoint = await add_endpoint(engine, tenant)
+    async with engine.begin() as conn:
+        await add(conn, tenant, about=about, at=behind, type_="scheduling.booking.started")
+    await place_all(engine)
+    assert await deliveries(engine, tenant, endpoint) == ["scheduling.booking.started"]
 
 
 async def test_endpoints_are_told_of_what_they_ask_for_and_of_nothing_before_their_time(
@@ -184,7 +215,8 @@ async def test_endpoints_are_told_of_what_they_ask_for_and_of_nothing_before_the
         await webhooks.disable(conn, tenant.business_id, silent, "gone")
     types = ["scheduling.booking.accepted", "scheduling.booking.reminder.due", "scheduling.booking.no_show"]
     async with engine.begin() as conn:
-        await add(conn, tenant, about=about, at=now - timedelta(days=1))
+        left_behind = await add(conn, tenant, about=about, at=now - timedelta(days=1))
+        await conn.execute(_UNCOUNT, {"ids": [left_behind]})
         for seconds, type_ in enumerate(types):
             await add(conn, tenant, about=about, at=datetime.now(UTC) + timedelta(seconds=seconds), type_=type_)
     await place_all(engine)

@@ -89,10 +89,11 @@ def test_every_table_is_listed() -> None:
 
 
 async def test_the_application_has_exactly_what_is_listed(app: asyncpg.Connection) -> None:
-    given: dict[str, set[tuple[str, str | None]]] = {name: set() for name in grants.ON_TABLES}
+    listed = {**grants.ON_TABLES, **grants.ON_SEQUENCES}
+    given: dict[str, set[tuple[str, str | None]]] = {name: set() for name in listed}
     for row in await app.fetch(GIVEN, APP_ROLE):
         given[row["table"]].add((row["privilege"], row["column"]))
-    assert given == {name: _written_out(privileges) for name, privileges in grants.ON_TABLES.items()}
+    assert given == {name: _written_out(privileges) for name, privileges in listed.items()}
     owned = "SELECT count(*) FROM pg_class WHERE pg_has_role(CAST($1 AS text), relowner, 'MEMBER')"
     assert await app.fetchval(owned, APP_ROLE) == 0
 
