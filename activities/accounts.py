@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 
 from activities.failures import as_application_errors
-from activities.ports.account_mail import AccountMail, Letter
+from activities.ports.account_mail import AccountMail, AccountMessage
 from db.engine import autocommit
 from db.repositories import accounts
 from domain.accounts import AccountMessageRef, LetterKind, letter_for, token_hash
@@ -80,18 +80,18 @@ class AccountMessages:
         async with autocommit(self._engine) as conn:
             await accounts.mark_sent(conn, ref.request_id)
 
-    async def _send(self, letter: Letter) -> None:
+    async def _send(self, letter: AccountMessage) -> None:
         try:
             await self._mail.send(letter)
         except Exception as error:
             # Not its message, which may quote the address: Temporal keeps what an activity fails with.
             raise LetterNotSentError(type(error).__name__) from None
 
-    async def _letter(self, ref: AccountMessageRef, kind: LetterKind, to: str) -> Letter:
+    async def _letter(self, ref: AccountMessageRef, kind: LetterKind, to: str) -> AccountMessage:
         token = await self._new_token(ref) if kind in _WITH_TOKEN else ""
         # The token stands behind a `#`: browsers keep that part to themselves, so no server logs it.
         text = _TEXTS[kind].format(public_url=self._public_url, token=token)
-        return Letter(id=new_id(), kind=kind, to=to, subject=_SUBJECTS[kind], text=text)
+        return AccountMessage(id=new_id(), kind=kind, to=to, subject=_SUBJECTS[kind], text=text)
 
     async def _new_token(self, ref: AccountMessageRef) -> str:
         token = new_token()

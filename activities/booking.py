@@ -10,11 +10,11 @@ from temporalio import activity
 from activities.failures import as_application_errors
 from db.repositories import bookings, effects, messages, payments, steps
 from domain.booking import BookingState
+from domain.effect_rules import effects_of_step
 from domain.effects import CONSOLE, Port
 from domain.errors import NotFoundError
 from domain.names import CATCH_UP, LOAD_BOOKING, RECORD_STEP, SEND_REMINDER
-from domain.notices import Notice, ReminderDue, notices_of_step, still_due
-from domain.reactions import effects_of_step
+from domain.notifications import Notice, ReminderDue, notices_of_step, still_due
 from domain.steps import BookingRef, CatchUp, Step, StepResult
 from runtime.metrics import MESSAGES, TAKEN_OVER
 

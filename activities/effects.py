@@ -129,7 +129,7 @@ class EffectRunner:
             except NoRoomError:
                 await asyncio.sleep(pause)
         async with autocommit(self._engine) as conn:
-            await effects.put_back(conn, ref.business_id, ref)
+            await effects.requeue(conn, ref.business_id, ref)
         return None
 
     async def _attempt(self, ref: EffectRef, claimed: Claimed, perform: Perform, asked_at: float) -> Done:

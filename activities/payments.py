@@ -278,9 +278,9 @@ class PaymentActivities:
         """Tell the booking's workflow, if it waits. Should that fail, the sweeper tells it."""
         try:
             async with autocommit(self._engine) as conn:
-                unheard = await payments.find_unheard(conn, ref.business_id, ref.effect_id)
-            if unheard is not None:
-                await self._tell(activity.client(), unheard)
+                unnotified = await payments.find_unheard(conn, ref.business_id, ref.effect_id)
+            if unnotified is not None:
+                await self._tell(activity.client(), unnotified)
         except Exception as error:
             _log.warning("payment_not_told", effect_id=str(ref.effect_id), error=type(error).__name__)
 

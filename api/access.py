@@ -17,8 +17,8 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.routing import BaseRoute
 
 from api.businesses.paths import IdOrSlug, names_something
-from api.deps import AppParts, Parts
-from api.exchange import Exchange, exchange_of
+from api.deps import AppState, AppStateDep
+from api.request_context import RequestContext, context_of
 from db.engine import autocommit
 from db.repositories import catalogue, providers
 from db.repositories.rows import Row
@@ -46,26 +46,26 @@ class Needs:
             NotFoundError: the business is not there, or none of theirs.
             ForbiddenError: their kind, roles or scopes do not allow it.
         """
-        exchange, parts = exchange_of(request), request.app.state.parts
+        context, app = context_of(request), request.app.state.holdfast
         business = request.path_params.get("business")
         # Whoever signs in anew may still send the token that ran out.
-        if exchange.refusal is not None and self.permission not in _WHOEVER_ASKS:
-            await _note_business(parts, exchange, business)
-            raise exchange.refusal
+        if context.refusal is not None and self.permission not in _WHOEVER_ASKS:
+            await _note_business(app, context, business)
+            raise context.refusal
         rule = PERMITTED[self.permission]
         if rule.roles and business is not None:
-            if CallerKind.ANONYMOUS is exchange.caller.kind:
-                await _note_business(parts, exchange, business)
+            if CallerKind.ANONYMOUS is context.caller.kind:
+                await _note_business(app, context, business)
                 raise UnauthenticatedError
-            found = await _business(parts, business)
-            exchange.business_id = found["id"]
-            provider_id = await _provider_id(parts, request, found) if Role.PROVIDER in rule.roles else None
+            found = await _business(app, business)
+            context.business_id = found["id"]
+            provider_id = await _provider_id(app, request, found) if Role.PROVIDER in rule.roles else None
             request.state.membership = require(
-                exchange.caller, self.permission, found["id"], provider_id=provider_id
+                context.caller, self.permission, found["id"], provider_id=provider_id
             )
             request.state.business = found
         else:
-            admit(exchange.caller, self.permission)
+            admit(context.caller, self.permission)
         self._refuse_unknown_parameters(request)
 
     def _refuse_unknown_parameters(self, request: Request) -> None:
@@ -103,28 +103,28 @@ def require_declarations(routes: Sequence[BaseRoute]) -> None:
         raise RuntimeError(f"routes that do not declare one permission: {', '.join(silent)}")
 
 
-async def _note_business(parts: Parts, exchange: Exchange, business: str | None) -> None:
+async def _note_business(app: AppState, context: RequestContext, business: str | None) -> None:
     """Whose audit log a denial belongs to; nobody is told whether there is such a business."""
     with suppress(NotFoundError):
         if business is not None:
-            exchange.business_id = (await _business(parts, business))["id"]
+            context.business_id = (await _business(app, business))["id"]
 
 
-async def _business(parts: Parts, id_or_slug: str) -> Row:
+async def _business(app: AppState, id_or_slug: str) -> Row:
     row = None
     if names_something(id_or_slug):
-        async with autocommit(parts.engine) as conn:
+        async with autocommit(app.engine) as conn:
             row = await catalogue.find_business(conn, id_or_slug)
     if row is None:
         raise NotFoundError(f"There is no business '{id_or_slug}'.")
     return row
 
 
-async def _provider_id(parts: Parts, request: Request, business: Row) -> UUID | None:
+async def _provider_id(app: AppState, request: Request, business: Row) -> UUID | None:
     provider = request.path_params.get("provider")
     if provider is None or not names_something(provider):
         return None
-    async with autocommit(parts.engine) as conn:
+    async with autocommit(app.engine) as conn:
         request.state.provider = row = await providers.find(conn, business["id"], provider)
     return None if row is None else row["id"]
 
@@ -135,21 +135,21 @@ def _query_parameters(dependant: Dependant) -> frozenset[str]:
 
 
 async def _caller(request: Request) -> Caller:
-    return exchange_of(request).caller
+    return context_of(request).caller
 
 
 async def _user(request: Request) -> Principal:
-    caller = exchange_of(request).caller
+    caller = context_of(request).caller
     if not isinstance(caller, Principal):
         raise UnauthenticatedError
     return caller
 
 
-async def _found_business(request: Request, parts: AppParts, business: IdOrSlug) -> Row:
+async def _found_business(request: Request, app: AppStateDep, business: IdOrSlug) -> Row:
     found: Row | None = getattr(request.state, "business", None)
     if found is None:  # nobody had to be asked whether they may
-        found = await _business(parts, business)
-        exchange_of(request).business_id = found["id"]
+        found = await _business(app, business)
+        context_of(request).business_id = found["id"]
     return found
 
 

@@ -12,16 +12,16 @@ from api.auth.credentials import Credentials
 from api.auth.messages import MessageStarter
 from api.auth.tokens import load_tokens
 from api.cursors import Cursors
-from api.deps import Parts
+from api.deps import AppState
 from api.engine.gateway import EngineGateway
 from api.engine.starter import Starter
 from api.health.routes import app_version
 from api.limits import Limiter
-from api.middleware.context import RequestContext
+from api.middleware.authentication import AuthMiddleware
 from api.middleware.cors import Cors
 from api.middleware.deadlines import Deadline
-from api.middleware.gate import Gate
 from api.middleware.proxies import SeenThrough
+from api.middleware.request_context import RequestContextMiddleware
 from api.openapi.document import describe
 from api.openapi.pages import add_pages
 from api.origins.known import Origins
@@ -42,8 +42,8 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running_parts(settings) as parts:
-            app.state.parts = parts
+        async with running_app(settings) as state:
+            app.state.holdfast = state
             yield
 
     app = FastAPI(
@@ -61,16 +61,16 @@ def create_app(settings: Settings) -> FastAPI:
     add_pages(app)
     errors.install(app)
     # The last one added is the first to see a request.
-    app.add_middleware(Gate)
+    app.add_middleware(AuthMiddleware)
     app.add_middleware(Deadline, seconds=settings.request_timeout_seconds)
     app.add_middleware(Cors)
-    app.add_middleware(RequestContext)
+    app.add_middleware(RequestContextMiddleware)
     app.add_middleware(SeenThrough, trusted=settings.trusted_proxy_networks)
     return app
 
 
 @asynccontextmanager
-async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
+async def running_app(settings: Settings) -> AsyncIterator[AppState]:
     """The parts of a running API, ended in the opposite order."""
     tokens = load_tokens(settings)
     engine = create_engine(settings, application_name="holdfast-api")
@@ -84,7 +84,7 @@ async def running_parts(settings: Settings) -> AsyncIterator[Parts]:
     starter.start()
     limiter.start()
     try:
-        yield Parts(
+        yield AppState(
             settings=settings,
             engine=engine,
             tokens=tokens,

@@ -21,7 +21,7 @@ from runtime.storage import Storages
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class AppState:
     """Everything a request may need, made once by the application."""
 
     settings: Settings
@@ -44,9 +44,9 @@ class Parts:
 
 
 # A coroutine, although it awaits nothing: a plain function would cost a hop to a thread.
-async def _parts(request: Request) -> Parts:
-    parts: Parts = request.app.state.parts
-    return parts
+async def _app_state(request: Request) -> AppState:
+    app: AppState = request.app.state.holdfast
+    return app
 
 
-AppParts = Annotated[Parts, Depends(_parts)]
+AppStateDep = Annotated[AppState, Depends(_app_state)]

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Route
 
 from api.audit import trail
-from api.exchange import exchange_of
+from api.request_context import context_of
 from db.engine import is_outage
 from domain.errors import (
     AlreadyExistsError,
@@ -163,7 +163,7 @@ def problem_response(
     """A problem document; 429 and 503 tell when to come back (`retry_after`), 401 how to prove who one is."""
     members = dict(extra or {})
     retry_after = members.pop("retry_after", RETRY_AFTER_SECONDS if status == 503 else None)  # noqa: PLR2004
-    body = document(status, code, title, detail, exchange_of(request).request_id) | members
+    body = document(status, code, title, detail, context_of(request).request_id) | members
     headers = {}
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
@@ -175,7 +175,7 @@ def problem_response(
 async def _expected(request: Request, error: Exception) -> Response:
     assert isinstance(error, HoldfastError)
     if isinstance(error, _DENIED):
-        await trail.note_denied(request.app.state.parts, request, error)
+        await trail.note_denied(request.app.state.holdfast, request, error)
     return answer(request, error)
 
 

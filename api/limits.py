@@ -41,7 +41,7 @@ _REMEMBERED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class RateLimitPolicy:
     """So many requests in each window of sixty seconds."""
 
     name: str
@@ -52,7 +52,7 @@ class Policy:
 class Standing:
     """How one request stands to its policy."""
 
-    policy: Policy
+    policy: RateLimitPolicy
     is_admitted: bool
     left: int
     """How many more there may be at this moment."""
@@ -79,9 +79,9 @@ class Limiter:
         )
         quota = settings.rate_limit_per_minute
         self._is_on = quota > 0
-        self._default = Policy("default", quota)
-        self._sign_in = Policy("sign_in", max(1, quota // _SIGN_IN_SHARE))
-        self._hooks = Policy("hooks", quota * _HOOKS_SHARE)
+        self._default = RateLimitPolicy("default", quota)
+        self._sign_in = RateLimitPolicy("sign_in", max(1, quota // _SIGN_IN_SHARE))
+        self._hooks = RateLimitPolicy("hooks", quota * _HOOKS_SHARE)
         self._counter = _Counter(self._engine)
         self._task: asyncio.Task[None] | None = None
 
@@ -97,7 +97,7 @@ class Limiter:
             await asyncio.gather(self._task, return_exceptions=True)
         await self._engine.dispose()
 
-    def policy_for(self, method: str, path: str) -> Policy | None:
+    def policy_for(self, method: str, path: str) -> RateLimitPolicy | None:
         """What counts for such a request; none when nothing is counted."""
         if not self._is_on:
             return None
@@ -105,20 +105,20 @@ class Limiter:
             return self._hooks
         return self._sign_in if method == "POST" and path in _SIGN_IN else self._default
 
-    def by_address(self, policy: Policy, address: str) -> str:
+    def by_address(self, policy: RateLimitPolicy, address: str) -> str:
         """The subject of somebody of whom nothing but the address is sure."""
         kind = "address" if policy == self._default else policy.name
         return f"{kind}:{network_of(address)}"
 
-    def counts_by_caller(self, policy: Policy) -> bool:
+    def counts_by_caller(self, policy: RateLimitPolicy) -> bool:
         """Whether a caller who has proved who they are is counted as such, wherever they are."""
         return policy == self._default
 
-    def refusal(self, policy: Policy, subject: str) -> Standing | None:
+    def refusal(self, policy: RateLimitPolicy, subject: str) -> Standing | None:
         """That somebody is known to have used up their requests. Asks nobody."""
         return self._counter.refusal(policy, subject)
 
-    def count(self, policy: Policy, subject: str) -> "asyncio.Future[Standing | None]":
+    def count(self, policy: RateLimitPolicy, subject: str) -> "asyncio.Future[Standing | None]":
         """Count one request; the future has its standing soon, or none when the database cannot say."""
         return self._counter.count(policy, subject)
 
@@ -127,7 +127,7 @@ class Limiter:
 class _Waiting:
     """The requests of one subject that are not counted yet."""
 
-    policy: Policy
+    policy: RateLimitPolicy
     futures: list["asyncio.Future[Standing | None]"]
 
 
@@ -146,7 +146,7 @@ class _Counter:
         self._complains_at = 0.0
         self._refused_until: dict[str, float] = {}
 
-    def refusal(self, policy: Policy, subject: str) -> Standing | None:
+    def refusal(self, policy: RateLimitPolicy, subject: str) -> Standing | None:
         until = self._refused_until.get(subject)
         if until is None:
             return None
@@ -156,7 +156,7 @@ class _Counter:
             return None
         return Standing(policy, is_admitted=False, left=0, seconds=math.ceil(seconds))
 
-    def count(self, policy: Policy, subject: str) -> "asyncio.Future[Standing | None]":
+    def count(self, policy: RateLimitPolicy, subject: str) -> "asyncio.Future[Standing | None]":
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Standing | None] = loop.create_future()
         if self._is_late or loop.time() < self._pauses_until:
@@ -248,7 +248,7 @@ class _Counter:
             _log.warning("requests_not_counted", reason=reason)
 
 
-def standing_of(policy: Policy, counted: Counted, place: int) -> Standing:
+def standing_of(policy: RateLimitPolicy, counted: Counted, place: int) -> Standing:
     """How the request at `place` (from 0) among those that were counted together stands."""
     if place >= counted.granted:
         wait = math.ceil(seconds_until_next(policy.quota, counted))

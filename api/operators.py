@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.businesses.founding import found
+from api.businesses.foundation import found
 from api.businesses.schemas import BusinessIn
 from db.engine import create_engine
 from db.repositories import businesses, catalogue, users

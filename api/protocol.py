@@ -12,8 +12,8 @@ import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from api.errors import FRAMEWORK_PROBLEMS, PROBLEM_JSON, document
-from api.exchange import new_request_id
 from api.middleware.headers import FIXED
+from api.request_context import new_request_id
 
 _MOST_HEAD_BYTES: Final = 64 * 1024
 """More than the application takes, so that it says what is too long wherever that can be told."""

@@ -7,16 +7,16 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories import calendar, catalogue, choosing
-from db.repositories.calendar import Wanted
+from db.repositories import calendar, catalogue, placement
+from db.repositories.calendar import Appointment
 from db.repositories.catalogue import Offering
-from db.repositories.choosing import Chosen
+from db.repositories.placement import ProviderChoice
 from domain.areas import plain_code
 from domain.assignment import AssignmentStrategy
 from domain.businesses import require_taking_bookings
 from domain.errors import InvalidRequestError, NotFoundError, ProviderUnfitError, SlotUnavailableError
 from domain.policies import Intake
-from domain.search import Search
+from domain.search import SlotQuery
 from domain.zones import epoch
 
 TRIES = 100
@@ -24,7 +24,7 @@ TRIES = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class AppointmentRequest:
     """An appointment as somebody asks for it; business and service by id, or by slug and code."""
 
     business: str
@@ -35,7 +35,9 @@ class Ask:
     postal_code: str | None = None
 
 
-async def find_offering(conn: AsyncConnection, ask: Ask, user_id: UUID | None, now: datetime) -> Offering:
+async def find_offering(
+    conn: AsyncConnection, ask: AppointmentRequest, user_id: UUID | None, now: datetime
+) -> Offering:
     """What is asked for, if it is there and can be booked at all.
 
     Raises:
@@ -52,8 +54,12 @@ async def find_offering(conn: AsyncConnection, ask: Ask, user_id: UUID | None, n
 
 
 async def choose(
-    conn: AsyncConnection, offering: Offering, ask: Ask, now: datetime, customer_id: UUID | None = None
-) -> Chosen | None:
+    conn: AsyncConnection,
+    offering: Offering,
+    ask: AppointmentRequest,
+    now: datetime,
+    customer_id: UUID | None = None,
+) -> ProviderChoice | None:
     """Who takes it, in the transaction that goes on to reserve their time; none: nobody yet, which is fine.
 
     The customer, where they are known, is whom `preferred_first` looks at.
@@ -62,15 +68,15 @@ async def choose(
         HoldfastError: `slot_unavailable`, `provider_unfit`, `outside_service_area` or `day_full`.
     """
     search, strategy = search_for(offering, ask, now, customer_id), offering.policy.assignment
-    wanted = Wanted(ask.starts_at, offering.terms)
-    read = await choosing.read_calendar(conn, offering.business_id, search, wanted, strategy)
+    wanted = Appointment(ask.starts_at, offering.terms)
+    read = await placement.read_calendar(conn, offering.business_id, search, wanted, strategy)
     if offering.policy.intake is Intake.DISPATCH:
         read.admit(ask.starts_at)
         free = read.free_at(ask.starts_at) if ask.provider_id is not None else []
     else:
         free = read.bookable_at(ask.starts_at)
     if free:
-        return next(choosing.best(free, search, strategy))
+        return next(placement.best(free, search, strategy))
     if ask.provider_id is not None:
         await _check_fit(conn, offering, ask.provider_id)
     if offering.policy.intake is Intake.INSTANT:
@@ -78,10 +84,10 @@ async def choose(
     return None
 
 
-def search_for(offering: Offering, ask: Ask, now: datetime, customer_id: UUID | None) -> Search:
+def search_for(offering: Offering, ask: AppointmentRequest, now: datetime, customer_id: UUID | None) -> SlotQuery:
     """What is asked, as a question to the calendar."""
     at = epoch(ask.starts_at)
-    return Search(
+    return SlotQuery(
         terms=offering.terms,
         zone=ZoneInfo(offering.timezone),
         window=(at, at + 1),

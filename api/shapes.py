@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from domain.mail_addresses import is_carriers
-from domain.spelling import Spelled
+from domain.normalization import Spelled
 from domain.zones import zone_to_live_by
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import profiling, report
+from bench import profiler, report
 from bench.effort import FULL, QUICK
 from bench.loops import on_fast_loop
 from bench.measurements import MEASUREMENTS
@@ -52,8 +52,8 @@ async def _run(options: argparse.Namespace) -> None:
     console = Console(width=None if sys.stdout.isatty() else _PAGE_WIDTH)
     reporter = ConsoleReporter(console)
     if options.profile:
-        found = await profiling.profile(options.profile, reporter)
-        console.print(profiling.table(found))
+        found = await profiler.profile(options.profile, reporter)
+        console.print(profiler.table(found))
         return
     rows, noise = await _measure(options, reporter)
     console.print(report.table(rows))
@@ -98,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", type=Path, metavar="PATH", help="default: bench/results/TIMESTAMP.json")
     parser.add_argument(
-        "--profile", choices=profiling.PROFILED, help="measure nothing; show where one process spends its CPU"
+        "--profile", choices=profiler.PROFILED, help="measure nothing; show where one process spends its CPU"
     )
     return parser
 

@@ -64,7 +64,7 @@ def administrator_url(url: str) -> str:
 
 
 @asynccontextmanager
-async def annex(floor_url: str) -> AsyncIterator[str]:
+async def isolated_stack(floor_url: str) -> AsyncIterator[str]:
     """One more database, without a schema as yet, which is dropped in the end; its URL."""
     drop = f"DROP DATABASE IF EXISTS {ANNEX_DATABASE} WITH (FORCE)"
     await _execute(floor_url, drop)

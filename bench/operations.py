@@ -7,7 +7,7 @@ from uuid import UUID
 import orjson
 
 from bench.floor.workflows import TASK_QUEUE, RecordsOneStep
-from bench.pacing import Sample, Send, closed_loop
+from bench.pace import Sample, Send, closed_loop
 from bench.rig import Rig
 from runtime.ids import new_id
 

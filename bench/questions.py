@@ -5,10 +5,10 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-from bench.annex import Annex
 from bench.effort import Effort
 from bench.http_client import HttpClient, encode
-from bench.pacing import closed_loop
+from bench.isolated_stack import Annex
+from bench.pace import closed_loop
 from bench.stats import Latency
 
 

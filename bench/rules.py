@@ -3,21 +3,21 @@
 import time
 from datetime import UTC, date, datetime, timedelta
 
-from bench.annex import Annex
 from bench.effort import Effort
-from bench.pacing import quiet_memory
+from bench.isolated_stack import Annex
+from bench.pace import quiet_memory
 from bench.questions import tomorrow
 from bench.stats import Latency
 from bench.tenant import Tenant
 from db.engine import autocommit, create_engine
 from db.repositories import availability, catalogue
-from domain.search import Calendar, Search
+from domain.search import BusinessCalendar, SlotQuery
 from domain.zones import begins
 from runtime.settings import Settings
 
 
 async def alone(on: Annex, effort: Effort, days: int) -> float:
-    """The median of the milliseconds that `Calendar.slots` takes for so many days of all providers."""
+    """The median of the milliseconds that `BusinessCalendar.slots` takes for so many days of all providers."""
     calendar = await read_calendar(on.url, on.tenant, tomorrow(on), days)
     seconds = []
     with quiet_memory():
@@ -28,7 +28,7 @@ async def alone(on: Annex, effort: Effort, days: int) -> float:
     return Latency.of(seconds).p50
 
 
-async def read_calendar(url: str, tenant: Tenant, first: date, days: int) -> Calendar:
+async def read_calendar(url: str, tenant: Tenant, first: date, days: int) -> BusinessCalendar:
     """The calendar of a business for some days, as the API reads it."""
     engine = create_engine(Settings(database_url=url), application_name="bench")
     zone = tenant.hours.zone
@@ -37,7 +37,7 @@ async def read_calendar(url: str, tenant: Tenant, first: date, days: int) -> Cal
         async with autocommit(engine) as conn:
             offering = await catalogue.find_offering(conn, str(tenant.business_id), str(tenant.service_id))
             assert offering
-            search = Search(terms=offering.terms, zone=zone, window=window, now=datetime.now(UTC))
+            search = SlotQuery(terms=offering.terms, zone=zone, window=window, now=datetime.now(UTC))
             return await availability.load(conn, tenant.business_id, search)
     finally:
         await engine.dispose()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from api.app import create_app
-from dev.breaking import breaks
+from dev.breaking_changes import breaks
 from runtime.settings import Settings
 
 Json = dict[str, Any]

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from itertools import chain
 from uuid import UUID
 
-from domain.hours import Opening, Stretch
+from domain.hours import Opening, TimeRange
 
 Interval = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class SlotConstraints:
     """What an appointment asks of a provider's time."""
 
     duration: int
@@ -47,7 +47,7 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class Agenda:
+class ProviderSchedule:
     """One provider's time: when they work and what is taken of it."""
 
     provider_id: UUID
@@ -70,7 +70,7 @@ class Slot:
     seats_left: int
 
 
-def find_slots(agendas: Iterable[Agenda], demand: Demand, window: Interval) -> list[Slot]:
+def find_slots(agendas: Iterable[ProviderSchedule], demand: SlotConstraints, window: Interval) -> list[Slot]:
     """Every appointment that may be booked with a start in the window, the earliest first."""
     offers: dict[Opening, list[int]] = {}
     providers: defaultdict[int, list[UUID]] = defaultdict(list)
@@ -87,12 +87,12 @@ def find_slots(agendas: Iterable[Agenda], demand: Demand, window: Interval) -> l
     ]
 
 
-def is_bookable(agenda: Agenda, demand: Demand, start: int) -> bool:
+def is_bookable(agenda: ProviderSchedule, demand: SlotConstraints, start: int) -> bool:
     """Whether this very appointment is among the slots."""
     return bool(_bookable(agenda, demand, (start, start + 1), {})[0])
 
 
-def has_time(agenda: Agenda, demand: Demand, start: int) -> bool:
+def has_time(agenda: ProviderSchedule, demand: SlotConstraints, start: int) -> bool:
     """Whether the provider is open and free, at whatever minute an appointment begins that is agreed already."""
     stretches = _merged(_stretches(agenda, start, start + demand.duration))
     open_then = any(opens <= start and start + demand.duration <= closes for opens, closes in stretches)
@@ -101,14 +101,14 @@ def has_time(agenda: Agenda, demand: Demand, start: int) -> bool:
     return bool(_cut([start], _taken(agenda, demand))) or start in _joinable(agenda, demand, [start])
 
 
-def seats_taken(agenda: Agenda, demand: Demand, start: int) -> int:
+def seats_taken(agenda: ProviderSchedule, demand: SlotConstraints, start: int) -> int:
     """How many seats the session has taken that this appointment would join; 0: there is none with a seat left."""
     left = _joinable(agenda, demand, [start]).get(start)
     return 0 if left is None else demand.capacity - left
 
 
 def _bookable(
-    agenda: Agenda, demand: Demand, window: Interval, offers: dict[Opening, list[int]]
+    agenda: ProviderSchedule, demand: SlotConstraints, window: Interval, offers: dict[Opening, list[int]]
 ) -> tuple[list[int], dict[int, int]]:
     """The starts that are left, and the seats of those that join a session. `offers` remembers shared rules."""
     offered = offers.get(agenda.opening) if agenda.open_elsewhere is None else None
@@ -122,7 +122,7 @@ def _bookable(
     return (sorted({*alone, *seats}) if seats else alone), seats
 
 
-def _offered(agenda: Agenda, demand: Demand, window: Interval) -> list[int]:
+def _offered(agenda: ProviderSchedule, demand: SlotConstraints, window: Interval) -> list[int]:
     """The starts that the rules allow, whoever has booked."""
     from_, until = max(window[0], demand.earliest), min(window[1], demand.latest + 1)
     if from_ >= until:
@@ -139,15 +139,15 @@ def _offered(agenda: Agenda, demand: Demand, window: Interval) -> list[int]:
     return [at for at in fitting if not any(first <= at < end for first, end in demand.full)]
 
 
-def _stretches(agenda: Agenda, from_: int, until: int) -> Iterable[Stretch]:
+def _stretches(agenda: ProviderSchedule, from_: int, until: int) -> Iterable[TimeRange]:
     if agenda.open_elsewhere is None:
         return agenda.opening.stretches(from_, until)
     return [
-        Stretch(*interval) for interval in agenda.open_elsewhere if interval[0] < until and interval[1] > from_
+        TimeRange(*interval) for interval in agenda.open_elsewhere if interval[0] < until and interval[1] > from_
     ]
 
 
-def _merged(stretches: Iterable[Stretch]) -> list[Interval]:
+def _merged(stretches: Iterable[TimeRange]) -> list[Interval]:
     """The same time without overlaps, touching stretches made one."""
     merged: list[Interval] = []
     for opens, closes in sorted((stretch.opens_at, stretch.closes_at) for stretch in stretches):
@@ -158,7 +158,7 @@ def _merged(stretches: Iterable[Stretch]) -> list[Interval]:
     return merged
 
 
-def _taken(agenda: Agenda, demand: Demand) -> list[Interval]:
+def _taken(agenda: ProviderSchedule, demand: SlotConstraints) -> list[Interval]:
     return _ruled_out(agenda.busy, demand.duration, demand.before, demand.after)
 
 
@@ -179,7 +179,7 @@ def _cut(starts: Sequence[int], ruled_out: Iterable[Interval]) -> list[int]:
     return kept
 
 
-def _joinable(agenda: Agenda, demand: Demand, starts: Sequence[int]) -> dict[int, int]:
+def _joinable(agenda: ProviderSchedule, demand: SlotConstraints, starts: Sequence[int]) -> dict[int, int]:
     """The starts at which a session has seats left, and how many; only just the same time can be shared."""
     if demand.capacity == 1:
         return {}

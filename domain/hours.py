@@ -55,7 +55,7 @@ class DateException:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class TimeRange:
     """Open time between two instants (seconds, UTC, the end excluded), from one rule on one date.
 
     Without a zone it does not come from a rule, and the clock on the wall has no say in it.
@@ -98,7 +98,7 @@ class Opening:
     own_exceptions: tuple[DateException, ...] = ()
     """The provider's."""
 
-    def stretches(self, from_: int, until: int) -> Iterator[Stretch]:
+    def stretches(self, from_: int, until: int) -> Iterator[TimeRange]:
         """Open time that touches the window between two instants, date by date; stretches may overlap."""
         # A day to spare on either side: hours go on over midnight, and a clock may be put back over it.
         day, last = local_date(from_, self.zone) - _DAY, local_date(until, self.zone) + _DAY
@@ -106,7 +106,7 @@ class Opening:
             for opens, closes in self.on(day):
                 at, end = begins(day, opens, self.zone), begins(day, closes, self.zone)
                 if at < until and end > from_ and at < end:
-                    yield Stretch(at, end, self.zone, day, opens, closes)
+                    yield TimeRange(at, end, self.zone, day, opens, closes)
             day += _DAY
 
     def on(self, day: date) -> list[tuple[int, int]]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Self
 from pydantic import BaseModel, ConfigDict, EmailStr, Field, StrictBool, model_validator
 
 from domain.effects import PORT_OF, Port, Vendor
-from domain.spelling import Spelled
+from domain.normalization import Spelled
 
 _Line = Annotated[
     str, Field(min_length=1, max_length=200), Spelled(r"^[^\x00-\x1f\x7f]+$", "must be one line of text")

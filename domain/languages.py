@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 LAST_RESORT: Final = "en"
 
 
-class Chosen(NamedTuple):
+class LanguageMatch(NamedTuple):
     """A language that there is, and the wish that led to it."""
 
     language: str
@@ -15,7 +15,7 @@ class Chosen(NamedTuple):
     """As `de-AT`, where there is only `de`: dates are written as there."""
 
 
-def look_up(wishes: Sequence[str | None], available: Collection[str]) -> Chosen | None:
+def look_up(wishes: Sequence[str | None], available: Collection[str]) -> LanguageMatch | None:
     """The first wish that can be fulfilled, each cut back from its end until something is there.
 
     Case does not matter. None: nothing that is wished for is there.
@@ -25,7 +25,7 @@ def look_up(wishes: Sequence[str | None], available: Collection[str]) -> Chosen 
         tag = (wish or "").lower()
         while tag:
             if tag in known:
-                return Chosen(known[tag], wish or tag)
+                return LanguageMatch(known[tag], wish or tag)
             tag = _cut_back(tag)
     return None
 

@@ -12,7 +12,7 @@ from domain.dates import writing_of, zone_label
 from domain.languages import LAST_RESORT
 from domain.lifecycle import Status
 from domain.links import without_links
-from domain.notices import TOLD_BY_SMS, Audience, Notice, NoticeKind, still_due
+from domain.notifications import TOLD_BY_SMS, Audience, Notice, NoticeKind, still_due
 from domain.texts import without_controls
 from domain.zones import zone_named
 

@@ -11,7 +11,16 @@ from zoneinfo import ZoneInfo
 
 from domain.areas import Area, is_served
 from domain.assignment import Candidate
-from domain.availability import Agenda, Demand, Interval, Slot, find_slots, has_time, is_bookable, seats_taken
+from domain.availability import (
+    Interval,
+    ProviderSchedule,
+    Slot,
+    SlotConstraints,
+    find_slots,
+    has_time,
+    is_bookable,
+    seats_taken,
+)
 from domain.errors import DayFullError, OutsideServiceAreaError, SlotUnavailableError
 from domain.zones import begins, epoch, local_date
 
@@ -21,7 +30,7 @@ _ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class BookingRules:
     """What a service asks of people's time."""
 
     service_id: UUID
@@ -35,10 +44,10 @@ class Terms:
     daily_limit: int | None = None
     required_skills: tuple[str, ...] = ()
 
-    def demand(self, now: datetime, full: tuple[Interval, ...] = ()) -> Demand:
+    def demand(self, now: datetime, full: tuple[Interval, ...] = ()) -> SlotConstraints:
         """The same at a moment, in seconds."""
         soonest = int(now.timestamp() // 1) + 1 + self.min_notice_minutes * _MINUTE
-        return Demand(
+        return SlotConstraints(
             duration=self.duration_minutes * _MINUTE,
             before=self.buffer_before_minutes * _MINUTE,
             after=self.buffer_after_minutes * _MINUTE,
@@ -51,10 +60,10 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class SlotQuery:
     """A question to a business's calendar."""
 
-    terms: Terms
+    terms: BookingRules
     zone: ZoneInfo
     """The business's."""
     window: Interval
@@ -100,7 +109,7 @@ class Search:
 class ProviderCalendar:
     """A provider who does the service, with what strategies look at."""
 
-    agenda: Agenda
+    agenda: ProviderSchedule
     rating: float
     auto_accept: bool | None
     last_assigned_at: datetime | None
@@ -108,10 +117,10 @@ class ProviderCalendar:
 
 
 @dataclass(frozen=True)
-class Calendar:
+class BusinessCalendar:
     """A business's calendar as one statement read it, for one search."""
 
-    search: Search
+    search: SlotQuery
     providers: tuple[ProviderCalendar, ...]
     areas: tuple[Area, ...] = ()
     full_days: tuple[Interval, ...] = ()
@@ -182,7 +191,7 @@ class Calendar:
         return at
 
     @cached_property
-    def _demand(self) -> Demand:
+    def _demand(self) -> SlotConstraints:
         return self.search.terms.demand(self.search.now, self.full_days)
 
     @cached_property
@@ -222,7 +231,7 @@ class Calendar:
             seats_taken=seats_taken(provider.agenda, self._demand, at),
         )
 
-    def _booked_minutes(self, agenda: Agenda, at: int) -> int:
+    def _booked_minutes(self, agenda: ProviderSchedule, at: int) -> int:
         since, end = next(bounds for _, bounds in self.search.days() if bounds[0] <= at < bounds[1])
         seconds = 0
         # The seats of a session, and what an outside calendar repeats, overlap.

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from domain.booking import Actor, BookingState
 from domain.lifecycle import Status
@@ -131,7 +131,9 @@ class BookingStart(BaseModel):
     business_id: UUID
     state: BookingState | None = None
     """Where to begin; without it the workflow reads the projection."""
-    alarm: str | None = None
+    flag_reason: str | None = Field(
+        default=None, validation_alias=AliasChoices("alarm", "flag_reason"), serialization_alias="alarm"
+    )
     """Why the booking must be flagged first: its former run ended in a way nobody meant."""
 
 

@@ -31,7 +31,7 @@ from runtime.settings import Settings
 from tests.api_client import ApiClient
 from tests.factories import Tenant, make_tenant
 from tests.integration.api.accounts import forget_attempts
-from tests.serving import served
+from tests.servers import served
 from tests.simulator import Simulator, simulated_vendors
 from worker.main import running_worker
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.models import Business, Customer, Membership, Provider, Service, Session, User, WeeklyHours
 from db.repositories import new_bookings
-from db.repositories.calendar import Wanted
+from db.repositories.calendar import Appointment
 from db.repositories.new_bookings import NewBooking
 from domain.booking import SYSTEM, BookingState
 from domain.callers import Membership as Role_
@@ -18,7 +18,7 @@ from domain.callers import Principal
 from domain.lifecycle import Role, Status
 from domain.payments import PaymentGate
 from domain.policies import Policy
-from domain.search import Terms
+from domain.search import BookingRules
 from runtime.ids import new_id, new_reference
 
 DURATION = timedelta(minutes=60)
@@ -181,10 +181,10 @@ async def make_booking(
     return state
 
 
-def wanted(tenant: Tenant, starts_at: datetime, **terms: Any) -> Wanted:
+def wanted(tenant: Tenant, starts_at: datetime, **terms: Any) -> Appointment:
     """An appointment of the tenant's service."""
     duration = int(DURATION.total_seconds()) // 60
-    return Wanted(starts_at, Terms(service_id=tenant.service_id, duration_minutes=duration, **terms))
+    return Appointment(starts_at, BookingRules(service_id=tenant.service_id, duration_minutes=duration, **terms))
 
 
 def new_booking(tenant: Tenant, state: BookingState, **changes: Any) -> NewBooking:

@@ -10,8 +10,8 @@ from activities.booking import BookingActivities
 from db.repositories import bookings, steps
 from domain.booking import BookingState
 from domain.commands import BookingCommand
-from domain.decisions import decide
 from domain.steps import Outcome, Step
+from domain.transitions import decide
 from runtime.ids import new_id
 
 _UNCONFIRMED = text("SELECT count(*) FROM unconfirmed_commands WHERE booking_id = :id")

@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from dev.vendors.app import Vendors
+from dev.vendors.fault_modes import Behaviour
 from dev.vendors.ledger import Entry, Ledger
-from dev.vendors.moods import Behaviour
 from dev.vendors.simulated import Simulated
 from domain.effects import Vendor
-from tests.serving import served
+from tests.servers import served
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from temporalio.client import Client, WorkflowExecution
 from temporalio.common import SearchAttributeKey
 
 from db.engine import autocommit
-from db.repositories import upkeep
+from db.repositories import maintenance
 from db.repositories.rows import Row
 from domain import names
 from domain.booking import BookingState
@@ -88,10 +88,10 @@ class Audit:
 
     async def list_without_workflow(self) -> AsyncIterator[list[BookingRef]]:
         """Open bookings for which no workflow runs, page by page."""
-        after = upkeep.FIRST_REF
+        after = maintenance.FIRST_REF
         while True:
             async with autocommit(self._engine) as conn:
-                page = await upkeep.list_open_after(conn, after=after, limit=_PAGE)
+                page = await maintenance.list_open_after(conn, after=after, limit=_PAGE)
             if not page:
                 return
             running = await self._running_among(page)
@@ -125,7 +125,7 @@ class Audit:
     async def _compare(self, runs: Sequence[WorkflowExecution]) -> list[Exception]:
         shown = {booking_id: run for run in runs if (booking_id := booking_id_of(run.id)) is not None}
         async with autocommit(self._engine) as conn:
-            stored = await upkeep.list_comparable(conn, list(shown))
+            stored = await maintenance.list_comparable(conn, list(shown))
         slots = asyncio.Semaphore(_AT_ONCE)
 
         async def compare(row: Row) -> Exception | None:

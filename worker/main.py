@@ -20,7 +20,7 @@ from worker.audit import Audit
 from worker.booking_worker import build_worker
 from worker.effect_rates import keep_effect_rates
 from worker.event_log import EventLog
-from worker.left_over_files import LeftOverFiles
+from worker.orphaned_files import OrphanedFiles
 from worker.relay import Relay
 from worker.schedules import keep_schedules
 from worker.search_attributes import ensure_search_attributes
@@ -63,7 +63,7 @@ async def running_worker(client: Client, settings: Settings) -> AsyncIterator[As
             await stack.enter_async_context(_in_background(keep_effect_rates(client, settings)))
             await stack.enter_async_context(_in_background(Relay(client, engine, settings).run()))
             await stack.enter_async_context(_in_background(EventLog(engine, settings).run()))
-            await stack.enter_async_context(_in_background(LeftOverFiles(engine, settings).run()))
+            await stack.enter_async_context(_in_background(OrphanedFiles(engine, settings).run()))
             await stack.enter_async_context(_in_background(keep_schedules(client, engine, settings)))
             await stack.enter_async_context(_in_background(Sweeper(client, engine, settings).run()))
             audit_interval = timedelta(seconds=settings.audit_interval_seconds)

@@ -32,7 +32,7 @@ from activities.comparisons import Comparison, JobComparison, PaymentComparison
 from activities.effects import EffectRunner
 from activities.external_calendars import ExternalCalendars
 from activities.jobs import JobActivities
-from activities.messages.sending import MessageActivities
+from activities.messages.delivery import MessageActivities
 from activities.payments import PaymentActivities
 from activities.ports.account_mail import AccountMail
 from activities.ports.analytics import Analytics

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from db.engine import autocommit
-from db.repositories import effects, payments, upkeep
+from db.repositories import effects, maintenance, payments
 from domain import names
 from domain.steps import BookingRef, BookingStart, Reason
 from runtime.metrics import STARTS, SWEEPS
@@ -54,8 +54,8 @@ class Sweeper:
         self._interval = timedelta(seconds=settings.sweep_interval_seconds)
         self._grace = timedelta(seconds=settings.sweep_grace_seconds)
         self._takeover = Takeover(client, engine, timedelta(seconds=settings.takeover_grace_seconds))
-        self._swept_to = upkeep.FIRST_ID
-        self._messages_swept_to = upkeep.FIRST_ID
+        self._swept_to = maintenance.FIRST_ID
+        self._messages_swept_to = maintenance.FIRST_ID
         self._closed_since = datetime.now(UTC) - _LOOK_BACK
         self._revived: set[str] = set()
         """Runs that the last look found: the looks overlap, and each run is seen to once."""
@@ -99,7 +99,7 @@ class Sweeper:
 
     async def _begin_again(self) -> None:
         """Ask once more for all that still waits: a start may have been lost since it was asked for."""
-        self._swept_to = upkeep.FIRST_ID
+        self._swept_to = maintenance.FIRST_ID
 
     async def _start_unstarted(self) -> None:
         """Start what a crash or an outage left without its first step.
@@ -108,10 +108,10 @@ class Sweeper:
         a while instead of the oldest again and again.
         """
         async with autocommit(self._engine) as conn:
-            found = await upkeep.list_unstarted(conn, grace=self._grace, after=self._swept_to, limit=_BATCH)
+            found = await maintenance.list_unstarted(conn, grace=self._grace, after=self._swept_to, limit=_BATCH)
         if found:
             self._swept_to = found[-1].booking_id
-        _raise_first(await self._start_all(found, alarm=None))
+        _raise_first(await self._start_all(found, flag_reason=None))
 
     async def _revive_ended(self) -> None:
         """Find bookings that go on although their workflow was terminated or failed; flag and resume them."""
@@ -128,52 +128,52 @@ class Sweeper:
         errors: list[Exception] = []
         for start in range(0, len(wanted), _BATCH):
             async with autocommit(self._engine) as conn:
-                still_open = await upkeep.list_still_open(conn, wanted[start : start + _BATCH])
-            errors += await self._start_all(still_open, alarm=Reason.WORKFLOW_CLOSED)
+                still_open = await maintenance.list_still_open(conn, wanted[start : start + _BATCH])
+            errors += await self._start_all(still_open, flag_reason=Reason.WORKFLOW_CLOSED)
         _raise_first(errors)
 
     async def _tell_of_payments(self) -> None:
         """Tell bookings of payments that are there, where that was lost: they wait for nothing else."""
         async with autocommit(self._engine) as conn:
-            unheard = await payments.list_unheard(conn, limit=_BATCH)
-        for ref in unheard:
+            unnotified = await payments.list_unnotified(conn, limit=_BATCH)
+        for ref in unnotified:
             await tell_of_payment(self._client, ref)
 
     async def _forget_holds(self) -> None:
         """Delete what is left of holds that ran out."""
         async with autocommit(self._engine) as conn:
-            await upkeep.forget_holds(conn, told_until=datetime.now(UTC) - _HOLDS_ARE_TOLD)
+            await maintenance.forget_holds(conn, told_until=datetime.now(UTC) - _HOLDS_ARE_TOLD)
 
     async def _take_back_effects(self) -> None:
         """Have effects handed over again of which nothing was heard; what Temporal has, it leaves alone."""
         async with autocommit(self._engine) as conn:
-            lost = await effects.take_back_lost(conn, age=_EFFECT_IS_LOST)
+            lost = await effects.requeue_expired(conn, age=_EFFECT_IS_LOST)
         if lost:
             _log.warning("effects_taken_back", count=lost)
 
     async def _forget_identity(self) -> None:
         """Delete what is left of sessions, counters and answers to keys whose time is over."""
         async with autocommit(self._engine) as conn:
-            await upkeep.forget_identity(conn)
+            await maintenance.forget_identity(conn)
 
     async def _send_unsent(self) -> None:
         """Start the messages that a crash or an outage left unsent; walks on, and begins again at the end."""
         after = self._messages_swept_to
         async with autocommit(self._engine) as conn:
-            found = await upkeep.list_unsent_messages(conn, grace=self._grace, after=after, limit=_BATCH)
+            found = await maintenance.list_unsent_messages(conn, grace=self._grace, after=after, limit=_BATCH)
         for request_id in found:
             await start_account_message(self._client, request_id)
             self._messages_swept_to = request_id
             STARTS.labels("sweeper", "started").inc()
         if len(found) < _BATCH:
-            self._messages_swept_to = upkeep.FIRST_ID
+            self._messages_swept_to = maintenance.FIRST_ID
 
-    async def _start_all(self, refs: Sequence[BookingRef], *, alarm: str | None) -> list[Exception]:
+    async def _start_all(self, refs: Sequence[BookingRef], *, flag_reason: str | None) -> list[Exception]:
         """Start them all, as far as they can be; what kept the others from it."""
         slots = asyncio.Semaphore(_CONCURRENCY)
 
         async def start(ref: BookingRef) -> Exception | None:
-            begin = BookingStart(booking_id=ref.booking_id, business_id=ref.business_id, alarm=alarm)
+            begin = BookingStart(booking_id=ref.booking_id, business_id=ref.business_id, flag_reason=flag_reason)
             async with slots:
                 try:
                     await start_booking(self._client, begin)
@@ -186,7 +186,9 @@ class Sweeper:
         outcomes = await asyncio.gather(*(start(ref) for ref in refs))
         errors = [error for error in outcomes if error is not None]
         if len(errors) < len(refs):
-            _log.info("bookings_started", count=len(refs) - len(errors), failed=len(errors), alarm=alarm)
+            _log.info(
+                "bookings_started", count=len(refs) - len(errors), failed=len(errors), flag_reason=flag_reason
+            )
         return errors
 
 

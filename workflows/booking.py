@@ -13,10 +13,9 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
-    from domain import names, plan
+    from domain import names, timeline
     from domain.booking import BookingState
     from domain.commands import BookingCommand, Cancel, check, is_too_late
-    from domain.decisions import Decision, decide
     from domain.errors import (
         AppointmentBegunError,
         HoldfastError,
@@ -26,9 +25,8 @@ with workflow.unsafe.imports_passed_through():
         SlotUnavailableError,
     )
     from domain.lifecycle import RELEASES_TIME, Status, is_terminal
-    from domain.notices import reminder_due
+    from domain.notifications import reminder_due
     from domain.payments import PaymentGate
-    from domain.plan import DeadlineKind, Phase, Reminder
     from domain.steps import (
         BookingRef,
         BookingStart,
@@ -41,6 +39,8 @@ with workflow.unsafe.imports_passed_through():
         StepKind,
         StepResult,
     )
+    from domain.timeline import DeadlineKind, Phase, Reminder
+    from domain.transitions import Decision, decide
     from workflows import steps, visibility
     from workflows.handlers import OPERATOR, CommandHandlers
 
@@ -99,7 +99,7 @@ class BookingWorkflow(CommandHandlers):
                 await self._wind_up()
 
     async def _find_provider(self) -> None:
-        if plan.phase(self._state) is Phase.CLOSING:
+        if timeline.phase(self._state) is Phase.CLOSING:
             return await self._move_to(Status.CANCELLED, Reason.CUSTOMER_NO_SHOW)
         if await self._see_to_payment():
             return None
@@ -151,9 +151,9 @@ class BookingWorkflow(CommandHandlers):
             await self._resume()
         else:
             workflow.set_current_details(visibility.details(self._state))
-        if self._start.alarm and not (is_terminal(self._state.status) or self._state.needs_attention):
+        if self._start.flag_reason and not (is_terminal(self._state.status) or self._state.needs_attention):
             with contextlib.suppress(_SupersededError):
-                await self._flag(self._start.alarm)
+                await self._flag(self._start.flag_reason)
 
     async def _resume(self) -> None:
         """Take the state from the database: it may hold steps that this run does not know.
@@ -205,7 +205,7 @@ class BookingWorkflow(CommandHandlers):
     # --- waiting -----------------------------------------------------------------------------------------
 
     def _due_now(self) -> DeadlineKind | None:
-        deadline = plan.deadline(self._state)
+        deadline = timeline.deadline(self._state)
         return deadline.kind if deadline and deadline.at <= workflow.now() else None
 
     async def _wait_for_deadline(self) -> DeadlineKind | None:
@@ -247,7 +247,7 @@ class BookingWorkflow(CommandHandlers):
 
     def _next_moment(self) -> tuple[datetime | None, str | None]:
         moments = [(r.at, f"reminder, {r.minutes_before} min before") for r in self._reminders_to_come()[:1]]
-        if (deadline := plan.deadline(self._state)) is not None:
+        if (deadline := timeline.deadline(self._state)) is not None:
             moments.append((deadline.at, str(deadline.kind)))
         return min(moments, default=(None, None))
 
@@ -255,7 +255,7 @@ class BookingWorkflow(CommandHandlers):
 
     def _reminders_to_come(self) -> list[Reminder]:
         done = self._reminded_until
-        return [r for r in plan.reminders(self._state) if done is None or r.at > done]
+        return [r for r in timeline.reminders(self._state) if done is None or r.at > done]
 
     def _reminder_due(self) -> Reminder | None:
         to_come = self._reminders_to_come()

@@ -4,7 +4,7 @@ from temporalio import workflow
 
 from domain import names
 from domain.booking import BookingState
-from domain.notices import ReminderDue
+from domain.notifications import ReminderDue
 from domain.steps import BookingRef, CatchUp, Step, StepResult
 from workflows import options
 

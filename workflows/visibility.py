@@ -5,7 +5,7 @@ from typing import Any
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
 
-from domain import names, plan
+from domain import names, timeline
 from domain.booking import BookingState
 from domain.lifecycle import UNASSIGNED
 
@@ -61,13 +61,13 @@ def details(state: BookingState) -> str:
         *([f"- reference: {state.reference}"] if state.reference else []),
         f"- appointment: {_moment(state.starts_at)} to {_moment(state.ends_at)}",
         f"- provider: {state.provider_id or 'none'}",
-        f"- phase: {plan.phase(state)}",
+        f"- phase: {timeline.phase(state)}",
     ]
     if state.attempt:
         lines.append(f"- attempt {state.attempt} of {state.policy.backoff.attempts}")
-    if (deadline := plan.deadline(state)) is not None:
+    if (deadline := timeline.deadline(state)) is not None:
         lines.append(f"- next: {deadline.kind} at {_moment(deadline.at)}")
-    lines += [f"- reminder {r.minutes_before} min before, at {_moment(r.at)}" for r in plan.reminders(state)]
+    lines += [f"- reminder {r.minutes_before} min before, at {_moment(r.at)}" for r in timeline.reminders(state)]
     lines += [f"- refused: {provider_id}" for provider_id in state.refused_provider_ids]
     if state.needs_attention:
         remedy = "assign a provider, move it" if state.status in UNASSIGNED else "look into it"

@@ -5,7 +5,7 @@ Set `HOLDFAST_SMTP_URL` to have them sent, or `HOLDFAST_MAIL_FOLDER` to have the
 
 import structlog
 
-from activities.ports.account_mail import Letter
+from activities.ports.account_mail import AccountMessage
 from runtime.metrics import MESSAGES
 
 _log = structlog.get_logger()
@@ -14,7 +14,7 @@ _CHANNEL = "console"
 
 
 class ConsoleMail:
-    async def send(self, letter: Letter) -> None:
+    async def send(self, letter: AccountMessage) -> None:
         """Say in the log that there is a letter: neither to whom, nor what it says."""
         MESSAGES.labels(_CHANNEL, "sent").inc()
         _log.info("account_message_sent", channel=_CHANNEL, letter_id=str(letter.id), kind=letter.kind)

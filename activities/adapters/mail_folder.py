@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from activities.ports.account_mail import Letter
+from activities.ports.account_mail import AccountMessage
 from runtime.metrics import MESSAGES
 
 _log = structlog.get_logger()
@@ -25,13 +25,13 @@ class MailFolder:
         self._folder = folder
         self._host = urlsplit(public_url).hostname or "localhost"
 
-    async def send(self, letter: Letter) -> None:
+    async def send(self, letter: AccountMessage) -> None:
         """Write the letter's file. It appears under its name when it is complete."""
         await asyncio.to_thread(self._write, f"{letter.id}.eml", self._rendered(letter))
         MESSAGES.labels(_CHANNEL, "sent").inc()
         _log.info("account_message_sent", channel=_CHANNEL, letter_id=str(letter.id), kind=letter.kind)
 
-    def _rendered(self, letter: Letter) -> bytes:
+    def _rendered(self, letter: AccountMessage) -> bytes:
         message = EmailMessage(policy=SMTPUTF8)
         message["From"] = f"Holdfast <no-reply@{self._host}>"
         message["To"] = letter.to

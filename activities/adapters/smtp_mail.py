@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from activities.adapters.smtp_server import MailServer, hand_in, mailbox
-from activities.ports.account_mail import Letter
+from activities.ports.account_mail import AccountMessage
 from runtime.metrics import MESSAGES
 from runtime.outbound import with_ascii_domain
 
@@ -25,7 +25,7 @@ class SmtpMail:
         self._server = MailServer.from_url(url)
         self._sender = sender
 
-    async def send(self, letter: Letter) -> None:
+    async def send(self, letter: AccountMessage) -> None:
         """Send it.
 
         Raises:
@@ -35,7 +35,7 @@ class SmtpMail:
         MESSAGES.labels(_CHANNEL, "sent").inc()
         _log.info("account_message_sent", channel=_CHANNEL, letter_id=str(letter.id), kind=letter.kind)
 
-    def _rendered(self, letter: Letter) -> EmailMessage:
+    def _rendered(self, letter: AccountMessage) -> EmailMessage:
         message = EmailMessage(policy=SMTP)
         message["From"] = self._sender
         message["To"] = mailbox("", with_ascii_domain(letter.to))

@@ -8,10 +8,10 @@ from uuid import UUID
 
 from icalendar import Calendar, Event, vCalAddress
 
-from db.repositories.message_facts import Letter
+from db.repositories.message_facts import MessageContext
 from domain.lifecycle import Status
 from domain.messages import WITH_ENTRY, Channel, one_line
-from domain.notices import Audience, NoticeKind
+from domain.notifications import Audience, NoticeKind
 
 REQUEST: Final = "REQUEST"
 CANCEL: Final = "CANCEL"
@@ -31,7 +31,7 @@ def uid_of(booking_id: UUID) -> str:
     return f"{booking_id}@holdfast"
 
 
-def entry_for(letter: Letter, *, sender: str, now: datetime) -> Entry | None:
+def entry_for(letter: MessageContext, *, sender: str, now: datetime) -> Entry | None:
     """The entry that goes with an e-mail to a customer, if any does; `sender` is the address that it comes from.
 
     SEQUENCE is the booking's version, which rises with every step: what comes late changes no later entry.
@@ -54,7 +54,7 @@ def entry_for(letter: Letter, *, sender: str, now: datetime) -> Entry | None:
     return Entry(method, _calendar(method, event))
 
 
-def _method_of(letter: Letter) -> str | None:
+def _method_of(letter: MessageContext) -> str | None:
     """A cancellation takes out what was put in: of what was never confirmed there is nothing in a calendar."""
     occasion = letter.occasion
     if (occasion.audience, occasion.channel) != (Audience.CUSTOMER, Channel.EMAIL):
@@ -80,7 +80,7 @@ def _organizer(name: str, sender: str) -> vCalAddress:
     return organizer
 
 
-def _attendee(letter: Letter) -> vCalAddress:
+def _attendee(letter: MessageContext) -> vCalAddress:
     """They asked for the appointment, so nobody waits for their answer."""
     attendee = vCalAddress(f"mailto:{letter.email}")
     if letter.facts.customer_name:

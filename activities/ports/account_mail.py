@@ -8,7 +8,7 @@ from domain.accounts import LetterKind
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class AccountMessage:
     """A message about an account, ready to be sent. Only its id may be said in a log."""
 
     id: UUID
@@ -21,5 +21,5 @@ class Letter:
 class AccountMail(Protocol):
     """Sends messages about accounts to e-mail addresses."""
 
-    async def send(self, letter: Letter) -> None:
+    async def send(self, letter: AccountMessage) -> None:
         """Send it, or fail: then it is tried again, with a letter of another id."""

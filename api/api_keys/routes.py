@@ -10,8 +10,8 @@ from api.access import CurrentUser, ThisBusiness, needs
 from api.api_keys.schemas import ApiKeyIn, ApiKeyMade, ApiKeyOut, ApiKeys
 from api.api_keys.secret import NewKey, make_key
 from api.businesses.answers import invalid
-from api.deps import AppParts
-from api.writing import Writing
+from api.deps import AppStateDep
+from api.writes import Writing
 from db.engine import autocommit
 from db.repositories import api_keys
 from db.repositories.rows import Row
@@ -34,7 +34,7 @@ MOST: Final = 100
     response_model=ApiKeyMade,
 )
 async def create(
-    business: ThisBusiness, body: ApiKeyIn, user: CurrentUser, parts: AppParts, write: Writing
+    business: ThisBusiness, body: ApiKeyIn, user: CurrentUser, app: AppStateDep, write: Writing
 ) -> Response:
     """Make a key. Its text, `key`, is in this answer and nowhere else: only a hash of it is stored.
 
@@ -43,7 +43,7 @@ async def create(
     the `id` of the key that is there. Revoke that one, and make another. A key that has expired keeps its name,
     and its place among the hundred that a business may have, until it is revoked.
     """
-    if body.expires_at is not None and body.expires_at <= parts.now():
+    if body.expires_at is not None and body.expires_at <= app.now():
         raise invalid("expires_at", "must lie in the future")
     new = make_key()
     async with write.begin() as conn:
@@ -75,9 +75,9 @@ async def _add(conn: AsyncConnection, business_id: UUID, user_id: UUID, body: Ap
 @router.get(
     "", operation_id="listApiKeys", dependencies=[needs(Permission.MANAGE_API_KEYS)], response_model=ApiKeys
 )
-async def list_keys(business: ThisBusiness, parts: AppParts) -> ApiKeys:
+async def list_keys(business: ThisBusiness, app: AppStateDep) -> ApiKeys:
     """Every key that is not revoked and the last hundred that are, newest first; nothing secret of them."""
-    async with autocommit(parts.engine) as conn:
+    async with autocommit(app.engine) as conn:
         rows = await api_keys.list_all(conn, business["id"])
     return ApiKeys(items=[ApiKeyOut(**row) for row in rows])
 

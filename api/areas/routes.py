@@ -10,9 +10,9 @@ from api.access import needs
 from api.areas.schemas import AreaIn, AreasIn, BusinessAreas, ProviderAreas
 from api.businesses.answers import changed
 from api.caching import Expected, MayExpect
-from api.deps import AppParts, Parts
-from api.schedule.calendars import Calendar, OfBusiness, OfProvider
-from api.writing import Writer, Writing
+from api.deps import AppState, AppStateDep
+from api.schedule.calendars import OfBusiness, OfProvider, ScheduleOwner
+from api.writes import Writer, Writing
 from db.engine import autocommit
 from db.repositories import areas, schedule
 from domain.access import Permission
@@ -26,9 +26,9 @@ router = APIRouter(prefix="/v1/businesses/{business}", tags=["areas"])
     dependencies=[needs(Permission.BROWSE)],
     response_model=BusinessAreas,
 )
-async def get_of_business(calendar: OfBusiness, request: Request, parts: AppParts) -> Response:
+async def get_of_business(calendar: OfBusiness, request: Request, app: AppStateDep) -> Response:
     """The postal codes that the business serves; none is everywhere."""
-    return await _get(parts, request, calendar)
+    return await _get(app, request, calendar)
 
 
 @router.put(
@@ -48,9 +48,9 @@ async def put_of_business(calendar: OfBusiness, body: AreasIn, expected: MayExpe
     dependencies=[needs(Permission.BROWSE)],
     response_model=ProviderAreas,
 )
-async def get_of_provider(calendar: OfProvider, request: Request, parts: AppParts) -> Response:
+async def get_of_provider(calendar: OfProvider, request: Request, app: AppStateDep) -> Response:
     """The postal codes that the provider serves: their own, or the business's."""
-    return await _get(parts, request, calendar)
+    return await _get(app, request, calendar)
 
 
 @router.put(
@@ -64,12 +64,12 @@ async def put_of_provider(calendar: OfProvider, body: AreasIn, expected: MayExpe
     return await _put(write, expected, calendar, body)
 
 
-async def _get(parts: Parts, request: Request, calendar: Calendar) -> Response:
-    async with autocommit(parts.engine) as conn:
+async def _get(app: AppState, request: Request, calendar: ScheduleOwner) -> Response:
+    async with autocommit(app.engine) as conn:
         return caching.cached(request, await _shown(conn, calendar), caching.CATALOGUE)
 
 
-async def _put(write: Writer, expected: Expected, calendar: Calendar, body: AreasIn) -> Response:
+async def _put(write: Writer, expected: Expected, calendar: ScheduleOwner, body: AreasIn) -> Response:
     async with write.begin() as conn:
         await schedule.take_turn(conn, calendar.business_id)
         expected.check(await _shown(conn, calendar))
@@ -78,7 +78,7 @@ async def _put(write: Writer, expected: Expected, calendar: Calendar, body: Area
     return changed(content)
 
 
-async def _shown(conn: AsyncConnection, calendar: Calendar) -> dict[str, Any]:
+async def _shown(conn: AsyncConnection, calendar: ScheduleOwner) -> dict[str, Any]:
     found = await areas.list_areas(conn, *calendar.owner)
     shown: dict[str, Any] = {
         "areas": [AreaIn.of_area(a).model_dump(mode="json", by_alias=True, exclude_none=True) for a in found.areas]

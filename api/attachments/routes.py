@@ -6,14 +6,14 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 
 from api.access import needs
-from api.attachments import keeping
-from api.attachments.keeping import Upload
-from api.attachments.receiving import TYPES, content_type_of, received
+from api.attachments import storage
 from api.attachments.schemas import FileName, FileOut, Files
-from api.bookings.finding import find_booking
-from api.deps import AppParts
-from api.exchange import Exchange, ThisExchange
-from api.writing import Writing, WritingOnce
+from api.attachments.storage import Upload
+from api.attachments.upload import TYPES, content_type_of, received
+from api.bookings.lookup import find_booking
+from api.deps import AppStateDep
+from api.request_context import RequestContext, RequestContextDep
+from api.writes import Writing, WritingOnce
 from db.engine import autocommit
 from db.repositories import attachments
 from db.repositories.rows import Row
@@ -43,13 +43,13 @@ _CONTENT: Final[dict[int | str, dict[str, Any]]] = {
 async def add(
     booking_id: UUID,
     request: Request,
-    parts: AppParts,
-    exchange: ThisExchange,
+    app: AppStateDep,
+    context: RequestContextDep,
     write: WritingOnce,
     name: FileName = "file",
 ) -> Response:
     """Attach a file: the body as it is, of 10 MiB at most, with its `Content-Type`. A booking may have 50."""
-    booking = await find_booking(parts, exchange, booking_id)
+    booking = await find_booking(app, context, booking_id)
     content_type = content_type_of(request)
     async with received(request) as content:
         upload = Upload(
@@ -58,10 +58,10 @@ async def add(
             name=name,
             content_type=content_type,
             content=content,
-            uploaded_by=exchange.caller.id,
+            uploaded_by=context.caller.id,
             location=f"/v1/bookings/{booking_id}/attachments",
         )
-        return await keeping.keep(parts, write, upload)
+        return await storage.keep(app, write, upload)
 
 
 @router.get(
@@ -69,12 +69,12 @@ async def add(
     operation_id="listAttachments",
     dependencies=[needs(Permission.READ_BOOKINGS)],
 )
-async def list_(booking_id: UUID, parts: AppParts, exchange: ThisExchange) -> Files:
+async def list_(booking_id: UUID, app: AppStateDep, context: RequestContextDep) -> Files:
     """The files of the booking, the first first."""
-    booking = await find_booking(parts, exchange, booking_id)
-    async with autocommit(parts.engine) as conn:
+    booking = await find_booking(app, context, booking_id)
+    async with autocommit(app.engine) as conn:
         found = await attachments.list_all(conn, booking["business_id"], booking_id)
-    return Files(items=[keeping.shown(row) for row in found])
+    return Files(items=[storage.shown(row) for row in found])
 
 
 @router.get(
@@ -84,10 +84,10 @@ async def list_(booking_id: UUID, parts: AppParts, exchange: ThisExchange) -> Fi
     response_class=Response,
     responses=_CONTENT,
 )
-async def get(booking_id: UUID, attachment_id: UUID, parts: AppParts, exchange: ThisExchange) -> Response:
+async def get(booking_id: UUID, attachment_id: UUID, app: AppStateDep, context: RequestContextDep) -> Response:
     """The content of a file, to be saved."""
-    booking = await find_booking(parts, exchange, booking_id)
-    return await keeping.read(parts, await _found(parts, booking, attachment_id))
+    booking = await find_booking(app, context, booking_id)
+    return await storage.read(app, await _found(app, booking, attachment_id))
 
 
 @router.delete(
@@ -97,32 +97,32 @@ async def get(booking_id: UUID, attachment_id: UUID, parts: AppParts, exchange: 
     status_code=204,
 )
 async def delete(
-    booking_id: UUID, attachment_id: UUID, parts: AppParts, exchange: ThisExchange, write: Writing
+    booking_id: UUID, attachment_id: UUID, app: AppStateDep, context: RequestContextDep, write: Writing
 ) -> None:
     """Take a file away: one's own, or as the desk any."""
-    booking = await find_booking(parts, exchange, booking_id)
-    found = await _found(parts, booking, attachment_id)
-    _require_own(exchange, booking, found)
+    booking = await find_booking(app, context, booking_id)
+    found = await _found(app, booking, attachment_id)
+    _require_own(context, booking, found)
     write.concerns(attachment_id)
-    await keeping.remove(parts, write, found)
+    await storage.remove(app, write, found)
 
 
-async def _found(parts: AppParts, booking: Row, attachment_id: UUID) -> Row:
-    async with autocommit(parts.engine) as conn:
+async def _found(app: AppStateDep, booking: Row, attachment_id: UUID) -> Row:
+    async with autocommit(app.engine) as conn:
         row = await attachments.find(conn, booking["business_id"], booking["id"], attachment_id)
     if row is None:
         raise NotFoundError("This booking has no such file.")
     return row
 
 
-def _require_own(exchange: Exchange, booking: Row, found: Row) -> None:
+def _require_own(context: RequestContext, booking: Row, found: Row) -> None:
     actors = actors_for(
-        exchange.caller,
+        context.caller,
         booking["id"],
         business_id=booking["business_id"],
         provider_id=booking["provider_id"],
         customer_user_id=booking["customer_user_id"],
     )
-    is_own = exchange.caller.id is not None and found["uploaded_by"] == exchange.caller.id
+    is_own = context.caller.id is not None and found["uploaded_by"] == context.caller.id
     if not is_own and not any(actor.role in DESK for actor in actors):
         raise ForbiddenError("Only who has attached it, and the desk, may take it away.")

@@ -8,13 +8,13 @@ from fastapi import APIRouter, Query
 from api import cursors
 from api.access import ThisBusiness, needs
 from api.audit.schemas import AuditActor, AuditLine, AuditPage, Outcome
-from api.deps import AppParts
+from api.deps import AppStateDep
 from db.engine import autocommit
 from db.repositories import audit
 from db.repositories.audit import Filters
 from db.repositories.rows import Row
 from domain.access import Permission
-from domain.spelling import Spelled
+from domain.normalization import Spelled
 from domain.times import MomentInUrl
 
 router = APIRouter(prefix="/v1/businesses/{business}/audit-log", tags=["audit log"])
@@ -36,7 +36,7 @@ Cursor = Annotated[str | None, Query(max_length=cursors.LONGEST)]
 )
 async def list_audit_log(
     business: ThisBusiness,
-    parts: AppParts,
+    app: AppStateDep,
     actor_id: UUID | None = None,
     action: Action = None,
     object_id: ObjectId = None,
@@ -54,11 +54,11 @@ async def list_audit_log(
         actor_id=actor_id, action=action, object_id=object_id, outcome=outcome, from_=from_, before=to
     )
     listing = f"audit-log/{business['id']}"
-    after = parts.cursors.decode(listing, cursor) if cursor else None
-    async with autocommit(parts.engine) as conn:
+    after = app.cursors.decode(listing, cursor) if cursor else None
+    async with autocommit(app.engine) as conn:
         rows = await audit.list_page(conn, business["id"], filters, limit=limit + 1, after=after)
     shown = rows[:limit]
-    more = parts.cursors.encode(listing, shown[-1]["at"], shown[-1]["id"]) if len(rows) > limit else None
+    more = app.cursors.encode(listing, shown[-1]["at"], shown[-1]["id"]) if len(rows) > limit else None
     return AuditPage(items=[_line(row) for row in shown], next_cursor=more)
 
 

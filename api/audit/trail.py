@@ -7,8 +7,8 @@ import structlog
 from fastapi import Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.deps import Parts
-from api.exchange import Exchange, exchange_of
+from api.deps import AppState
+from api.request_context import RequestContext, context_of
 from db.engine import autocommit
 from db.repositories import audit
 from db.repositories.audit import Entry
@@ -25,10 +25,10 @@ _LONGEST_ADDRESS: Final = 45
 
 async def note_done(conn: AsyncConnection, request: Request) -> None:
     """Add the line of a write to the transaction that makes it; its caller notes that, once it is committed."""
-    await audit.add(conn, exchange_of(request).business_id, entry_of(request, "done"))
+    await audit.add(conn, context_of(request).business_id, entry_of(request, "done"))
 
 
-async def note_done_apart(parts: Parts, request: Request, code: str | None = None) -> None:
+async def note_done_apart(app: AppState, request: Request, code: str | None = None) -> None:
     """The same after a write that was committed elsewhere, such as a booking's command.
 
     It is done, and will be answered so, whether or not this can be stored: then the log has it. With a code it is
@@ -36,49 +36,49 @@ async def note_done_apart(parts: Parts, request: Request, code: str | None = Non
     """
     line = entry_of(request, "done", code)
     try:
-        async with autocommit(parts.engine) as conn:
-            await audit.add(conn, exchange_of(request).business_id, line)
+        async with autocommit(app.engine) as conn:
+            await audit.add(conn, context_of(request).business_id, line)
     except Exception as failure:
         _log.error("write_not_audited", error=type(failure).__name__, action=line.action, object_id=line.object_id)
-    exchange_of(request).is_audited = True
+    context_of(request).is_audited = True
 
 
-async def note_denied(parts: Parts, request: Request, error: HoldfastError) -> None:
+async def note_denied(app: AppState, request: Request, error: HoldfastError) -> None:
     """Add the line of an access that was denied. The denial stands, whether or not this can be stored."""
-    exchange = exchange_of(request)
-    if exchange.is_audited:
+    context = context_of(request)
+    if context.is_audited:
         return
     try:
-        async with autocommit(parts.engine) as conn:
-            await audit.add(conn, exchange.business_id, entry_of(request, "denied", error.code))
+        async with autocommit(app.engine) as conn:
+            await audit.add(conn, context.business_id, entry_of(request, "denied", error.code))
     except Exception as failure:
         _log.warning("denial_not_audited", error=type(failure).__name__)
-    exchange.is_audited = True
+    context.is_audited = True
 
 
 def entry_of(request: Request, outcome: str, code: str | None = None) -> Entry:
     """The line for this request as far as it has come."""
-    exchange = exchange_of(request)
+    context = context_of(request)
     route = request.scope.get("route")
     return Entry(
-        actor_kind=exchange.caller.kind,
-        actor_id=exchange.caller.id,
+        actor_kind=context.caller.kind,
+        actor_id=context.caller.id,
         action=getattr(route, "operation_id", None) or "unknown",
-        object_id=_object_of(request, exchange, outcome),
+        object_id=_object_of(request, context, outcome),
         outcome=outcome,
         code=code,
-        address=exchange.address[:_LONGEST_ADDRESS],
-        request_id=exchange.request_id,
+        address=context.address[:_LONGEST_ADDRESS],
+        request_id=context.request_id,
     )
 
 
-def _object_of(request: Request, exchange: Exchange, outcome: str) -> str | None:
+def _object_of(request: Request, context: RequestContext, outcome: str) -> str | None:
     """What was named by the handler, else the last thing that the path names by an id.
 
     Of what was denied UUIDs alone: whatever else a stranger wrote into the path may be anything.
     """
-    if exchange.object_id is not None:
-        return exchange.object_id
+    if context.object_id is not None:
+        return context.object_id
     kept = _ID if outcome == "done" else _UUID
     named = [str(value) for name, value in request.path_params.items() if name not in _NO_OBJECTS]
     return next((value for value in reversed(named) if kept.fullmatch(value)), None)

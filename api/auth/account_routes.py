@@ -24,10 +24,10 @@ from api.auth.schemas import (
     VerifyEmailIn,
 )
 from api.auth.throttle import ThisThrottle
-from api.deps import AppParts, Parts
-from api.exchange import ThisExchange
+from api.deps import AppState, AppStateDep
 from api.mail_ways import require_carried_by_installation
-from api.writing import Writing
+from api.request_context import RequestContextDep
+from api.writes import Writing
 from db.engine import autocommit
 from db.repositories import accounts, sessions, users
 from db.repositories.accounts import OpenRequest
@@ -42,17 +42,17 @@ router = APIRouter(prefix="/v1/auth")
 
 
 @router.post("/register", operation_id="register", status_code=202, dependencies=[needs(Permission.SIGN_IN)])
-async def register(body: RegisterIn, parts: AppParts, throttle: ThisThrottle, write: Writing) -> Accepted:
+async def register(body: RegisterIn, app: AppStateDep, throttle: ThisThrottle, write: Writing) -> Accepted:
     """Ask for an account. A message to the address says how to go on; it is good for 24 hours."""
     await throttle.ask()
-    require_carried_by_installation(parts.settings, body.email)
+    require_carried_by_installation(app.settings, body.email)
     password_hash = await hash_aside(body.password.get_secret_value())
     request_id, kind = new_id(), RequestKind.REGISTER
     async with write.begin() as conn:
         write.concerns(request_id)
         is_taken = await throttle.may_write_to(conn, kind, body.email)
         if is_taken:
-            expires_at = parts.now() + REGISTRATION_LASTS
+            expires_at = app.now() + REGISTRATION_LASTS
             await accounts.add_request(
                 conn,
                 request_id,
@@ -62,7 +62,7 @@ async def register(body: RegisterIn, parts: AppParts, throttle: ThisThrottle, wr
                 password_hash=password_hash,
                 expires_at=expires_at,
             )
-    return _accepted(parts, request_id if is_taken else None)
+    return _accepted(app, request_id if is_taken else None)
 
 
 @router.post(
@@ -72,30 +72,30 @@ async def register(body: RegisterIn, parts: AppParts, throttle: ThisThrottle, wr
     dependencies=[needs(Permission.SIGN_IN)],
 )
 async def forgot_password(
-    body: ForgotPasswordIn, parts: AppParts, throttle: ThisThrottle, write: Writing
+    body: ForgotPasswordIn, app: AppStateDep, throttle: ThisThrottle, write: Writing
 ) -> Accepted:
     """Ask for a new password. A message to the address says how to go on; it is good for an hour."""
     await throttle.ask()
-    require_carried_by_installation(parts.settings, body.email)
+    require_carried_by_installation(app.settings, body.email)
     request_id, kind = new_id(), RequestKind.RESET
     async with write.begin() as conn:
         write.concerns(request_id)
         is_taken = await throttle.may_write_to(conn, kind, body.email)
         if is_taken:
-            expires_at = parts.now() + RESET_LASTS
+            expires_at = app.now() + RESET_LASTS
             await accounts.add_request(conn, request_id, kind, body.email, expires_at=expires_at)
-    return _accepted(parts, request_id if is_taken else None)
+    return _accepted(app, request_id if is_taken else None)
 
 
-def _accepted(parts: Parts, request_id: UUID | None) -> Accepted:
+def _accepted(app: AppState, request_id: UUID | None) -> Accepted:
     if request_id is not None:
-        parts.messages.submit(request_id)
+        app.messages.submit(request_id)
     return Accepted()
 
 
 @router.post("/verify-email", operation_id="verifyEmail", dependencies=[needs(Permission.SIGN_IN)])
 async def verify_email(
-    body: VerifyEmailIn, parts: AppParts, throttle: ThisThrottle, session: ThisLogin, write: Writing
+    body: VerifyEmailIn, app: AppStateDep, throttle: ThisThrottle, session: ThisLogin, write: Writing
 ) -> TokenOut:
     """Open the account and log in: with the token that was mailed and the password that was chosen.
 
@@ -104,7 +104,7 @@ async def verify_email(
     """
     token = body.token.get_secret_value()
     attempt = await throttle.take(f"token {token}")
-    asked = await _open_request(parts, RequestKind.REGISTER, token)
+    asked = await _open_request(app, RequestKind.REGISTER, token)
     stored = asked.password_hash if asked else None
     if not await verify_password(stored, body.password.get_secret_value()) or asked is None:
         raise InvalidTokenError
@@ -128,10 +128,10 @@ async def verify_email(
     dependencies=[needs(Permission.SIGN_IN)],
 )
 async def reset_password(
-    body: ResetPasswordIn, parts: AppParts, exchange: ThisExchange, throttle: ThisThrottle, write: Writing
+    body: ResetPasswordIn, app: AppStateDep, context: RequestContextDep, throttle: ThisThrottle, write: Writing
 ) -> None:
     """Choose a new password with the token that was mailed. It ends every session of the account."""
-    asked = await _open_request(parts, RequestKind.RESET, body.token.get_secret_value())
+    asked = await _open_request(app, RequestKind.RESET, body.token.get_secret_value())
     if asked is None:
         raise InvalidTokenError
     password_hash = await hash_aside(body.password.get_secret_value())
@@ -143,12 +143,12 @@ async def reset_password(
         await sessions.end_all(conn, user_id, EndReason.PASSWORD_RESET)
         await accounts.withdraw_resets(conn, asked.email)
         await throttle.forget(conn, asked.email)
-        exchange.caller = Principal(user_id=user_id)
+        context.caller = Principal(user_id=user_id)
         write.concerns(user_id)
 
 
-async def _open_request(parts: Parts, kind: RequestKind, token: str) -> OpenRequest | None:
-    async with autocommit(parts.engine) as conn:
+async def _open_request(app: AppState, kind: RequestKind, token: str) -> OpenRequest | None:
+    async with autocommit(app.engine) as conn:
         return await accounts.find_open(conn, kind, token_hash(token))
 
 
@@ -161,17 +161,17 @@ async def _open_request(parts: Parts, kind: RequestKind, token: str) -> OpenRequ
 async def change_password(
     body: ChangePasswordIn,
     request: Request,
-    parts: AppParts,
+    app: AppStateDep,
     user: CurrentUser,
     throttle: ThisThrottle,
     write: Writing,
 ) -> None:
     """Choose a new password. It ends every session of yours but this one."""
     write.concerns(user.user_id)
-    known = await _profile(parts, user)
+    known = await _profile(app, user)
     attempt = await throttle.take(known.email)
     if not await verify_password(known.password_hash, body.current_password.get_secret_value()):
-        raise await _denied(parts, request)
+        raise await _denied(app, request)
     password_hash = await hash_aside(body.new_password.get_secret_value())
     async with write.begin() as conn:
         is_replaced = await users.replace_password(
@@ -184,22 +184,22 @@ async def change_password(
         await throttle.succeeded(conn, attempt)
 
 
-async def _denied(parts: Parts, request: Request) -> WrongPasswordError:
+async def _denied(app: AppState, request: Request) -> WrongPasswordError:
     error = WrongPasswordError()
-    await trail.note_denied(parts, request, error)
+    await trail.note_denied(app, request, error)
     return error
 
 
 @router.get("/me", operation_id="getMe", dependencies=[needs(Permission.MANAGE_ACCOUNT)])
-async def get_me(parts: AppParts, user: CurrentUser) -> MeOut:
+async def get_me(app: AppStateDep, user: CurrentUser) -> MeOut:
     """Who you are, and your roles in businesses as they are now."""
-    known = await _profile(parts, user)
+    known = await _profile(app, user)
     memberships = [MembershipOut(**membership.model_dump()) for membership in user.memberships]
     return MeOut(id=user.user_id, email=known.email, name=known.name, memberships=memberships)
 
 
-async def _profile(parts: Parts, user: Principal) -> Profile:
-    async with autocommit(parts.engine) as conn:
+async def _profile(app: AppState, user: Principal) -> Profile:
+    async with autocommit(app.engine) as conn:
         known = await users.find_profile(conn, user.user_id)
     if known is None:
         raise UnauthenticatedError

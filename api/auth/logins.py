@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.audit import trail
 from api.auth.schemas import TokenOut
-from api.deps import AppParts
-from api.exchange import exchange_of
+from api.deps import AppStateDep
+from api.request_context import context_of
 from db.repositories import audit, sessions
 from db.repositories.sessions import Presented
 from domain.accounts import REFRESH_GRACE, EndReason, token_hash
@@ -26,12 +26,12 @@ from runtime.ids import new_token
 class Logins:
     """The session that this request begins or goes on with; it becomes the request's caller."""
 
-    def __init__(self, request: Request, parts: AppParts) -> None:
+    def __init__(self, request: Request, app: AppStateDep) -> None:
         self._request = request
-        self._exchange = exchange_of(request)
-        self._tokens = parts.tokens
-        self._lifetime = timedelta(days=parts.settings.refresh_token_days)
-        self._expires_at = parts.now() + self._lifetime
+        self._context = context_of(request)
+        self._tokens = app.tokens
+        self._lifetime = timedelta(days=app.settings.refresh_token_days)
+        self._expires_at = app.now() + self._lifetime
 
     async def begin(self, conn: AsyncConnection, user_id: UUID, password_hash: str) -> TokenOut | None:
         """Log a user in, whose password was found to be right; none when it has just been changed."""
@@ -71,7 +71,7 @@ class Logins:
         await sessions.end(conn, reused.session_id, EndReason.TOKEN_REUSED)
         self._is_of(reused.user_id, reused.session_id)
         await audit.add(conn, None, trail.entry_of(self._request, "denied", EndReason.TOKEN_REUSED))
-        self._exchange.is_audited = True
+        self._context.is_audited = True
 
     def _answer(self, user_id: UUID, session_id: UUID, refresh_token: str) -> TokenOut:
         self._is_of(user_id, session_id)
@@ -83,8 +83,8 @@ class Logins:
         )
 
     def _is_of(self, user_id: UUID, session_id: UUID) -> None:
-        self._exchange.caller = Principal(user_id=user_id, session_id=session_id)
-        self._exchange.object_id = str(session_id)
+        self._context.caller = Principal(user_id=user_id, session_id=session_id)
+        self._context.object_id = str(session_id)
 
 
 ThisLogin = Annotated[Logins, Depends()]

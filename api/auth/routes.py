@@ -9,9 +9,9 @@ from api.auth.logins import ThisLogin
 from api.auth.passwords import verify_password
 from api.auth.schemas import JwksOut, LoginIn, RefreshIn, TokenOut
 from api.auth.throttle import ThisThrottle
-from api.deps import AppParts
-from api.exchange import ThisExchange
-from api.writing import Writing
+from api.deps import AppStateDep
+from api.request_context import RequestContextDep
+from api.writes import Writing
 from db.engine import autocommit
 from db.repositories import sessions, users
 from db.repositories.users import Credentials
@@ -28,17 +28,17 @@ _WRONG = "The e-mail address or the password is wrong."
 @logins.post("/login", operation_id="login", dependencies=[needs(Permission.SIGN_IN)])
 async def login(
     body: LoginIn,
-    parts: AppParts,
-    exchange: ThisExchange,
+    app: AppStateDep,
+    context: RequestContextDep,
     throttle: ThisThrottle,
     session: ThisLogin,
     write: Writing,
 ) -> TokenOut:
     """Exchange e-mail and password for an access token and a refresh token."""
     attempt = await throttle.take(body.email)
-    async with autocommit(parts.engine) as conn:
+    async with autocommit(app.engine) as conn:
         found = await users.find_credentials(conn, body.email)
-    exchange.object_id = str(found.user_id) if found else None  # the audit log says whose password is tried
+    context.object_id = str(found.user_id) if found else None  # the audit log says whose password is tried
     right = await _checked(found, body.password)
     async with write.begin() as conn:
         answer = await session.begin(conn, right.user_id, right.password_hash)
@@ -94,10 +94,10 @@ async def logout_everywhere(user: CurrentUser, write: Writing) -> None:
 
 
 @router.get("/.well-known/jwks.json", operation_id="getJwks", dependencies=[needs(Permission.SIGN_IN)])
-async def get_jwks(parts: AppParts, response: Response) -> JwksOut:
+async def get_jwks(app: AppStateDep, response: Response) -> JwksOut:
     """The public keys by which any service can check our access tokens."""
     response.headers["Cache-Control"] = "public, max-age=300"
-    return JwksOut.model_validate(parts.tokens.keys.jwks())
+    return JwksOut.model_validate(app.tokens.keys.jwks())
 
 
 router.include_router(logins)

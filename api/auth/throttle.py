@@ -14,8 +14,8 @@ from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.addresses import network_of
-from api.deps import AppParts
-from api.exchange import ThisExchange
+from api.deps import AppStateDep
+from api.request_context import RequestContextDep
 from db.repositories import login_attempts
 from db.repositories.login_attempts import Turn
 from domain.accounts import (
@@ -39,11 +39,11 @@ class Attempt:
 class Throttle:
     """What the client of this request may still try."""
 
-    def __init__(self, parts: AppParts, exchange: ThisExchange) -> None:
-        self._engine = parts.engine
+    def __init__(self, app: AppStateDep, context: RequestContextDep) -> None:
+        self._engine = app.engine
         # Keyed, since addresses are few enough to be found from a plain hash by trying them all.
-        self._secret = parts.tokens.keys.derive("login-attempts")
-        self._client = network_of(exchange.address)
+        self._secret = app.tokens.keys.derive("login-attempts")
+        self._client = network_of(context.address)
 
     async def take(self, account: str) -> Attempt:
         """A turn to try a password of this account: an e-mail address, or what else stands for one.

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 
 from api.access import needs
 from api.audit import trail
-from api.bookings import rendering
+from api.bookings import representation
 from api.bookings.commanding import Order, carry_out, confirm, grant
 from api.bookings.repeating import answer_of, give_once
 from api.bookings.schemas import (
@@ -21,11 +21,11 @@ from api.bookings.schemas import (
     ReasonIn,
     RescheduleIn,
 )
-from api.deps import AppParts, Parts
+from api.deps import AppState, AppStateDep
 from api.errors import Problem
-from api.exchange import exchange_of
 from api.idempotency import plain_key
 from api.preconditions import IF_MATCH_DESCRIPTION, expected_versions, require_if_match
+from api.request_context import context_of
 from domain import commands
 from domain.access import Permission
 from domain.commands import BookingCommand
@@ -57,11 +57,11 @@ class Desk:
         self,
         booking_id: UUID,
         request: Request,
-        parts: AppParts,
+        app: AppStateDep,
         idempotency_key: _Key = None,
         if_match: _IfMatch = None,
     ) -> None:
-        self.parts: Parts = parts
+        self.app: AppState = app
         self._booking_id = booking_id
         self._request = request
         self._key = plain_key(idempotency_key)
@@ -83,19 +83,19 @@ class Desk:
         try:
             return await self._give(order)
         except EngineUnavailableError as unknown:
-            await trail.note_done_apart(self.parts, self._request, unknown.code)
+            await trail.note_done_apart(self.app, self._request, unknown.code)
             raise
 
     async def _give(self, order: Order) -> Response:
-        exchange = exchange_of(self._request)
+        context = context_of(self._request)
         if order.key is not None:
-            answer = await give_once(self.parts, self._request, order, order.key)
+            answer = await give_once(self.app, self._request, order, order.key)
         else:
-            name = order.name_for(exchange.caller)
-            after = await carry_out(self.parts, exchange, await grant(self.parts, exchange, order), name)
-            await confirm(self.parts, after)
-            answer = answer_of(after, exchange, name)
-        return rendering.command_response(answer, exchange.caller, self.parts.tokens)
+            name = order.name_for(context.caller)
+            after = await carry_out(self.app, context, await grant(self.app, context, order), name)
+            await confirm(self.app, after)
+            answer = answer_of(after, context, name)
+        return representation.command_response(answer, context.caller, self.app.tokens)
 
 
 AtDesk = Annotated[Desk, Depends()]
@@ -149,7 +149,7 @@ async def reschedule(desk: AtDesk, body: RescheduleIn) -> Response:
     Needs `If-Match`.
     """
     desk.require_if_match()
-    if body.starts_at <= desk.parts.now():
+    if body.starts_at <= desk.app.now():
         raise InvalidRequestError("starts_at lies in the past.")
     return await desk.give(
         commands.Reschedule, Command.RESCHEDULE, starts_at=body.starts_at, provider_id=body.provider_id

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from api.bookings.finding import find_booking
-from api.deps import Parts
-from api.exchange import Exchange
+from api.bookings.lookup import find_booking
+from api.deps import AppState
+from api.request_context import RequestContext
 from db.engine import autocommit
 from db.repositories import bookings, remarks, unconfirmed
 from db.repositories.rows import Row
@@ -79,15 +79,15 @@ class Granted:
     actor: Actor
 
 
-async def grant(parts: Parts, exchange: Exchange, order: Order) -> Granted:
+async def grant(app: AppState, context: RequestContext, order: Order) -> Granted:
     """Find the booking, and refuse what the engine need not be asked about.
 
     Raises:
         HoldfastError: `not_found`, `forbidden`, `invalid_transition`, `stale`, `appointment_begun` or, of a move
             with a business that takes no bookings, `invalid_request`.
     """
-    row = await find_booking(parts, exchange, order.booking_id)
-    actor = actor_for_command(_actors(exchange.caller, row), order.kind)
+    row = await find_booking(app, context, order.booking_id)
+    actor = actor_for_command(_actors(context.caller, row), order.kind)
     # What has ended is not woken only to say no.
     if is_terminal(Status(row["status"])) and order.kind is not Command.OVERRIDE:
         raise refusal(order.kind, Status(row["status"]))
@@ -95,13 +95,13 @@ async def grant(parts: Parts, exchange: Exchange, order: Order) -> Granted:
         raise StaleError
     if order.kind is Command.RESCHEDULE:
         require_taking_bookings(row["business_status"])
-    if is_too_late(order.kind, actor.role, row["starts_at"], parts.now()):
+    if is_too_late(order.kind, actor.role, row["starts_at"], app.now()):
         raise AppointmentBegunError
     return Granted(order, row, actor)
 
 
 async def carry_out(
-    parts: Parts, exchange: Exchange, granted: Granted, name: CommandId, turn: str | None = None
+    app: AppState, context: RequestContext, granted: Granted, name: CommandId, turn: str | None = None
 ) -> Row:
     """Have the engine carry it out; the booking after it.
 
@@ -114,27 +114,27 @@ async def carry_out(
     command = order.make(
         actor=granted.actor,
         command_id=str(name),
-        remark_id=await _remark(parts, row, order.reason),
-        correlation_id=exchange.request_id,
+        remark_id=await _remark(app, row, order.reason),
+        correlation_id=context.request_id,
         expected_version=None if order.expected is None else row["version"],
         **order.particulars,
     )
     ref = BookingRef(booking_id=order.booking_id, business_id=row["business_id"])
     update_id = f"{name}/{turn}" if turn else str(name)
     try:
-        state = await parts.gateway.execute(ref, command, update_id)
+        state = await app.gateway.execute(ref, command, update_id)
     except _REFUSED_BY_STATE as refused:
-        if not await _would_be_taken(parts, ref, command):
+        if not await _would_be_taken(app, ref, command):
             raise
-        state = await _judged_again(parts, ref, command, update_id, refused)
+        state = await _judged_again(app, ref, command, update_id, refused)
     except RepeatedCommandError:
-        return {**row, **await _as_left_by(parts, ref, name)}
+        return {**row, **await _as_left_by(app, ref, name)}
     return {**row, **_moved(state)}
 
 
-async def _as_left_by(parts: Parts, ref: BookingRef, name: CommandId) -> Row:
+async def _as_left_by(app: AppState, ref: BookingRef, name: CommandId) -> Row:
     """The booking as a command left it that was applied before."""
-    async with autocommit(parts.engine) as conn:
+    async with autocommit(app.engine) as conn:
         found = await bookings.find_applied(conn, ref.booking_id, name.key)
     if found is None:
         raise EngineUnavailableError
@@ -142,30 +142,30 @@ async def _as_left_by(parts: Parts, ref: BookingRef, name: CommandId) -> Row:
 
 
 async def _judged_again(
-    parts: Parts, ref: BookingRef, command: BookingCommand, update_id: str, refused: HoldfastError
+    app: AppState, ref: BookingRef, command: BookingCommand, update_id: str, refused: HoldfastError
 ) -> BookingState:
     """The state after a command that the workflow refused because it knew less than is stored."""
-    await parts.gateway.catch_up(ref.booking_id, by="request")
+    await app.gateway.catch_up(ref.booking_id, by="request")
     try:
-        return await parts.gateway.execute(ref, command, f"{update_id}/again")
+        return await app.gateway.execute(ref, command, f"{update_id}/again")
     except _REFUSED_BY_STATE as again:
-        if await _would_be_taken(parts, ref, command):
+        if await _would_be_taken(app, ref, command):
             behind = "The booking's workflow is catching up after a crash. Try again soon."
             raise EngineUnavailableError(behind) from refused
         raise again from refused
 
 
-async def _would_be_taken(parts: Parts, ref: BookingRef, command: BookingCommand) -> bool:
+async def _would_be_taken(app: AppState, ref: BookingRef, command: BookingCommand) -> bool:
     """Whether the projection would take what the engine refuses: then the refusal must not stand.
 
     Temporal that dies between a commit and its hearing of it leaves a workflow that knows less than is stored.
     """
-    async with autocommit(parts.engine) as conn:
+    async with autocommit(app.engine) as conn:
         stored = await bookings.find_state(conn, ref.business_id, ref.booking_id)
     if stored is None:
         return False
     try:
-        check_at(stored, command, parts.now())
+        check_at(stored, command, app.now())
     except HoldfastError:
         return False
     return True
@@ -195,15 +195,15 @@ def _actors(caller: Caller, row: Row) -> list[Actor]:
     )
 
 
-async def confirm(parts: Parts, row: Row) -> None:
+async def confirm(app: AppState, row: Row) -> None:
     """Note that the booking's workflow has answered with this version. What is not noted is looked into later."""
     with contextlib.suppress(Exception):
-        async with autocommit(parts.engine) as conn:
+        async with autocommit(app.engine) as conn:
             await unconfirmed.confirm(conn, row["business_id"], row["id"], row["version"])
 
 
-async def _remark(parts: Parts, row: Row, reason: str | None) -> UUID | None:
+async def _remark(app: AppState, row: Row, reason: str | None) -> UUID | None:
     if reason is None:
         return None
-    async with autocommit(parts.engine) as conn:
+    async with autocommit(app.engine) as conn:
         return await remarks.add(conn, row["business_id"], row["id"], reason)

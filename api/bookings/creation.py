@@ -15,22 +15,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import reserving
 from api.audit import trail
-from api.bookings import guests, paying, rendering
-from api.bookings.paying import Due
+from api.bookings import guests, payment, representation
+from api.bookings.payment import Due
 from api.bookings.schemas import BookingIn
-from api.deps import Parts
-from api.exchange import Exchange, exchange_of
+from api.deps import AppState
 from api.holds import redeeming
 from api.idempotency import digest, first_answer
 from api.mail_ways import require_carried
-from api.reserving import Ask
+from api.request_context import RequestContext, context_of
+from api.reserving import AppointmentRequest
 from db.engine import autocommit
-from db.repositories import catalogue, choosing, customers, new_bookings
-from db.repositories.calendar import Wanted
+from db.repositories import catalogue, customers, new_bookings, placement
+from db.repositories.calendar import Appointment
 from db.repositories.catalogue import Offering
-from db.repositories.choosing import Chosen
 from db.repositories.customers import Contact, Met
 from db.repositories.new_bookings import Inserted, NewBooking
+from db.repositories.placement import ProviderChoice
 from domain.access import actor_creating
 from domain.booking import Actor, BookingState
 from domain.callers import Anonymous, Caller, Principal
@@ -59,14 +59,14 @@ class CreateRequest:
     idempotency_key: str
 
     @property
-    def exchange(self) -> Exchange:
+    def context(self) -> RequestContext:
         """What is known of the request."""
-        return exchange_of(self.http)
+        return context_of(self.http)
 
     @property
     def caller(self) -> Caller:
         """Who asks."""
-        return self.exchange.caller
+        return self.context.caller
 
     @property
     def user_id(self) -> UUID | None:
@@ -79,17 +79,17 @@ class CreateRequest:
         if self.user_id is not None:  # as before there were other callers: keys outlive an upgrade
             return f"{self.user_id}/createBooking"
         is_guest = isinstance(self.caller, Anonymous)
-        caller = f"guest/{self.exchange.business_id}" if is_guest else self.exchange.caller_name
+        caller = f"guest/{self.context.business_id}" if is_guest else self.context.caller_name
         return f"{caller}/createBooking"
 
     def digest(self) -> str:
         """A hash of what is asked."""
         return digest(self.body)
 
-    def ask(self) -> Ask:
+    def ask(self) -> AppointmentRequest:
         """What is asked of the calendar."""
         body = self.body
-        return Ask(
+        return AppointmentRequest(
             business=body.business_id,
             service=body.service_id,
             starts_at=body.starts_at,
@@ -131,7 +131,7 @@ class _Draft:
     """One try at one provider."""
 
     case: _Case
-    chosen: Chosen | None
+    chosen: ProviderChoice | None
     customer: Met
 
     @property
@@ -147,8 +147,8 @@ class _Draft:
         return self.case.now
 
     @property
-    def wanted(self) -> Wanted:
-        return Wanted(self.request.body.starts_at, self.offering.terms)
+    def wanted(self) -> Appointment:
+        return Appointment(self.request.body.starts_at, self.offering.terms)
 
     def state(self, reference: str) -> BookingState:
         candidate = self.chosen.candidate if self.chosen else None
@@ -174,7 +174,7 @@ class _Draft:
         )
 
 
-async def create_booking(parts: Parts, request: CreateRequest) -> Created:
+async def create_booking(app: AppState, request: CreateRequest) -> Created:
     """Book, or give the answer that this key got before.
 
     Raises:
@@ -182,59 +182,59 @@ async def create_booking(parts: Parts, request: CreateRequest) -> Created:
             `price_changed`, `not_found`, `invalid_request`, `unauthenticated`, `payment_unavailable`,
             `idempotency_key_reused` or `start_backlog_full`; nothing was stored.
     """
-    parts.starter.refuse_when_full()
+    app.starter.refuse_when_full()
     try:
-        state, created = await _create(parts, request)
+        state, created = await _create(app, request)
     except HoldfastError:
         # Refused only unless this very request was answered before: then the time is taken, by itself.
-        if (answered := await _first_answer(parts, request)) is not None:
+        if (answered := await _first_answer(app, request)) is not None:
             return answered
         raise
-    _note(request.exchange, state.business_id, created.booking_id)
+    _note(request.context, state.business_id, created.booking_id)
     BOOKINGS_CREATED.inc()
-    parts.starter.submit(BookingStart(booking_id=state.booking_id, business_id=state.business_id, state=state))
+    app.starter.submit(BookingStart(booking_id=state.booking_id, business_id=state.business_id, state=state))
     return created
 
 
-async def _first_answer(parts: Parts, request: CreateRequest) -> Created | None:
-    if request.exchange.business_id is None:  # what was asked for is not to be had any more
-        request.exchange.business_id = await _business_id(parts, request)
-    body = await first_answer(parts.engine, request.scope, request.idempotency_key, request.digest())
+async def _first_answer(app: AppState, request: CreateRequest) -> Created | None:
+    if request.context.business_id is None:  # what was asked for is not to be had any more
+        request.context.business_id = await _business_id(app, request)
+    body = await first_answer(app.engine, request.scope, request.idempotency_key, request.digest())
     if body is None:
         return None
     found = orjson.loads(body)
-    _note(request.exchange, UUID(found["business_id"]), found["id"])
+    _note(request.context, UUID(found["business_id"]), found["id"])
     return Created(booking_id=found["id"], body=body)
 
 
-async def _business_id(parts: Parts, request: CreateRequest) -> UUID | None:
-    async with autocommit(parts.engine) as conn:
+async def _business_id(app: AppState, request: CreateRequest) -> UUID | None:
+    async with autocommit(app.engine) as conn:
         found = await catalogue.find_business(conn, request.body.business_id)
     return None if found is None else found["id"]
 
 
-def _note(exchange: Exchange, business_id: UUID, booking_id: str) -> None:
+def _note(context: RequestContext, business_id: UUID, booking_id: str) -> None:
     """Say what the request was about; its line in the audit log is in the booking's own transaction."""
-    exchange.business_id, exchange.object_id, exchange.is_audited = business_id, booking_id, True
+    context.business_id, context.object_id, context.is_audited = business_id, booking_id, True
 
 
-async def _create(parts: Parts, request: CreateRequest) -> tuple[BookingState, Created]:
-    now = parts.now()
-    async with autocommit(parts.engine) as conn:
+async def _create(app: AppState, request: CreateRequest) -> tuple[BookingState, Created]:
+    now = app.now()
+    async with autocommit(app.engine) as conn:
         present = await reserving.find_offering(conn, request.ask(), request.user_id, now)
         if (customer := request.body.customer) is not None:
             at = ("body", "customer", "email")
-            await require_carried(conn, parts.settings, present.business_id, customer.email, at=at)
+            await require_carried(conn, app.settings, present.business_id, customer.email, at=at)
         offering = await _as_held(conn, request, present)
-    request.exchange.business_id = offering.business_id
+    request.context.business_id = offering.business_id
     _require_expected(request.body, offering)
     if isinstance(request.caller, Anonymous):
         guests.require_bookable(offering, request.body)
     if guests.shares_keys(request.caller):
         guests.require_good_key(request.idempotency_key)
     actor = actor_creating(request.caller, offering.business_id)
-    case = _Case(request, offering, now, actor, _due(parts, request, offering, present))
-    async with parts.engine.connect() as conn:
+    case = _Case(request, offering, now, actor, _due(app, request, offering, present))
+    async with app.engine.connect() as conn:
         for _ in range(reserving.TRIES):
             try:
                 return await _try(conn, case)
@@ -262,7 +262,7 @@ def _require_expected(body: BookingIn, offering: Offering) -> None:
         raise PriceChangedError(price=price)
 
 
-def _due(parts: Parts, request: CreateRequest, offering: Offering, present: Offering) -> Due | None:
+def _due(app: AppState, request: CreateRequest, offering: Offering, present: Offering) -> Due | None:
     """What is to be paid.
 
     Raises:
@@ -270,7 +270,7 @@ def _due(parts: Parts, request: CreateRequest, offering: Offering, present: Offe
         PaymentUnavailableError: it can neither be paid as it is offered now.
     """
     try:
-        return paying.due_of(parts, offering, request.body.payment)
+        return payment.due_of(app, offering, request.body.payment)
     except PaymentUnavailableError:
         if offering.promise() == present.promise():
             raise
@@ -299,13 +299,13 @@ async def _try(conn: AsyncConnection, case: _Case) -> tuple[BookingState, Create
         found = await reserving.choose(conn, offering, request.ask(), now, known_as)
         inserted = await _insert(conn, _Draft(case, found, customer))
         if found is not None:
-            await choosing.mark(conn, offering.business_id, found.choice)
+            await placement.mark(conn, offering.business_id, found.choice)
         return inserted
 
 
 async def _held(
     conn: AsyncConnection, request: CreateRequest, hold_id: UUID, offering: Offering, now: datetime
-) -> Chosen:
+) -> ProviderChoice:
     if request.user_id is None:
         raise NotFoundError(f"You have no hold {hold_id}.")
     return await redeeming.chosen_by_hold(conn, request.user_id, hold_id, offering, request.ask(), now)
@@ -314,13 +314,13 @@ async def _held(
 async def _insert(conn: AsyncConnection, draft: _Draft) -> tuple[BookingState, Created]:
     reference = new_reference()
     state = draft.state(reference)
-    body = rendering.row_as_json(_row(draft, state, reference), draft.request.caller)
+    body = representation.row_as_json(_row(draft, state, reference), draft.request.caller)
     new = _new_booking(draft, state, reference, body)
     inserted = await new_bookings.insert(conn, state.business_id, new)
     if not inserted.booked:
         raise _NotInsertedError(inserted)
     if draft.case.due is not None:
-        await paying.add(conn, state.business_id, state.booking_id, draft.case.due)
+        await payment.add(conn, state.business_id, state.booking_id, draft.case.due)
     return state, Created(booking_id=str(state.booking_id), body=body)
 
 
@@ -360,7 +360,7 @@ def _new_booking(draft: _Draft, state: BookingState, reference: str, body: bytes
         reference=reference,
         customer_id=draft.customer.id,
         actor=draft.case.actor,
-        correlation_id=request.exchange.request_id,
+        correlation_id=request.context.request_id,
         buffer_before_minutes=offering.terms.buffer_before_minutes,
         buffer_after_minutes=offering.terms.buffer_after_minutes,
         timezone=offering.timezone,

@@ -15,11 +15,11 @@ import orjson
 from fastapi import Request
 
 from api.audit import trail
-from api.bookings import rendering
+from api.bookings import representation
 from api.bookings.commanding import CommandId, Order, carry_out, grant
-from api.deps import Parts
-from api.exchange import Exchange, exchange_of
+from api.deps import AppState
 from api.preconditions import etag_of
+from api.request_context import RequestContext, context_of
 from db.engine import autocommit
 from db.repositories import bookings, command_keys, idempotency
 from db.repositories.command_keys import IN_FLIGHT, UNKNOWN, Seen
@@ -39,24 +39,24 @@ from domain.errors import (
 class _Keyed:
     """An order under its sender's key."""
 
-    parts: Parts
+    app: AppState
     request: Request
     order: Order
     key: str
     name: CommandId
 
     @property
-    def exchange(self) -> Exchange:
+    def context(self) -> RequestContext:
         """What is known of the request."""
-        return exchange_of(self.request)
+        return context_of(self.request)
 
     @property
     def scope(self) -> str:
         """Keys of different callers, commands and bookings never meet."""
-        return f"{self.exchange.caller_name}/{self.order.kind}/{self.order.booking_id}"
+        return f"{self.context.caller_name}/{self.order.kind}/{self.order.booking_id}"
 
 
-async def give_once(parts: Parts, request: Request, order: Order, key: str) -> Answer:
+async def give_once(app: AppState, request: Request, order: Order, key: str) -> Answer:
     """Give the command, or give the answer that it got before.
 
     Raises:
@@ -64,8 +64,8 @@ async def give_once(parts: Parts, request: Request, order: Order, key: str) -> A
         IdempotencyMismatchError: the key was used for this command with other particulars.
         HoldfastError: refused by the booking, which leaves the key free, or the engine is away, which does not.
     """
-    exchange = exchange_of(request)
-    keyed = _Keyed(parts, request, order, key, order.name_for(exchange.caller))
+    context = context_of(request)
+    keyed = _Keyed(app, request, order, key, order.name_for(context.caller))
     seen = await _seen(keyed)
     if (first := _answered(keyed, seen.answer)) is not None:
         return first
@@ -81,18 +81,18 @@ async def give_once(parts: Parts, request: Request, order: Order, key: str) -> A
 
 
 async def _give(keyed: _Keyed) -> Answer:
-    granted = await grant(keyed.parts, keyed.exchange, keyed.order)
+    granted = await grant(keyed.app, keyed.context, keyed.order)
     turn = await _take_turn(keyed, granted.row["business_id"])
     if turn is None:
         return await _answer_of_rival(keyed)
     async with _ending_turn(keyed):
-        after = await carry_out(keyed.parts, keyed.exchange, granted, keyed.name, turn)
+        after = await carry_out(keyed.app, keyed.context, granted, keyed.name, turn)
         return await _settled(keyed, after, is_confirmed=True)
 
 
 async def _take_turn(keyed: _Keyed, business_id: UUID) -> str | None:
-    lasts = timedelta(seconds=keyed.parts.settings.command_timeout_seconds)
-    async with autocommit(keyed.parts.engine) as conn:
+    lasts = timedelta(seconds=keyed.app.settings.command_timeout_seconds)
+    async with autocommit(keyed.app.engine) as conn:
         return await command_keys.take(conn, business_id, keyed.scope, keyed.key, keyed.name.digest, lasts)
 
 
@@ -110,15 +110,15 @@ async def _ending_turn(keyed: _Keyed) -> AsyncIterator[None]:
 async def _end_turn(keyed: _Keyed, *, refused: bool) -> None:
     """What cannot be stored now is made up for by time: a turn does not last for ever."""
     end = command_keys.free if refused else command_keys.give_back
-    assert keyed.exchange.business_id is not None
+    assert keyed.context.business_id is not None
     with contextlib.suppress(Exception):
-        async with autocommit(keyed.parts.engine) as conn:
-            await end(conn, keyed.exchange.business_id, keyed.scope, keyed.key)
+        async with autocommit(keyed.app.engine) as conn:
+            await end(conn, keyed.context.business_id, keyed.scope, keyed.key)
 
 
 async def _seen(keyed: _Keyed) -> Seen:
     order, name = keyed.order, keyed.name
-    async with autocommit(keyed.parts.engine) as conn:
+    async with autocommit(keyed.app.engine) as conn:
         return await command_keys.look_up(conn, order.booking_id, keyed.scope, keyed.key, name.key)
 
 
@@ -137,7 +137,7 @@ def _answered(keyed: _Keyed, found: Answer | None) -> Answer | None:
 
 async def _answer_of_rival(keyed: _Keyed) -> Answer:
     """The answer to the same request that was sent at the same time, if it has one by now."""
-    async with autocommit(keyed.parts.engine) as conn:
+    async with autocommit(keyed.app.engine) as conn:
         found = await idempotency.find(conn, keyed.scope, keyed.key)
     answer = _answered(keyed, found)
     if answer is None:
@@ -147,10 +147,10 @@ async def _answer_of_rival(keyed: _Keyed) -> Answer:
 
 def _repeated(keyed: _Keyed, answer: Answer) -> Answer:
     """Nothing is done by it, so there is nothing to audit."""
-    exchange = keyed.exchange
-    exchange.business_id = UUID(orjson.loads(answer.response)["business_id"])
-    exchange.object_id = str(keyed.order.booking_id)
-    exchange.is_audited = True
+    context = keyed.context
+    context.business_id = UUID(orjson.loads(answer.response)["business_id"])
+    context.object_id = str(keyed.order.booking_id)
+    context.is_audited = True
     return answer
 
 
@@ -161,14 +161,14 @@ async def _applied(keyed: _Keyed) -> Row | None:
         IdempotencyMismatchError: the key was used for this command with other particulars.
         HiddenError: its sender has nothing to do with the business any more.
     """
-    async with autocommit(keyed.parts.engine) as conn:
+    async with autocommit(keyed.app.engine) as conn:
         row = await bookings.find_applied(conn, keyed.order.booking_id, keyed.name.key)
     if row is None:
         return None
     if row["command_id"] != str(keyed.name):
         raise IdempotencyMismatchError
-    if not is_party_to(keyed.exchange.caller, row["id"], row["business_id"], row["customer_user_id"]):
-        keyed.exchange.business_id = row["business_id"]
+    if not is_party_to(keyed.context.caller, row["id"], row["business_id"], row["customer_user_id"]):
+        keyed.context.business_id = row["business_id"]
         raise HiddenError
     return row
 
@@ -180,12 +180,12 @@ async def _settled(keyed: _Keyed, row: Row, *, is_confirmed: bool) -> Answer:
     """
     if not is_confirmed:
         with contextlib.suppress(EngineUnavailableError):  # the worker's recovery tells it later
-            await keyed.parts.gateway.catch_up(row["id"], by="resend")
-    exchange = keyed.exchange
-    exchange.business_id, exchange.object_id = row["business_id"], str(row["id"])
-    answer = answer_of(row, exchange, keyed.name)
+            await keyed.app.gateway.catch_up(row["id"], by="resend")
+    context = keyed.context
+    context.business_id, context.object_id = row["business_id"], str(row["id"])
+    answer = answer_of(row, context, keyed.name)
     line = trail.entry_of(keyed.request, "done")
-    async with autocommit(keyed.parts.engine) as conn:
+    async with autocommit(keyed.app.engine) as conn:
         is_first = await command_keys.settle(
             conn,
             row["business_id"],
@@ -197,11 +197,11 @@ async def _settled(keyed: _Keyed, row: Row, *, is_confirmed: bool) -> Answer:
             confirmed_version=row["version"] if is_confirmed else None,
         )
         stored = None if is_first else await idempotency.find(conn, keyed.scope, keyed.key)
-    exchange.is_audited = True
+    context.is_audited = True
     return stored or answer
 
 
-def answer_of(row: Row, exchange: Exchange, name: CommandId) -> Answer:
+def answer_of(row: Row, context: RequestContext, name: CommandId) -> Answer:
     """The answer to a command: the booking after it, as its sender may see it."""
-    body = rendering.row_as_json(row, exchange.caller).decode()
+    body = representation.row_as_json(row, context.caller).decode()
     return Answer(name.digest, body, 200, {"ETag": etag_of(row["version"])})

@@ -7,9 +7,9 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from api.access import needs
-from api.bookings import guests, rendering
+from api.bookings import guests, representation
 from api.bookings.creation import CreateRequest, create_booking
-from api.bookings.finding import find_booking, reach_of
+from api.bookings.lookup import find_booking, reach_of
 from api.bookings.schemas import (
     ActorOut,
     BookingIn,
@@ -21,22 +21,22 @@ from api.bookings.schemas import (
     NextOut,
 )
 from api.cursors import LONGEST
-from api.deps import AppParts
-from api.exchange import ThisExchange
+from api.deps import AppStateDep
 from api.idempotency import OptionalKey, plain_key
+from api.request_context import RequestContextDep
 from api.shapes import Money
 from db.engine import autocommit
 from db.repositories import bookings
 from db.repositories.bookings import Filters, Page
 from db.repositories.rows import Row
-from domain import plan
+from domain import timeline
 from domain.access import Permission
 from domain.booking import BookingState
 from domain.callers import CallerKind, Guest
-from domain.decisions import owes_fee
 from domain.errors import IdempotencyKeyMissingError, NotFoundError
 from domain.lifecycle import Command, Status, command_fits
 from domain.times import MomentInUrl
+from domain.transitions import owes_fee
 from runtime.json import to_json
 
 router = APIRouter(prefix="/v1/bookings", tags=["bookings"])
@@ -52,8 +52,8 @@ router = APIRouter(prefix="/v1/bookings", tags=["bookings"])
 async def create(
     body: BookingIn,
     request: Request,
-    exchange: ThisExchange,
-    parts: AppParts,
+    context: RequestContextDep,
+    app: AppStateDep,
     idempotency_key: OptionalKey = None,
 ) -> Response:
     """Book a service at a time. Answers once the booking is committed; a provider is asked right behind it.
@@ -64,16 +64,16 @@ async def create(
     key = plain_key(idempotency_key)
     if key is None:
         raise IdempotencyKeyMissingError
-    created = await create_booking(parts, CreateRequest(request, body, key))
-    return rendering.created_response(created.body, created.booking_id, exchange.caller, parts.tokens)
+    created = await create_booking(app, CreateRequest(request, body, key))
+    return representation.created_response(created.body, created.booking_id, context.caller, app.tokens)
 
 
 @router.get(
     "", operation_id="listBookings", dependencies=[needs(Permission.READ_BOOKINGS)], response_model=BookingPage
 )
 async def list_bookings(
-    parts: AppParts,
-    exchange: ThisExchange,
+    app: AppStateDep,
+    context: RequestContextDep,
     status: Annotated[list[Status] | None, Query()] = None,
     business_id: UUID | None = None,
     provider_id: UUID | None = None,
@@ -94,18 +94,18 @@ async def list_bookings(
         starts_before=to,
         needs_attention=needs_attention,
     )
-    caller = exchange.caller
-    listing = f"bookings/{exchange.caller_name}"
-    after = parts.cursors.decode(listing, cursor) if cursor is not None else ()
+    caller = context.caller
+    listing = f"bookings/{context.caller_name}"
+    after = app.cursors.decode(listing, cursor) if cursor is not None else ()
     page = Page(limit=limit + 1, after=(after[0], after[1]) if after else None)
-    async with autocommit(parts.engine) as conn:
+    async with autocommit(app.engine) as conn:
         rows = await bookings.list_page(conn, reach_of(caller), filters, page)
     if caller.kind is not CallerKind.USER and rows:  # whoever is no user has to do with one business
-        exchange.business_id = rows[0]["business_id"]
+        context.business_id = rows[0]["business_id"]
     shown = rows[:limit]
     is_more = len(rows) > limit
-    more = parts.cursors.encode(listing, shown[-1]["starts_at"], shown[-1]["id"]) if is_more else None
-    return _json({"items": [rendering.booking(row, caller) for row in shown], "next_cursor": more})
+    more = app.cursors.encode(listing, shown[-1]["starts_at"], shown[-1]["id"]) if is_more else None
+    return _json({"items": [representation.booking(row, caller) for row in shown], "next_cursor": more})
 
 
 @router.get(
@@ -114,46 +114,46 @@ async def list_bookings(
     dependencies=[needs(Permission.READ_BOOKINGS)],
     response_model=BookingOut,
 )
-async def get(booking_id: UUID, parts: AppParts, exchange: ThisExchange) -> Response:
+async def get(booking_id: UUID, app: AppStateDep, context: RequestContextDep) -> Response:
     """One booking."""
-    found = await find_booking(parts, exchange, booking_id)
-    return rendering.booking_response(found, exchange.caller, parts.tokens)
+    found = await find_booking(app, context, booking_id)
+    return representation.booking_response(found, context.caller, app.tokens)
 
 
 @router.get(
     "/{booking_id}/history", operation_id="getBookingHistory", dependencies=[needs(Permission.READ_BOOKINGS)]
 )
-async def history(booking_id: UUID, parts: AppParts, exchange: ThisExchange) -> History:
+async def history(booking_id: UUID, app: AppStateDep, context: RequestContextDep) -> History:
     """Every step of the booking: who, as what, when and why. Guests are told the role, not who it was."""
-    found = await find_booking(parts, exchange, booking_id)
-    async with autocommit(parts.engine) as conn:
+    found = await find_booking(app, context, booking_id)
+    async with autocommit(app.engine) as conn:
         rows = await bookings.list_history(conn, found["business_id"], booking_id)
-    names = not isinstance(exchange.caller, Guest)
+    names = not isinstance(context.caller, Guest)
     actors = [ActorOut(role=row["actor_role"], id=row["actor_id"] if names else None) for row in rows]
     return History(items=[HistoryItem(actor=actor, **row) for actor, row in zip(actors, rows, strict=True)])
 
 
 @router.get("/{booking_id}/next", operation_id="getBookingNext", dependencies=[needs(Permission.READ_BOOKINGS)])
-async def next_(booking_id: UUID, parts: AppParts, exchange: ThisExchange) -> NextOut:
+async def next_(booking_id: UUID, app: AppStateDep, context: RequestContextDep) -> NextOut:
     """What happens next: the phase, its deadline, the attempts, who refused, and the reminders to come."""
-    found = await find_booking(parts, exchange, booking_id)
-    async with autocommit(parts.engine) as conn:
+    found = await find_booking(app, context, booking_id)
+    async with autocommit(app.engine) as conn:
         state = await bookings.find_state(conn, found["business_id"], booking_id)
         choice = await bookings.find_choice(conn, found["business_id"], booking_id)
     if state is None:
         raise NotFoundError
     return NextOut(
         status=state.status,
-        phase=plan.phase(state),
-        deadline=plan.deadline(state),
+        phase=timeline.phase(state),
+        deadline=timeline.deadline(state),
         attempt=state.attempt,
         max_attempts=state.policy.backoff.attempts,
         next_attempt_at=None if state.awaits_payment else state.next_attempt_at,
         refused_provider_ids=list(state.refused_provider_ids),
-        choice=choice if guests.knows_customers(exchange.caller) else None,
-        cancellation=_cancellation(state, found, parts.now()),
+        choice=choice if guests.knows_customers(context.caller) else None,
+        cancellation=_cancellation(state, found, app.now()),
         movable_until=state.starts_at if command_fits(Command.RESCHEDULE, state.status) else None,
-        reminders=plan.reminders_after(state, parts.now()),
+        reminders=timeline.reminders_after(state, app.now()),
         needs_attention=state.needs_attention,
     )
 

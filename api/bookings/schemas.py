@@ -11,8 +11,8 @@ from api.shapes import CountryCode, CurrencyCode, Email, Flag, In, Line, Money, 
 from domain.assignment import Choice
 from domain.lifecycle import Party, Role, Status
 from domain.payments import PaymentGate
-from domain.plan import Deadline, Phase, Reminder
 from domain.steps import StepKind
+from domain.timeline import Deadline, Phase, Reminder
 from domain.times import Moment
 
 _MAX_ATTRIBUTES = 40

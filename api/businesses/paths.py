@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Path
 
-from domain.spelling import Spelled
+from domain.normalization import Spelled
 
 _SLUG = "^[A-Za-z0-9][A-Za-z0-9-]{0,62}$"
 _CODE = "^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"

@@ -10,13 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api import caching
 from api.access import CurrentUser, ThisBusiness, needs
 from api.businesses.answers import changed, created
-from api.businesses.founding import found
+from api.businesses.foundation import found
 from api.businesses.policies import changed_policy
 from api.businesses.schemas import BusinessChange, BusinessIn, BusinessOut, MyBusinesses, MyBusinessOut, RoleOut
 from api.caching import MustExpect
-from api.deps import AppParts
-from api.exchange import ThisExchange
-from api.writing import Writing, WritingOnce
+from api.deps import AppStateDep
+from api.request_context import RequestContextDep
+from api.writes import Writing, WritingOnce
 from db.engine import autocommit
 from db.repositories import businesses
 from db.repositories.rows import Row
@@ -38,7 +38,7 @@ _NEEDED = {"services": "an active service", "providers": "an available provider"
     response_model=BusinessOut,
 )
 async def create(
-    body: BusinessIn, user: CurrentUser, exchange: ThisExchange, parts: AppParts, write: WritingOnce
+    body: BusinessIn, user: CurrentUser, context: RequestContextDep, app: AppStateDep, write: WritingOnce
 ) -> Response:
     """Found a business and own it. It begins in `setup`: everything can be prepared, nothing booked.
 
@@ -46,12 +46,12 @@ async def create(
     Idempotency-Key it is answered alike, else with 409 `already_exists`, which gives its owner the `id`. An
     installation may leave founding to its operators: then it is 403 `forbidden`.
     """
-    if parts.settings.founders == "operators":
+    if app.settings.founders == "operators":
         raise ForbiddenError("Businesses are founded by those who run this installation: ask them.")
 
     async def make(conn: AsyncConnection) -> Response:
         row = await found(conn, body, user.user_id)
-        exchange.business_id = row["id"]
+        context.business_id = row["id"]
         write.concerns(row["id"])
         return created(_shown(row), f"/v1/businesses/{row['id']}")
 
@@ -64,9 +64,9 @@ async def create(
     dependencies=[needs(Permission.FOUND_BUSINESS)],
     response_model=MyBusinesses,
 )
-async def list_mine(request: Request, parts: AppParts, user: CurrentUser) -> Response:
+async def list_mine(request: Request, app: AppStateDep, user: CurrentUser) -> Response:
     """The businesses in which you have roles, by name."""
-    async with autocommit(parts.engine) as conn:
+    async with autocommit(app.engine) as conn:
         rows = await businesses.list_of_user(conn, user.user_id)
     mine: dict[UUID, MyBusinessOut] = {}
     for row in rows:

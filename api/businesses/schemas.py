@@ -9,8 +9,8 @@ from api.businesses.keys import OwnSlug
 from api.shapes import CurrencyCode, Flag, In, Line, Zone
 from db.repositories.rows import Row
 from domain.lifecycle import Role
+from domain.normalization import Spelled
 from domain.policies import Cancellation, Intake, Policy
-from domain.spelling import Spelled
 
 BusinessStatus = Literal["setup", "active", "suspended"]
 Locale = Annotated[

@@ -10,8 +10,8 @@ from api import cursors
 from api.access import ThisBusiness, needs
 from api.businesses.answers import changed, created, listed
 from api.customers.schemas import ConsentOut, ConsentPage, DatedConsentIn
-from api.deps import AppParts
-from api.writing import WritingOnce
+from api.deps import AppStateDep
+from api.writes import WritingOnce
 from db.engine import autocommit
 from db.repositories import consents, customers
 from db.repositories.consents import Consent
@@ -30,14 +30,14 @@ router = APIRouter(prefix="/v1/businesses/{business}/customers/{customer_id}/con
     response_model=ConsentOut,
 )
 async def add(
-    business: ThisBusiness, customer_id: UUID, body: DatedConsentIn, parts: AppParts, write: WritingOnce
+    business: ThisBusiness, customer_id: UUID, body: DatedConsentIn, app: AppStateDep, write: WritingOnce
 ) -> Response:
     """Note a consent, or that it was taken back; one for `sms` also sets the customer's `sms_opt_in`.
 
     What is known already is not noted twice: without `given_at` that which only repeats the latest word on the
     purpose, with `given_at` that which was said at this very time. The answer is 200 then.
     """
-    if body.given_at is not None and body.given_at > parts.now():
+    if body.given_at is not None and body.given_at > app.now():
         raise InvalidRequestError("given_at lies in the future.")
     consent = Consent(body.purpose, body.granted, body.source, body.text, body.given_at)
 
@@ -57,14 +57,14 @@ async def add(
 async def list_consents(
     business: ThisBusiness,
     customer_id: UUID,
-    parts: AppParts,
+    app: AppStateDep,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=cursors.LONGEST)] = None,
 ) -> Response:
     """The consents, the newest first, and which of them count now."""
     listing = f"consents {business['id']} {customer_id}"
-    after = parts.cursors.decode(listing, cursor) if cursor else None
-    async with autocommit(parts.engine) as conn:
+    after = app.cursors.decode(listing, cursor) if cursor else None
+    async with autocommit(app.engine) as conn:
         if await customers.find(conn, business["id"], customer_id) is None:
             raise _missing()
         rows = await consents.list_page(conn, business["id"], customer_id, limit=limit + 1, after=after)
@@ -74,7 +74,7 @@ async def list_consents(
     content = {
         "current": {row["purpose"]: _shown(row) for row in current},
         "items": [_shown(row) for row in shown],
-        "next_cursor": parts.cursors.encode(listing, *last) if last else None,
+        "next_cursor": app.cursors.encode(listing, *last) if last else None,
     }
     return listed(content)
 

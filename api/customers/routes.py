@@ -18,10 +18,10 @@ from api.customers.schemas import (
     Customers,
     CustomerSearch,
 )
-from api.deps import AppParts
-from api.exchange import ThisExchange
+from api.deps import AppStateDep
 from api.mail_ways import require_carried
-from api.writing import Writing, WritingOnce
+from api.request_context import RequestContextDep
+from api.writes import Writing, WritingOnce
 from db.engine import autocommit
 from db.repositories import consents, customers
 from db.repositories.consents import Consent
@@ -43,7 +43,7 @@ _MOST_FOUND = 100
     status_code=201,
     response_model=CustomerOut,
 )
-async def create(business: ThisBusiness, body: CustomerIn, parts: AppParts, write: WritingOnce) -> Response:
+async def create(business: ThisBusiness, body: CustomerIn, app: AppStateDep, write: WritingOnce) -> Response:
     """Add a customer, or find them again by e-mail or phone: then the answer is 200.
 
     Of somebody who is found, what is missing is filled in and nothing is overwritten. A name alone is nobody's:
@@ -51,7 +51,7 @@ async def create(business: ThisBusiness, body: CustomerIn, parts: AppParts, writ
     """
 
     async def make(conn: AsyncConnection) -> Response:
-        await require_carried(conn, parts.settings, business["id"], body.email)
+        await require_carried(conn, app.settings, business["id"], body.email)
         met = await customers.meet(conn, business["id"], Contact(body.name, body.email, body.phone))
         write.concerns(met.id)
         await _note_consents(conn, business["id"], met.id, body)
@@ -68,16 +68,16 @@ async def create(business: ThisBusiness, body: CustomerIn, parts: AppParts, writ
 )
 async def list_customers(
     business: ThisBusiness,
-    parts: AppParts,
+    app: AppStateDep,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=cursors.LONGEST)] = None,
 ) -> Response:
     """All customers, the newest first."""
     listing = f"customers {business['id']}"
-    [after] = parts.cursors.decode(listing, cursor) if cursor else [None]
-    async with autocommit(parts.engine) as conn:
+    [after] = app.cursors.decode(listing, cursor) if cursor else [None]
+    async with autocommit(app.engine) as conn:
         rows = await customers.list_page(conn, business["id"], limit=limit + 1, after=after)
-    more = parts.cursors.encode(listing, rows[limit - 1]["id"]) if len(rows) > limit else None
+    more = app.cursors.encode(listing, rows[limit - 1]["id"]) if len(rows) > limit else None
     return listed({"items": [_shown(row) for row in rows[:limit]], "next_cursor": more})
 
 
@@ -88,11 +88,11 @@ async def list_customers(
     response_model=Customers,
 )
 async def search(
-    business: ThisBusiness, body: CustomerSearch, exchange: ThisExchange, parts: AppParts
+    business: ThisBusiness, body: CustomerSearch, context: RequestContextDep, app: AppStateDep
 ) -> Response:
     """The customers with this e-mail, or the first hundred with this phone, the oldest first."""
-    exchange.is_audited = True  # a POST that writes nothing
-    async with autocommit(parts.engine) as conn:
+    context.is_audited = True  # a POST that writes nothing
+    async with autocommit(app.engine) as conn:
         rows = await customers.search(conn, business["id"], email=body.email, phone=body.phone, limit=_MOST_FOUND)
     return listed({"items": [_shown(row) for row in rows]})
 
@@ -103,9 +103,9 @@ async def search(
     dependencies=[needs(Permission.READ_CUSTOMERS)],
     response_model=CustomerOut,
 )
-async def get(business: ThisBusiness, customer_id: UUID, request: Request, parts: AppParts) -> Response:
+async def get(business: ThisBusiness, customer_id: UUID, request: Request, app: AppStateDep) -> Response:
     """One customer."""
-    async with autocommit(parts.engine) as conn:
+    async with autocommit(app.engine) as conn:
         row = await _found(conn, business["id"], customer_id)
     return caching.cached(request, _shown(row), caching.PRIVATE)
 
@@ -120,7 +120,7 @@ async def change(
     business: ThisBusiness,
     customer_id: UUID,
     body: CustomerChange,
-    parts: AppParts,
+    app: AppStateDep,
     expected: MustExpect,
     write: Writing,
 ) -> Response:
@@ -132,7 +132,7 @@ async def change(
         if stored is None:
             raise _missing()
         expected.check(_shown(stored))
-        await require_carried(conn, parts.settings, business["id"], body.email)
+        await require_carried(conn, app.settings, business["id"], body.email)
         wanted = {name: stored[name] for name in CustomerChange.model_fields} | body.model_dump(exclude_unset=True)
         row = await customers.change(conn, business["id"], customer_id, **wanted)
         if row is None:

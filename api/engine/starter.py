@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
 from db.engine import autocommit
-from db.repositories import upkeep
+from db.repositories import maintenance
 from domain.errors import BusyError
 from domain.steps import BookingStart
 from runtime.metrics import STARTS, STARTS_WAITING
@@ -79,5 +79,5 @@ class Starter:
         while True:
             with contextlib.suppress(Exception):  # the database is away: creating says so itself
                 async with autocommit(self._engine) as conn:
-                    self._waiting_everywhere = await upkeep.count_unstarted(conn, up_to=self._limit + 1)
+                    self._waiting_everywhere = await maintenance.count_unstarted(conn, up_to=self._limit + 1)
             await asyncio.sleep(_COUNT_EVERY_SECONDS)

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Query, Response
 
 from api.access import needs
 from api.businesses.answers import listed
-from api.deps import AppParts, Parts
+from api.deps import AppState, AppStateDep
 from api.events.schemas import EventPage, EventPattern
-from api.exchange import Exchange, ThisExchange
+from api.request_context import RequestContext, RequestContextDep
 from db.engine import autocommit
 from db.repositories import catalogue, events
-from db.repositories.events import Stretch
+from db.repositories.events import EventRange
 from domain.access import Permission, require
 from domain.callers import businesses_run_by
 from domain.errors import InvalidRequestError, NotFoundError
@@ -41,8 +41,8 @@ Wait = Annotated[
 
 @router.get("", operation_id="listEvents", dependencies=[needs(Permission.READ_EVENTS)], response_model=EventPage)
 async def list_events(
-    parts: AppParts,
-    exchange: ThisExchange,
+    app: AppStateDep,
+    context: RequestContextDep,
     business_id: UUID | None = None,
     after: After = 0,
     types: Types = None,
@@ -54,10 +54,10 @@ async def list_events(
     Go on with `after` = `next`, also when `items` is empty: of some types, an answer looks at 10,000 events at
     most. `business_id` is needed when you run several businesses.
     """
-    business = await _business_of(parts, exchange, business_id)
-    patience = min(float(wait), parts.settings.request_timeout_seconds - _MARGIN)
+    business = await _business_of(app, context, business_id)
+    patience = min(float(wait), app.settings.request_timeout_seconds - _MARGIN)
     while True:
-        found = await _look(parts, business, after, limit, types)
+        found = await _look(app, business, after, limit, types)
         if found.events or found.next > after or patience <= 0:
             break
         await asyncio.sleep(_LOOK_EVERY)
@@ -66,22 +66,22 @@ async def list_events(
     return listed({"items": items, "next": found.next, "last": found.last})
 
 
-async def _look(parts: Parts, business_id: UUID, after: int, limit: int, types: list[str] | None) -> Stretch:
-    async with autocommit(parts.engine) as conn:
+async def _look(app: AppState, business_id: UUID, after: int, limit: int, types: list[str] | None) -> EventRange:
+    async with autocommit(app.engine) as conn:
         return await events.list_after(conn, business_id, after=after, limit=limit, types=types or ())
 
 
-async def _business_of(parts: Parts, exchange: Exchange, business_id: UUID | None) -> UUID:
+async def _business_of(app: AppState, context: RequestContext, business_id: UUID | None) -> UUID:
     """The business that is meant, whose events the caller may see."""
-    run = businesses_run_by(exchange.caller)
+    run = businesses_run_by(context.caller)
     if business_id is None:
         if len(run) != 1:
             raise InvalidRequestError("Say by `business_id` whose events: you run no business, or several.")
         business_id = run[0]
     if business_id not in run:  # whose it is, if anybody's, is told of the denial
-        async with autocommit(parts.engine) as conn:
+        async with autocommit(app.engine) as conn:
             if await catalogue.find_business(conn, str(business_id)) is None:
                 raise NotFoundError(f"There is no business {business_id}.")
-    exchange.business_id = business_id
-    require(exchange.caller, Permission.READ_EVENTS, business_id)
+    context.business_id = business_id
+    require(context.caller, Permission.READ_EVENTS, business_id)
     return business_id

@@ -6,16 +6,16 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 
 from api.access import ThisBusiness, needs
-from api.attachments import keeping
-from api.attachments.keeping import Upload
-from api.attachments.receiving import spooled
+from api.attachments import storage
 from api.attachments.schemas import FileOut, Files
-from api.deps import AppParts
-from api.exchange import ThisExchange
+from api.attachments.storage import Upload
+from api.attachments.upload import spooled
+from api.deps import AppStateDep
 from api.middleware import allow_time
-from api.transfer.exporting import json_document, read_sections
+from api.request_context import RequestContextDep
+from api.transfer.export import json_document, read_sections
 from api.transfer.shapes import Section
-from api.writing import Writing, WritingOnce
+from api.writes import Writing, WritingOnce
 from db.engine import autocommit
 from db.repositories import attachments
 from db.repositories.rows import Row
@@ -39,31 +39,31 @@ _CONTENT: Final[dict[int | str, dict[str, Any]]] = {
     response_model=FileOut,
 )
 async def create(
-    business: ThisBusiness, request: Request, parts: AppParts, exchange: ThisExchange, write: WritingOnce
+    business: ThisBusiness, request: Request, app: AppStateDep, context: RequestContextDep, write: WritingOnce
 ) -> Response:
     """Write the business as it is now into its storage: what `GET …/export` gives, customers included."""
     allow_time(request, _SECONDS)
-    sections = await read_sections(parts.engine, business["id"], [*Section], parts.now())
-    document = json_document(parts.engine, business, sections, with_customers=True)
+    sections = await read_sections(app.engine, business["id"], [*Section], app.now())
+    document = json_document(app.engine, business, sections, with_customers=True)
     async with spooled(document) as content:
         upload = Upload(
             business_id=business["id"],
             booking_id=None,
-            name=f"{business['slug']}-{parts.now():%Y-%m-%d}.json",
+            name=f"{business['slug']}-{app.now():%Y-%m-%d}.json",
             content_type=_JSON,
             content=content,
-            uploaded_by=exchange.caller.id,
+            uploaded_by=context.caller.id,
             location=f"/v1/businesses/{business['id']}/exports",
         )
-        return await keeping.keep(parts, write, upload)
+        return await storage.keep(app, write, upload)
 
 
 @router.get("", operation_id="listExports", dependencies=[needs(Permission.KEEP_EXPORTS)])
-async def list_(business: ThisBusiness, parts: AppParts) -> Files:
+async def list_(business: ThisBusiness, app: AppStateDep) -> Files:
     """The exports that are kept, the first first."""
-    async with autocommit(parts.engine) as conn:
+    async with autocommit(app.engine) as conn:
         found = await attachments.list_all(conn, business["id"], None)
-    return Files(items=[keeping.shown(row) for row in found])
+    return Files(items=[storage.shown(row) for row in found])
 
 
 @router.get(
@@ -73,9 +73,9 @@ async def list_(business: ThisBusiness, parts: AppParts) -> Files:
     response_class=Response,
     responses=_CONTENT,
 )
-async def get(business: ThisBusiness, export_id: UUID, parts: AppParts) -> Response:
+async def get(business: ThisBusiness, export_id: UUID, app: AppStateDep) -> Response:
     """An export, as an import takes it."""
-    return await keeping.read(parts, await _found(parts, business, export_id))
+    return await storage.read(app, await _found(app, business, export_id))
 
 
 @router.delete(
@@ -84,13 +84,13 @@ async def get(business: ThisBusiness, export_id: UUID, parts: AppParts) -> Respo
     dependencies=[needs(Permission.KEEP_EXPORTS)],
     status_code=204,
 )
-async def delete(business: ThisBusiness, export_id: UUID, parts: AppParts, write: Writing) -> None:
+async def delete(business: ThisBusiness, export_id: UUID, app: AppStateDep, write: Writing) -> None:
     """Keep an export no longer."""
-    await keeping.remove(parts, write, await _found(parts, business, export_id))
+    await storage.remove(app, write, await _found(app, business, export_id))
 
 
-async def _found(parts: AppParts, business: Row, export_id: UUID) -> Row:
-    async with autocommit(parts.engine) as conn:
+async def _found(app: AppStateDep, business: Row, export_id: UUID) -> Row:
+    async with autocommit(app.engine) as conn:
         row = await attachments.find(conn, business["id"], None, export_id)
     if row is None:
         raise NotFoundError("The business keeps no such export.")

@@ -10,9 +10,9 @@ from fastapi import APIRouter, Response
 from api.access import ThisBusiness, needs
 from api.businesses.answers import invalid
 from api.caching import MayExpect, etag
-from api.deps import AppParts, Parts
+from api.deps import AppState, AppStateDep
 from api.external_source.schemas import ExternalSourceIn, ExternalSourceOut
-from api.writing import Writing
+from api.writes import Writing
 from db.engine import autocommit
 from db.repositories import external_sources, schedule
 from db.repositories.external_sources import NewSource
@@ -36,16 +36,16 @@ _SETTINGS = ("url", "token_tag", "on_stale", "interval_seconds", "max_age_second
     response_model=ExternalSourceOut,
 )
 async def put_source(
-    business: ThisBusiness, body: ExternalSourceIn, parts: AppParts, expected: MayExpect, write: Writing
+    business: ThisBusiness, body: ExternalSourceIn, app: AppStateDep, expected: MayExpect, write: Writing
 ) -> Response:
     """Set or replace the source, and have it asked soon. Another URL begins without data and without a token."""
-    source = _new_source(body, parts)
+    source = _new_source(body, app)
     async with write.begin() as conn:
         await schedule.take_turn(conn, business["id"])
         known = await external_sources.find(conn, business["id"])
         expected.check(*([_settings(known)] if known else []))
         row = await external_sources.save(conn, business["id"], source)
-    return _shown(row, parts)
+    return _shown(row, app)
 
 
 @router.get(
@@ -54,10 +54,10 @@ async def put_source(
     dependencies=[needs(Permission.MANAGE_BUSINESS)],
     response_model=ExternalSourceOut,
 )
-async def get_source(business: ThisBusiness, parts: AppParts) -> Response:
+async def get_source(business: ThisBusiness, app: AppStateDep) -> Response:
     """The source, and how fresh its data are. Its tag is that of the settings: freshness leaves it as it is."""
-    async with autocommit(parts.engine) as conn:
-        return _shown(_there(await external_sources.find(conn, business["id"])), parts)
+    async with autocommit(app.engine) as conn:
+        return _shown(_there(await external_sources.find(conn, business["id"])), app)
 
 
 @router.delete(
@@ -76,11 +76,11 @@ async def delete_source(business: ThisBusiness, write: Writing) -> None:
     dependencies=[needs(Permission.MANAGE_BUSINESS)],
     response_model=ExternalSourceOut,
 )
-async def refresh_source(business: ThisBusiness, parts: AppParts, write: Writing) -> Response:
+async def refresh_source(business: ThisBusiness, app: AppStateDep, write: Writing) -> Response:
     """Have the source asked in the next round, half a minute from now at most."""
     async with write.begin() as conn:
         row = _there(await external_sources.check_now(conn, business["id"]))
-    return _shown(row, parts, 202)
+    return _shown(row, app, 202)
 
 
 def _there(row: Row | None) -> Row:
@@ -89,12 +89,12 @@ def _there(row: Row | None) -> Row:
     return row
 
 
-def _new_source(body: ExternalSourceIn, parts: Parts) -> NewSource:
+def _new_source(body: ExternalSourceIn, app: AppState) -> NewSource:
     try:
-        url = check_url(body.url, allow_loopback=parts.settings.outbound_allow_loopback)
+        url = check_url(body.url, allow_loopback=app.settings.outbound_allow_loopback)
     except OutboundRefusedError as error:
         raise invalid("url", str(error)) from error
-    token = Secrets(parts.settings.secrets_key)
+    token = Secrets(app.settings.secrets_key)
     try:
         encrypted = token.encrypt(body.token.get_secret_value()) if body.token else None
     except SecretsKeyMissingError as error:
@@ -108,8 +108,8 @@ def _settings(row: Row) -> dict[str, Any]:
     return {name: row[name] for name in _SETTINGS}
 
 
-def _shown(row: Row, parts: Parts, status: int = 200) -> Response:
-    fresh = freshness(row["as_of"], row["max_age_seconds"], parts.now())
+def _shown(row: Row, app: AppState, status: int = 200) -> Response:
+    fresh = freshness(row["as_of"], row["max_age_seconds"], app.now())
     content = ExternalSourceOut(**row, state=fresh.state, age_seconds=fresh.age_seconds)
     # Weak (RFC 9110, section 8.8.1): the age is another each second, and nobody's change is lost by that.
     tag = f"W/{etag(to_json(_settings(row)))}"

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Query, Response
 from api import cursors
 from api.access import ThisBusiness, needs
 from api.businesses.answers import listed
-from api.deps import AppParts
+from api.deps import AppStateDep
 from api.findings.schemas import FindingOut, FindingPage
-from api.writing import Writing
+from api.writes import Writing
 from db.engine import autocommit
 from db.repositories import findings
 from domain.access import Permission
@@ -28,7 +28,7 @@ router = APIRouter(prefix="/v1/businesses/{business}", tags=["findings"])
 )
 async def list_findings(
     business: ThisBusiness,
-    parts: AppParts,
+    app: AppStateDep,
     state: FindingState | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=cursors.LONGEST)] = None,
@@ -38,13 +38,13 @@ async def list_findings(
     What is `open` waits for a decision of yours; what is `repairing` mends itself.
     """
     listing = f"findings/{business['id']}/{state}"
-    after = parts.cursors.decode(listing, cursor) if cursor else None
-    async with autocommit(parts.engine) as conn:
+    after = app.cursors.decode(listing, cursor) if cursor else None
+    async with autocommit(app.engine) as conn:
         rows = await findings.list_page(
             conn, business["id"], limit=limit + 1, state=state, after=(after[0], after[1]) if after else None
         )
     shown = rows[:limit]
-    more = parts.cursors.encode(listing, shown[-1]["found_at"], shown[-1]["id"]) if len(rows) > limit else None
+    more = app.cursors.encode(listing, shown[-1]["found_at"], shown[-1]["id"]) if len(rows) > limit else None
     items = [FindingOut(**row).model_dump(mode="json") for row in shown]
     return listed({"items": items, "next_cursor": more})
 
@@ -71,12 +71,12 @@ async def resolve_finding(business: ThisBusiness, finding_id: UUID, write: Writi
     operation_id="reconcileBusiness",
     dependencies=[needs(Permission.RECONCILE)],
 )
-async def reconcile_business(business: ThisBusiness, parts: AppParts, write: Writing) -> Response:
+async def reconcile_business(business: ThisBusiness, app: AppStateDep, write: Writing) -> Response:
     """Have vendors' records compared with bookings now, beside the rounds that come by the clock.
 
     What is found is among the findings within a minute or so. One round goes on at a time.
     """
-    await parts.gateway.reconcile(business["id"])  # before the transaction: none is open while Temporal is called
+    await app.gateway.reconcile(business["id"])  # before the transaction: none is open while Temporal is called
     async with write.begin():
         pass
     return Response(status_code=202)

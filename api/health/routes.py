@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from api.access import needs
-from api.deps import AppParts, Parts
+from api.deps import AppState, AppStateDep
 from db.engine import ping
 from domain.access import Permission
 from domain.errors import NotFoundError
@@ -40,9 +40,9 @@ async def livez() -> dict[str, str]:
     dependencies=[needs(Permission.PROBE)],
     responses={503: {"description": "A dependency is away."}},
 )
-async def readyz(parts: AppParts, response: Response) -> dict[str, Any]:
+async def readyz(app: AppStateDep, response: Response) -> dict[str, Any]:
     """Whether bookings can be taken. Temporal away does not stop that: commands wait, bookings do not."""
-    checks = await _checks(parts)
+    checks = await _checks(app)
     ready = checks["database"] == "ok"
     response.status_code = 200 if ready else 503
     return {"status": "ok" if ready else "unavailable", "checks": checks}
@@ -54,9 +54,9 @@ async def readyz(parts: AppParts, response: Response) -> dict[str, Any]:
     dependencies=[needs(Permission.PROBE)],
     responses={503: {"description": "The database is away."}},
 )
-async def health(parts: AppParts, response: Response) -> dict[str, Any]:
+async def health(app: AppStateDep, response: Response) -> dict[str, Any]:
     """Everything in one answer: `ok`, `degraded` (Temporal is away) or `unavailable`."""
-    checks = await _checks(parts)
+    checks = await _checks(app)
     status = "ok" if set(checks.values()) == {"ok"} else "degraded"
     if checks["database"] != "ok":
         status, response.status_code = "unavailable", 503
@@ -65,15 +65,15 @@ async def health(parts: AppParts, response: Response) -> dict[str, Any]:
 
 
 @router.get("/metrics", operation_id="metrics", dependencies=[needs(Permission.PROBE)], response_class=Response)
-async def metrics(parts: AppParts) -> Response:
+async def metrics(app: AppStateDep) -> Response:
     """Prometheus metrics of this process."""
-    if parts.settings.api_metrics_port:
+    if app.settings.api_metrics_port:
         raise NotFoundError("The metrics have a port of their own.")
-    return Response(await parts.metrics.text(), media_type=METRICS_TYPE)
+    return Response(await app.metrics.text(), media_type=METRICS_TYPE)
 
 
-async def _checks(parts: Parts) -> dict[str, str]:
-    database, temporal = await asyncio.gather(_try(ping(parts.engine)), _try(parts.gateway.ping()))
+async def _checks(app: AppState) -> dict[str, str]:
+    database, temporal = await asyncio.gather(_try(ping(app.engine)), _try(app.gateway.ping()))
     return {"database": database, "temporal": temporal}
 
 

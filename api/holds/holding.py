@@ -10,18 +10,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import reserving
 from api.audit import trail
-from api.deps import Parts
-from api.exchange import Exchange, exchange_of
+from api.deps import AppState
 from api.holds.schemas import HoldIn
 from api.idempotency import digest, first_answer, plain_key
-from api.reserving import Ask
+from api.request_context import RequestContext, context_of
+from api.reserving import AppointmentRequest
 from db.engine import autocommit
-from db.repositories import calendar, choosing, holds, idempotency
-from db.repositories.calendar import Wanted
+from db.repositories import calendar, holds, idempotency, placement
+from db.repositories.calendar import Appointment
 from db.repositories.catalogue import Offering
-from db.repositories.choosing import Chosen
 from db.repositories.holds import NewHold
 from db.repositories.idempotency import Answer
+from db.repositories.placement import ProviderChoice
 from db.repositories.rows import Row
 from domain.callers import Principal
 from domain.errors import (
@@ -54,8 +54,8 @@ class _Request:
     key: str | None
 
     @property
-    def exchange(self) -> Exchange:
-        return exchange_of(self.http)
+    def context(self) -> RequestContext:
+        return context_of(self.http)
 
     @property
     def scope(self) -> str:
@@ -64,9 +64,9 @@ class _Request:
     def digest(self) -> str:
         return digest(self.body)
 
-    def ask(self) -> Ask:
+    def ask(self) -> AppointmentRequest:
         body = self.body
-        return Ask(
+        return AppointmentRequest(
             business=body.business_id,
             service=body.service_id,
             starts_at=body.starts_at,
@@ -76,7 +76,7 @@ class _Request:
         )
 
 
-async def hold_time(parts: Parts, http: Request, user: Principal, body: HoldIn, key: str | None) -> Held:
+async def hold_time(app: AppState, http: Request, user: Principal, body: HoldIn, key: str | None) -> Held:
     """Hold it, or give the answer that this key got before.
 
     Raises:
@@ -84,33 +84,33 @@ async def hold_time(parts: Parts, http: Request, user: Principal, body: HoldIn, 
     """
     request = _Request(http, user, body, plain_key(key))
     try:
-        held = await _hold(parts, request)
+        held = await _hold(app, request)
     except HoldfastError:
-        if (answered := await _first_answer(parts, request)) is not None:
+        if (answered := await _first_answer(app, request)) is not None:
             return answered
         raise
-    request.exchange.is_audited = True
+    request.context.is_audited = True
     return held
 
 
-async def _first_answer(parts: Parts, request: _Request) -> Held | None:
+async def _first_answer(app: AppState, request: _Request) -> Held | None:
     if request.key is None:
         return None
-    body = await first_answer(parts.engine, request.scope, request.key, request.digest())
+    body = await first_answer(app.engine, request.scope, request.key, request.digest())
     if body is None:
         return None
-    found, exchange = orjson.loads(body), request.exchange
-    exchange.business_id, exchange.object_id = UUID(found["business_id"]), found["id"]
-    exchange.is_audited = True  # it was, the first time
+    found, context = orjson.loads(body), request.context
+    context.business_id, context.object_id = UUID(found["business_id"]), found["id"]
+    context.is_audited = True  # it was, the first time
     return Held(found["id"], body)
 
 
-async def _hold(parts: Parts, request: _Request) -> Held:
-    now, user_id = parts.now(), request.user.user_id
-    async with autocommit(parts.engine) as conn:
+async def _hold(app: AppState, request: _Request) -> Held:
+    now, user_id = app.now(), request.user.user_id
+    async with autocommit(app.engine) as conn:
         offering = await reserving.find_offering(conn, request.ask(), user_id, now)
-    request.exchange.business_id = offering.business_id
-    async with parts.engine.connect() as conn:
+    request.context.business_id = offering.business_id
+    async with app.engine.connect() as conn:
         for _ in range(reserving.TRIES):
             async with conn.begin():
                 # This turn before those of the choice, as everywhere: in one order nobody waits for each other.
@@ -120,17 +120,17 @@ async def _hold(parts: Parts, request: _Request) -> Held:
                 chosen = await reserving.choose(conn, offering, request.ask(), now, offering.customer_id)
                 if chosen is None:
                     raise InvalidRequestError("This business finds a provider after the booking: just book.")
-                wanted = Wanted(request.body.starts_at, offering.terms)
+                wanted = Appointment(request.body.starts_at, offering.terms)
                 placed = await holds.place(conn, offering.business_id, wanted, _new(request, offering, chosen))
                 if not placed.within_limit:
                     raise TooManyHoldsError
                 if placed.hold is not None:
-                    await choosing.mark(conn, offering.business_id, chosen.choice)
+                    await placement.mark(conn, offering.business_id, chosen.choice)
                     return await _remembered(conn, request, placed.hold)
     raise SlotUnavailableError
 
 
-def _new(request: _Request, offering: Offering, chosen: Chosen) -> NewHold:
+def _new(request: _Request, offering: Offering, chosen: ProviderChoice) -> NewHold:
     return NewHold(
         held_by=request.user.user_id,
         choice=chosen.choice,
@@ -174,7 +174,7 @@ async def _remembered(conn: AsyncConnection, request: _Request, hold: Row) -> He
         )
         if not stored:
             raise IdempotencyMismatchError  # or a replay: whoever asked looks
-    request.exchange.object_id = str(hold["id"])
+    request.context.object_id = str(hold["id"])
     await trail.note_done(conn, request.http)
     return Held(str(hold["id"]), body)
 

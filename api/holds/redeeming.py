@@ -7,13 +7,13 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.reserving import Ask, search_for
-from db.repositories import availability, calendar, choosing, holds
-from db.repositories.calendar import Wanted
+from api.reserving import AppointmentRequest, search_for
+from db.repositories import availability, calendar, holds, placement
+from db.repositories.calendar import Appointment
 from db.repositories.catalogue import Offering
-from db.repositories.choosing import Chosen
+from db.repositories.placement import ProviderChoice
 from domain.errors import HoldExpiredError, InvalidRequestError, NotFoundError
-from domain.search import Terms
+from domain.search import BookingRules
 
 
 async def as_held(conn: AsyncConnection, user_id: UUID, hold_id: UUID, offering: Offering) -> Offering:
@@ -26,8 +26,8 @@ async def as_held(conn: AsyncConnection, user_id: UUID, hold_id: UUID, offering:
 
 
 async def chosen_by_hold(
-    conn: AsyncConnection, user_id: UUID, hold_id: UUID, offering: Offering, ask: Ask, now: datetime
-) -> Chosen:
+    conn: AsyncConnection, user_id: UUID, hold_id: UUID, offering: Offering, ask: AppointmentRequest, now: datetime
+) -> ProviderChoice:
     """The provider whose time is held.
 
     Raises:
@@ -49,21 +49,21 @@ async def chosen_by_hold(
     )
     if not same or ask.provider_id not in (None, hold["provider_id"]):
         raise InvalidRequestError("The hold is for another service, time or provider than this booking.")
-    wanted = Wanted(ask.starts_at, offering.terms)
+    wanted = Appointment(ask.starts_at, offering.terms)
     if hold["ends_at"] != wanted.ends_at:
         raise HoldExpiredError(
             "The service does not take as long as it did when this time was held. Hold it again."
         )
     # It counts towards its day as a hold, then as a booking: nobody may count while it is neither.
-    await calendar.take_turns(conn, offering.business_id, choosing.day_turns(wanted, ZoneInfo(offering.timezone)))
+    await calendar.take_turns(conn, offering.business_id, placement.day_turns(wanted, ZoneInfo(offering.timezone)))
     await _require_there(conn, offering, replace(ask, provider_id=hold["provider_id"]), hold_id, now)
     candidate = await calendar.find_provider(conn, offering.business_id, hold["provider_id"], ())
     assert candidate is not None  # a foreign key keeps the provider
-    return Chosen(candidate, holds.choice_of(hold))
+    return ProviderChoice(candidate, holds.choice_of(hold))
 
 
 async def _require_there(
-    conn: AsyncConnection, offering: Offering, ask: Ask, hold_id: UUID, now: datetime
+    conn: AsyncConnection, offering: Offering, ask: AppointmentRequest, hold_id: UUID, now: datetime
 ) -> None:
     """Refuse an address that is not served, which may be another one than the time was held for, and an absence.
 
@@ -77,5 +77,5 @@ async def _require_there(
         )
 
 
-def _by_anybody(offering: Offering) -> Terms:
+def _by_anybody(offering: Offering) -> BookingRules:
     return replace(offering.terms, required_skills=())

@@ -5,12 +5,12 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 
 from api.access import CurrentUser, needs
-from api.deps import AppParts
-from api.exchange import ThisExchange
+from api.deps import AppStateDep
 from api.holds.holding import hold_time, rendered
 from api.holds.schemas import HoldIn, HoldOut
 from api.idempotency import OptionalKey
-from api.writing import Writing
+from api.request_context import RequestContextDep
+from api.writes import Writing
 from db.engine import autocommit
 from db.repositories import holds
 from domain.access import Permission
@@ -24,34 +24,34 @@ router = APIRouter(prefix="/v1/holds", tags=["holds"])
     "", operation_id="createHold", dependencies=[needs(Permission.HOLD)], status_code=201, response_model=HoldOut
 )
 async def create(
-    body: HoldIn, request: Request, parts: AppParts, user: CurrentUser, idempotency_key: OptionalKey = None
+    body: HoldIn, request: Request, app: AppStateDep, user: CurrentUser, idempotency_key: OptionalKey = None
 ) -> Response:
     """Hold a slot. Book with `hold_id` before `expires_at`, or give it back; else it is free again by itself."""
-    answer = await hold_time(parts, request, user, body, idempotency_key)
+    answer = await hold_time(app, request, user, body, idempotency_key)
     return Response(answer.body, 201, {"Location": f"/v1/holds/{answer.hold_id}"}, "application/json")
 
 
 @router.get("/{hold_id}", operation_id="getHold", dependencies=[needs(Permission.HOLD)], response_model=HoldOut)
-async def get(hold_id: UUID, parts: AppParts, exchange: ThisExchange, user: CurrentUser) -> Response:
+async def get(hold_id: UUID, app: AppStateDep, context: RequestContextDep, user: CurrentUser) -> Response:
     """A hold of yours: `held`, `booked` or `expired`."""
-    async with autocommit(parts.engine) as conn:
+    async with autocommit(app.engine) as conn:
         hold = await holds.find_own(conn, user.user_id, hold_id)
         owner = await holds.find_owner(conn, hold_id) if hold is None else hold["business_id"]
-    exchange.business_id = owner
+    context.business_id = owner
     if hold is None:
         raise NotFoundError if owner is None else HiddenError
     return Response(to_json(rendered(hold)), media_type="application/json")
 
 
 @router.delete("/{hold_id}", operation_id="releaseHold", dependencies=[needs(Permission.HOLD)], status_code=204)
-async def release(hold_id: UUID, exchange: ThisExchange, user: CurrentUser, write: Writing) -> Response:
+async def release(hold_id: UUID, context: RequestContextDep, user: CurrentUser, write: Writing) -> Response:
     """Give the time back. A hold that is over, or has become a booking, is left as it is."""
     async with write.begin() as conn:
-        exchange.business_id = await holds.release_own(conn, user.user_id, hold_id)
-        exchange.is_audited = exchange.business_id is None  # nothing was there to be given back
-        if exchange.business_id is None and await holds.find_own(conn, user.user_id, hold_id) is None:
-            exchange.business_id = await holds.find_owner(conn, hold_id)
-            if exchange.business_id is not None:
-                exchange.is_audited = False
+        context.business_id = await holds.release_own(conn, user.user_id, hold_id)
+        context.is_audited = context.business_id is None  # nothing was there to be given back
+        if context.business_id is None and await holds.find_own(conn, user.user_id, hold_id) is None:
+            context.business_id = await holds.find_owner(conn, hold_id)
+            if context.business_id is not None:
+                context.is_audited = False
                 raise HiddenError
     return Response(status_code=204)

@@ -11,11 +11,11 @@ import structlog
 from fastapi import APIRouter, Query, Request, Response
 
 from api.access import needs
-from api.deps import AppParts, Parts
-from api.exchange import exchange_of
+from api.deps import AppState, AppStateDep
 from api.hooks.hook import Event, Hook, Integration, Received
 from api.hooks.registry import HOOKS
 from api.middleware import allow_body
+from api.request_context import context_of
 from db.engine import autocommit
 from db.repositories import inbound, integrations
 from domain.access import Permission
@@ -50,44 +50,44 @@ async def receive_hook(
     vendor: str,
     integration_id: UUID,
     request: Request,
-    parts: AppParts,
+    app: AppStateDep,
     effect: Annotated[str | None, Query(max_length=255, description="The key of the effect it is about.")] = None,
 ) -> Response:
     """Take a vendor's call. Its signature is checked, and an event that was taken before does nothing."""
-    exchange_of(request).is_audited = True  # what it changes says of itself that the vendor has said so
-    hook, integration = await _called(parts, vendor, integration_id)
-    exchange_of(request).business_id = integration.business_id
+    context_of(request).is_audited = True  # what it changes says of itself that the vendor has said so
+    hook, integration = await _called(app, vendor, integration_id)
+    context_of(request).business_id = integration.business_id
     allow_body(request, _MOST_BYTES)
     received = Received(
-        url=_public_url(parts, request),
+        url=_public_url(app, request),
         query={} if effect is None else {"effect": effect},
         headers=request.headers,
         body=await request.body(),
     )
     if not _is_signed(hook, received, integration):
         raise UnauthenticatedError("The call is not signed by the vendor.")
-    await _take(parts, vendor, hook, integration, _events(hook, received))
+    await _take(app, vendor, hook, integration, _events(hook, received))
     return hook.answer()
 
 
-async def _called(parts: Parts, vendor: str, integration_id: UUID) -> tuple[Hook, Integration]:
+async def _called(app: AppState, vendor: str, integration_id: UUID) -> tuple[Hook, Integration]:
     hook = HOOKS.get(vendor)
     if hook is None:
         raise NotFoundError
-    async with autocommit(parts.engine) as conn:
+    async with autocommit(app.engine) as conn:
         row = await integrations.find_by_id(conn, integration_id)
     if row is None or row["vendor"] != vendor:
         raise NotFoundError
     stored = row["secrets_encrypted"]
-    secrets = {} if stored is None else from_json(Secrets(parts.settings.secrets_key).decrypt(stored))
+    secrets = {} if stored is None else from_json(Secrets(app.settings.secrets_key).decrypt(stored))
     return hook, Integration(row["id"], row["business_id"], row["settings"], secrets)
 
 
-def _public_url(parts: Parts, request: Request) -> str:
+def _public_url(app: AppState, request: Request) -> str:
     """What the vendor called, whatever a proxy has made of it: some sign it."""
     path = request.scope["raw_path"].decode("latin-1")
     query = request.scope["query_string"].decode("latin-1")
-    return f"{parts.settings.public_url.rstrip('/')}{path}" + (f"?{query}" if query else "")
+    return f"{app.settings.public_url.rstrip('/')}{path}" + (f"?{query}" if query else "")
 
 
 def _is_signed(hook: Hook, received: Received, integration: Integration) -> bool:
@@ -104,9 +104,9 @@ def _events(hook: Hook, received: Received) -> list[Event]:
         raise InvalidRequestError("The call is none that the vendor documents.") from error
 
 
-async def _take(parts: Parts, vendor: str, hook: Hook, integration: Integration, events: list[Event]) -> None:
+async def _take(app: AppState, vendor: str, hook: Hook, integration: Integration, events: list[Event]) -> None:
     told = [inbound.Told(event.id, event.type) for event in events]
-    async with parts.engine.begin() as conn:
+    async with app.engine.begin() as conn:
         new = await inbound.note(conn, integration.business_id, integration.id, told)
         for event in events:
             if event.id in new:

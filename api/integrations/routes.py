@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.access import ThisBusiness, needs
 from api.caching import MayExpect, etag
-from api.deps import AppParts, Parts
+from api.deps import AppState, AppStateDep
 from api.integrations.accounts import checked_settings, encrypted_secrets, kept_secrets
 from api.integrations.schemas import IntegrationIn, IntegrationOut, Integrations
-from api.writing import Writing
+from api.writes import Writing
 from db.engine import autocommit
 from db.repositories import integrations, schedule
 from db.repositories.integrations import NewIntegration
@@ -37,11 +37,11 @@ _SAVED: Final = ("settings", "secrets_tag", "enabled")
     dependencies=[needs(Permission.MANAGE_INTEGRATIONS)],
     response_model=Integrations,
 )
-async def list_integrations(business: ThisBusiness, parts: AppParts) -> Integrations:
+async def list_integrations(business: ThisBusiness, app: AppStateDep) -> Integrations:
     """The vendors that the business has chosen."""
-    async with autocommit(parts.engine) as conn:
+    async with autocommit(app.engine) as conn:
         rows = await integrations.list_all(conn, business["id"])
-    return Integrations(items=[_out(row, parts) for row in rows])
+    return Integrations(items=[_out(row, app) for row in rows])
 
 
 @router.get(
@@ -50,13 +50,13 @@ async def list_integrations(business: ThisBusiness, parts: AppParts) -> Integrat
     dependencies=[needs(Permission.MANAGE_INTEGRATIONS)],
     response_model=IntegrationOut,
 )
-async def get_integration(business: ThisBusiness, vendor: Vendor, parts: AppParts) -> Response:
+async def get_integration(business: ThisBusiness, vendor: Vendor, app: AppStateDep) -> Response:
     """One of them. Its tag is another with each change, also of a secret."""
-    async with autocommit(parts.engine) as conn:
+    async with autocommit(app.engine) as conn:
         row = await integrations.find(conn, business["id"], vendor)
     if row is None:
         raise NotFoundError("The business has nothing to do with this vendor.")
-    return _shown(row, parts)
+    return _shown(row, app)
 
 
 @router.put(
@@ -69,7 +69,7 @@ async def put_integration(
     business: ThisBusiness,
     vendor: Vendor,
     body: IntegrationIn,
-    parts: AppParts,
+    app: AppStateDep,
     expected: MayExpect,
     write: Writing,
 ) -> Response:
@@ -79,7 +79,7 @@ async def put_integration(
     """
     if vendor not in CONNECTIONS:
         raise NotFoundError("A business has no account with this one.")
-    allow_loopback = parts.settings.outbound_allow_loopback
+    allow_loopback = app.settings.outbound_allow_loopback
     settings = checked_settings(vendor, body.settings, allow_loopback=allow_loopback)
     async with write.begin() as conn:
         await schedule.take_turn(conn, business["id"])
@@ -89,7 +89,7 @@ async def put_integration(
             _require_free(vendor, await integrations.list_all(conn, business["id"]))
         stored = await integrations.find_secrets(conn, business["id"], vendor)
         kept = kept_secrets(known, stored, vendor, settings)
-        encrypted = encrypted_secrets(Secrets(parts.settings.secrets_key), vendor, body, kept)
+        encrypted = encrypted_secrets(Secrets(app.settings.secrets_key), vendor, body, kept)
         new = NewIntegration(
             port=port_of(vendor),
             vendor=vendor,
@@ -99,7 +99,7 @@ async def put_integration(
             enabled=body.enabled,
         )
         row = await integrations.save(conn, business["id"], new)
-    return _shown(row, parts)
+    return _shown(row, app)
 
 
 @router.delete(
@@ -144,15 +144,15 @@ def _saved(row: Row) -> dict[str, Any]:
     return {name: row[name] for name in _SAVED}
 
 
-def _out(row: Row, parts: Parts) -> IntegrationOut:
+def _out(row: Row, app: AppState) -> IntegrationOut:
     vendor = Vendor(row["vendor"])
-    base = parts.settings.public_url.rstrip("/")
+    base = app.settings.public_url.rstrip("/")
     calls_back = vendor in CONNECTIONS and CONNECTIONS[vendor].calls_back
     return IntegrationOut(**row, callback_url=f"{base}/v1/hooks/{vendor}/{row['id']}" if calls_back else None)
 
 
-def _shown(row: Row, parts: Parts) -> Response:
-    content = _out(row, parts)
+def _shown(row: Row, app: AppState) -> Response:
+    content = _out(row, app)
     # Weak (RFC 9110, section 8.8.1): it is made of what a caller sets, of secrets as well, and not of the answer.
     tag = f"W/{etag(to_json(_saved(row)))}"
     return Response(to_json(content.model_dump(mode="json")), 200, {"ETag": tag}, "application/json")

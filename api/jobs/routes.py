@@ -8,13 +8,13 @@ from fastapi import APIRouter, Query, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.access import ThisBusiness, needs
-from api.bookings.finding import find_booking
+from api.bookings.lookup import find_booking
 from api.businesses.answers import listed
 from api.cursors import LONGEST
-from api.deps import AppParts, Parts
-from api.exchange import Exchange, ThisExchange
+from api.deps import AppState, AppStateDep
 from api.jobs.schemas import JobOut, JobPage, Jobs
-from api.writing import WritingOnce
+from api.request_context import RequestContext, RequestContextDep
+from api.writes import WritingOnce
 from db.engine import autocommit
 from db.repositories import effects
 from db.repositories.rows import Row
@@ -33,10 +33,10 @@ Repair = Callable[[AsyncConnection, UUID, UUID], Awaitable[Row | None]]
     dependencies=[needs(Permission.READ_JOBS)],
     response_model=Jobs,
 )
-async def list_booking_jobs(booking_id: UUID, parts: AppParts, exchange: ThisExchange) -> Response:
+async def list_booking_jobs(booking_id: UUID, app: AppStateDep, context: RequestContextDep) -> Response:
     """Every effect of the booking, as they were planned: e-mails, texts, payments, jobs, reports, webhooks."""
-    business_id = await _business_of(parts, exchange, booking_id, Permission.READ_JOBS)
-    async with autocommit(parts.engine) as conn:
+    business_id = await _business_of(app, context, booking_id, Permission.READ_JOBS)
+    async with autocommit(app.engine) as conn:
         rows = await effects.list_of_booking(conn, business_id, booking_id)
     return listed({"items": [_out(row) for row in rows]})
 
@@ -48,13 +48,13 @@ async def list_booking_jobs(booking_id: UUID, parts: AppParts, exchange: ThisExc
     response_model=JobOut,
 )
 async def retry_job(
-    booking_id: UUID, job_id: UUID, parts: AppParts, exchange: ThisExchange, write: WritingOnce
+    booking_id: UUID, job_id: UUID, app: AppStateDep, context: RequestContextDep, write: WritingOnce
 ) -> Response:
     """Have it tried again at once, with all its attempts before it; the vendor still hears of it once.
 
     What waits for its turn already is left as it is.
     """
-    business_id = await _business_of(parts, exchange, booking_id, Permission.REPAIR_JOBS)
+    business_id = await _business_of(app, context, booking_id, Permission.REPAIR_JOBS)
     job = _Job(business_id, booking_id, job_id)
     return await write.once(None, lambda conn: job.repair(conn, write, effects.retry, EffectState.PENDING))
 
@@ -66,10 +66,10 @@ async def retry_job(
     response_model=JobOut,
 )
 async def skip_job(
-    booking_id: UUID, job_id: UUID, parts: AppParts, exchange: ThisExchange, write: WritingOnce
+    booking_id: UUID, job_id: UUID, app: AppStateDep, context: RequestContextDep, write: WritingOnce
 ) -> Response:
     """Do without it, so that what waits for it goes on. An attempt that is under way may still succeed."""
-    business_id = await _business_of(parts, exchange, booking_id, Permission.REPAIR_JOBS)
+    business_id = await _business_of(app, context, booking_id, Permission.REPAIR_JOBS)
     job = _Job(business_id, booking_id, job_id)
     return await write.once(None, lambda conn: job.repair(conn, write, effects.skip, EffectState.SKIPPED))
 
@@ -82,7 +82,7 @@ async def skip_job(
 )
 async def list_jobs(
     business: ThisBusiness,
-    parts: AppParts,
+    app: AppStateDep,
     state: EffectState = EffectState.FAILED,
     vendor: Vendor | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
@@ -90,13 +90,13 @@ async def list_jobs(
 ) -> Response:
     """The business's effects in one state, the newest first; unless asked otherwise those that have failed."""
     listing = f"jobs/{business['id']}/{state}/{vendor}"
-    before = parts.cursors.decode(listing, cursor)[0] if cursor else None
-    async with autocommit(parts.engine) as conn:
+    before = app.cursors.decode(listing, cursor)[0] if cursor else None
+    async with autocommit(app.engine) as conn:
         rows = await effects.list_page(
             conn, business["id"], limit=limit + 1, state=state, vendor=vendor, before=before
         )
     shown = rows[:limit]
-    more = parts.cursors.encode(listing, shown[-1]["id"]) if len(rows) > limit else None
+    more = app.cursors.encode(listing, shown[-1]["id"]) if len(rows) > limit else None
     return listed({"items": [_out(row) for row in shown], "next_cursor": more})
 
 
@@ -131,16 +131,16 @@ class _Job:
         return found
 
 
-async def _business_of(parts: Parts, exchange: Exchange, booking_id: UUID, permission: Permission) -> UUID:
+async def _business_of(app: AppState, context: RequestContext, booking_id: UUID, permission: Permission) -> UUID:
     """Whose booking it is, for those who run that business.
 
     Raises:
         NotFoundError: there is none that they may see.
         ForbiddenError: they may see it, but are its customer or provider.
     """
-    found = await find_booking(parts, exchange, booking_id)
+    found = await find_booking(app, context, booking_id)
     business_id: UUID = found["business_id"]
-    if not may(exchange.caller, permission, business_id):
+    if not may(context.caller, permission, business_id):
         raise ForbiddenError
     return business_id
 

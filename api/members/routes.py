@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api import caching
 from api.access import CurrentUser, ThisBusiness, needs
 from api.businesses.answers import changed
-from api.deps import AppParts
+from api.deps import AppStateDep
 from api.members.schemas import DeskRole, MemberIn, MemberOut, Members
-from api.writing import Writing
+from api.writes import Writing
 from db.engine import autocommit
 from db.repositories import members
 from db.repositories.rows import Row
@@ -27,9 +27,9 @@ RoleTaken = Annotated[DeskRole, Path(description="`owner` or `admin`.")]
 @router.get(
     "", operation_id="listMembers", dependencies=[needs(Permission.MANAGE_MEMBERS)], response_model=Members
 )
-async def list_members(business: ThisBusiness, request: Request, parts: AppParts) -> Response:
+async def list_members(business: ThisBusiness, request: Request, app: AppStateDep) -> Response:
     """Everybody who has a role in the business, providers among them."""
-    async with autocommit(parts.engine) as conn:
+    async with autocommit(app.engine) as conn:
         rows = await members.list_all(conn, business["id"])
     return caching.cached(request, {"items": [_shown(row) for row in rows]}, caching.PRIVATE)
 

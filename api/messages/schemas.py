@@ -10,7 +10,7 @@ from api.businesses.schemas import Locale
 from api.shapes import In, Text
 from domain.languages import canonical
 from domain.messages import Channel, MessageState
-from domain.notices import Audience, NoticeKind
+from domain.notifications import Audience, NoticeKind
 from runtime.messages.sandbox import LONGEST_SOURCE
 
 Language = Annotated[Locale, AfterValidator(canonical)]

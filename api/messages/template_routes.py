@@ -9,12 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import caching
 from api.access import ThisBusiness, needs
-from api.bookings.finding import find_booking
+from api.bookings.lookup import find_booking
 from api.businesses.answers import changed, invalid, listed
 from api.caching import MayExpect
-from api.deps import AppParts, Parts
-from api.exchange import Exchange, ThisExchange
-from api.messages.checking import template_of, tried
+from api.deps import AppState, AppStateDep
 from api.messages.schemas import (
     Language,
     PreviewIn,
@@ -23,14 +21,16 @@ from api.messages.schemas import (
     TemplateOut,
     Templates,
 )
-from api.writing import Writing
+from api.messages.validation import template_of, tried
+from api.request_context import RequestContext, RequestContextDep
+from api.writes import Writing
 from db.engine import autocommit
 from db.repositories import message_facts, message_templates
 from db.repositories.rows import Row
 from domain.access import Permission, admit
 from domain.errors import NotFoundError
 from domain.messages import OCCASIONS, VARIABLES, Channel, Facts, Occasion, Template
-from domain.notices import Audience, NoticeKind
+from domain.notifications import Audience, NoticeKind
 from runtime.messages.defaults import defaults
 from runtime.messages.rendering import Rendered, render, sample_facts
 
@@ -55,9 +55,9 @@ ThisOccasion = Annotated[Occasion, Depends(_occasion)]
     dependencies=[needs(Permission.MANAGE_BUSINESS)],
     response_model=Templates,
 )
-async def list_templates(business: ThisBusiness, request: Request, parts: AppParts) -> Response:
+async def list_templates(business: ThisBusiness, request: Request, app: AppStateDep) -> Response:
     """The words that are in force, in every language: the business's own, and ours where it has none."""
-    async with autocommit(parts.engine) as conn:
+    async with autocommit(app.engine) as conn:
         rows = await message_templates.list_all(conn, business["id"])
         own_emails = await message_templates.own_emails_are_sent(conn, business["id"])
     own = [_own(row) for row in rows]
@@ -76,10 +76,10 @@ async def list_templates(business: ThisBusiness, request: Request, parts: AppPar
     response_model=TemplateOut,
 )
 async def get_template(
-    business: ThisBusiness, occasion: ThisOccasion, language: Language, request: Request, parts: AppParts
+    business: ThisBusiness, occasion: ThisOccasion, language: Language, request: Request, app: AppStateDep
 ) -> Response:
     """The words that are in force for one message in one language."""
-    async with autocommit(parts.engine) as conn:
+    async with autocommit(app.engine) as conn:
         found = await _in_force(conn, business["id"], occasion, language)
     if found is None:
         raise NotFoundError(f"There are no words in {language}: the next best language is used.")
@@ -129,15 +129,17 @@ async def delete_template(
     dependencies=[needs(Permission.MANAGE_BUSINESS)],
     response_model=PreviewOut,
 )
-async def preview(business: ThisBusiness, body: PreviewIn, exchange: ThisExchange, parts: AppParts) -> Response:
+async def preview(
+    business: ThisBusiness, body: PreviewIn, context: RequestContextDep, app: AppStateDep
+) -> Response:
     """Write a message and send it to nobody: in given words or those in force, of a booking or a made-up one."""
-    exchange.is_audited = True  # a POST that writes nothing
+    context.is_audited = True  # a POST that writes nothing
     occasion = Occasion(body.kind, body.audience, body.channel)
     if occasion not in OCCASIONS:
         raise invalid("channel", f"the {body.audience} gets no {body.kind} by {body.channel}")
     if body.booking_id is not None:
-        await _require_booking(parts, exchange, business["id"], body.booking_id)
-    facts, own = await _material(parts, business, occasion, body.booking_id)
+        await _require_booking(app, context, business["id"], body.booking_id)
+    facts, own = await _material(app, business, occasion, body.booking_id)
     return listed(asdict(_written(occasion, body, facts, own)))
 
 
@@ -151,20 +153,20 @@ def _written(occasion: Occasion, body: PreviewIn, facts: Facts, own: tuple[Templ
     return tried(occasion, template, facts, tag, at=("body", "template"))
 
 
-async def _require_booking(parts: Parts, exchange: Exchange, business_id: UUID, booking_id: UUID) -> None:
+async def _require_booking(app: AppState, context: RequestContext, business_id: UUID, booking_id: UUID) -> None:
     """Let those pass who may read the booking, which must be the business's."""
-    admit(exchange.caller, Permission.READ_BOOKINGS)
-    found = await find_booking(parts, exchange, booking_id)
+    admit(context.caller, Permission.READ_BOOKINGS)
+    found = await find_booking(app, context, booking_id)
     if found["business_id"] != business_id:
         raise NotFoundError("The business has no such booking.")
 
 
 async def _material(
-    parts: Parts, business: Row, occasion: Occasion, booking_id: UUID | None
+    app: AppState, business: Row, occasion: Occasion, booking_id: UUID | None
 ) -> tuple[Facts, tuple[Template, ...]]:
     """What the message speaks of, and the business's own words for it."""
     sample = sample_facts(occasion)
-    async with autocommit(parts.engine) as conn:
+    async with autocommit(app.engine) as conn:
         if booking_id is None:
             rows = await message_templates.list_of_occasion(conn, business["id"], occasion)
             own = tuple(_template(row) for row in rows)

@@ -7,8 +7,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.deps import Parts
-from api.exchange import Exchange
+from api.deps import AppState
+from api.request_context import RequestContext
 
 _OF_BUSINESS: Final = re.compile(r"/v1/businesses/([A-Za-z0-9-]{1,63})(?:/.*)?")
 _EXPOSED: Final = "ETag, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID, traceparent"
@@ -38,13 +38,13 @@ class Cors:
         origin = Headers(scope=scope).get("Origin") if scope["type"] == "http" else None
         if origin is None:
             return await self._app(scope, receive, send)
-        parts: Parts = scope["app"].state.parts
-        if _is_preflight(scope) and await parts.origins.allows(origin, _business_in(scope["path"])):
+        app: AppState = scope["app"].state.holdfast
+        if _is_preflight(scope) and await app.origins.allows(origin, _business_in(scope["path"])):
             response = Response(status_code=204, headers={"Access-Control-Allow-Origin": origin, **_PREFLIGHT})
             return await response(scope, receive, send)
 
         async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start" and await _may_read(parts, scope, origin):
+            if message["type"] == "http.response.start" and await _may_read(app, scope, origin):
                 headers = MutableHeaders(scope=message)
                 headers["Access-Control-Allow-Origin"] = origin
                 headers["Access-Control-Expose-Headers"] = _EXPOSED
@@ -57,14 +57,14 @@ def _is_preflight(scope: Scope) -> bool:
     return scope["method"] == "OPTIONS" and "Access-Control-Request-Method" in Headers(scope=scope)
 
 
-async def _may_read(parts: Parts, scope: Scope, origin: str) -> bool:
+async def _may_read(app: AppState, scope: Scope, origin: str) -> bool:
     """Whether the answer is about a business that allows the origin; about none that is known: only our own."""
-    exchange: Exchange = scope["state"]["exchange"]
+    context: RequestContext = scope["state"]["context"]
     business = _business_in(scope["path"])
-    if business is None and exchange.business_id is not None:
-        business = str(exchange.business_id)
+    if business is None and context.business_id is not None:
+        business = str(context.business_id)
     # The empty name is nobody's.
-    return await parts.origins.allows(origin, business or "")
+    return await app.origins.allows(origin, business or "")
 
 
 def _business_in(path: str) -> str | None:

@@ -5,7 +5,7 @@ from typing import Final
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message
 
-from api.exchange import Exchange
+from api.request_context import RequestContext
 
 _NO_CONTENT: Final = b"default-src 'none'; frame-ancestors 'none'"
 _DOCS: Final = (
@@ -28,12 +28,12 @@ FIXED: Final = (*_SECURITY, (b"content-security-policy", _NO_CONTENT))
 """What every answer has but the page of `/docs`, whose policy is another."""
 
 
-def dress(start: Message, exchange: Exchange, path: str) -> None:
+def dress(start: Message, context: RequestContext, path: str) -> None:
     """Add them to an `http.response.start`."""
     headers = MutableHeaders(scope=start)
     headers.setdefault("Cache-Control", "no-store")
     headers.add_vary_header("Origin")
-    headers.update(exchange.headers)
-    headers["X-Request-ID"] = exchange.request_id
+    headers.update(context.headers)
+    headers["X-Request-ID"] = context.request_id
     fixed = (*_SECURITY, (b"content-security-policy", _DOCS)) if path == "/docs" else FIXED
     headers.raw.extend(fixed)

@@ -9,9 +9,9 @@ from api import caching
 from api.access import ThisBusiness, needs
 from api.businesses.answers import changed
 from api.caching import MayExpect
-from api.deps import AppParts
+from api.deps import AppStateDep
 from api.origins.schemas import OriginsIn, OriginsOut
-from api.writing import Writing
+from api.writes import Writing
 from db.engine import autocommit
 from db.repositories import origins, schedule
 from db.repositories.rows import Row
@@ -26,9 +26,9 @@ router = APIRouter(prefix="/v1/businesses/{business}", tags=["businesses"])
     dependencies=[needs(Permission.MANAGE_BUSINESS)],
     response_model=OriginsOut,
 )
-async def get(business: ThisBusiness, request: Request, parts: AppParts) -> Response:
+async def get(business: ThisBusiness, request: Request, app: AppStateDep) -> Response:
     """The web sites whose pages may call the API about this business from a browser."""
-    async with autocommit(parts.engine) as conn:
+    async with autocommit(app.engine) as conn:
         return caching.cached(request, await _shown(conn, business), caching.PRIVATE)
 
 
@@ -39,7 +39,7 @@ async def get(business: ThisBusiness, request: Request, parts: AppParts) -> Resp
     response_model=OriginsOut,
 )
 async def put(
-    business: ThisBusiness, body: OriginsIn, expected: MayExpect, parts: AppParts, write: Writing
+    business: ThisBusiness, body: OriginsIn, expected: MayExpect, app: AppStateDep, write: Writing
 ) -> Response:
     """Replace all of them. Every process follows within half a minute."""
     async with write.begin() as conn:
@@ -47,7 +47,7 @@ async def put(
         expected.check(await _shown(conn, business))
         await origins.replace_origins(conn, business["id"], list(dict.fromkeys(body.origins)))
         content = await _shown(conn, business)
-    parts.origins.forget()
+    app.origins.forget()
     return changed(content)
 
 

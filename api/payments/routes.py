@@ -6,24 +6,24 @@ from fastapi import APIRouter, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.access import needs
-from api.bookings.finding import find_booking
-from api.bookings.paying import encrypted_method
+from api.bookings.lookup import find_booking
+from api.bookings.payment import encrypted_method
 from api.bookings.schemas import PaymentMethodIn
-from api.deps import AppParts, Parts
-from api.exchange import Exchange, ThisExchange
+from api.deps import AppState, AppStateDep
 from api.payments.schemas import PaymentActionOut, PaymentOut
+from api.request_context import RequestContext, RequestContextDep
 from api.shapes import Money
-from api.writing import WritingOnce
+from api.writes import WritingOnce
 from db.engine import autocommit
 from db.repositories import bookings, payment_syncs, payments
 from db.repositories.rows import Row
-from domain import plan
+from domain import timeline
 from domain.access import PERMITTED, Permission, actors_for
 from domain.booking import BookingState
 from domain.effects import Vendor
 from domain.errors import ForbiddenError, NotFoundError
 from domain.lifecycle import Role
-from domain.plan import DeadlineKind
+from domain.timeline import DeadlineKind
 from runtime.json import from_json, to_json
 from runtime.secrets import Secrets
 
@@ -38,16 +38,16 @@ _PUBLIC_KEY = {Vendor.STRIPE: "publishable_key", Vendor.PAYJP: "public_key"}
     dependencies=[needs(Permission.READ_BOOKINGS)],
     response_model=PaymentOut,
 )
-async def get(booking_id: UUID, parts: AppParts, exchange: ThisExchange) -> Response:
+async def get(booking_id: UUID, app: AppStateDep, context: RequestContextDep) -> Response:
     """How far it has come. What the customer's browser needs to go on is shown to the customer alone.
 
     While it is `action_required` and the customer asks, the gateway is asked too, once a minute at most.
     """
-    found = await find_booking(parts, exchange, booking_id)
-    async with autocommit(parts.engine) as conn:
-        if Role.CUSTOMER in _roles(exchange, found):  # the gateway may have no way to call us
+    found = await find_booking(app, context, booking_id)
+    async with autocommit(app.engine) as conn:
+        if Role.CUSTOMER in _roles(context, found):  # the gateway may have no way to call us
             await payment_syncs.plan_sync_of_watched(conn, found["business_id"], booking_id)
-        return await _shown(conn, parts, exchange, found)
+        return await _shown(conn, app, context, found)
 
 
 @router.post(
@@ -58,28 +58,28 @@ async def get(booking_id: UUID, parts: AppParts, exchange: ThisExchange) -> Resp
     response_model=PaymentOut,
 )
 async def pay(
-    booking_id: UUID, body: PaymentMethodIn, parts: AppParts, exchange: ThisExchange, write: WritingOnce
+    booking_id: UUID, body: PaymentMethodIn, app: AppStateDep, context: RequestContextDep, write: WritingOnce
 ) -> Response:
     """Pay by this method, a token of the gateway's. It is tried in the background: read on how that went.
 
     Possible while the booking waits for its payment, also when another method was declined, was not confirmed or
     could not be tried, ten times in all.
     """
-    found = await find_booking(parts, exchange, booking_id)
-    if not _roles(exchange, found) & PERMITTED[Permission.PAY_BOOKINGS].roles:
+    found = await find_booking(app, context, booking_id)
+    if not _roles(context, found) & PERMITTED[Permission.PAY_BOOKINGS].roles:
         raise ForbiddenError
-    encrypted = encrypted_method(parts, body)
+    encrypted = encrypted_method(app, body)
 
     async def make(conn: AsyncConnection) -> Response:
         await payments.try_method(conn, found["business_id"], booking_id, encrypted)
-        return await _shown(conn, parts, exchange, found, status=202)
+        return await _shown(conn, app, context, found, status=202)
 
     return await write.once(body, make)
 
 
-def _roles(exchange: Exchange, found: Row) -> set[Role]:
+def _roles(context: RequestContext, found: Row) -> set[Role]:
     actors = actors_for(
-        exchange.caller,
+        context.caller,
         found["id"],
         business_id=found["business_id"],
         provider_id=found["provider_id"],
@@ -89,15 +89,15 @@ def _roles(exchange: Exchange, found: Row) -> set[Role]:
 
 
 async def _shown(
-    conn: AsyncConnection, parts: Parts, exchange: Exchange, found: Row, *, status: int = 200
+    conn: AsyncConnection, app: AppState, context: RequestContext, found: Row, *, status: int = 200
 ) -> Response:
     row = await payments.find(conn, found["business_id"], found["id"])
     state = await bookings.find_state(conn, found["business_id"], found["id"])
     if row is None or state is None:
         raise NotFoundError("Nothing is to be paid for this booking.")
     # Not of a first answer that is kept for repetitions: what is for the customer's browser alone is read anew.
-    is_payer = status == 200 and Role.CUSTOMER in _roles(exchange, found)  # noqa: PLR2004
-    content = _out(row, state, _action(parts, row) if is_payer else None)
+    is_payer = status == 200 and Role.CUSTOMER in _roles(context, found)  # noqa: PLR2004
+    content = _out(row, state, _action(app, row) if is_payer else None)
     return Response(to_json(content.model_dump(mode="json")), status, media_type="application/json")
 
 
@@ -105,7 +105,7 @@ def _out(row: Row, state: BookingState, action: PaymentActionOut | None) -> Paym
     def money(minor: int) -> Money:
         return Money(amount_minor=minor, currency=row["currency"])
 
-    vendor, deadline = Vendor(row["vendor"]), plan.deadline(state)
+    vendor, deadline = Vendor(row["vendor"]), timeline.deadline(state)
     waits = deadline is not None and deadline.kind is DeadlineKind.PAYMENT_EXPIRES
     return PaymentOut(
         state=row["state"],
@@ -122,8 +122,8 @@ def _out(row: Row, state: BookingState, action: PaymentActionOut | None) -> Paym
     )
 
 
-def _action(parts: Parts, row: Row) -> PaymentActionOut | None:
+def _action(app: AppState, row: Row) -> PaymentActionOut | None:
     if row["action_encrypted"] is None:
         return None
-    opened = from_json(Secrets(parts.settings.secrets_key).decrypt(row["action_encrypted"]))
+    opened = from_json(Secrets(app.settings.secrets_key).decrypt(row["action_encrypted"]))
     return PaymentActionOut.model_validate(opened)

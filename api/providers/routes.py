@@ -12,10 +12,10 @@ from api.businesses.answers import changed, created, invalid
 from api.businesses.keys import key_for
 from api.businesses.paths import ProviderKey
 from api.caching import MustExpect
-from api.deps import AppParts
+from api.deps import AppStateDep
 from api.mail_ways import require_carried
 from api.providers.schemas import ProviderChange, ProviderDetails, ProviderIn, ProviderOut, Providers
-from api.writing import Writing, WritingOnce
+from api.writes import Writing, WritingOnce
 from db.engine import autocommit
 from db.repositories import catalogue, providers
 from db.repositories.rows import Row
@@ -38,7 +38,7 @@ _HIDDEN: Final = {"email", "phone", "auto_accept", "user_id"}
     response_model=ProviderDetails,
 )
 async def create(
-    business: ThisBusiness, caller: ThisCaller, body: ProviderIn, parts: AppParts, write: WritingOnce
+    business: ThisBusiness, caller: ThisCaller, body: ProviderIn, app: AppStateDep, write: WritingOnce
 ) -> Response:
     """Add a provider; with `user_id` that user acts as them, which is not for API keys to say.
 
@@ -49,7 +49,7 @@ async def create(
         require(caller, Permission.MANAGE_MEMBERS, business["id"])
 
     async def make(conn: AsyncConnection) -> Response:
-        await require_carried(conn, parts.settings, business["id"], body.email)
+        await require_carried(conn, app.settings, business["id"], body.email)
         row = await _added(conn, business, body)
         write.concerns(row["id"])
         return created(_details(row), f"/v1/businesses/{business['id']}/providers/{row['id']}")
@@ -58,9 +58,9 @@ async def create(
 
 
 @router.get("", operation_id="listProviders", dependencies=[needs(Permission.BROWSE)], response_model=Providers)
-async def list_providers(business: ThisBusiness, request: Request, parts: AppParts) -> Response:
+async def list_providers(business: ThisBusiness, request: Request, app: AppStateDep) -> Response:
     """Who does the work, the best rated first."""
-    async with autocommit(parts.engine) as conn:
+    async with autocommit(app.engine) as conn:
         rows = await catalogue.list_providers(conn, business["id"])
     return caching.cached(request, {"items": [_shown(row) for row in rows]}, caching.CATALOGUE)
 
@@ -68,9 +68,9 @@ async def list_providers(business: ThisBusiness, request: Request, parts: AppPar
 @router.get(
     "/{provider}", operation_id="getProvider", dependencies=[needs(Permission.BROWSE)], response_model=ProviderOut
 )
-async def get(business: ThisBusiness, provider: ProviderKey, request: Request, parts: AppParts) -> Response:
+async def get(business: ThisBusiness, provider: ProviderKey, request: Request, app: AppStateDep) -> Response:
     """One provider."""
-    async with autocommit(parts.engine) as conn:
+    async with autocommit(app.engine) as conn:
         row = await _found(conn, business["id"], provider)
     return caching.cached(request, _shown(row), caching.CATALOGUE)
 
@@ -82,10 +82,10 @@ async def get(business: ThisBusiness, provider: ProviderKey, request: Request, p
     response_model=ProviderDetails,
 )
 async def get_details(
-    business: ThisBusiness, provider: ProviderKey, request: Request, parts: AppParts
+    business: ThisBusiness, provider: ProviderKey, request: Request, app: AppStateDep
 ) -> Response:
     """One provider with contact data: for owner and admin, and for that provider."""
-    async with autocommit(parts.engine) as conn:
+    async with autocommit(app.engine) as conn:
         row = await _found(conn, business["id"], provider)
     return caching.cached(request, _details(row), caching.PRIVATE)
 
@@ -102,7 +102,7 @@ async def change(
     caller: ThisCaller,
     provider: ProviderKey,
     body: ProviderChange,
-    parts: AppParts,
+    app: AppStateDep,
     expected: MustExpect,
     write: Writing,
 ) -> Response:
@@ -122,7 +122,7 @@ async def change(
         write.concerns(stored["id"])
         seen = [_details(stored)] if body.model_fields_set & _HIDDEN else [_shown(stored), _details(stored)]
         expected.check(*seen)
-        await require_carried(conn, parts.settings, business["id"], body.email)
+        await require_carried(conn, app.settings, business["id"], body.email)
         row = await _update(conn, business["id"], stored, body)
     return changed(_details(row))
 

@@ -10,7 +10,7 @@ from pydantic import PlainValidator
 
 from api import caching
 from api.access import ThisBusiness, needs
-from api.deps import AppParts
+from api.deps import AppStateDep
 from api.reports.schemas import Report
 from db.repositories import reports
 from db.repositories.reports import Counted
@@ -41,7 +41,7 @@ Day = Annotated[date, PlainValidator(_day, json_schema_input_type=date)]
 async def get_report(
     business: ThisBusiness,
     request: Request,
-    parts: AppParts,
+    app: AppStateDep,
     from_: Annotated[Day, Query(alias="from", description="The first day.")],
     to: Annotated[Day, Query(description="The last day.")],
     group_by: GroupBy = GroupBy.DAY,
@@ -53,7 +53,7 @@ async def get_report(
     if not timedelta() <= to - from_ < timedelta(days=MOST_DAYS):
         raise InvalidRequestError(f"`to` must not lie before `from`, and there may be {MOST_DAYS} days at most.")
     edges = day_edges(from_, to, zone_named(business["timezone"]))
-    async with parts.engine.connect() as conn:
+    async with app.engine.connect() as conn:
         counted = await reports.count(conn, business["id"], edges, group_by)
     groups = _figures(counted)
     shown = {

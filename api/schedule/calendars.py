@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 
 from api.access import ThisBusiness
 from api.businesses.paths import ProviderKey
-from api.deps import AppParts
+from api.deps import AppStateDep
 from db.engine import autocommit
 from db.repositories import providers
 from db.repositories.rows import Row
@@ -17,7 +17,7 @@ from domain.errors import NotFoundError
 
 
 @dataclass(frozen=True, slots=True)
-class Calendar:
+class ScheduleOwner:
     """A business's calendar, or that of one of its providers, with the zones of its wall clocks."""
 
     business_id: UUID
@@ -46,21 +46,21 @@ class Calendar:
         return business if self.provider_id is None else f"{business}/providers/{self.provider_id}"
 
 
-async def _of_business(business: ThisBusiness) -> Calendar:
-    return Calendar(business["id"], business["timezone"])
+async def _of_business(business: ThisBusiness) -> ScheduleOwner:
+    return ScheduleOwner(business["id"], business["timezone"])
 
 
 async def _of_provider(
-    business: ThisBusiness, provider: ProviderKey, request: Request, parts: AppParts
-) -> Calendar:
+    business: ThisBusiness, provider: ProviderKey, request: Request, app: AppStateDep
+) -> ScheduleOwner:
     row: Row | None = getattr(request.state, "provider", None)
     if row is None:  # nobody had to be asked whether it is theirs
-        async with autocommit(parts.engine) as conn:
+        async with autocommit(app.engine) as conn:
             row = await providers.find(conn, business["id"], provider)
     if row is None:
         raise NotFoundError(f"There is no provider '{provider}'.")
-    return Calendar(business["id"], business["timezone"], row["id"], row["timezone"])
+    return ScheduleOwner(business["id"], business["timezone"], row["id"], row["timezone"])
 
 
-OfBusiness = Annotated[Calendar, Depends(_of_business)]
-OfProvider = Annotated[Calendar, Depends(_of_provider)]
+OfBusiness = Annotated[ScheduleOwner, Depends(_of_business)]
+OfProvider = Annotated[ScheduleOwner, Depends(_of_provider)]

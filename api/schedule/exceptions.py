@@ -11,10 +11,10 @@ from api import caching
 from api.access import needs
 from api.businesses.answers import changed
 from api.caching import Expected, MayExpect
-from api.deps import AppParts, Parts
-from api.schedule.calendars import Calendar, OfBusiness, OfProvider
+from api.deps import AppState, AppStateDep
+from api.schedule.calendars import OfBusiness, OfProvider, ScheduleOwner
 from api.schedule.schemas import Day, ExceptionIn, ExceptionOut, Exceptions, open_hours
-from api.writing import Writer, Writing
+from api.writes import Writer, Writing
 from db.engine import autocommit
 from db.repositories import schedule
 from db.repositories.schedule import ExceptionalDay
@@ -64,9 +64,9 @@ Span = Annotated[_Span, Depends(_span)]
     dependencies=[needs(Permission.BROWSE)],
     response_model=Exceptions,
 )
-async def list_of_business(calendar: OfBusiness, span: Span, request: Request, parts: AppParts) -> Response:
+async def list_of_business(calendar: OfBusiness, span: Span, request: Request, app: AppStateDep) -> Response:
     """The business's dates with other hours; those of every year always, as they were first told."""
-    return caching.cached(request, await _listed(parts, calendar, span), caching.CATALOGUE)
+    return caching.cached(request, await _listed(app, calendar, span), caching.CATALOGUE)
 
 
 @router.put(
@@ -99,9 +99,9 @@ async def delete_of_business(calendar: OfBusiness, date: Day, write: Writing) ->
     dependencies=[needs(Permission.MANAGE_CALENDAR)],
     response_model=Exceptions,
 )
-async def list_of_provider(calendar: OfProvider, span: Span, request: Request, parts: AppParts) -> Response:
+async def list_of_provider(calendar: OfProvider, span: Span, request: Request, app: AppStateDep) -> Response:
     """The provider's own dates with other hours: for owner and admin, and for that provider."""
-    return caching.cached(request, await _listed(parts, calendar, span), caching.PRIVATE)
+    return caching.cached(request, await _listed(app, calendar, span), caching.PRIVATE)
 
 
 @router.put(
@@ -128,14 +128,16 @@ async def delete_of_provider(calendar: OfProvider, date: Day, write: Writing) ->
     await _delete(write, calendar, date)
 
 
-async def _listed(parts: Parts, calendar: Calendar, span: _Span) -> dict[str, Any]:
-    first, last = span.bounds(local_date(epoch(parts.now()), calendar.zone))
-    async with autocommit(parts.engine) as conn:
+async def _listed(app: AppState, calendar: ScheduleOwner, span: _Span) -> dict[str, Any]:
+    first, last = span.bounds(local_date(epoch(app.now()), calendar.zone))
+    async with autocommit(app.engine) as conn:
         found = await schedule.list_exceptions(conn, *calendar.owner, first=first, last=last)
     return {"items": [_shown(exception) for exception in found]}
 
 
-async def _put(write: Writer, expected: Expected, calendar: Calendar, day: date, body: ExceptionIn) -> Response:
+async def _put(
+    write: Writer, expected: Expected, calendar: ScheduleOwner, day: date, body: ExceptionIn
+) -> Response:
     exception = ExceptionalDay(day, body.kind, tuple(body.minutes()), body.name, body.yearly)
     async with write.begin() as conn:
         await schedule.take_turn(conn, calendar.business_id)
@@ -144,12 +146,12 @@ async def _put(write: Writer, expected: Expected, calendar: Calendar, day: date,
     return changed(_shown(exception))
 
 
-async def _of_day(conn: AsyncConnection, calendar: Calendar, day: date) -> list[dict[str, Any]]:
+async def _of_day(conn: AsyncConnection, calendar: ScheduleOwner, day: date) -> list[dict[str, Any]]:
     found = await schedule.list_exceptions(conn, *calendar.owner, first=day, last=day)
     return [_shown(exception) for exception in found if exception.day == day]
 
 
-async def _delete(write: Writer, calendar: Calendar, day: date) -> None:
+async def _delete(write: Writer, calendar: ScheduleOwner, day: date) -> None:
     async with write.begin() as conn:
         await schedule.remove_exception(conn, *calendar.owner, day)
 

@@ -9,10 +9,10 @@ from api import caching
 from api.access import needs
 from api.businesses.answers import changed
 from api.caching import Expected, MayExpect
-from api.deps import AppParts, Parts
-from api.schedule.calendars import Calendar, OfBusiness, OfProvider
+from api.deps import AppState, AppStateDep
+from api.schedule.calendars import OfBusiness, OfProvider, ScheduleOwner
 from api.schedule.schemas import BusinessHours, HoursIn, ProviderHours, WeeklyOut
-from api.writing import Writer, Writing
+from api.writes import Writer, Writing
 from db.engine import autocommit
 from db.repositories import schedule
 from domain.access import Permission
@@ -26,9 +26,9 @@ router = APIRouter(prefix="/v1/businesses/{business}", tags=["schedule"])
     dependencies=[needs(Permission.BROWSE)],
     response_model=BusinessHours,
 )
-async def get_of_business(calendar: OfBusiness, request: Request, parts: AppParts) -> Response:
+async def get_of_business(calendar: OfBusiness, request: Request, app: AppStateDep) -> Response:
     """The weekly hours of every provider who has none of their own."""
-    return await _get(parts, request, calendar)
+    return await _get(app, request, calendar)
 
 
 @router.put(
@@ -48,9 +48,9 @@ async def put_of_business(calendar: OfBusiness, body: HoursIn, expected: MayExpe
     dependencies=[needs(Permission.BROWSE)],
     response_model=ProviderHours,
 )
-async def get_of_provider(calendar: OfProvider, request: Request, parts: AppParts) -> Response:
+async def get_of_provider(calendar: OfProvider, request: Request, app: AppStateDep) -> Response:
     """The weekly hours that the provider keeps: their own, or the business's."""
-    return await _get(parts, request, calendar)
+    return await _get(app, request, calendar)
 
 
 @router.put(
@@ -64,12 +64,12 @@ async def put_of_provider(calendar: OfProvider, body: HoursIn, expected: MayExpe
     return await _put(write, expected, calendar, body)
 
 
-async def _get(parts: Parts, request: Request, calendar: Calendar) -> Response:
-    async with autocommit(parts.engine) as conn:
+async def _get(app: AppState, request: Request, calendar: ScheduleOwner) -> Response:
+    async with autocommit(app.engine) as conn:
         return caching.cached(request, await _shown(conn, calendar), caching.CATALOGUE)
 
 
-async def _put(write: Writer, expected: Expected, calendar: Calendar, body: HoursIn) -> Response:
+async def _put(write: Writer, expected: Expected, calendar: ScheduleOwner, body: HoursIn) -> Response:
     async with write.begin() as conn:
         await schedule.take_turn(conn, calendar.business_id)
         expected.check(await _shown(conn, calendar))
@@ -78,7 +78,7 @@ async def _put(write: Writer, expected: Expected, calendar: Calendar, body: Hour
     return changed(content)
 
 
-async def _shown(conn: AsyncConnection, calendar: Calendar) -> dict[str, Any]:
+async def _shown(conn: AsyncConnection, calendar: ScheduleOwner) -> dict[str, Any]:
     hours = await schedule.list_hours(conn, *calendar.owner)
     weekly = [WeeklyOut.of_rule(rule) for rule in hours.rules]
     if calendar.provider_id is None:

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_va
 
 from api.shapes import Flag, In, Text
 from domain.hours import ExceptionKind, Weekly, first_overlap, overlap_in_week
-from domain.spelling import Spelled
+from domain.normalization import Spelled
 from domain.zones import MINUTES_A_DAY
 
 _MOST_RULES: Final = 200

@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api import cursors
 from api.access import needs
 from api.businesses.answers import created, listed
-from api.deps import AppParts, Parts
-from api.schedule.calendars import Calendar, OfBusiness, OfProvider
+from api.deps import AppState, AppStateDep
+from api.schedule.calendars import OfBusiness, OfProvider, ScheduleOwner
 from api.schedule.time_off_schemas import TimeOffCreated, TimeOffIn, TimeOffOut, TimeOffPage
-from api.writing import OnceWriter, Writer, Writing, WritingOnce
+from api.writes import OnceWriter, Writer, Writing, WritingOnce
 from db.engine import autocommit
 from db.repositories import schedule, time_off
 from db.repositories.rows import Row
@@ -59,10 +59,10 @@ Asked = Annotated[_Query, Depends(_query)]
     response_model=TimeOffCreated,
 )
 async def create_of_business(
-    calendar: OfBusiness, body: TimeOffIn, parts: AppParts, write: WritingOnce
+    calendar: OfBusiness, body: TimeOffIn, app: AppStateDep, write: WritingOnce
 ) -> Response:
     """Let nothing new be booked with anybody in this time."""
-    return await _create(parts, write, calendar, body)
+    return await _create(app, write, calendar, body)
 
 
 @router.get(
@@ -71,9 +71,9 @@ async def create_of_business(
     dependencies=[needs(Permission.MANAGE_BUSINESS)],
     response_model=TimeOffPage,
 )
-async def list_of_business(calendar: OfBusiness, asked: Asked, parts: AppParts) -> Response:
+async def list_of_business(calendar: OfBusiness, asked: Asked, app: AppStateDep) -> Response:
     """The time off that is everybody's, by start."""
-    return await _list(parts, calendar, asked)
+    return await _list(app, calendar, asked)
 
 
 @router.delete(
@@ -95,10 +95,10 @@ async def delete_of_business(calendar: OfBusiness, time_off_id: UUID, write: Wri
     response_model=TimeOffCreated,
 )
 async def create_of_provider(
-    calendar: OfProvider, body: TimeOffIn, parts: AppParts, write: WritingOnce
+    calendar: OfProvider, body: TimeOffIn, app: AppStateDep, write: WritingOnce
 ) -> Response:
     """Let nothing new be booked with this provider in this time."""
-    return await _create(parts, write, calendar, body)
+    return await _create(app, write, calendar, body)
 
 
 @router.get(
@@ -107,9 +107,9 @@ async def create_of_provider(
     dependencies=[needs(Permission.MANAGE_CALENDAR)],
     response_model=TimeOffPage,
 )
-async def list_of_provider(calendar: OfProvider, asked: Asked, parts: AppParts) -> Response:
+async def list_of_provider(calendar: OfProvider, asked: Asked, app: AppStateDep) -> Response:
     """The provider's own time off, by start."""
-    return await _list(parts, calendar, asked)
+    return await _list(app, calendar, asked)
 
 
 @router.delete(
@@ -123,9 +123,9 @@ async def delete_of_provider(calendar: OfProvider, time_off_id: UUID, write: Wri
     await _delete(write, calendar, time_off_id)
 
 
-async def _create(parts: Parts, write: OnceWriter, calendar: Calendar, body: TimeOffIn) -> Response:
+async def _create(app: AppState, write: OnceWriter, calendar: ScheduleOwner, body: TimeOffIn) -> Response:
     async def make(conn: AsyncConnection) -> Response:
-        starts_at, ends_at = _checked(body, await _zone(conn, calendar), parts.now())
+        starts_at, ends_at = _checked(body, await _zone(conn, calendar), app.now())
         stored = await time_off.add(
             conn,
             *calendar.owner,
@@ -142,7 +142,7 @@ async def _create(parts: Parts, write: OnceWriter, calendar: Calendar, body: Tim
     return await write.once(body, make)
 
 
-async def _zone(conn: AsyncConnection, calendar: Calendar) -> ZoneInfo:
+async def _zone(conn: AsyncConnection, calendar: ScheduleOwner) -> ZoneInfo:
     """The zone of whole days: a provider without hours of their own works by the business's clock."""
     hours = await schedule.list_hours(conn, *calendar.owner)
     return calendar.zone if hours.own else ZoneInfo(calendar.business_zone)
@@ -157,19 +157,19 @@ def _checked(body: TimeOffIn, zone: ZoneInfo, now: datetime) -> tuple[datetime, 
     return starts_at, ends_at
 
 
-async def _list(parts: Parts, calendar: Calendar, asked: _Query) -> Response:
+async def _list(app: AppState, calendar: ScheduleOwner, asked: _Query) -> Response:
     listing = f"time-off {calendar.path} {asked.from_} {asked.to}"
-    after = parts.cursors.decode(listing, asked.cursor) if asked.cursor else None
-    window = Window(asked.from_ or parts.now(), asked.to, asked.limit + 1, after)
-    async with autocommit(parts.engine) as conn:
+    after = app.cursors.decode(listing, asked.cursor) if asked.cursor else None
+    window = Window(asked.from_ or app.now(), asked.to, asked.limit + 1, after)
+    async with autocommit(app.engine) as conn:
         rows = await time_off.list_page(conn, *calendar.owner, window)
     shown = rows[: asked.limit]
     more = len(rows) > asked.limit  # the row behind those shown says that there is another page
-    cursor = parts.cursors.encode(listing, shown[-1]["starts_at"], shown[-1]["id"]) if more else None
+    cursor = app.cursors.encode(listing, shown[-1]["starts_at"], shown[-1]["id"]) if more else None
     return listed({"items": [_shown(row) for row in shown], "next_cursor": cursor})
 
 
-async def _delete(write: Writer, calendar: Calendar, time_off_id: UUID) -> None:
+async def _delete(write: Writer, calendar: ScheduleOwner, time_off_id: UUID) -> None:
     async with write.begin() as conn:
         await time_off.remove(conn, *calendar.owner, time_off_id)
 

@@ -11,9 +11,9 @@ from api.businesses.answers import changed, created, invalid
 from api.businesses.keys import key_for
 from api.businesses.paths import ServiceKey
 from api.caching import MustExpect
-from api.deps import AppParts
+from api.deps import AppStateDep
 from api.services.schemas import ServiceChange, ServiceIn, ServiceOut, Services, columns, deposit_problem
-from api.writing import Writing, WritingOnce
+from api.writes import Writing, WritingOnce
 from db.engine import autocommit
 from db.repositories import catalogue, services
 from db.repositories.rows import Row
@@ -55,12 +55,12 @@ async def create(business: ThisBusiness, body: ServiceIn, write: WritingOnce) ->
 
 @router.get("", operation_id="listServices", dependencies=[needs(Permission.BROWSE)], response_model=Services)
 async def list_services(
-    business: ThisBusiness, request: Request, parts: AppParts, caller: ThisCaller, *, all_: All = False
+    business: ThisBusiness, request: Request, app: AppStateDep, caller: ThisCaller, *, all_: All = False
 ) -> Response:
     """What can be booked, by code."""
     if all_:
         require(caller, Permission.MANAGE_BUSINESS, business["id"])
-    async with autocommit(parts.engine) as conn:
+    async with autocommit(app.engine) as conn:
         rows = await catalogue.list_services(conn, business["id"], inactive=all_)
     shown = {"items": [_shown(row) for row in rows]}
     return caching.cached(request, shown, caching.PRIVATE if all_ else caching.CATALOGUE)
@@ -70,10 +70,10 @@ async def list_services(
     "/{service}", operation_id="getService", dependencies=[needs(Permission.BROWSE)], response_model=ServiceOut
 )
 async def get(
-    business: ThisBusiness, service: ServiceKey, request: Request, parts: AppParts, caller: ThisCaller
+    business: ThisBusiness, service: ServiceKey, request: Request, app: AppStateDep, caller: ThisCaller
 ) -> Response:
     """One service. One that is not active exists for owner and admin alone."""
-    async with autocommit(parts.engine) as conn:
+    async with autocommit(app.engine) as conn:
         row = await services.find(conn, business["id"], service)
     public = row is not None and row["active"]
     if row is None or not (public or may(caller, Permission.MANAGE_BUSINESS, business["id"])):

@@ -12,9 +12,9 @@ from fastapi import APIRouter, Query, Request, Response
 from api.access import needs
 from api.businesses.paths import IdOrSlug
 from api.caching import SLOTS, Representation, answer_cached, represent
-from api.deps import AppParts
-from api.exchange import ThisExchange
+from api.deps import AppStateDep
 from api.middleware import charge
+from api.request_context import RequestContextDep
 from api.shapes import Text, Zone
 from api.slots.schemas import SlotsOut
 from api.slots.window import DayOrMoment, window
@@ -26,7 +26,7 @@ from domain.areas import plain_code
 from domain.availability import Slot
 from domain.businesses import takes_bookings
 from domain.errors import InvalidRequestError, NotFoundError
-from domain.search import Calendar, Search
+from domain.search import BusinessCalendar, SlotQuery
 from runtime.json import to_json
 
 _SLOT_BYTES: Final = 110
@@ -51,8 +51,8 @@ router = APIRouter(prefix="/v1/businesses", tags=["slots"])
 async def list_slots(
     business: IdOrSlug,
     request: Request,
-    parts: AppParts,
-    exchange: ThisExchange,
+    app: AppStateDep,
+    context: RequestContextDep,
     service_id: Annotated[Text, Query(min_length=1, max_length=63, description="The service's id or code.")],
     from_: Annotated[DayOrMoment, Query(alias="from", description="First start.")],
     to: Annotated[DayOrMoment, Query(description="Starts before; a date is its midnight.")],
@@ -68,17 +68,17 @@ async def list_slots(
     The answer may be kept, but must be asked about again each time (`If-None-Match`): a booking changes it at
     once.
     """
-    async with autocommit(parts.engine) as conn:
+    async with autocommit(app.engine) as conn:
         offering = await catalogue.find_offering(conn, business, service_id)
         if offering is None:
             raise NotFoundError(f"'{business}' offers no service '{service_id}'.")
-        exchange.business_id = offering.business_id
+        context.business_id = offering.business_id
         zone = ZoneInfo(timezone or offering.timezone)
-        search = Search(
+        search = SlotQuery(
             terms=offering.terms,
             zone=ZoneInfo(offering.timezone),
             window=window(from_, to, zone),
-            now=parts.now(),
+            now=app.now(),
             provider_id=provider_id,
             postal_code=plain_code(postal_code) if postal_code else None,
         )
@@ -86,7 +86,9 @@ async def list_slots(
     return answer_cached(request, await _represented(request, offering, calendar, zone), SLOTS)
 
 
-async def _represented(request: Request, offering: Offering, calendar: Calendar, zone: ZoneInfo) -> Representation:
+async def _represented(
+    request: Request, offering: Offering, calendar: BusinessCalendar, zone: ZoneInfo
+) -> Representation:
     """The list, within bounds: a long one is refused, or charged for and made off the event loop.
 
     Raises:
@@ -105,7 +107,7 @@ async def _represented(request: Request, offering: Offering, calendar: Calendar,
     return await loop.run_in_executor(_LONG_LISTS, _represent, offering, calendar, zone)
 
 
-def _represent(offering: Offering, calendar: Calendar, zone: ZoneInfo) -> Representation:
+def _represent(offering: Offering, calendar: BusinessCalendar, zone: ZoneInfo) -> Representation:
     """`SlotsOut` as JSON; a business that takes no bookings has no slots.
 
     It is written piece by piece: one call for all of it would keep every other thread waiting, the loop's too.

@@ -6,14 +6,14 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.transfer.checking import Plan
 from api.transfer.sets import Rows
 from api.transfer.shapes import ExceptionRow, Section, Tally, WithOwner
+from api.transfer.validation import Plan
 from db.repositories import transfer
 from db.repositories.rows import Row
-from db.repositories.transfer import Calendar, Columns
+from db.repositories.transfer import Columns, ScheduleTable
 
-_KEYS: Final[dict[Calendar, tuple[str, ...]]] = {
+_KEYS: Final[dict[ScheduleTable, tuple[str, ...]]] = {
     "weekly_hours": ("provider", "weekday", "opens_minute", "closes_minute"),
     "date_exceptions": ("provider", "date", "yearly", "kind", "opens_minute", "closes_minute", "name"),
     "time_off": ("provider", "kind", "starts_at", "ends_at"),
@@ -75,7 +75,7 @@ class _Writer:
             found.append(one.row.columns() | owner)
         return found
 
-    async def _write(self, table: Calendar, stored: Sequence[Row], wanted: Sequence[Columns]) -> Tally:
+    async def _write(self, table: ScheduleTable, stored: Sequence[Row], wanted: Sequence[Columns]) -> Tally:
         """Have the wanted rows, each once, in place of the stored ones."""
         known = {_key(table, row) for row in stored}
         named = {_key(table, row): row for row in wanted}
@@ -86,7 +86,7 @@ class _Writer:
         return Tally(created=len(new), unchanged=len(wanted) - len(new), removed=len(gone))
 
 
-def _key(table: Calendar, row: Columns) -> Hashable:
+def _key(table: ScheduleTable, row: Columns) -> Hashable:
     return tuple(row[name] for name in _KEYS[table])
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.transfer.matching import each_once, matches
+from api.transfer.matches import each_once, matches
 from api.transfer.shapes import CustomerRow, Tally
 from db.repositories import transfer_customers
 from db.repositories.rows import Row

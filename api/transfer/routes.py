@@ -14,16 +14,16 @@ from starlette.requests import ClientDisconnect
 
 from api.access import ThisBusiness, ThisCaller, needs
 from api.businesses.answers import listed
-from api.deps import AppParts
-from api.exchange import ThisExchange
+from api.deps import AppStateDep
 from api.middleware import allow_body
-from api.transfer.applying import store_import
-from api.transfer.checking import Plan, plan_import
-from api.transfer.exporting import csv_text, json_document, read_sections
+from api.request_context import RequestContextDep
+from api.transfer.export import csv_text, json_document, read_sections
+from api.transfer.importer import store_import
 from api.transfer.problems import Problems
-from api.transfer.reading import MOST_BYTES
+from api.transfer.reader import MOST_BYTES
 from api.transfer.shapes import Report, Section, Tally
-from api.writing import WritingOnce
+from api.transfer.validation import Plan, plan_import
+from api.writes import WritingOnce
 from domain.access import Permission, may, require
 from domain.businesses import require_not_suspended
 from domain.errors import InvalidRequestError
@@ -66,7 +66,7 @@ class _Sent(BaseModel):
 async def export(
     business: ThisBusiness,
     caller: ThisCaller,
-    parts: AppParts,
+    app: AppStateDep,
     format_: Format = "json",
     section: OneSection = None,
 ) -> Response:
@@ -79,14 +79,14 @@ async def export(
     if section is Section.CUSTOMERS:
         require(caller, Permission.READ_CUSTOMERS, business["id"])
     wanted = [section] if section else [*Section]
-    sections = await read_sections(parts.engine, business["id"], wanted, parts.now())
+    sections = await read_sections(app.engine, business["id"], wanted, app.now())
     name = f"{business['slug']}-{section}.csv" if section else f"{business['slug']}.json"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
     if section is None:
         people = may(caller, Permission.READ_CUSTOMERS, business["id"])
-        document = json_document(parts.engine, business, sections, with_customers=people)
+        document = json_document(app.engine, business, sections, with_customers=people)
         return StreamingResponse(document, 200, headers, _JSON)
-    return StreamingResponse(csv_text(parts.engine, business["id"], section, sections), 200, headers, _CSV)
+    return StreamingResponse(csv_text(app.engine, business["id"], section, sections), 200, headers, _CSV)
 
 
 @router.post(
@@ -100,8 +100,8 @@ async def import_(
     business: ThisBusiness,
     caller: ThisCaller,
     request: Request,
-    parts: AppParts,
-    exchange: ThisExchange,
+    app: AppStateDep,
+    context: RequestContextDep,
     write: WritingOnce,
     *,
     section: OneSection = None,
@@ -118,12 +118,12 @@ async def import_(
     _check_kind(request, section)
     allow_body(request, MOST_BYTES)
     body = await _body(request)
-    plan, problems = await _planned(body, section, parts.now())
+    plan, problems = await _planned(body, section, app.now())
     if Section.CUSTOMERS in plan.sent:
         require(caller, Permission.MANAGE_CUSTOMERS, business["id"])
     if dry_run:
-        exchange.is_audited = True  # nothing is written
-        async with parts.engine.connect() as conn, conn.begin() as transaction:
+        context.is_audited = True  # nothing is written
+        async with app.engine.connect() as conn, conn.begin() as transaction:
             counts = await store_import(conn, business["id"], plan, problems)
             await transaction.rollback()
         return _report(counts, plan, dry_run=True)

@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.access import ThisBusiness, needs
 from api.businesses.answers import listed
 from api.cursors import LONGEST
-from api.deps import AppParts
+from api.deps import AppStateDep
 from api.webhooks.routes import there
 from api.webhooks.schemas import Replayed, WebhookDeliveries, WebhookDelivery
-from api.writing import WritingOnce
+from api.writes import WritingOnce
 from db.engine import autocommit
 from db.repositories import effects, webhooks
 from db.repositories.rows import Row
@@ -65,21 +65,21 @@ async def try_out(business: ThisBusiness, endpoint_id: UUID, write: WritingOnce)
 async def list_deliveries(
     business: ThisBusiness,
     endpoint_id: UUID,
-    parts: AppParts,
+    app: AppStateDep,
     state: EffectState | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=LONGEST)] = None,
 ) -> Response:
     """What was delivered to the endpoint, is to be, or has failed, the newest first."""
     listing = f"deliveries/{business['id']}/{endpoint_id}/{state}"
-    before = parts.cursors.decode(listing, cursor)[0] if cursor else None
-    async with autocommit(parts.engine) as conn:
+    before = app.cursors.decode(listing, cursor)[0] if cursor else None
+    async with autocommit(app.engine) as conn:
         there(await webhooks.find(conn, business["id"], endpoint_id))
         rows = await webhooks.list_deliveries(
             conn, business["id"], endpoint_id, limit=limit + 1, state=state, before=before
         )
     shown = rows[:limit]
-    more = parts.cursors.encode(listing, shown[-1]["id"]) if len(rows) > limit else None
+    more = app.cursors.encode(listing, shown[-1]["id"]) if len(rows) > limit else None
     return listed({"items": [_shown(row) for row in shown], "next_cursor": more})
 
 

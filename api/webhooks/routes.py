@@ -9,7 +9,7 @@ from api import caching
 from api.access import ThisBusiness, needs
 from api.businesses.answers import changed, invalid
 from api.caching import MustExpect
-from api.deps import AppParts, Parts
+from api.deps import AppState, AppStateDep
 from api.webhooks.schemas import (
     SecretRotation,
     WebhookEndpointChange,
@@ -19,7 +19,7 @@ from api.webhooks.schemas import (
     WebhookEndpoints,
 )
 from api.webhooks.secret import encrypted, new_secret, rotated
-from api.writing import Writing
+from api.writes import Writing
 from db.engine import autocommit
 from db.repositories import webhooks
 from db.repositories.rows import Row
@@ -41,15 +41,15 @@ router = APIRouter(prefix="/v1/businesses/{business}/webhook-endpoints", tags=["
     status_code=201,
     response_model=WebhookEndpointMade,
 )
-async def create(business: ThisBusiness, body: WebhookEndpointIn, parts: AppParts, write: Writing) -> Response:
+async def create(business: ThisBusiness, body: WebhookEndpointIn, app: AppStateDep, write: Writing) -> Response:
     """Be told of events from now on. The `secret` that signs them is in this answer and nowhere else.
 
     That is why no Idempotency-Key is taken here. The URL does what one would do: a request that is repeated is
     answered with 409 `already_exists` and the `id` of the endpoint that is there; rotate its secret.
     """
-    url = _checked_url(parts, body.url)
+    url = _checked_url(app, body.url)
     secret = new_secret()
-    values = body.model_dump() | {"id": new_id(), "url": url, "secret": encrypted(_keys(parts), kept(secret))}
+    values = body.model_dump() | {"id": new_id(), "url": url, "secret": encrypted(_keys(app), kept(secret))}
     async with write.begin() as conn:
         await webhooks.take_turn(conn, business["id"])
         _require_room(await webhooks.list_all(conn, business["id"]), url)
@@ -66,9 +66,9 @@ async def create(business: ThisBusiness, body: WebhookEndpointIn, parts: AppPart
     dependencies=[needs(Permission.MANAGE_WEBHOOKS)],
     response_model=WebhookEndpoints,
 )
-async def list_endpoints(business: ThisBusiness, request: Request, parts: AppParts) -> Response:
+async def list_endpoints(business: ThisBusiness, request: Request, app: AppStateDep) -> Response:
     """All endpoints, the oldest first, without their secrets."""
-    async with autocommit(parts.engine) as conn:
+    async with autocommit(app.engine) as conn:
         rows = await webhooks.list_all(conn, business["id"])
     return caching.cached(request, {"items": [_shown(row) for row in rows]}, caching.PRIVATE)
 
@@ -79,9 +79,9 @@ async def list_endpoints(business: ThisBusiness, request: Request, parts: AppPar
     dependencies=[needs(Permission.MANAGE_WEBHOOKS)],
     response_model=WebhookEndpointOut,
 )
-async def get(business: ThisBusiness, endpoint_id: UUID, request: Request, parts: AppParts) -> Response:
+async def get(business: ThisBusiness, endpoint_id: UUID, request: Request, app: AppStateDep) -> Response:
     """One endpoint, without its secret."""
-    async with autocommit(parts.engine) as conn:
+    async with autocommit(app.engine) as conn:
         row = there(await webhooks.find(conn, business["id"], endpoint_id))
     return caching.cached(request, _shown(row), caching.PRIVATE)
 
@@ -96,7 +96,7 @@ async def change(
     business: ThisBusiness,
     endpoint_id: UUID,
     body: WebhookEndpointChange,
-    parts: AppParts,
+    app: AppStateDep,
     expected: MustExpect,
     write: Writing,
 ) -> Response:
@@ -106,7 +106,7 @@ async def change(
     """
     changes = body.model_dump(exclude_unset=True)
     if "url" in changes:
-        changes["url"] = _checked_url(parts, body.url)
+        changes["url"] = _checked_url(app, body.url)
     async with write.begin() as conn:
         await webhooks.take_turn(conn, business["id"])
         stored = there(await webhooks.find(conn, business["id"], endpoint_id))
@@ -137,7 +137,11 @@ async def delete(business: ThisBusiness, endpoint_id: UUID, write: Writing) -> N
     response_model=WebhookEndpointMade,
 )
 async def rotate_secret(
-    business: ThisBusiness, endpoint_id: UUID, parts: AppParts, write: Writing, body: SecretRotation | None = None
+    business: ThisBusiness,
+    endpoint_id: UUID,
+    app: AppStateDep,
+    write: Writing,
+    body: SecretRotation | None = None,
 ) -> Response:
     """Sign with a new secret, which is in this answer and nowhere else, and for a while with the former one too.
 
@@ -147,7 +151,7 @@ async def rotate_secret(
     async with write.begin() as conn:
         await webhooks.take_turn(conn, business["id"])
         stored = there(await webhooks.open_one(conn, business["id"], endpoint_id))
-        after = rotated(_keys(parts), stored, secret, parts.now(), hours)
+        after = rotated(_keys(app), stored, secret, app.now(), hours)
         row = await webhooks.rotate(conn, business["id"], endpoint_id, *after)
     return Response(to_json(_made(row, secret)), 200, {"Cache-Control": "no-store"}, "application/json")
 
@@ -167,9 +171,9 @@ def _missing() -> NotFoundError:
     return NotFoundError("There is no such webhook endpoint.")
 
 
-def _checked_url(parts: Parts, url: str) -> str:
+def _checked_url(app: AppState, url: str) -> str:
     try:
-        return check_url(url, allow_loopback=parts.settings.outbound_allow_loopback)
+        return check_url(url, allow_loopback=app.settings.outbound_allow_loopback)
     except OutboundRefusedError as error:
         raise invalid("url", str(error)) from error
 
@@ -196,8 +200,8 @@ def _after(stored: Row, changes: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _keys(parts: Parts) -> Secrets:
-    return Secrets(parts.settings.secrets_key)
+def _keys(app: AppState) -> Secrets:
+    return Secrets(app.settings.secrets_key)
 
 
 def _shown(row: Row) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from bench.effort import Effort
 from bench.operations import CLIENTS, bare_starts, creates, floor_creates, results
-from bench.pacing import closed_loop
+from bench.pace import closed_loop
 from bench.results import Row, times_floor_at_least
 from bench.rig import Rig
 from bench.stats import throughput, typical

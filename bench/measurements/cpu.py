@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from bench.effort import Effort
 from bench.floor.processes import FLOOR_WORKER
 from bench.operations import bare_starts, creates, results
-from bench.pacing import open_loop
+from bench.pace import open_loop
 from bench.processes import cpu_between
 from bench.results import Row, times_floor_at_most
 from bench.rig import Rig

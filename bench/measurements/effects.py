@@ -11,7 +11,7 @@ from bench.effort import Effort
 from bench.floor.processes import FLOOR_WORKER
 from bench.floor.worker import EFFECTS_QUEUE, POST
 from bench.operations import results
-from bench.pacing import Send, closed_loop
+from bench.pace import Send, closed_loop
 from bench.processes import cpu_between
 from bench.results import Row
 from bench.rig import Rig

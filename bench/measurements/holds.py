@@ -3,7 +3,7 @@
 from functools import partial
 
 from bench.effort import Effort
-from bench.pacing import closed_loop
+from bench.pace import closed_loop
 from bench.results import Row
 from bench.rig import Rig
 from bench.stats import Latency, throughput, typical

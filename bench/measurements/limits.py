@@ -9,7 +9,7 @@ import httpx
 from bench.effort import Effort
 from bench.http_client import Answer, HttpClient, encode
 from bench.operations import CLIENTS
-from bench.pacing import Send, closed_loop, open_loop
+from bench.pace import Send, closed_loop, open_loop
 from bench.results import Row
 from bench.rig import Rig
 from bench.stats import Latency

@@ -4,7 +4,7 @@ import asyncio
 
 from bench.effort import Effort
 from bench.operations import CLIENTS, creates
-from bench.pacing import closed_loop
+from bench.pace import closed_loop
 from bench.processes import cpu_between
 from bench.results import Row
 from bench.rig import Rig

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from bench.effort import Effort
 from bench.operations import bare_starts, creates, floor_creates, results
-from bench.pacing import Sample, open_loop
+from bench.pace import Sample, open_loop
 from bench.results import Row, at_most, below, times_floor_at_most
 from bench.rig import Rig
 from bench.stats import Latency

@@ -6,7 +6,7 @@ from functools import partial
 
 from bench.effort import Effort
 from bench.http_client import HttpClient
-from bench.pacing import closed_loop
+from bench.pace import closed_loop
 from bench.results import Row, at_most
 from bench.rig import Rig
 from bench.stats import typical

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from functools import partial
 
 from api.caching import etag
-from bench import annex, rules
-from bench.annex import Annex
+from bench import isolated_stack, rules
 from bench.effort import Effort
-from bench.pacing import closed_loop
+from bench.isolated_stack import Annex
+from bench.pace import closed_loop
 from bench.questions import Question, ask, ask_first, tomorrow
 from bench.results import Row, below, times_floor_at_most
 from bench.rig import Rig
@@ -25,7 +25,7 @@ _FLAT = times_floor_at_most(1.2)
 
 async def measure(rig: Rig, effort: Effort) -> list[Row]:
     """The same two questions while the table grows, then with the month itself mostly booked."""
-    async with annex.opened(rig.servers) as on:
+    async with isolated_stack.opened(rig.servers) as on:
         month = Question.of(MONTH, on, DAYS)
         day = Question.of(DAY, on, 1, on.tenant.providers[0].provider_id)
         rows = await _while_growing(on, effort, month, day)

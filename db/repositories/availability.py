@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories.rows import Row, rows
 from domain.areas import Area, AreaKind
-from domain.availability import Agenda, Interval, Session
+from domain.availability import Interval, ProviderSchedule, Session
 from domain.external import is_closed, state_of
 from domain.hours import DateException, ExceptionKind, Opening, Weekly
-from domain.search import Calendar, ProviderCalendar, Search
+from domain.search import BusinessCalendar, ProviderCalendar, SlotQuery
 from domain.zones import local_date, moment
 
 T = TypeVar("T")
@@ -105,11 +105,11 @@ ORDER BY p.position
 """)
 
 
-async def load(conn: AsyncConnection, business_id: UUID, search: Search) -> Calendar:
+async def load(conn: AsyncConnection, business_id: UUID, search: SlotQuery) -> BusinessCalendar:
     """The calendar as it is committed at this moment, with everybody who could do the service."""
     found = await rows(conn, CALENDAR, _parameters(business_id, search))
     house = _House(orjson.loads(found[0]["house"]), search)
-    return Calendar(
+    return BusinessCalendar(
         search=search,
         providers=tuple(house.provider(row) for row in found if row["provider_id"] is not None),
         areas=house.areas[None],
@@ -120,7 +120,7 @@ async def load(conn: AsyncConnection, business_id: UUID, search: Search) -> Cale
     )
 
 
-def _parameters(business_id: UUID, search: Search) -> dict[str, Any]:
+def _parameters(business_id: UUID, search: SlotQuery) -> dict[str, Any]:
     terms, (reads_from, reads_until) = search.terms, search.reads
     days = search.days() if terms.daily_limit is not None else []
     return {
@@ -148,7 +148,7 @@ _TWO_DAYS = 2 * 86_400
 class _House:
     """What a business keeps beside its providers, by whom it is about; None is everybody."""
 
-    def __init__(self, found: Mapping[str, Any], search: Search) -> None:
+    def __init__(self, found: Mapping[str, Any], search: SlotQuery) -> None:
         self._search = search
         self._weekly = _by_owner(found["weekly"], _weekly)
         self._exceptions = _by_owner(found["exceptions"], _exception)
@@ -167,7 +167,7 @@ class _House:
         """One provider's time, from their row and from what the house says of them."""
         provider_id = UUID(str(row["provider_id"]))
         taken = list(zip(row["from_"] or (), row["until"] or (), strict=True))
-        agenda = Agenda(
+        agenda = ProviderSchedule(
             provider_id=provider_id,
             opening=self._opening(provider_id, row["timezone"]),
             away=self._away[None] + self._away[provider_id],

@@ -11,16 +11,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories.rows import execute, row_or_none
 from domain.assignment import Candidate
-from domain.search import Terms
+from domain.search import BookingRules
 from runtime.ids import new_id
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Appointment:
     """An appointment that needs somebody's time."""
 
     starts_at: datetime
-    terms: Terms
+    terms: BookingRules
 
     @property
     def ends_at(self) -> datetime:
@@ -87,7 +87,7 @@ _RELEASE = text("DELETE FROM reservations WHERE business_id = :business_id AND b
 
 
 async def reserve(
-    conn: AsyncConnection, business_id: UUID, *, provider_id: UUID, booking_id: UUID, wanted: Wanted
+    conn: AsyncConnection, business_id: UUID, *, provider_id: UUID, booking_id: UUID, wanted: Appointment
 ) -> bool:
     """Take a provider's time for a booking that has none reserved; False when it is taken already."""
     parameters = wanted.reservation(provider_id) | {

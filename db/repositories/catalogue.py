@@ -15,7 +15,7 @@ from domain.effects import Vendor
 from domain.payments import Collect, PaymentMode
 from domain.policies import Policy
 from domain.promises import Promise
-from domain.search import Terms
+from domain.search import BookingRules
 
 _BUSINESS = select(
     Business.id,
@@ -67,7 +67,7 @@ class Offering:
     business_status: str
     timezone: str
     policy: Policy
-    terms: Terms
+    terms: BookingRules
     price_minor: int
     currency: str
     guest_bookings: bool
@@ -155,7 +155,9 @@ async def find_offering(
         business_status=row["business_status"],
         timezone=row["timezone"],
         policy=_policy(row["policy"]),
-        terms=Terms(**{name: row[name] for name in _TERMS} | {"required_skills": tuple(row["required_skills"])}),
+        terms=BookingRules(
+            **{name: row[name] for name in _TERMS} | {"required_skills": tuple(row["required_skills"])}
+        ),
         price_minor=row["price_minor"],
         currency=row["currency"],
         guest_bookings=row["guest_bookings"],
@@ -167,7 +169,7 @@ async def find_offering(
     )
 
 
-_TERMS = tuple(field.name for field in fields(Terms))
+_TERMS = tuple(field.name for field in fields(BookingRules))
 
 
 def as_uuid(value: str) -> UUID | None:

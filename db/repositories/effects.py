@@ -156,7 +156,7 @@ RETURNING id
 """)  # noqa: S608
 
 
-async def take_back_lost(conn: AsyncConnection, *, age: timedelta) -> int:
+async def requeue_expired(conn: AsyncConnection, *, age: timedelta) -> int:
     """Have those handed over again that should have been heard of so long ago; how many.
 
     One that Temporal still holds is not lost: handed over again, it stays the same activity.
@@ -304,7 +304,7 @@ async def renew(
     return await row_or_none(conn, _RENEW, parameters) is not None
 
 
-async def put_back(conn: AsyncConnection, business_id: UUID, ref: EffectRef) -> None:
+async def requeue(conn: AsyncConnection, business_id: UUID, ref: EffectRef) -> None:
     """Have one that found no room handed over again a little later. It costs no attempt."""
     parameters = {"business_id": business_id, "effect_id": ref.effect_id, "round": ref.round}
     await execute(conn, _PUT_BACK, parameters)

@@ -101,7 +101,7 @@ WHERE p.business_id = :business_id
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class EventRange:
     """A stretch of a business's events, by position."""
 
     events: Sequence[Row]
@@ -118,7 +118,7 @@ async def find(conn: AsyncConnection, business_id: UUID, event_id: UUID) -> Row 
 
 async def list_after(
     conn: AsyncConnection, business_id: UUID, *, after: int, limit: int, types: Sequence[str] = ()
-) -> Stretch:
+) -> EventRange:
     """The events behind a position, none left out; of some types or the beginnings of some, if they are given."""
     until = after + (SCAN if types else limit)
     parameters = {
@@ -132,4 +132,4 @@ async def list_after(
     last = found[0]["last"] if found else 0
     events = [one for one in found if one["id"] is not None]
     reached = events[-1]["position"] if len(events) == limit else max(after, min(until, last))
-    return Stretch(events, reached, last)
+    return EventRange(events, reached, last)

@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories.calendar import TAKE_TIME, Wanted
+from db.repositories.calendar import TAKE_TIME, Appointment
 from db.repositories.rows import Row, row, row_or_none
 from domain.assignment import Choice
 from domain.promises import Promise
@@ -57,7 +57,7 @@ SELECT EXISTS (SELECT 1 FROM few) AS within_limit, hold.* FROM (SELECT 1) AS one
 """)  # noqa: S608 - our own text
 
 
-async def place(conn: AsyncConnection, business_id: UUID, wanted: Wanted, new: NewHold) -> Placed:
+async def place(conn: AsyncConnection, business_id: UUID, wanted: Appointment, new: NewHold) -> Placed:
     """Hold the chosen provider's time.
 
     Must run inside a transaction in which the caller's turn was taken, see `turn_of`.

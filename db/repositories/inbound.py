@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories.rows import row_or_none, rows
-from domain.notices import Audience
+from domain.notifications import Audience
 from runtime.json import to_json_text
 
 # In the order of their ids: of two deliveries of the same events one waits for the other, and neither for both.

@@ -23,7 +23,7 @@ from domain.messages import (
     has_lost_it,
     shown_name,
 )
-from domain.notices import Audience, NoticeKind
+from domain.notifications import Audience, NoticeKind
 
 _ASKED = """
 SELECT id, booking_id, kind, audience, channel, state, minutes_before, starts_at, booking_version, provider_id,
@@ -105,7 +105,7 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class MessageContext:
     """A message that is to be written, with what decides whether it may be."""
 
     occasion: Occasion
@@ -132,14 +132,14 @@ class Letter:
     is_approved: bool
     """Whether an operator lets the business send its own words by the installation's mail server."""
 
-    def by_installation(self) -> "Letter":
+    def by_installation(self) -> "MessageContext":
         """As the installation's own mail server sends it; see `domain.installation_mail`."""
         if self.is_approved:
             return self
         return replace(self, own=(), facts=self.facts.without_own_links())
 
 
-async def of_message(conn: AsyncConnection, business_id: UUID, message_id: UUID) -> Letter | None:
+async def of_message(conn: AsyncConnection, business_id: UUID, message_id: UUID) -> MessageContext | None:
     """Of a message that was decided on."""
     found = await row_or_none(conn, _OF_MESSAGE, {"business_id": business_id, "message_id": message_id})
     return None if found is None else _letter(found)
@@ -147,7 +147,7 @@ async def of_message(conn: AsyncConnection, business_id: UUID, message_id: UUID)
 
 async def of_booking(
     conn: AsyncConnection, business_id: UUID, booking_id: UUID, occasion: Occasion, *, minutes_before: int | None
-) -> Letter | None:
+) -> MessageContext | None:
     """Of a message that could be sent about a booking."""
     parameters = {
         "business_id": business_id,
@@ -161,12 +161,12 @@ async def of_booking(
     return None if found is None else _letter(found)
 
 
-def _letter(found: Row) -> Letter:
+def _letter(found: Row) -> MessageContext:
     occasion = Occasion(NoticeKind(found["kind"]), Audience(found["audience"]), Channel(found["channel"]))
     status = Status(found["status"])
     told = Told(occasion.kind, occasion.audience, found["told_starts_at"], found["told_provider_id"])
     standing = Standing(status, found["starts_at"], found["provider_id"], found["needs_attention"])
-    return Letter(
+    return MessageContext(
         occasion=occasion,
         facts=_facts(found, told, standing),
         told=told,

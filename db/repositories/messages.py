@@ -12,7 +12,7 @@ from db.repositories.rows import Row, execute, row_or_none, rows
 from domain.events import BOOKING_REMINDER_DUE, SCHEMA_VERSION, SOURCE
 from domain.lifecycle import Role, Status
 from domain.messages import MessageState
-from domain.notices import TOLD_BY_SMS, Notice
+from domain.notifications import TOLD_BY_SMS, Notice
 from runtime.json import to_json_text
 
 # One message a notice and channel, and the effect that sends it. What has no vendor goes to the console, which is

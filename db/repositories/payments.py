@@ -291,6 +291,6 @@ async def find_unheard(conn: AsyncConnection, business_id: UUID, effect_id: UUID
     return None if found is None else BookingRef(**dict(found))
 
 
-async def list_unheard(conn: AsyncConnection, *, limit: int) -> list[BookingRef]:
+async def list_unnotified(conn: AsyncConnection, *, limit: int) -> list[BookingRef]:
     """Bookings of all tenants that still wait for a payment that is there."""
     return [BookingRef(**dict(found)) for found in await rows(conn, _ALL_UNHEARD, {"limit": limit})]

@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories import availability, bookings, calendar, choosing
-from db.repositories.calendar import Wanted
-from db.repositories.choosing import Chosen
+from db.repositories import availability, bookings, calendar, placement
+from db.repositories.calendar import Appointment
+from db.repositories.placement import ProviderChoice
 from db.repositories.rows import Row, row, row_or_none
 from domain.areas import plain_code
 from domain.assignment import AssignmentStrategy, Candidate, Choice, named_choice
@@ -23,7 +23,7 @@ from domain.booking import BookingState
 from domain.errors import HoldfastError, NotFoundError
 from domain.events import SCHEMA_VERSION, SOURCE, event_type
 from domain.lifecycle import Role
-from domain.search import Search, Terms
+from domain.search import BookingRules, SlotQuery
 from domain.steps import CatchUp, Hold, Outcome, Step, StepKind, StepResult
 from domain.zones import epoch
 from runtime.ids import new_id
@@ -111,9 +111,9 @@ async def _after(conn: AsyncConnection, business_id: UUID, step: Step) -> tuple[
 async def _admit(conn: AsyncConnection, business_id: UUID, step: Step) -> None:
     """Hold a customer who moves a booking without a provider to what creating it there would be held to."""
     booking = await _locked(conn, business_id, step)
-    wanted = Wanted(step.after.starts_at, _terms(booking, step.after))
+    wanted = Appointment(step.after.starts_at, _terms(booking, step.after))
     search = _search(step, booking, wanted)
-    await calendar.take_turns(conn, business_id, choosing.turns(search, wanted, step.after.policy.assignment))
+    await calendar.take_turns(conn, business_id, placement.turns(search, wanted, step.after.policy.assignment))
     try:
         (await availability.load(conn, business_id, search)).admit(step.after.starts_at)
     except HoldfastError as refused:
@@ -135,23 +135,25 @@ async def _reserve(conn: AsyncConnection, business_id: UUID, step: Step) -> tupl
     """
     after = step.after
     booking = await _locked(conn, business_id, step)
-    wanted = Wanted(after.starts_at, _terms(booking, after))
+    wanted = Appointment(after.starts_at, _terms(booking, after))
     search = _search(step, booking, wanted)
     # The turns first, then what others may wait for: in one order nobody waits for each other.
-    await calendar.take_turns(conn, business_id, choosing.turns(search, wanted, after.policy.assignment))
+    await calendar.take_turns(conn, business_id, placement.turns(search, wanted, after.policy.assignment))
     await calendar.release(conn, business_id, after.booking_id)
     for chosen in await _candidates(conn, business_id, step, search):
         provider_id = chosen.candidate.provider_id
         if await calendar.reserve(
             conn, business_id, provider_id=provider_id, booking_id=after.booking_id, wanted=wanted
         ):
-            await choosing.mark(conn, business_id, chosen.choice)
+            await placement.mark(conn, business_id, chosen.choice)
             is_new = provider_id != booking["provider_id"] or step.kind is StepKind.TRANSITION
             return _with_provider(after, chosen.candidate), chosen.choice if is_new else None
     raise _NotFreeError(Outcome.UNAVAILABLE)
 
 
-async def _candidates(conn: AsyncConnection, business_id: UUID, step: Step, search: Search) -> list[Chosen]:
+async def _candidates(
+    conn: AsyncConnection, business_id: UUID, step: Step, search: SlotQuery
+) -> list[ProviderChoice]:
     """Who may be asked, in order."""
     after, strategy = step.after, step.after.policy.assignment
     if step.hold is not Hold.CHOOSE:
@@ -159,14 +161,14 @@ async def _candidates(conn: AsyncConnection, business_id: UUID, step: Step, sear
         if fit is None:
             raise _NotFreeError(Outcome.UNFIT)
         if step.hold is Hold.FORCE:
-            return [Chosen(fit, named_choice(fit.provider_id))]
+            return [ProviderChoice(fit, named_choice(fit.provider_id))]
     read = await availability.load(conn, business_id, search)
     try:
         moving = step.kind is StepKind.RESCHEDULED
         free = read.bookable_at(after.starts_at) if moving else read.free_at(after.starts_at)
     except HoldfastError as refused:  # too soon, a full day, out of reach: no time for this booking
         raise _NotFreeError(Outcome.UNAVAILABLE) from refused
-    return list(choosing.best(free, search, strategy))
+    return list(placement.best(free, search, strategy))
 
 
 def _with_provider(after: BookingState, candidate: Candidate) -> BookingState:
@@ -176,9 +178,9 @@ def _with_provider(after: BookingState, candidate: Candidate) -> BookingState:
     )
 
 
-def _terms(booking: Row, after: BookingState) -> Terms:
+def _terms(booking: Row, after: BookingState) -> BookingRules:
     """The service's terms as they are now, but for the time that the booking was promised."""
-    return Terms(
+    return BookingRules(
         service_id=after.service_id,
         duration_minutes=int((after.ends_at - after.starts_at).total_seconds()) // 60,
         required_skills=tuple(booking["required_skills"]),
@@ -186,11 +188,11 @@ def _terms(booking: Row, after: BookingState) -> Terms:
     )
 
 
-def _search(step: Step, booking: Row, wanted: Wanted) -> Search:
+def _search(step: Step, booking: Row, wanted: Appointment) -> SlotQuery:
     after, postal_code = step.after, booking["postal_code"]
     named = None if step.hold is Hold.CHOOSE else after.provider_id
     at = epoch(wanted.starts_at)
-    return Search(
+    return SlotQuery(
         terms=wanted.terms,
         zone=ZoneInfo(booking["business_timezone"]),
         window=(at, at + 1),

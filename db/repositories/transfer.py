@@ -21,7 +21,7 @@ _MILLISECOND: Final = 80
 CHUNK: Final = 2000
 """Rows of one statement: none comes near the time that a statement may take."""
 
-Calendar = Literal["weekly_hours", "date_exceptions", "time_off", "service_areas"]
+ScheduleTable = Literal["weekly_hours", "date_exceptions", "time_off", "service_areas"]
 Columns = Mapping[str, Any]
 T = TypeVar("T")
 
@@ -142,7 +142,7 @@ async def list_providers(conn: AsyncConnection, business_id: UUID) -> Sequence[R
     return await rows(conn, _PROVIDER_ROWS, {"business_id": business_id})
 
 
-def _list(table: Calendar, columns: str, order: str, condition: str = "true") -> TextClause:
+def _list(table: ScheduleTable, columns: str, order: str, condition: str = "true") -> TextClause:
     return text(f"""
 SELECT t.id, t.provider_id, p.code AS provider, {columns}
 FROM {table} t LEFT JOIN providers p ON p.business_id = t.business_id AND p.id = t.provider_id
@@ -179,7 +179,7 @@ async def list_areas(conn: AsyncConnection, business_id: UUID) -> Sequence[Row]:
     return await rows(conn, _AREAS, {"business_id": business_id})
 
 
-def _add(table: Calendar, columns: Mapping[str, str]) -> TextClause:
+def _add(table: ScheduleTable, columns: Mapping[str, str]) -> TextClause:
     names = ", ".join(columns)
     typed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
     return text(f"""
@@ -190,7 +190,7 @@ FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, provider_id uuid, {t
 
 
 _MINUTES: Final = {"opens_minute": "int", "closes_minute": "int"}
-_ADD: Final[dict[Calendar, TextClause]] = {
+_ADD: Final[dict[ScheduleTable, TextClause]] = {
     "weekly_hours": _add("weekly_hours", {"weekday": "int"} | _MINUTES),
     "date_exceptions": _add(
         "date_exceptions", {"date": "date", "yearly": "boolean", "kind": "text", "name": "text"} | _MINUTES
@@ -206,14 +206,14 @@ _REMOVE: Final[dict[str, TextClause]] = {
 }
 
 
-async def add(conn: AsyncConnection, business_id: UUID, table: Calendar, wanted: Sequence[Columns]) -> None:
+async def add(conn: AsyncConnection, business_id: UUID, table: ScheduleTable, wanted: Sequence[Columns]) -> None:
     """Add rows to a calendar, of the columns that its list above gives."""
     for part in chunks(wanted):
         parameters = {"business_id": business_id, "rows": _with_ids({new_id(): row for row in part})}
         await execute(conn, _ADD[table], parameters)
 
 
-async def remove(conn: AsyncConnection, business_id: UUID, table: Calendar, ids: Sequence[UUID]) -> None:
+async def remove(conn: AsyncConnection, business_id: UUID, table: ScheduleTable, ids: Sequence[UUID]) -> None:
     """Take rows out of a calendar."""
     for part in chunks(ids):
         await execute(conn, _REMOVE[table], {"business_id": business_id, "ids": part})

@@ -16,19 +16,19 @@ from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from dev.vendors.callbacks import Manner
+from dev.vendors.fault_modes import ANYBODY, Behaviour
 from dev.vendors.ga4 import Ga4
 from dev.vendors.google_ads import GoogleAds
 from dev.vendors.klaviyo import Klaviyo
 from dev.vendors.ledger import Json, Ledger
 from dev.vendors.mail_server import MailServer
 from dev.vendors.meta import Meta
-from dev.vendors.moods import ANYBODY, Behaviour
 from dev.vendors.page import POLICY, render
 from dev.vendors.payjp import Payjp
-from dev.vendors.scheduling import SchedulingVendor
 from dev.vendors.sendgrid import SendGrid
 from dev.vendors.servicetitan import ServiceTitan
 from dev.vendors.simulated import Simulated
+from dev.vendors.slot_source import SchedulingVendor
 from dev.vendors.stripe import Stripe
 from dev.vendors.twilio import Twilio
 from dev.vendors.webhook_receiver import WebhookReceiver

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from dev.vendors.fault_modes import Behaviour, FaultMode
 from dev.vendors.ledger import Entry, Json, Ledger
-from dev.vendors.moods import Behaviour, Mood
 from dev.vendors.simulated import Simulated
 
 _TAKEN: Final = "250 2.0.0 OK"
@@ -90,17 +90,17 @@ class MailServer(Simulated):
         account = _account_of(session, envelope)
         behaviour = self.moods.take(account)
         match behaviour.mood:
-            case Mood.RATE_LIMITED:
+            case FaultMode.RATE_LIMITED:
                 return _LATER
-            case Mood.FAILING:
+            case FaultMode.FAILING:
                 return _failure(behaviour)
-            case Mood.SLOW:
+            case FaultMode.SLOW:
                 await asyncio.sleep(behaviour.seconds)
-            case Mood.HANG:
+            case FaultMode.HANG:
                 await self.moods.hang(asyncio.Event())  # a caller who goes has this cancelled
                 return _LATER
         self._keep(account, envelope)
-        if behaviour.mood is Mood.REPLY_LOST:
+        if behaviour.mood is FaultMode.REPLY_LOST:
             transport: Any = server.transport
             transport.abort()
         return _TAKEN

@@ -9,8 +9,8 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dev.vendors.callbacks import Manner
+from dev.vendors.fault_modes import Behaviour, FaultMode
 from dev.vendors.ledger import Entry, Json
-from dev.vendors.moods import Behaviour, Mood
 from dev.vendors.simulated import Simulated
 from domain.effects import PORT_OF, Port, Vendor
 
@@ -34,12 +34,12 @@ _ADDRESSED: Final = ("to", "subject")
 _EVENT: Final = ("type",)
 _MESSAGE: Final = ("text", "body", "html", "ics")
 MOODS: Final = {
-    Mood.WELL: "answers as documented",
-    Mood.RATE_LIMITED: "429, come back later",
-    Mood.FAILING: "fails (500)",
-    Mood.SLOW: "is slow",
-    Mood.HANG: "hangs",
-    Mood.REPLY_LOST: "does it, but the reply is lost",
+    FaultMode.WELL: "answers as documented",
+    FaultMode.RATE_LIMITED: "429, come back later",
+    FaultMode.FAILING: "fails (500)",
+    FaultMode.SLOW: "is slow",
+    FaultMode.HANG: "hangs",
+    FaultMode.REPLY_LOST: "does it, but the reply is lost",
 }
 MANNERS: Final = {
     Manner.ONCE: "calls back once",
@@ -178,8 +178,8 @@ def _control(vendor: Simulated, entries: Sequence[Entry]) -> Control:
 
 
 def _particulars(behaviour: Behaviour) -> str:
-    if behaviour.mood is Mood.WELL:
+    if behaviour.mood is FaultMode.WELL:
         return ""
     often = "until told otherwise" if behaviour.times is None else f"{behaviour.times} more"
-    seconds = f", {behaviour.seconds:g} s" if behaviour.mood in (Mood.SLOW, Mood.RATE_LIMITED) else ""
+    seconds = f", {behaviour.seconds:g} s" if behaviour.mood in (FaultMode.SLOW, FaultMode.RATE_LIMITED) else ""
     return f"{often}{seconds}"

@@ -9,8 +9,8 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Scope
 
 from dev.vendors.callbacks import Callbacks
+from dev.vendors.fault_modes import FaultModes, Moody
 from dev.vendors.ledger import Entry, Json, Ledger
-from dev.vendors.moods import Moods, Moody
 
 
 class Simulated:
@@ -25,7 +25,7 @@ class Simulated:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self.moods = Moods()
+        self.moods = FaultModes()
         self.api = FastAPI(title=f"{self.name}, simulated", openapi_url=None)
         self.app: ASGIApp = Moody(self.api, self.moods, self.account_of)
 

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from domain.languages import look_up
 from domain.lifecycle import Status
 from domain.messages import Channel, Facts, Occasion, Template, variables
-from domain.notices import NoticeKind
+from domain.notifications import NoticeKind
 from domain.sms import economical
 from runtime.messages.defaults import LANGUAGES, defaults
 from runtime.messages.sandbox import TemplateRefusedError, compiled, fill

@@ -25,7 +25,7 @@ DAYS = 3
 @pytest.fixture
 async def url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
     """A migrated database with the business in it."""
-    async with database.annex(postgres.url) as made:
+    async with database.isolated_stack(postgres.url) as made:
         assert await asyncio.to_thread(db_main, ["upgrade", "--database-url", made]) == 0
         await tenant.load(made, BUSINESS)
         yield made

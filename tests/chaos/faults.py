@@ -139,7 +139,7 @@ class Restart(Fault):
 
 
 class VendorsMisbehave(Fault):
-    """Vendors lose replies, fail or hang, as `dev.vendors.moods` has it."""
+    """Vendors lose replies, fail or hang, as `dev.vendors.fault_modes` has it."""
 
     def __init__(self, mood: str, *, seconds: float, vendors: Sequence[str] = _ALL_VENDORS) -> None:
         self._mood = mood

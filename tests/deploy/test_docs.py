@@ -14,7 +14,7 @@ from api.transfer.shapes import BusinessRow
 from dev.settings import DevSettings
 from domain.errors import ERRORS_BY_CODE
 from domain.lifecycle import PERMITTED_ROLES, TRANSITIONS, Command, Role, Status, allowed_from, command_fits
-from domain.plan import DeadlineKind, Phase
+from domain.timeline import DeadlineKind, Phase
 from runtime import metrics
 from runtime.settings import Settings
 from tests.deploy.files import ROOT, read

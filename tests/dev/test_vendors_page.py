@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from dev.vendors.app import Vendors
+from dev.vendors.fault_modes import FaultMode
 from dev.vendors.ledger import Entry
-from dev.vendors.moods import Mood
-from tests.serving import served
+from tests.servers import served
 
 HOSTILE: Final = "</pre><script>alert(1)</script><b>"
 
@@ -93,11 +93,11 @@ async def test_the_form_makes_a_vendor_misbehave_and_behave_again(
     said = {"vendor": "ga4", "mood": "rate_limited", "times": "2", "seconds": ""}
     answer = await http.post("/control", data=said)
     assert (answer.status_code, answer.headers["Location"]) == (303, "./#behaviour")
-    assert vendors.by_name["ga4"].moods.behaviour().mood is Mood.RATE_LIMITED
+    assert vendors.by_name["ga4"].moods.behaviour().mood is FaultMode.RATE_LIMITED
     assert "2 more, 1 s" in (await http.get("/")).text
     for _ in range(2):
         assert (await http.post("/ga4/mp/collect")).status_code == 429
-    assert vendors.by_name["ga4"].moods.behaviour().mood is Mood.WELL
+    assert vendors.by_name["ga4"].moods.behaviour().mood is FaultMode.WELL
     for wrong, status in (
         ({"mood": "sad"}, 422),
         ({"vendor": "pigeon"}, 404),
@@ -109,7 +109,7 @@ async def test_the_form_makes_a_vendor_misbehave_and_behave_again(
     assert "calls back twice</span>" in (await http.get("/")).text
     foreign = await http.post("/control", data=said, headers={"Sec-Fetch-Site": "cross-site"})
     assert foreign.status_code == 403
-    assert vendors.by_name["ga4"].moods.behaviour().mood is Mood.WELL
+    assert vendors.by_name["ga4"].moods.behaviour().mood is FaultMode.WELL
 
 
 async def test_calendars_are_simulated_beside_the_vendors(http: httpx.AsyncClient) -> None:

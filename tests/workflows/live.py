@@ -17,7 +17,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import TimeSkipper
 
 from db.repositories import bookings
-from domain import names, plan
+from domain import names, timeline
 from domain.booking import Actor, BookingState
 from domain.commands import BookingCommand
 from domain.lifecycle import Command, Role, Status
@@ -250,7 +250,7 @@ class LiveBooking:
 
 def _is_at_rest(state: BookingState, now: datetime) -> bool:
     """Whether only a person, or a moment still to come, takes the booking any further."""
-    if plan.phase(state) is plan.Phase.CLOSING or (state.status is Status.ASSIGNED and state.auto_accept):
+    if timeline.phase(state) is timeline.Phase.CLOSING or (state.status is Status.ASSIGNED and state.auto_accept):
         return False
-    deadline = plan.deadline(state)
+    deadline = timeline.deadline(state)
     return deadline is None or deadline.at > now

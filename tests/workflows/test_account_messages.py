@@ -16,7 +16,7 @@ from temporalio.client import Client
 from activities.accounts import AccountMessages, LetterNotSentError
 from activities.adapters.console_mail import ConsoleMail
 from activities.adapters.mail_folder import MailFolder
-from activities.ports.account_mail import Letter
+from activities.ports.account_mail import AccountMessage
 from db.engine import autocommit
 from db.repositories import accounts
 from domain import names
@@ -61,9 +61,9 @@ class UnreliablePost:
     """Takes every letter; the first one it says to have lost."""
 
     def __init__(self) -> None:
-        self.letters: list[Letter] = []
+        self.letters: list[AccountMessage] = []
 
-    async def send(self, letter: Letter) -> None:
+    async def send(self, letter: AccountMessage) -> None:
         self.letters.append(letter)
         if len(self.letters) == 1:
             raise ConnectionResetError(letter.to)
@@ -142,7 +142,9 @@ async def test_somebody_can_register_while_temporal_is_away(
 
 
 async def test_the_console_says_that_there_is_a_letter_and_neither_to_whom_nor_what_it_says() -> None:
-    letter = Letter(id=uuid4(), kind=LetterKind.RESET, to="robin@example.com", subject="Hello", text="the token")
+    letter = AccountMessage(
+        id=uuid4(), kind=LetterKind.RESET, to="robin@example.com", subject="Hello", text="the token"
+    )
     with capture_logs() as lines:
         await ConsoleMail().send(letter)
     assert lines == [
@@ -159,7 +161,7 @@ async def test_the_console_says_that_there_is_a_letter_and_neither_to_whom_nor_w
 async def test_a_letter_in_the_folder_is_one_that_a_mail_program_reads(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "mail"
     text = f"Öffnen:\n\nhttps://book.example/reset-password#token={'x' * 200}\n"
-    letter = Letter(id=uuid4(), kind=LetterKind.RESET, to="jürgen@exämple.com", subject="Grüße", text=text)
+    letter = AccountMessage(id=uuid4(), kind=LetterKind.RESET, to="jürgen@exämple.com", subject="Grüße", text=text)
     with capture_logs() as lines:
         await MailFolder(folder, PUBLIC_URL).send(letter)
     (file,) = folder.iterdir()

@@ -6,12 +6,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.testing import ActivityEnvironment
 
 from activities.booking import BookingActivities
-from domain import plan
+from domain import timeline
 from domain.booking import BookingState
 from domain.commands import Accept, Cancel, Complete, Override, Reschedule, Start
 from domain.events import BOOKING_REMINDER_DUE
 from domain.lifecycle import Status
-from domain.notices import reminder_due
+from domain.notifications import reminder_due
 from domain.policies import Backoff, Intake, Policy
 from tests.factories import Tenant, future, make_tenant
 from tests.workflows.conftest import Live
@@ -90,7 +90,7 @@ async def test_a_reminder_sent_again_after_a_crash_reaches_nobody_twice(live: Li
 async def _remind(booking: LiveBooking, state: BookingState) -> None:
     """Send the first reminder of this state, as the workflow does when its time has come."""
     activities = BookingActivities(booking.engine)
-    due = reminder_due(state, plan.reminders(state)[0], plan.reminders(state)[0].at)
+    due = reminder_due(state, timeline.reminders(state)[0], timeline.reminders(state)[0].at)
     await ActivityEnvironment().run(activities.send_reminder, due)
 
 

@@ -10,7 +10,7 @@ from api.app import create_app
 from dev.ports import free_port
 from runtime.settings import Settings
 from tests.api_client import ApiClient
-from tests.serving import served
+from tests.servers import served
 
 
 @asynccontextmanager

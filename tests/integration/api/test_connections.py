@@ -16,7 +16,7 @@ from runtime.settings import Settings
 from tests.api_client import ApiClient
 from tests.integration.api.raw import read_answer, send_raw
 from tests.integration.api.stage import Stage
-from tests.serving import served
+from tests.servers import served
 
 PATIENCE_SECONDS = 20
 MEGABYTE = 1024 * 1024

@@ -21,9 +21,9 @@ from twilio.request_validator import RequestValidator
 from domain.effects import Vendor
 from runtime.settings import Settings
 from tests.api_client import ApiClient
-from tests.integration.api.hooking import Called, make_called
 from tests.integration.api.raw import send_raw
 from tests.integration.api.stage import problem
+from tests.integration.api.vendor_hooks import Called, make_called
 
 Headers = dict[str, bytes]
 SECRET = "secret"

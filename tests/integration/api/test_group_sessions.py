@@ -12,7 +12,7 @@ from db.models import Service
 from domain.assignment import AssignmentStrategy
 from domain.policies import Policy
 from tests.api_client import ApiClient
-from tests.integration.api.planning import (
+from tests.integration.api.schedules import (
     a_day,
     add_service,
     at,

@@ -18,7 +18,7 @@ from domain.policies import Policy
 from runtime.ids import new_id
 from tests.api_client import ApiClient
 from tests.factories import make_tenant
-from tests.integration.api.planning import fetch
+from tests.integration.api.schedules import fetch
 from tests.integration.api.stage import Json, Stage, make_stage, ok, problem
 
 ROBIN: Json = {"name": "Robin Roe", "email": "robin@example.com"}

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from db.models import Service
 from tests.api_client import ApiClient
 from tests.factories import make_tenant
-from tests.integration.api.planning import (
+from tests.integration.api.schedules import (
     a_day,
     at,
     fetch,

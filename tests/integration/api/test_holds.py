@@ -9,11 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.engine import autocommit
 from db.models import Business, Provider, Service
-from db.repositories import upkeep
+from db.repositories import maintenance
 from domain.policies import Cancellation, Policy
 from runtime.ids import new_id
 from tests.factories import future
-from tests.integration.api.planning import (
+from tests.integration.api.schedules import (
     a_day,
     add_service,
     at,
@@ -188,7 +188,7 @@ async def test_the_sweeper_tidies_what_ran_out_and_nothing_else(stage: Stage) ->
 
     async def tidy() -> None:
         async with autocommit(stage.engine) as conn:
-            await upkeep.forget_holds(conn, told_until=datetime.now(UTC) - timedelta(minutes=30))
+            await maintenance.forget_holds(conn, told_until=datetime.now(UTC) - timedelta(minutes=30))
 
     await tidy()
     await tidy()

@@ -13,8 +13,8 @@ from domain.effects import Vendor
 from runtime.settings import Settings
 from tests.api_client import ApiClient
 from tests.integration.api.applications import running
-from tests.integration.api.hooking import Called, make_called
 from tests.integration.api.stage import problem
+from tests.integration.api.vendor_hooks import Called, make_called
 
 TOKEN = "auth-token"
 LARGER_THAN_ALLOWED = 1024 * 1024 + 1

@@ -15,9 +15,9 @@ from dev.vendors.callbacks import Manner
 from dev.vendors.sendgrid import Happening, SendGrid
 from domain.effects import Vendor
 from runtime.settings import Settings
-from tests.integration.api.hooking import Called, make_called
-from tests.integration.vendors.mailing import a_call, a_mail
-from tests.serving import served
+from tests.integration.api.vendor_hooks import Called, make_called
+from tests.integration.vendors.mail_vendors import a_call, a_mail
+from tests.servers import served
 from tests.simulator import Simulator
 
 

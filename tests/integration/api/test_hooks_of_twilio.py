@@ -16,9 +16,9 @@ from dev.vendors.twilio import Inbound, Twilio
 from domain.effects import Vendor
 from runtime.settings import Settings
 from tests.factories import make_tenant
-from tests.integration.api.hooking import PHONE, Called, make_called
-from tests.integration.vendors.mailing import a_call
-from tests.serving import served
+from tests.integration.api.vendor_hooks import PHONE, Called, make_called
+from tests.integration.vendors.mail_vendors import a_call
+from tests.servers import served
 from tests.simulator import Simulator
 
 OURS = "+12125550100"

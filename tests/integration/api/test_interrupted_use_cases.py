@@ -109,7 +109,7 @@ async def narrow(
             httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api", timeout=30) as http,
         ):
             stage = await make_stage(api, engine, Policy())
-            yield Narrow(stage, ApiClient.over(http, through), app.state.parts.engine, database)
+            yield Narrow(stage, ApiClient.over(http, through), app.state.holdfast.engine, database)
 
 
 async def a_time(narrow: Narrow) -> Json:

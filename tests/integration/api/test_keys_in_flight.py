@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from runtime.settings import Settings
 from tests.integration.api import applications
-from tests.integration.api.planning import execute, fetch
+from tests.integration.api.schedules import execute, fetch
 from tests.integration.api.stage import Json, Stage, ok, problem
 
 _KEYS = "SELECT status, response FROM idempotency_keys WHERE business_id = :business_id AND key = :key"

@@ -9,10 +9,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.addresses import network_of
-from api.app import running_parts
+from api.app import running_app
 from api.auth.throttle import Throttle
-from api.deps import Parts
-from api.exchange import Exchange
+from api.deps import AppState
+from api.request_context import RequestContext
 from domain.errors import TooManyAttemptsError
 from runtime.settings import Settings
 from tests.api_client import ApiClient
@@ -30,15 +30,15 @@ HERE = "203.0.113.7"
 
 
 @pytest.fixture(scope="module")
-async def parts(settings: Settings, temporal: object) -> AsyncIterator[Parts]:
-    async with running_parts(settings) as parts:
-        yield parts
+async def app(settings: Settings, temporal: object) -> AsyncIterator[AppState]:
+    async with running_app(settings) as app:
+        yield app
 
 
 @pytest.fixture
-def from_(parts: Parts) -> From:
+def from_(app: AppState) -> From:
     """The throttle as a request from this address meets it."""
-    return lambda address: Throttle(parts, Exchange("a-request", address))
+    return lambda address: Throttle(app, RequestContext("a-request", address))
 
 
 async def wait_of(throttle: Throttle, account: str) -> int:

@@ -14,7 +14,7 @@ from tests.api_client import ApiClient
 from tests.integration.api.applications import running
 from tests.integration.api.processes import api_process
 from tests.integration.api.stage import problem
-from tests.serving import served
+from tests.servers import served
 
 
 def series_of(text: str) -> set[str]:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tests.factories import future, make_tenant
-from tests.integration.api.planning import execute
+from tests.integration.api.schedules import execute
 from tests.integration.api.stage import Json, Stage, ok, problem
 from tests.integration.api.transfers import founded
 

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.integration.api.planning import a_day, at, hold, names_at, serve
+from tests.integration.api.schedules import a_day, at, hold, names_at, serve
 from tests.integration.api.stage import Stage, ok, problem
 
 NOON = at(a_day(), 12)

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.engine import autocommit
-from db.repositories import sessions, upkeep, users
+from db.repositories import maintenance, sessions, users
 from tests.api_client import ApiClient
 from tests.factories import Tenant, future
 from tests.integration.api.accounts import (
@@ -312,7 +312,7 @@ async def test_what_has_run_out_is_tidied_away_and_nothing_else(
         for statement in _AGE.split(";\n"):
             await conn.execute(filled(statement))
     async with autocommit(engine) as conn:
-        await upkeep.forget_identity(conn)
+        await maintenance.forget_identity(conn)
         left = (await conn.execute(filled(_LEFT))).scalar_one()
     kept = names["young"]
     assert left == sorted(

@@ -18,7 +18,7 @@ from runtime.settings import Settings
 from tests.api_client import ApiClient
 from tests.factories import add_provider, future
 from tests.integration.api.applications import running
-from tests.integration.api.planning import (
+from tests.integration.api.schedules import (
     NEW_YORK,
     ONE_DAY,
     a_day,
@@ -34,7 +34,7 @@ from tests.integration.api.planning import (
     slots,
 )
 from tests.integration.api.stage import Stage, ok, problem
-from tests.serving import served
+from tests.servers import served
 
 TODAY_AND_A_WEEK = {"from_": a_day(), "to": a_day() + 7 * ONE_DAY}
 
@@ -255,7 +255,7 @@ async def test_slots_take_two_statements_however_many_providers_there_are(
             async with stage.engine.begin() as conn:
                 for n in range(len(stage.tenant.providers), count):
                     await add_provider(conn, stage.tenant, f"p{n}")
-            with statements_of(app.state.parts.engine) as sent:
+            with statements_of(app.state.holdfast.engine) as sent:
                 found = await slots(near, a_day(), a_day() + 30 * ONE_DAY)
             assert {item["seats_left"] for item in found} == {count}
             assert len(sent) == 2, sent

@@ -12,7 +12,7 @@ import httpx
 from db.models import DateException, Service, TimeOff
 from tests.api_client import ApiClient
 from tests.factories import add_provider
-from tests.integration.api.planning import (
+from tests.integration.api.schedules import (
     NEW_YORK,
     ONE_DAY,
     a_day,

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.assignment import AssignmentStrategy
 from domain.policies import Backoff, Intake, Policy
 from tests.api_client import ApiClient
-from tests.integration.api.planning import a_day, add_service, at, hold, newcomer, newcomers
+from tests.integration.api.schedules import a_day, add_service, at, hold, newcomer, newcomers
 from tests.integration.api.stage import Json, Stage, make_stage, ok
 
 MORNING = at(a_day(), 1)

@@ -17,7 +17,7 @@ from tests.api_client import ApiClient
 from tests.factories import Tenant
 from tests.integration.api.raw import send_raw
 from tests.integration.api.stage import ok, problem
-from tests.serving import served
+from tests.servers import served
 
 LIMIT_SECONDS = 1.0
 

@@ -9,17 +9,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from db.repositories import bookings
 from domain.booking import SYSTEM, BookingState
 from domain.lifecycle import Status
-from domain.search import Search
+from domain.search import SlotQuery
 from domain.steps import Hold, Step, StepKind
 from domain.zones import epoch
 from runtime.ids import new_id, new_reference
 from tests.factories import DURATION, Tenant, future, wanted
 
 
-def search(tenant: Tenant, starts_at: datetime, **terms: Any) -> Search:
+def search(tenant: Tenant, starts_at: datetime, **terms: Any) -> SlotQuery:
     """The question for an hour of somebody who can repair."""
     at = epoch(starts_at)
-    return Search(
+    return SlotQuery(
         terms=wanted(tenant, starts_at, required_skills=("repair",), **terms).terms,
         zone=ZoneInfo("America/New_York"),
         window=(at, at + 1),

@@ -14,7 +14,7 @@ from db.repositories import holds as hold_rows
 from db.repositories.calendar import take_turns
 from db.repositories.holds import NewHold
 from domain.assignment import named_choice
-from domain.search import Calendar, Search
+from domain.search import BusinessCalendar, SlotQuery
 from runtime.ids import new_id
 from tests.factories import Tenant, make_booking, make_tenant, wanted
 from tests.integration.db.calendars import search
@@ -24,7 +24,7 @@ NOON = datetime(datetime.now(UTC).year + 1, 6, 15, 16, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-async def load(engine: AsyncEngine, tenant: Tenant, asked: Search) -> Calendar:
+async def load(engine: AsyncEngine, tenant: Tenant, asked: SlotQuery) -> BusinessCalendar:
     """The calendar as it is now."""
     async with engine.connect() as conn:
         return await availability.load(conn, tenant.business_id, asked)
@@ -142,7 +142,7 @@ async def test_a_day_counts_bookings_and_live_holds_but_neither_cancelled_ones_n
     assert not is_full(await load(engine, tenant, asked))
 
 
-def is_full(calendar: Calendar) -> bool:
+def is_full(calendar: BusinessCalendar) -> bool:
     return bool(calendar.full_days)
 
 

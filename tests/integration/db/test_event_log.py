@@ -47,7 +47,7 @@ async def place_all(engine: AsyncEngine) -> None:
                 await asyncio.sleep(0.01)
 
 
-async def stream(engine: AsyncEngine, tenant: Tenant, after: int = 0) -> events.Stretch:
+async def stream(engine: AsyncEngine, tenant: Tenant, after: int = 0) -> events.EventRange:
     async with engine.connect() as conn:
         return await events.list_after(conn, tenant.business_id, after=after, limit=1000)
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.repositories import upkeep
+from db.repositories import maintenance
 from tests.factories import Tenant, make_booking
 
 _GRACE = timedelta(seconds=5)
@@ -30,6 +30,8 @@ async def test_a_booking_without_its_workflow_is_found(
     async with engine.connect() as conn, conn.begin() as written:
         await conn.execute(_WRITTEN, {"later": later, "id": state.booking_id})
         before = state.booking_id.int - 1
-        found = await upkeep.list_unstarted(conn, grace=_GRACE, after=type(state.booking_id)(int=before), limit=1)
+        found = await maintenance.list_unstarted(
+            conn, grace=_GRACE, after=type(state.booking_id)(int=before), limit=1
+        )
         await written.rollback()
     assert (state.booking_id in {ref.booking_id for ref in found}) is is_found

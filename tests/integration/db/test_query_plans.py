@@ -18,15 +18,15 @@ from db.repositories import (
     compared_payments,
     holds,
     jobs,
+    maintenance,
     payments,
-    upkeep,
 )
-from db.repositories.calendar import Wanted
+from db.repositories.calendar import Appointment
 from db.repositories.holds import NewHold
 from dev.postgres import EmbeddedPostgres
 from domain.assignment import named_choice
 from domain.effects import Vendor
-from domain.search import Search, Terms
+from domain.search import BookingRules, SlotQuery
 from domain.zones import epoch
 from runtime.ids import new_id
 from runtime.settings import Settings
@@ -86,13 +86,13 @@ def conditions(found: list[Plan], index: str) -> set[str]:
     return {part["Index Cond"] for part in found if part.get("Index Name") == index}
 
 
-async def question(conn: AsyncConnection, business_id: UUID, days: int, **terms: Any) -> Search:
+async def question(conn: AsyncConnection, business_id: UUID, days: int, **terms: Any) -> SlotQuery:
     """A search for an hour of anybody's."""
     query = text("SELECT service, customer FROM b WHERE id = :id")
     service_id, customer_id = (await conn.execute(query, {"id": business_id})).one()
     now = datetime.now(UTC)
-    return Search(
-        terms=Terms(service_id=service_id, duration_minutes=60, **terms),
+    return SlotQuery(
+        terms=BookingRules(service_id=service_id, duration_minutes=60, **terms),
         zone=ZoneInfo("America/New_York"),
         window=(epoch(now), epoch(now + timedelta(days=days))),
         now=now,
@@ -122,7 +122,7 @@ async def test_time_is_taken_and_held_by_index_alone(busy: tuple[AsyncConnection
     provider_id = (
         await conn.execute(text("SELECT id FROM p WHERE business = :id LIMIT 1"), {"id": business_id})
     ).scalar_one()
-    wanted = Wanted(datetime.now(UTC) + timedelta(days=2, minutes=7), search.terms)
+    wanted = Appointment(datetime.now(UTC) + timedelta(days=2, minutes=7), search.terms)
     new = NewHold(new_id(), named_choice(provider_id), minutes=10, limit=5)
 
     async def take() -> None:
@@ -144,7 +144,7 @@ async def test_reconciliation_reads_what_is_open_or_has_ended_of_late(busy: tupl
     system = (await conn.execute(query, {"id": business_id})).scalar_one()
 
     async def compare() -> None:
-        page = await jobs.list_to_compare(conn, business_id, system, after=upkeep.FIRST_ID, limit=200)
+        page = await jobs.list_to_compare(conn, business_id, system, after=maintenance.FIRST_ID, limit=200)
         assert 0 < len(page) < 200  # it has 200, and half of them ended long ago
         assert [row["booking_id"] for row in page] == sorted(row["booking_id"] for row in page)
 
@@ -159,7 +159,7 @@ async def test_payments_are_compared_that_may_move_or_moved_of_late(busy: tuple[
 
     async def compare() -> None:
         page = await compared_payments.list_to_compare(
-            conn, business_id, Vendor.STRIPE, after=upkeep.FIRST_ID, limit=200
+            conn, business_id, Vendor.STRIPE, after=maintenance.FIRST_ID, limit=200
         )
         assert 0 < len(page) < 200
 
@@ -171,8 +171,8 @@ async def test_payments_are_compared_that_may_move_or_moved_of_late(busy: tuple[
 
 async def test_the_sweeper_looks_through_few_bookings(busy: tuple[AsyncConnection, UUID]) -> None:
     conn, _ = busy
-    found = await plans(conn, lambda: payments.list_unheard(conn, limit=200))
+    found = await plans(conn, lambda: payments.list_unnotified(conn, limit=200))
     assert read_whole(found) == {"ix_bookings_unpaid"}
-    found = await plans(conn, lambda: upkeep.list_open_after(conn, after=upkeep.FIRST_REF, limit=100))
+    found = await plans(conn, lambda: maintenance.list_open_after(conn, after=maintenance.FIRST_REF, limit=100))
     assert conditions(found, "ix_bookings_open")
     assert read_whole(found) == set()

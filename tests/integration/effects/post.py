@@ -20,7 +20,7 @@ from dev.vendors.twilio import Twilio
 from domain.booking import BookingState
 from domain.customers import Purpose
 from domain.effects import PORT_OF, EffectKind, EffectRef, Vendor
-from domain.notices import Audience, Notice, NoticeKind
+from domain.notifications import Audience, Notice, NoticeKind
 from runtime.json import to_json_text
 from runtime.secrets import Secrets
 from runtime.settings import Settings

@@ -14,7 +14,7 @@ from domain.booking import BookingState
 from domain.callers import Principal
 from domain.effects import Vendor
 from domain.messages import Channel, Occasion, Template
-from domain.notices import Audience, NoticeKind
+from domain.notifications import Audience, NoticeKind
 from runtime.ids import new_id
 from runtime.settings import Settings
 from tests.api_client import ApiClient

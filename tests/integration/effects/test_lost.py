@@ -37,7 +37,7 @@ async def test_what_is_lost_is_taken_back(
             conn, tenant.business_id, None, planned, vendor=Vendor.SERVICETITAN, target_id=None
         )
         await conn.execute(text(f"UPDATE effects SET state = '{state}', {heard} WHERE id = '{found}'"))
-        await effects.take_back_lost(conn, age=AGE)
+        await effects.requeue_expired(conn, age=AGE)
         query = text(f"SELECT handed_at IS NULL AND state = 'pending' FROM effects WHERE id = '{found}'")
         assert (await conn.execute(query)).scalar_one() is comes_back
         await conn.rollback()

@@ -8,12 +8,12 @@ from icalendar import Calendar
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.repositories import message_templates
+from dev.vendors.fault_modes import Behaviour, FaultMode
 from dev.vendors.mail_server import Kept, MailServer
-from dev.vendors.moods import Behaviour, Mood
 from domain.customers import Purpose
 from domain.effects import Vendor
 from domain.messages import Channel, Occasion, Template
-from domain.notices import Audience, NoticeKind
+from domain.notifications import Audience, NoticeKind
 from runtime.settings import Settings
 from tests.api_client import ApiClient
 from tests.factories import Tenant, future, make_booking
@@ -253,7 +253,7 @@ async def test_a_text_whose_reply_was_lost_goes_out_once_whatever_was_changed_me
     await post.change("bookings", booking.booking_id, status="accepted")
     await post.change_customer(phone=PHONE)
     await post.says(Purpose.SMS, granted=True)
-    post.vendors.behave(Vendor.TWILIO, Behaviour(mood=Mood.REPLY_LOST, times=1), post.sid)
+    post.vendors.behave(Vendor.TWILIO, Behaviour(mood=FaultMode.REPLY_LOST, times=1), post.sid)
     await post.tell(booking, NoticeKind.CONFIRMED)
     [_, lost] = await post.send()
     assert (lost["state"], lost["vendor_ref"]) == ("queued", None)

@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from dev.vendors.scheduling import SchedulingVendor
+from dev.vendors.slot_source import SchedulingVendor
 from runtime.secrets import Secrets
 from runtime.settings import Settings
 from tests.factories import Tenant
 from tests.integration.external.sources import Source
-from tests.serving import served
+from tests.servers import served
 
 
 @pytest.fixture(scope="package")

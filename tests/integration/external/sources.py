@@ -12,7 +12,7 @@ from activities.external_calendars import ExternalCalendars
 from db.repositories import external_sources
 from db.repositories.external_sources import NewSource
 from db.repositories.rows import Row
-from dev.vendors.scheduling import Behaviour, Contents, SchedulingVendor
+from dev.vendors.slot_source import Behaviour, Contents, SchedulingVendor
 from domain.external import SourceRef
 from runtime.secrets import Secrets
 from tests.factories import Tenant

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.repositories.payments import MOST_TRIES
-from dev.vendors.moods import Mood
+from dev.vendors.fault_modes import FaultMode
 from domain.effects import VendorError
 from domain.policies import Cancellation, Policy
 from runtime.settings import Settings
@@ -60,23 +60,23 @@ async def test_a_gateway_that_was_disabled_ends_what_it_began_and_only_then_may_
 
 @pytest.mark.parametrize(("status", "state"), [(401, "failed"), (500, "retrying")])
 async def test_a_method_that_could_not_be_tried_gives_way_to_another(shop: Shop, status: int, state: str) -> None:
-    shop.till.behave(Mood.FAILING, times=1000, status=status)
+    shop.till.behave(FaultMode.FAILING, times=1000, status=status)
     booking = await shop.buy(shop.methods.good)
     await authorisation(shop, booking, state)
     await shop.pay(booking, shop.methods.good)
-    shop.till.behave(Mood.WELL)
+    shop.till.behave(FaultMode.WELL)
     await shop.settled(booking, "assigned")
     assert shop.money(booking) == [("authorize", PRICE)]
 
 
 async def test_a_method_that_is_being_tried_stays(shop: Shop) -> None:
-    shop.till.behave(Mood.HANG, times=1)
+    shop.till.behave(FaultMode.HANG, times=1)
     booking = await shop.buy(shop.methods.good)
     await authorisation(shop, booking, "running")
     path = f"/v1/bookings/{booking['id']}/payment"
     again = await shop.as_("customer").post(path, {"method": shop.methods.good})
     problem(again, 409, "nothing_to_pay")
-    shop.till.behave(Mood.WELL)
+    shop.till.behave(FaultMode.WELL)
 
 
 @pytest.mark.parametrize(("state", "taken"), [("released", 0), ("refunded", PRICE)])

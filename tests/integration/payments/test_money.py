@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from dev.vendors.moods import Mood
+from dev.vendors.fault_modes import FaultMode
 from domain.effects import Vendor
 from domain.policies import Policy
 from runtime.settings import Settings
@@ -60,7 +60,7 @@ async def _lives(shop: Shop, booking: Json, chance: random.Random) -> None:
     await asyncio.sleep(chance.random())
     for _ in range(chance.randint(3, 9)):
         if chance.random() < 0.4:
-            shop.till.behave(chance.choice([Mood.REPLY_LOST, Mood.FAILING]))
+            shop.till.behave(chance.choice([FaultMode.REPLY_LOST, FaultMode.FAILING]))
         who, command = chance.choice(_MOVES)
         if chance.random() < 0.2:
             method = Methods.of(shop.till.vendor).good

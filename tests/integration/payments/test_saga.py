@@ -12,7 +12,7 @@ from domain.policies import Policy
 from runtime.settings import Settings
 from tests.api_client import ApiClient
 from tests.factories import future
-from tests.integration.api.planning import held, redeem
+from tests.integration.api.schedules import held, redeem
 from tests.integration.api.stage import Json, ok, problem
 from tests.integration.payments.shop import FEE, PRICE, Shop, make_shop
 from tests.simulator import Simulator

@@ -13,8 +13,8 @@ from activities.adapters.google_ads import GoogleAds
 from activities.adapters.meta import Meta
 from activities.ports.analytics import Analytics, Conversion
 from activities.ports.vendors import Account, Call
+from dev.vendors.fault_modes import Behaviour
 from dev.vendors.ledger import Entry
-from dev.vendors.moods import Behaviour
 from domain.attribution import read_attribution
 from domain.effects import Vendor
 from tests.simulator import Simulator

@@ -10,13 +10,13 @@ from activities.adapters.payjp import PayjpGateway
 from activities.adapters.stripe import StripeGateway
 from activities.ports.payments import Gateway, Order
 from activities.ports.vendors import Call
+from dev.vendors.fault_modes import Behaviour, FaultMode
 from dev.vendors.gateways import Ahead, SimulatedGateway
 from dev.vendors.ledger import Entry
-from dev.vendors.moods import Behaviour, Mood
 from dev.vendors.payjp import Payjp
 from dev.vendors.stripe import Stripe
 from domain.effects import Vendor
-from tests.integration.vendors.mailing import a_call
+from tests.integration.vendors.mail_vendors import a_call
 from tests.simulator import Simulator
 
 MONEY = ("authorize", "capture", "void", "refund", "lapse")
@@ -72,7 +72,7 @@ class Till:
         payer = await self.gateway.payer(self.call(), self.booking_id)
         return Order(self.booking_id, number, 5000, "JPY", payer, method)
 
-    def behave(self, mood: Mood, times: int = 1, **how: float) -> None:
+    def behave(self, mood: FaultMode, times: int = 1, **how: float) -> None:
         self.vendors.behave(self.vendor, Behaviour.model_validate({"mood": mood, "times": times} | how), self.key)
 
     async def pass_hours(self, hours: float) -> None:
@@ -86,7 +86,7 @@ class Till:
             if entry.account != self.key or not todo or entry.action != todo[0]:
                 return
             if todo.pop(0) == behind:
-                self.behave(Mood.REPLY_LOST)
+                self.behave(FaultMode.REPLY_LOST)
             else:  # not before the gateway has noted its answer under the key
                 asyncio.get_running_loop().call_later(0.1, self._pass, timedelta(hours=hours))
 

@@ -8,9 +8,9 @@ import pytest
 
 from activities.adapters.klaviyo import Klaviyo
 from activities.ports.vendors import Call
-from dev.vendors.moods import Behaviour, Mood
+from dev.vendors.fault_modes import Behaviour, FaultMode
 from domain.effects import Vendor, VendorError
-from tests.integration.vendors.mailing import a_call, a_mail, again
+from tests.integration.vendors.mail_vendors import a_call, a_mail, again
 from tests.simulator import Simulator
 
 
@@ -28,7 +28,7 @@ def a_first_call(key: str) -> Call:
     return a_call({}, {"api_key": key})
 
 
-def behave(vendors: Simulator, key: str, mood: Mood, **how: Any) -> None:
+def behave(vendors: Simulator, key: str, mood: FaultMode, **how: Any) -> None:
     vendors.behave(Vendor.KLAVIYO, Behaviour(mood=mood, times=1, **how), key)
 
 
@@ -48,7 +48,7 @@ async def test_after_a_lost_reply_it_is_sent_again_and_is_one(
     vendors: Simulator, klaviyo: Klaviyo, key: str
 ) -> None:
     call, mail = a_first_call(key), a_mail()
-    behave(vendors, key, Mood.REPLY_LOST)
+    behave(vendors, key, FaultMode.REPLY_LOST)
     with pytest.raises(VendorError, match="reply_lost"):
         await klaviyo.send(call, mail)
     await klaviyo.send(again(call), mail)
@@ -57,7 +57,7 @@ async def test_after_a_lost_reply_it_is_sent_again_and_is_one(
 
 
 async def test_it_waits_as_long_as_it_is_asked_to(vendors: Simulator, klaviyo: Klaviyo, key: str) -> None:
-    behave(vendors, key, Mood.RATE_LIMITED, seconds=3)
+    behave(vendors, key, FaultMode.RATE_LIMITED, seconds=3)
     with pytest.raises(VendorError) as busy:
         await klaviyo.send(a_first_call(key), a_mail())
     assert (busy.value.code, busy.value.retry_after) == ("rate_limited", timedelta(seconds=3))

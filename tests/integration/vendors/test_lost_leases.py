@@ -23,7 +23,7 @@ from domain.effects import LeaseLostError, Vendor
 from domain.jobs import Job, JobState
 from tests.integration.vendors.conversions import MAKERS, conversion
 from tests.integration.vendors.gateways import Till
-from tests.integration.vendors.mailing import a_call, a_mail
+from tests.integration.vendors.mail_vendors import a_call, a_mail
 from tests.integration.vendors.test_servicetitan import wanted
 from tests.integration.vendors.titan import Titan
 from tests.simulator import Simulator

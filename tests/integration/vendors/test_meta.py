@@ -11,7 +11,7 @@ from activities.adapters.meta import Meta
 from domain.attribution import meta_email, meta_external_id, meta_phone, read_attribution, sha256
 from domain.effects import ObsoleteError, Vendor, VendorError
 from tests.integration.vendors.conversions import EMAIL, PHONE, Measured, conversion, meta
-from tests.serving import served
+from tests.servers import served
 from tests.simulator import Simulator
 
 PAGE = {"landing_page": "https://www.example.com/book?x=1", "user_agent": "Mozilla/5.0 (X11)"}

@@ -7,12 +7,12 @@ import pytest
 from fastapi import FastAPI, Response
 
 from activities.ports.payments import DeclinedError
-from dev.vendors.moods import Mood
+from dev.vendors.fault_modes import FaultMode
 from domain.effects import Vendor, VendorError
 from domain.payments import ChargeState
 from tests.integration.vendors.gateways import Methods, Till
-from tests.integration.vendors.mailing import again
-from tests.serving import served
+from tests.integration.vendors.mail_vendors import again
+from tests.servers import served
 from tests.simulator import Simulator
 
 
@@ -83,14 +83,14 @@ async def test_a_customer_is_asked_who_they_are_and_goes_on(till: Till, methods:
 
 async def test_after_a_lost_reply_the_same_key_does_nothing_again(till: Till, methods: Methods) -> None:
     order, call = await till.order(methods.good), till.call()
-    till.behave(Mood.REPLY_LOST, times=1 if till.vendor is Vendor.STRIPE else 2)
+    till.behave(FaultMode.REPLY_LOST, times=1 if till.vendor is Vendor.STRIPE else 2)
     for _ in range(1 if till.vendor is Vendor.STRIPE else 2):  # PAY.JP attaches the method first
         with pytest.raises(VendorError, match="reply_lost"):
             await till.gateway.authorize(call, order)
         call = again(call)
     promised = await till.gateway.authorize(call, order)
     assert till.moved() == [("authorize", 5000)]
-    till.behave(Mood.REPLY_LOST)
+    till.behave(FaultMode.REPLY_LOST)
     with pytest.raises(VendorError, match="reply_lost"):
         await till.gateway.capture(call, promised.ref, 5000)
     taken = await till.gateway.capture(again(call), promised.ref, 5000)
@@ -119,7 +119,7 @@ async def test_a_promise_that_nobody_takes_up_lapses(till: Till, methods: Method
 
 async def test_a_limit_names_its_pause(till: Till, methods: Methods) -> None:
     order = await till.order(methods.good)
-    till.behave(Mood.RATE_LIMITED, seconds=7)
+    till.behave(FaultMode.RATE_LIMITED, seconds=7)
     with pytest.raises(VendorError) as refused:
         await till.gateway.charges(till.call(), order.payer)
     assert (refused.value.code, refused.value.permanent) == ("rate_limited", False)
@@ -128,7 +128,7 @@ async def test_a_limit_names_its_pause(till: Till, methods: Methods) -> None:
 
 async def test_a_fault_of_the_gateway_may_pass(till: Till, methods: Methods) -> None:
     order = await till.order(methods.good)
-    till.behave(Mood.FAILING)
+    till.behave(FaultMode.FAILING)
     with pytest.raises(VendorError) as refused:
         await till.gateway.authorize(till.call(), order)
     assert not refused.value.permanent

@@ -8,10 +8,10 @@ import pytest
 
 from activities.adapters.sendgrid import SendGrid
 from activities.ports.vendors import Call
-from dev.vendors.moods import Behaviour, Mood
+from dev.vendors.fault_modes import Behaviour, FaultMode
 from dev.vendors.sendgrid import SendGrid as Simulated
 from domain.effects import Vendor, VendorError
-from tests.integration.vendors.mailing import a_call, a_mail, again
+from tests.integration.vendors.mail_vendors import a_call, a_mail, again
 from tests.simulator import Simulator
 
 SENDER = {"sender": "desk@ana.example"}
@@ -31,7 +31,7 @@ def a_first_call(key: str) -> Call:
     return a_call(dict(SENDER), {"api_key": key})
 
 
-def behave(vendors: Simulator, key: str, mood: Mood, **how: Any) -> None:
+def behave(vendors: Simulator, key: str, mood: FaultMode, **how: Any) -> None:
     vendors.behave(Vendor.SENDGRID, Behaviour(mood=mood, times=1, **how), key)
 
 
@@ -48,7 +48,7 @@ async def test_after_a_lost_reply_it_is_found_and_not_sent_again(
     vendors: Simulator, sendgrid: SendGrid, key: str
 ) -> None:
     call, mail = a_first_call(key), a_mail()
-    behave(vendors, key, Mood.REPLY_LOST)
+    behave(vendors, key, FaultMode.REPLY_LOST)
     with pytest.raises(VendorError, match="reply_lost"):
         await sendgrid.send(call, mail)
     reference = await sendgrid.send(again(call), mail)
@@ -60,7 +60,7 @@ async def test_what_was_never_sent_is_sent_by_the_second_attempt(
     vendors: Simulator, sendgrid: SendGrid, key: str
 ) -> None:
     call, mail = a_first_call(key), a_mail()
-    behave(vendors, key, Mood.FAILING, status=503)
+    behave(vendors, key, FaultMode.FAILING, status=503)
     with pytest.raises(VendorError, match="http_503"):
         await sendgrid.send(call, mail)
     await sendgrid.send(again(call), mail)
@@ -74,7 +74,7 @@ async def test_where_it_cannot_be_looked_up_its_events_are_given_time_to_come(
     assert isinstance(simulated, Simulated)
     simulated.without_activity.add(key)
     call, mail = a_first_call(key), a_mail()
-    behave(vendors, key, Mood.REPLY_LOST)
+    behave(vendors, key, FaultMode.REPLY_LOST)
     with pytest.raises(VendorError) as lost:
         await sendgrid.send(call, mail)
     assert (lost.value.code, lost.value.retry_after) == ("reply_lost", timedelta(minutes=1))
@@ -83,7 +83,7 @@ async def test_where_it_cannot_be_looked_up_its_events_are_given_time_to_come(
 
 
 async def test_it_waits_as_long_as_it_is_asked_to(vendors: Simulator, sendgrid: SendGrid, key: str) -> None:
-    behave(vendors, key, Mood.RATE_LIMITED, seconds=7)
+    behave(vendors, key, FaultMode.RATE_LIMITED, seconds=7)
     with pytest.raises(VendorError) as busy:
         await sendgrid.send(a_first_call(key), a_mail())
     assert (busy.value.code, busy.value.permanent) == ("rate_limited", False)

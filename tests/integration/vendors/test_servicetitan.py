@@ -9,7 +9,7 @@ import pytest
 
 from activities.adapters.servicetitan import ServiceTitan
 from activities.ports.jobs import Address, JobCustomer, WantedJob
-from dev.vendors.moods import Mood
+from dev.vendors.fault_modes import FaultMode
 from domain.effects import Vendor, VendorError
 from domain.jobs import Job, JobState
 from runtime.ids import new_id
@@ -127,7 +127,7 @@ async def test_a_token_that_is_no_longer_taken_is_asked_for_anew(titan: Titan, a
 
 
 async def test_it_waits_as_long_as_it_is_told_to(titan: Titan, adapter: ServiceTitan) -> None:
-    titan.behave(mood=Mood.RATE_LIMITED, seconds=9)
+    titan.behave(mood=FaultMode.RATE_LIMITED, seconds=9)
     with pytest.raises(VendorError) as refused:
         await adapter.create(titan.call, wanted())
     assert (refused.value.code, refused.value.permanent) == ("rate_limited", False)

@@ -18,16 +18,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from activities.adapters.smtp import SmtpMailer
 from activities.adapters.smtp_mail import SmtpMail
-from activities.ports.account_mail import Letter
+from activities.ports.account_mail import AccountMessage
 from activities.ports.vendors import Call
 from dev.ports import free_port
+from dev.vendors.fault_modes import Behaviour, FaultMode
 from dev.vendors.ledger import Entry
 from dev.vendors.mail_server import MailServer
-from dev.vendors.moods import Behaviour, Mood
 from domain.accounts import LetterKind
 from domain.effects import Vendor, VendorError
 from runtime.ids import new_id
-from tests.integration.vendors.mailing import ICS, a_call, a_mail, again
+from tests.integration.vendors.mail_vendors import ICS, a_call, a_mail, again
 from tests.simulator import Simulator
 
 FROM = "Holdfast <no-reply@holdfast.example>"
@@ -52,7 +52,7 @@ class Post:
         }
         return a_call(known | settings, {"password": password})
 
-    def behave(self, mood: Mood, **how: Any) -> None:
+    def behave(self, mood: FaultMode, **how: Any) -> None:
         self.server.moods.set(Behaviour(mood=mood, times=1, **how), self.user)
 
     def entries(self) -> list[Entry]:
@@ -103,7 +103,7 @@ async def test_it_arrives_as_text_and_html_with_an_invitation(post: Post) -> Non
 
 async def test_after_a_lost_reply_it_goes_again_by_the_same_name_and_counts_once(post: Post) -> None:
     mail, call = a_mail(), post.call()
-    post.behave(Mood.REPLY_LOST)
+    post.behave(FaultMode.REPLY_LOST)
     with pytest.raises(VendorError, match="reply_lost") as lost:
         await MAILER.send(call, mail)
     assert not lost.value.permanent
@@ -113,10 +113,10 @@ async def test_after_a_lost_reply_it_goes_again_by_the_same_name_and_counts_once
 
 
 async def test_what_passes_is_tried_again_and_what_does_not_is_not(post: Post) -> None:
-    post.behave(Mood.RATE_LIMITED)
+    post.behave(FaultMode.RATE_LIMITED)
     busy = await refused(post.call())
     assert (busy.code, busy.permanent) == ("smtp_451", False)
-    post.behave(Mood.FAILING, status=400)
+    post.behave(FaultMode.FAILING, status=400)
     unwanted = await refused(post.call())
     assert (unwanted.code, unwanted.permanent) == ("smtp_554", True)
     nobody = await refused(post.call(), to="zoe@refused.example")
@@ -153,7 +153,7 @@ async def test_without_an_account_the_installation_sends_it(post: Post) -> None:
 
 
 async def test_letters_about_accounts_go_by_the_installations_server(post: Post) -> None:
-    letter = Letter(
+    letter = AccountMessage(
         new_id(), LetterKind.RESET, "zoe@example.com", "A new password", "https://example.com/#token=1"
     )
     await SmtpMail(f"smtp://{post.user}:secret@127.0.0.1:{post.port}", FROM).send(letter)
@@ -203,7 +203,7 @@ async def test_an_address_beyond_plain_ascii_is_handed_in(post: Post, to: str) -
 
 async def test_a_letter_about_an_account_goes_to_such_an_address_too(post: Post) -> None:
     mail = SmtpMail(f"smtp://127.0.0.1:{post.port}", f"Holdfast <{post.user}@holdfast.example>")
-    letter = Letter(new_id(), LetterKind.RESET, "j\u00f6rg@m\u00fcller.example", "Subject", "Text")
+    letter = AccountMessage(new_id(), LetterKind.RESET, "j\u00f6rg@m\u00fcller.example", "Subject", "Text")
     await mail.send(letter)
     [kept] = [one for one in post.server.kept.values() if one.account == f"{post.user}@holdfast.example"]
     assert kept.to == ["j\u00f6rg@xn--mller-kva.example"]

@@ -9,11 +9,11 @@ import pytest
 from activities.adapters.twilio import Twilio
 from activities.ports.texts import RecipientOptedOutError, Text
 from activities.ports.vendors import Call
-from dev.vendors.moods import Behaviour, Mood
+from dev.vendors.fault_modes import Behaviour, FaultMode
 from dev.vendors.twilio import Inbound
 from dev.vendors.twilio import Twilio as Simulated
 from domain.effects import Vendor, VendorError
-from tests.integration.vendors.mailing import a_call, again
+from tests.integration.vendors.mail_vendors import a_call, again
 from tests.simulator import Simulator
 
 OURS, THEIRS = "+12125550100", "+12125550142"
@@ -38,7 +38,7 @@ def a_text(body: str = "Your appointment ABC-123 is on Monday, 10:00.", to: str 
     return Text(to=to, body=body)
 
 
-def behave(vendors: Simulator, sid: str, mood: Mood, **how: Any) -> None:
+def behave(vendors: Simulator, sid: str, mood: FaultMode, **how: Any) -> None:
     vendors.behave(Vendor.TWILIO, Behaviour(mood=mood, times=1, **how), sid)
 
 
@@ -72,7 +72,7 @@ async def test_after_a_lost_reply_it_is_found_and_not_sent_again(
     vendors: Simulator, twilio: Twilio, sid: str
 ) -> None:
     call = a_first_call(sid)
-    behave(vendors, sid, Mood.REPLY_LOST)
+    behave(vendors, sid, FaultMode.REPLY_LOST)
     with pytest.raises(VendorError, match="reply_lost"):
         await twilio.send(call, a_text())
     reference = await twilio.send(again(call), a_text())
@@ -92,11 +92,11 @@ async def test_another_text_to_the_same_number_is_not_taken_for_it(
 
 
 async def test_it_waits_as_long_as_it_is_asked_to(vendors: Simulator, twilio: Twilio, sid: str) -> None:
-    behave(vendors, sid, Mood.RATE_LIMITED, seconds=4)
+    behave(vendors, sid, FaultMode.RATE_LIMITED, seconds=4)
     with pytest.raises(VendorError) as busy:
         await twilio.send(a_first_call(sid), a_text())
     assert (busy.value.code, busy.value.retry_after) == ("rate_limited", timedelta(seconds=4))
-    behave(vendors, sid, Mood.FAILING, status=503)
+    behave(vendors, sid, FaultMode.FAILING, status=503)
     with pytest.raises(VendorError) as failing:
         await twilio.send(a_first_call(sid), a_text())
     assert (failing.value.code, failing.value.permanent) == ("http_503", False)

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from activities.ports.vendors import Account, Call
+from dev.vendors.fault_modes import Behaviour, FaultMode
 from dev.vendors.ledger import Entry
-from dev.vendors.moods import Behaviour, Mood
 from dev.vendors.servicetitan import ServiceTitan
 from dev.vendors.servicetitan_books import Books
 from domain.effects import Vendor
@@ -68,7 +68,7 @@ class Titan:
         def look(entry: Entry) -> None:
             if entry.account == self.tenant and entry.action in waiting:
                 waiting.clear()
-                self.behave(mood=Mood.REPLY_LOST, times=1)
+                self.behave(mood=FaultMode.REPLY_LOST, times=1)
 
         self.simulator.ledger.listen(look)
 

@@ -4,11 +4,11 @@ import math
 
 import pytest
 
-from api.limits import Limiter, Policy, seconds_until_next, standing_of
+from api.limits import Limiter, RateLimitPolicy, seconds_until_next, standing_of
 from db.repositories.rate_limits import Counted
 from runtime.settings import Settings
 
-POLICY = Policy("default", 60)
+POLICY = RateLimitPolicy("default", 60)
 
 
 def counted(*, granted: int = 1, requests: int = 1, before: int = 0, elapsed: float = 0.0) -> Counted:
@@ -59,9 +59,11 @@ def test_who_waits_as_long_as_they_were_told_is_admitted_and_no_sooner(
 async def test_signing_in_is_counted_more_tightly() -> None:
     limiter = Limiter(Settings(rate_limit_per_minute=60))
     assert limiter.policy_for("GET", "/v1/auth/me") == POLICY
-    assert limiter.policy_for("POST", "/v1/auth/login") == Policy("sign_in", 10)
-    assert Limiter(Settings(rate_limit_per_minute=4)).policy_for("POST", "/v1/auth/login") == Policy("sign_in", 1)
-    assert limiter.policy_for("POST", "/v1/auth/refresh") == Policy("default", 60)
+    assert limiter.policy_for("POST", "/v1/auth/login") == RateLimitPolicy("sign_in", 10)
+    assert Limiter(Settings(rate_limit_per_minute=4)).policy_for("POST", "/v1/auth/login") == RateLimitPolicy(
+        "sign_in", 1
+    )
+    assert limiter.policy_for("POST", "/v1/auth/refresh") == RateLimitPolicy("default", 60)
     assert Limiter(Settings(rate_limit_per_minute=0)).policy_for("POST", "/v1/auth/login") is None
 
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from api.transfer.checking import plan_import
 from api.transfer.csv_text import fields_of, written
 from api.transfer.problems import Problems
-from api.transfer.reading import read_csv
+from api.transfer.reader import read_csv
 from api.transfer.shapes import COLUMNS, Section
+from api.transfer.validation import plan_import
 from domain.errors import ImportInvalidError
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from domain.availability import Agenda, Demand, Interval, Slot, find_slots
+from domain.availability import Interval, ProviderSchedule, Slot, SlotConstraints, find_slots
 from domain.hours import Opening, Weekly
 from tests.unit.domain.availability_oracle import Oracle, clock, every_slot
 from tests.unit.domain.builders import ANA
@@ -13,7 +13,7 @@ from tests.unit.domain.builders import ANA
 MONDAY: Final = date(2026, 6, 8)
 """An ordinary day, in UTC."""
 HOUR: Final = 3600
-HOURS: Final = Demand(duration=HOUR, step_minutes=60)
+HOURS: Final = SlotConstraints(duration=HOUR, step_minutes=60)
 
 
 def minutes(time: str) -> int:
@@ -28,9 +28,9 @@ def open_on(day: date, *spans: str, zone: str = "UTC") -> Opening:
     return Opening(ZoneInfo(zone), tuple(Weekly(day.isoweekday(), opens, closes) for opens, closes in ends))
 
 
-def ana(*spans: str, **changes: Any) -> Agenda:
+def ana(*spans: str, **changes: Any) -> ProviderSchedule:
     """Ana, who works at these times of the Monday."""
-    return replace(Agenda(ANA, open_on(MONDAY, *spans)), **changes)
+    return replace(ProviderSchedule(ANA, open_on(MONDAY, *spans)), **changes)
 
 
 def at(time: str, day: date = MONDAY) -> int:
@@ -44,7 +44,7 @@ def span(text: str) -> Interval:
     return at(begin), at(end)
 
 
-def slots(*agendas: Agenda, demand: Demand = HOURS, day: date = MONDAY) -> list[Slot]:
+def slots(*agendas: ProviderSchedule, demand: SlotConstraints = HOURS, day: date = MONDAY) -> list[Slot]:
     """The slots within a day before the date and two days after it, which the oracle must see too."""
     window = at("-24:00", day), at("72:00", day)
     found = find_slots(agendas, demand, window)
@@ -54,6 +54,6 @@ def slots(*agendas: Agenda, demand: Demand = HOURS, day: date = MONDAY) -> list[
     return found
 
 
-def starts(*agendas: Agenda, demand: Demand = HOURS) -> list[str]:
+def starts(*agendas: ProviderSchedule, demand: SlotConstraints = HOURS) -> list[str]:
     """The times at which appointments may begin on the Monday."""
     return [f"{datetime.fromtimestamp(slot.starts_at, UTC):%H:%M}" for slot in slots(*agendas, demand=demand)]

@@ -13,7 +13,7 @@ from itertools import pairwise
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from domain.availability import Agenda, Demand, Interval, Session
+from domain.availability import Interval, ProviderSchedule, Session, SlotConstraints
 from domain.hours import DateException, ExceptionKind
 
 DAYS_AROUND = 9
@@ -92,8 +92,8 @@ def midnight(day: date) -> int:
 class Oracle:
     """One provider's time, a byte for every minute of the clock."""
 
-    agenda: Agenda
-    demand: Demand
+    agenda: ProviderSchedule
+    demand: SlotConstraints
     clock: Clock
     open: bytearray = field(init=False)
     away: bytearray = field(init=False)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from domain.availability import Agenda, Demand, Session, find_slots, has_time, is_bookable
+from domain.availability import ProviderSchedule, Session, SlotConstraints, find_slots, has_time, is_bookable
 from domain.hours import DateException, ExceptionKind
 from tests.unit.domain.agendas import HOUR, HOURS, MONDAY, ana, at, minutes, open_on, slots, span, starts
 from tests.unit.domain.builders import ANA, BEN
@@ -22,12 +22,12 @@ def test_an_appointment_ends_by_closing_at_the_latest() -> None:
 
 
 def test_hours_that_touch_are_one() -> None:
-    demand = Demand(duration=HOUR, step_minutes=210)
+    demand = SlotConstraints(duration=HOUR, step_minutes=210)
     assert starts(ana("08:00-12:00", "12:00-16:00"), demand=demand) == ["08:00", "11:30", "12:00"]
 
 
 def test_an_appointment_does_not_go_on_over_lunch() -> None:
-    assert starts(ana("08:00-12:00", "13:00-15:00"), demand=Demand(HOUR, step_minutes=30))[-5:] == [
+    assert starts(ana("08:00-12:00", "13:00-15:00"), demand=SlotConstraints(HOUR, step_minutes=30))[-5:] == [
         "10:30",
         "11:00",
         "13:00",
@@ -43,7 +43,7 @@ def test_each_rule_counts_from_its_own_opening() -> None:
 def test_extra_hours_reach_into_the_usual_ones() -> None:
     extra = DateException(MONDAY, ExceptionKind.EXTRA, opens=minutes("07:30"), closes=minutes("08:30"))
     opening = replace(open_on(MONDAY, "08:00-10:00"), exceptions=(extra,))
-    assert starts(Agenda(ANA, opening)) == ["07:30", "08:00", "09:00"]
+    assert starts(ProviderSchedule(ANA, opening)) == ["07:30", "08:00", "09:00"]
 
 
 def test_a_provider_without_hours_has_no_slots() -> None:
@@ -58,8 +58,8 @@ def test_an_outside_calendar_takes_the_place_of_the_rules() -> None:
 
 def test_an_outside_calendar_is_nobody_elses() -> None:
     opening = open_on(MONDAY, "08:00-09:00")
-    outside = Agenda(ANA, opening, open_elsewhere=(span("13:00-14:00"),))
-    for agendas in ([outside, Agenda(BEN, opening)], [Agenda(BEN, opening), outside]):
+    outside = ProviderSchedule(ANA, opening, open_elsewhere=(span("13:00-14:00"),))
+    for agendas in ([outside, ProviderSchedule(BEN, opening)], [ProviderSchedule(BEN, opening), outside]):
         found = [(slot.starts_at, slot.provider_ids) for slot in slots(*agendas)]
         assert found == [(at("08:00"), [BEN]), (at("13:00"), [ANA])]
 
@@ -95,7 +95,7 @@ def test_reservations_within_others_change_nothing() -> None:
 
 def test_what_one_provider_has_taken_leaves_the_other_free() -> None:
     opening = open_on(MONDAY, "08:00-10:00")
-    busy, free = Agenda(BEN, opening, busy=(span("08:00-09:00"),)), Agenda(ANA, opening)
+    busy, free = ProviderSchedule(BEN, opening, busy=(span("08:00-09:00"),)), ProviderSchedule(ANA, opening)
     found = [(slot.starts_at, slot.provider_ids, slot.seats_left) for slot in slots(busy, free)]
     assert found == [(at("08:00"), [ANA], 1), (at("09:00"), [BEN, ANA], 2)]
 
@@ -145,12 +145,12 @@ def test_an_agreed_appointment_keeps_clear_of_time_off_and_of_buffers() -> None:
     assert not has_time(agenda, replace(HOURS, after=60), at("10:00"))
 
 
-def begun(seats_left: int, taken: str = "08:50-10:10", **changes: Any) -> Agenda:
+def begun(seats_left: int, taken: str = "08:50-10:10", **changes: Any) -> ProviderSchedule:
     session = Session(*span(taken), seats_left)
     return ana("08:00-12:00", sessions=(session,), busy=(span(taken),), **changes)
 
 
-def seats(*agendas: Agenda) -> dict[str, int]:
+def seats(*agendas: ProviderSchedule) -> dict[str, int]:
     found = slots(*agendas, demand=YOGA)
     return {f"{datetime.fromtimestamp(slot.starts_at, UTC):%H:%M}": slot.seats_left for slot in found}
 
@@ -170,7 +170,7 @@ def test_only_the_very_same_time_is_shared() -> None:
 
 
 def test_the_seats_of_several_providers_add_up() -> None:
-    assert seats(begun(3), Agenda(BEN, open_on(MONDAY, "09:00-10:00"))) == {"09:00": 11, "11:00": 8}
+    assert seats(begun(3), ProviderSchedule(BEN, open_on(MONDAY, "09:00-10:00"))) == {"09:00": 11, "11:00": 8}
 
 
 def test_nobody_joins_a_session_during_time_off_or_after_closing() -> None:
@@ -193,10 +193,10 @@ def test_a_seat_is_time_enough() -> None:
 def test_agendas_may_be_made_while_they_are_looked_through() -> None:
     """Rules that are thrown away may leave their place in memory, and so their `id`, to the next ones."""
 
-    def each() -> Iterator[Agenda]:
+    def each() -> Iterator[ProviderSchedule]:
         for n in range(1000):
             hour = n % 20
-            yield Agenda(UUID(int=n), open_on(MONDAY, f"{hour}:00-{hour + 1}:00"))
+            yield ProviderSchedule(UUID(int=n), open_on(MONDAY, f"{hour}:00-{hour + 1}:00"))
 
     found = find_slots(each(), HOURS, span("00:00-24:00"))
     offered = {provider_id.int: slot.starts_at for slot in found for provider_id in slot.provider_ids}

@@ -12,7 +12,15 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from domain.availability import Agenda, Demand, Interval, Session, find_slots, has_time, is_bookable
+from domain.availability import (
+    Interval,
+    ProviderSchedule,
+    Session,
+    SlotConstraints,
+    find_slots,
+    has_time,
+    is_bookable,
+)
 from domain.hours import DateException, ExceptionKind, Opening, Weekly
 from tests.unit.domain.availability_oracle import Clock, Oracle, Slots, clock, every_slot
 
@@ -59,7 +67,7 @@ class Draft:
     openings: list[tuple[list[Hours], list[Told], list[Told]]]
     """Two, which the agendas share: weekly rules, the business's exceptions, the provider's own."""
     agendas: list[AgendaDraft]
-    demand: Demand
+    demand: SlotConstraints
     notice: int | None
     horizon: int | None
     full: list[Span]
@@ -96,7 +104,7 @@ agendas = st.builds(
     sessions=st.lists(st.tuples(st.integers(0, 50), st.sampled_from([0, 0, 0, 1]), st.integers(0, 5)), max_size=4),
 )
 demands = st.builds(
-    Demand,
+    SlotConstraints,
     duration=in_minutes(st.sampled_from([15, 30, 60, 90]) | st.integers(5, 300)),
     before=buffers,
     after=buffers,
@@ -125,8 +133,8 @@ class Question:
     """What a draft is at a place: instants in seconds."""
 
     time: Clock
-    agendas: list[Agenda]
-    demand: Demand
+    agendas: list[ProviderSchedule]
+    demand: SlotConstraints
     window: Interval
 
 
@@ -171,8 +179,8 @@ def date_exception(middle: date, told: Told) -> DateException:
     return DateException(day, kind, yearly, opens, opens + length)
 
 
-def agenda(provider_id: UUID, rules: Opening, zero: int, draft: AgendaDraft) -> Agenda:
-    return Agenda(
+def agenda(provider_id: UUID, rules: Opening, zero: int, draft: AgendaDraft) -> ProviderSchedule:
+    return ProviderSchedule(
         provider_id,
         rules,
         away=intervals(zero, draft.away),
@@ -181,7 +189,7 @@ def agenda(provider_id: UUID, rules: Opening, zero: int, draft: AgendaDraft) -> 
     )
 
 
-def with_sessions(oracle: Oracle, window: Interval, draft: AgendaDraft) -> Agenda:
+def with_sessions(oracle: Oracle, window: Interval, draft: AgendaDraft) -> ProviderSchedule:
     """The oracle's agenda with group sessions where the rules let one begin; some are too long to be joined."""
     empty, demand = oracle.agenda, oracle.demand
     marks = [start for start in map(oracle.clock.instant, sorted(oracle.marks)) if window[0] <= start < window[1]]

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from domain.booking import Actor, BookingState
-from domain.decisions import Decision, decide
 from domain.lifecycle import Command, Party, Status
 from domain.steps import Hold, StepKind
+from domain.transitions import Decision, decide
 from tests.unit.domain import contract
 from tests.unit.domain.builders import (
     ADMIN,

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from domain.booking import SYSTEM
+from domain.effect_rules import effects_of_step
 from domain.effects import EffectKind, Lane, Port
 from domain.lifecycle import Status
-from domain.reactions import effects_of_step
 from domain.steps import Hold, Step, StepKind
 from tests.unit.domain.builders import NOW, booking
 

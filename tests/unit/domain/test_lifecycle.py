@@ -5,7 +5,6 @@ import itertools
 import pytest
 
 from domain.commands import check
-from domain.decisions import decide
 from domain.errors import HoldfastError
 from domain.lifecycle import (
     HOLDS_TIME,
@@ -20,6 +19,7 @@ from domain.lifecycle import (
     may_command,
     may_follow,
 )
+from domain.transitions import decide
 from tests.unit.domain import builders, contract
 
 CELLS = list(itertools.product(contract.STATUSES, contract.STATUSES))

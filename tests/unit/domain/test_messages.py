@@ -24,9 +24,9 @@ from domain.messages import (
     shown_name,
     why_not,
 )
-from domain.notices import Audience, NoticeKind, notices_of_step, reminder_due
-from domain.plan import Reminder
+from domain.notifications import Audience, NoticeKind, notices_of_step, reminder_due
 from domain.steps import StepKind
+from domain.timeline import Reminder
 from tests.unit.domain.builders import ANA, BEN, LATER, NOW, STARTS_AT, booking
 from tests.unit.domain.test_notices import step
 

@@ -6,9 +6,9 @@ import pytest
 
 from domain.booking import SYSTEM, BookingState
 from domain.lifecycle import Party, Status
-from domain.notices import Audience, Notice, NoticeKind, notices_of_step, reminder_due, still_due
-from domain.plan import Reminder, reminders
+from domain.notifications import Audience, Notice, NoticeKind, notices_of_step, reminder_due, still_due
 from domain.steps import FormerJob, Hold, Step, StepKind
+from domain.timeline import Reminder, reminders
 from tests.unit.domain.builders import ANA, BEN, BOOKING, LATER, NOW, STARTS_AT, booking
 
 BEFORE = STARTS_AT - timedelta(minutes=10)

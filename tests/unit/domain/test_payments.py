@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.booking import SYSTEM, Actor, BookingState
-from domain.decisions import decide, owes_fee
+from domain.effect_rules import effects_of_step
 from domain.effects import EffectKind, Vendor
 from domain.lifecycle import Command, Role, Status
 from domain.payments import (
@@ -31,8 +31,8 @@ from domain.payments import (
     synced,
 )
 from domain.policies import Cancellation, Policy
-from domain.reactions import effects_of_step
 from domain.steps import Hold, Reason, Step, StepKind
+from domain.transitions import decide, owes_fee
 from tests.unit.domain.builders import ADMIN, CUSTOMER, OWNER, booking, command
 
 AMOUNT = 1000

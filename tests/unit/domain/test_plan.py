@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from domain.lifecycle import Party, Status
-from domain.plan import Deadline, DeadlineKind, Phase, deadline, phase, reminders, reminders_after
 from domain.policies import Policy
+from domain.timeline import Deadline, DeadlineKind, Phase, deadline, phase, reminders, reminders_after
 from tests.unit.domain.builders import NOW, STARTS_AT, booking
 
 SOON = NOW + timedelta(seconds=2)

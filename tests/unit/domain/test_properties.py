@@ -11,15 +11,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from domain import plan
+from domain import timeline
 from domain.booking import Actor, BookingState
 from domain.commands import BookingCommand, check
-from domain.decisions import Decision, decide
 from domain.errors import HoldfastError
 from domain.lifecycle import HOLDS_TIME, RELEASES_TIME, Command, Party, Role, Status, is_terminal
-from domain.plan import DeadlineKind, Phase
 from domain.policies import Backoff, CustomerNoShow, Policy
 from domain.steps import Hold, StepKind
+from domain.timeline import DeadlineKind, Phase
+from domain.transitions import Decision, decide
 from tests.unit.domain import contract
 from tests.unit.domain.builders import ANA, BEN, CHO, NOW, booking, command
 
@@ -82,10 +82,10 @@ class BookingLife(RuleBasedStateMachine):
         self.now += timedelta(seconds=1)
         self._record(decide(before, given, self.now), given)
 
-    @precondition(lambda self: plan.deadline(self.state) is not None)
+    @precondition(lambda self: timeline.deadline(self.state) is not None)
     @rule(somebody_is_free=st.booleans(), who=st.sampled_from(PROVIDERS))
     def the_deadline_passes(self, somebody_is_free: bool, who: UUID) -> None:
-        due = plan.deadline(self.state)
+        due = timeline.deadline(self.state)
         assert due is not None
         self.now = max(self.now, due.at)
         match due.kind:
@@ -98,7 +98,7 @@ class BookingLife(RuleBasedStateMachine):
             case DeadlineKind.OVERDUE:
                 self._record(Decision(kind=StepKind.FLAGGED, after=self.state.flagged(self.now)))
 
-    @precondition(lambda self: plan.phase(self.state) is Phase.CLOSING)
+    @precondition(lambda self: timeline.phase(self.state) is Phase.CLOSING)
     @rule()
     def a_customer_who_did_not_come_ends_it(self) -> None:
         self._move(Status.CANCELLED)
@@ -149,13 +149,13 @@ class BookingLife(RuleBasedStateMachine):
     @invariant()
     def no_booking_is_dropped_in_silence(self) -> None:
         """An open booking has a moment at which it moves by itself, or somebody has been called."""
-        if is_terminal(self.state.status) or plan.phase(self.state) is Phase.CLOSING:
+        if is_terminal(self.state.status) or timeline.phase(self.state) is Phase.CLOSING:
             return
-        assert plan.deadline(self.state) is not None or self.state.needs_attention
+        assert timeline.deadline(self.state) is not None or self.state.needs_attention
 
     @invariant()
     def when_attempts_run_out_somebody_is_called(self) -> None:
-        if plan.phase(self.state) is Phase.ASSIGNING:
+        if timeline.phase(self.state) is Phase.ASSIGNING:
             assert self.state.next_attempt_at is not None
 
     @invariant()
@@ -167,8 +167,8 @@ class BookingLife(RuleBasedStateMachine):
     @invariant()
     def what_has_ended_waits_for_nothing(self) -> None:
         if is_terminal(self.state.status):
-            assert plan.deadline(self.state) is None
-            assert plan.reminders(self.state) == []
+            assert timeline.deadline(self.state) is None
+            assert timeline.reminders(self.state) == []
 
     @invariant()
     def an_appointment_ends_after_it_starts(self) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from api.transfer.problems import Problems
-from api.transfer.reading import read_json
+from api.transfer.reader import read_json
 from domain.errors import ImportInvalidError
 from runtime.json import NotJsonError, UnfitJsonError, from_strangers
 

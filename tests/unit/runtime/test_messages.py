@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from domain.messages import OCCASIONS, VARIABLES, Channel, Facts, Occasion, Template, variables
-from domain.notices import Audience, NoticeKind
+from domain.notifications import Audience, NoticeKind
 from domain.sms import segments
 from runtime.messages.defaults import LANGUAGES, defaults
 from runtime.messages.rendering import (

@@ -12,7 +12,7 @@ from runtime.ids import new_id
 
 
 @dataclass(slots=True)
-class Exchange:
+class RequestContext:
     """Made by the outermost middleware, filled in by those inside it, read when it is answered."""
 
     request_id: str
@@ -37,17 +37,17 @@ class Exchange:
         return f"{caller.kind}:{self.address if caller.kind is CallerKind.ANONYMOUS else caller.id}"
 
 
-def exchange_of(request: Request) -> Exchange:
-    """The exchange that a request belongs to."""
-    exchange: Exchange = request.state.exchange
-    return exchange
+def context_of(request: Request) -> RequestContext:
+    """The context of a request."""
+    context: RequestContext = request.state.context
+    return context
 
 
-async def _exchange(request: Request) -> Exchange:
-    return exchange_of(request)
+async def _context(request: Request) -> RequestContext:
+    return context_of(request)
 
 
-ThisExchange = Annotated[Exchange, Depends(_exchange)]
+RequestContextDep = Annotated[RequestContext, Depends(_context)]
 
 
 def new_request_id() -> str:

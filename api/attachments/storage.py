@@ -17,10 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.types import Receive, Scope, Send
 
 from api.attachments.names import disposition
-from api.attachments.receiving import Content
 from api.attachments.schemas import FileOut
-from api.deps import Parts
-from api.writing import OnceWriter, Writer
+from api.attachments.upload import Content
+from api.deps import AppState
+from api.writes import OnceWriter, Writer
 from db.engine import autocommit
 from db.repositories import attachments, integrations
 from db.repositories.attachments import NewFile
@@ -82,16 +82,16 @@ class Upload:
         )
 
 
-async def keep(parts: Parts, write: OnceWriter, upload: Upload) -> Response:
+async def keep(app: AppState, write: OnceWriter, upload: Upload) -> Response:
     """Keep a file, once for each `Idempotency-Key`: 201 with what it is known as.
 
     Raises:
         TooManyFilesError: there are as many as there may be.
         StorageUnavailableError: the store does not take it.
     """
-    storage = await _storage_of(parts, upload.business_id)
+    storage = await _storage_of(app, upload.business_id)
     new = upload.row(storage.name)
-    async with autocommit(parts.engine) as conn:
+    async with autocommit(app.engine) as conn:
         if not await attachments.add(conn, upload.business_id, new, most=MOST_FILES):
             raise TooManyFilesError
     shown = False
@@ -111,10 +111,10 @@ async def keep(parts: Parts, write: OnceWriter, upload: Upload) -> Response:
         return await write.once(upload.asked, show)
     finally:
         if not shown:  # it failed, or the key had its answer already
-            await _discard(parts, storage, upload.business_id, new.id, new.storage_key)
+            await _discard(app, storage, upload.business_id, new.id, new.storage_key)
 
 
-async def read(parts: Parts, row: Row | None) -> Response:
+async def read(app: AppState, row: Row | None) -> Response:
     """200 with the content, as something to be saved and never to be shown in the page.
 
     Raises:
@@ -125,7 +125,7 @@ async def read(parts: Parts, row: Row | None) -> Response:
         raise NotFoundError
     stack = AsyncExitStack()
     try:
-        storage = await _storage_of(parts, row["business_id"], row["storage"])
+        storage = await _storage_of(app, row["business_id"], row["storage"])
         pieces = await stack.enter_async_context(storage.read(row["storage_key"]))
     except StorageError as error:
         raise _unavailable(error) from None
@@ -138,17 +138,17 @@ async def read(parts: Parts, row: Row | None) -> Response:
     return _Streamed(pieces, stack, headers)
 
 
-async def remove(parts: Parts, write: Writer, row: Row) -> None:
+async def remove(app: AppState, write: Writer, row: Row) -> None:
     """Show a file no longer, and have its content deleted: now if the store can be reached, else soon."""
     async with write.begin() as conn:
         gone = await attachments.mark_deleted(conn, row["business_id"], row["id"])
     if gone is None:
         return
     try:
-        storage = await _storage_of(parts, row["business_id"], row["storage"])
+        storage = await _storage_of(app, row["business_id"], row["storage"])
     except StorageUnavailableError:
         return
-    await _discard(parts, storage, row["business_id"], row["id"], row["storage_key"])
+    await _discard(app, storage, row["business_id"], row["id"], row["storage_key"])
 
 
 def shown(row: Row) -> FileOut:
@@ -161,16 +161,16 @@ def _created(row: Row, location: str) -> Response:
     return Response(body, 201, {"Location": location}, "application/json")
 
 
-async def _storage_of(parts: Parts, business_id: UUID, name: str | None = None) -> Storage:
+async def _storage_of(app: AppState, business_id: UUID, name: str | None = None) -> Storage:
     """The store that the business has now, or the one of that name."""
     if name == FOLDER:
-        return parts.storages.of(None)
-    async with autocommit(parts.engine) as conn:
+        return app.storages.of(None)
+    async with autocommit(app.engine) as conn:
         found = await integrations.open_one(conn, business_id, Port.STORAGE, Vendor.S3)
     if found is None and name is not None:
         raise _unavailable(StorageError("not_configured"))
     try:
-        return parts.storages.of(found)
+        return app.storages.of(found)
     except StorageError as error:
         raise _unavailable(error) from None
 
@@ -182,14 +182,14 @@ async def _put(storage: Storage, new: NewFile, content: Content) -> None:
         raise _unavailable(error) from None
 
 
-async def _discard(parts: Parts, storage: Storage, business_id: UUID, file_id: UUID, key: str) -> None:
+async def _discard(app: AppState, storage: Storage, business_id: UUID, file_id: UUID, key: str) -> None:
     """Delete what is not shown. What cannot be deleted now, the sweeper finds by its row."""
     try:
         await storage.delete(key)
     except StorageError as error:
         _log.warning("file_not_deleted", file_id=str(file_id), error=error.code)
         return
-    async with autocommit(parts.engine) as conn:
+    async with autocommit(app.engine) as conn:
         await attachments.forget(conn, business_id, file_id)
 
 

@@ -14,10 +14,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.businesses.policies import stored_form
-from api.transfer import showing
+from api.transfer import preview
 from api.transfer.csv_text import written
+from api.transfer.preview import Shown
 from api.transfer.shapes import COLUMNS, VERSION, Section
-from api.transfer.showing import Shown
 from db.engine import autocommit
 from db.repositories import catalogue, transfer, transfer_customers
 from db.repositories.rows import Row, execute
@@ -67,7 +67,7 @@ async def csv_text(
 ) -> AsyncIterator[str]:
     """One section as CSV."""
     columns = COLUMNS[section]
-    yield written(columns, map(showing.flat, sections.get(section, [])), head=True)
+    yield written(columns, map(preview.flat, sections.get(section, [])), head=True)
     if section is Section.CUSTOMERS:
         async for page in _customer_pages(engine, business_id):
             yield written(columns, page, head=False)
@@ -93,12 +93,12 @@ _LIST: Final[Mapping[Section, Callable[[AsyncConnection, UUID], Awaitable[Sequen
     Section.AREAS: transfer.list_areas,
 }
 _SHOW: Final[Mapping[Section, Callable[[Row], Shown]]] = {
-    Section.SERVICES: showing.service,
-    Section.PROVIDERS: showing.provider,
-    Section.HOURS: showing.hours,
-    Section.EXCEPTIONS: showing.exception,
-    Section.TIME_OFF: showing.time_off,
-    Section.AREAS: showing.area,
+    Section.SERVICES: preview.service,
+    Section.PROVIDERS: preview.provider,
+    Section.HOURS: preview.hours,
+    Section.EXCEPTIONS: preview.exception,
+    Section.TIME_OFF: preview.time_off,
+    Section.AREAS: preview.area,
 }
 
 
@@ -117,4 +117,4 @@ async def _customer_page(engine: AsyncEngine, business_id: UUID, after: UUID | N
     consents: defaultdict[UUID, list[Row]] = defaultdict(list)
     for consent in said:
         consents[consent["customer_id"]].append(consent)
-    return [(person["id"], showing.customer(person, consents[person["id"]])) for person in people]
+    return [(person["id"], preview.customer(person, consents[person["id"]])) for person in people]

@@ -1,4 +1,4 @@
-"""`python -m dev.vendors.scheduling`: a scheduling system as a business may have one, which misbehaves on request.
+"""`python -m dev.vendors.slot_source`: a scheduling system of a business, which misbehaves on request.
 
 It keeps any number of calendars by name, answers for each as docs/external-calendars.md says, and remembers what
 it was asked. Under /control it is told what to say, and how to fail.
@@ -23,7 +23,7 @@ from dev.ports import LOOPBACK
 Json = dict[str, Any]
 
 
-class Mood(StrEnum):
+class ResponseMode(StrEnum):
     """How a calendar answers."""
 
     WELL = "well"
@@ -46,7 +46,7 @@ class Mood(StrEnum):
 class Behaviour(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    mood: Mood = Mood.WELL
+    mood: ResponseMode = ResponseMode.WELL
     seconds: float = 1.0
     status: int = 500
     as_of: datetime | None = None
@@ -122,17 +122,17 @@ class SchedulingVendor:
     async def _in_its_mood(self, calendar: _Calendar, request: Request, authorization: str | None) -> Response:
         behaviour = calendar.behaviour
         match behaviour.mood:
-            case Mood.LATE:
+            case ResponseMode.LATE:
                 await _gone_or(request, asyncio.sleep(behaviour.seconds))
-            case Mood.HANG:
+            case ResponseMode.HANG:
                 await _gone_or(request, calendar.changed.wait())
-            case Mood.STATUS:
+            case ResponseMode.STATUS:
                 return Response(status_code=behaviour.status)
-            case Mood.GARBAGE:
+            case ResponseMode.GARBAGE:
                 return Response(b"<html>Be right back!</html>", media_type="application/json")
-            case Mood.HALF:
+            case ResponseMode.HALF:
                 return _half(_body(calendar))
-            case Mood.REDIRECT:
+            case ResponseMode.REDIRECT:
                 return Response(status_code=302, headers={"Location": behaviour.location})
         token = calendar.contents.token
         if token is not None and authorization != f"Bearer {token}":
@@ -143,7 +143,7 @@ class SchedulingVendor:
 def _body(calendar: _Calendar) -> JSONResponse:
     """The answer in the documented format, as of now or of the moment at which it stands still."""
     behaviour = calendar.behaviour
-    stands_still = behaviour.as_of if behaviour.mood is Mood.STALE else None
+    stands_still = behaviour.as_of if behaviour.mood is ResponseMode.STALE else None
     as_of = stands_still or datetime.now(UTC)
     return JSONResponse({"as_of": as_of.isoformat(), "providers": calendar.contents.providers})
 
@@ -174,7 +174,7 @@ async def _disconnected(request: Request) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Serve on loopback until told to stop."""
     parser = argparse.ArgumentParser(
-        prog="python -m dev.vendors.scheduling",
+        prog="python -m dev.vendors.slot_source",
         description="A scheduling system that misbehaves on request; its routes are at /docs.",
     )
     parser.add_argument("--port", type=int, default=8092, help="port on loopback (default: 8092)")

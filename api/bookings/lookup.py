@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from api.deps import Parts
-from api.exchange import Exchange
+from api.deps import AppState
+from api.request_context import RequestContext
 from db.engine import autocommit
 from db.repositories import bookings
 from db.repositories.bookings import Reach
@@ -22,17 +22,17 @@ def reach_of(caller: Caller) -> Reach:
     )
 
 
-async def find_booking(parts: Parts, exchange: Exchange, booking_id: UUID) -> Row:
+async def find_booking(app: AppState, context: RequestContext, booking_id: UUID) -> Row:
     """The booking, if the caller may see it.
 
     Raises:
         NotFoundError: there is none.
         HiddenError: it is somebody else's. The answer is the same; the audit log of whose it is tells of it.
     """
-    async with autocommit(parts.engine) as conn:
-        row = await bookings.find(conn, reach_of(exchange.caller), booking_id)
+    async with autocommit(app.engine) as conn:
+        row = await bookings.find(conn, reach_of(context.caller), booking_id)
         owner = await bookings.find_owner(conn, booking_id) if row is None else row["business_id"]
-    exchange.business_id, exchange.object_id = owner, str(booking_id)
+    context.business_id, context.object_id = owner, str(booking_id)
     if row is None:
         missing = f"There is no booking {booking_id}."
         raise NotFoundError(missing) if owner is None else HiddenError(missing)

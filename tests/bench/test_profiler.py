@@ -1,10 +1,10 @@
 import pytest
 
-import domain.plan
-from bench.profiling import evaluate
+import domain.timeline
+from bench.profiler import evaluate
 from bench.rooms import OUTSIDE, room_of, short_name
 
-OURS = (domain.plan.__file__, "phase")
+OURS = (domain.timeline.__file__, "phase")
 LIBRARY = ("/v/lib/python3.11/site-packages/sqlalchemy/engine/base.py", "Connection.execute")
 STANDARD = ("/usr/lib/python3.11/enum.py", "Enum.__new__")
 
@@ -16,7 +16,7 @@ def test_the_standard_library_works_for_its_caller() -> None:
 
 
 def test_names_are_short() -> None:
-    assert short_name(OURS) == "domain/plan.py phase"
+    assert short_name(OURS) == "domain/timeline.py phase"
     assert short_name(LIBRARY) == "sqlalchemy/engine/base.py Connection.execute"
     assert short_name(STANDARD) == "python3.11/enum.py Enum.__new__"
 
@@ -34,4 +34,4 @@ def test_cpu_is_spread_over_the_samples() -> None:
     assert profile.total == pytest.approx(20.0)
     assert profile.native == pytest.approx(5.0)
     assert profile.by_room == {"sqlalchemy": pytest.approx(15.0), OUTSIDE: pytest.approx(5.0)}
-    assert profile.within == {"domain/plan.py phase": pytest.approx(15.0)}
+    assert profile.within == {"domain/timeline.py phase": pytest.approx(15.0)}

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from bench.pacing import closed_loop, open_loop, schedule
+from bench.pace import closed_loop, open_loop, schedule
 
 
 def test_a_schedule_is_even() -> None:

@@ -9,7 +9,7 @@ from bench.effort import Effort
 from bench.floor.workflows import TASK_QUEUE, RecordsOnUpdate
 from bench.http_client import encode
 from bench.operations import CLIENTS
-from bench.pacing import Send, closed_loop, open_loop
+from bench.pace import Send, closed_loop, open_loop
 from bench.results import Row, below
 from bench.rig import Rig
 from bench.stats import Latency

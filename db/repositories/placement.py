@@ -12,27 +12,27 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories import availability, calendar
-from db.repositories.calendar import Wanted
+from db.repositories.calendar import Appointment
 from domain.assignment import TAKES_TURNS, AssignmentStrategy, Candidate, Choice, choice_of, named_choice, ranked
-from domain.search import Calendar, Search
+from domain.search import BusinessCalendar, SlotQuery
 from domain.zones import epoch, local_date
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ProviderChoice:
     candidate: Candidate
     choice: Choice
 
 
 async def read_calendar(
-    conn: AsyncConnection, business_id: UUID, search: Search, wanted: Wanted, strategy: AssignmentStrategy
-) -> Calendar:
+    conn: AsyncConnection, business_id: UUID, search: SlotQuery, wanted: Appointment, strategy: AssignmentStrategy
+) -> BusinessCalendar:
     """The calendar at a moment at which nobody else is deciding on what this decision depends on."""
     await calendar.take_turns(conn, business_id, turns(search, wanted, strategy))
     return await availability.load(conn, business_id, search)
 
 
-def turns(search: Search, wanted: Wanted, strategy: AssignmentStrategy) -> Iterator[str]:
+def turns(search: SlotQuery, wanted: Appointment, strategy: AssignmentStrategy) -> Iterator[str]:
     """What the decision depends on that others decide on as well."""
     terms = search.terms
     if strategy in TAKES_TURNS and search.provider_id is None:
@@ -42,19 +42,19 @@ def turns(search: Search, wanted: Wanted, strategy: AssignmentStrategy) -> Itera
     yield from day_turns(wanted, search.zone)
 
 
-def day_turns(wanted: Wanted, zone: ZoneInfo) -> Iterator[str]:
+def day_turns(wanted: Appointment, zone: ZoneInfo) -> Iterator[str]:
     """The turn in which a day's bookings and holds are counted, if the service has a limit."""
     if wanted.terms.daily_limit is not None:
         yield f"day/{wanted.terms.service_id}/{local_date(epoch(wanted.starts_at), zone)}"
 
 
-def best(candidates: list[Candidate], search: Search, strategy: AssignmentStrategy) -> Iterator[Chosen]:
+def best(candidates: list[Candidate], search: SlotQuery, strategy: AssignmentStrategy) -> Iterator[ProviderChoice]:
     """The candidates in the order in which they are asked, each with why."""
     for candidate in ranked(strategy, candidates):
         if search.provider_id is not None:
-            yield Chosen(candidate, named_choice(candidate.provider_id))
+            yield ProviderChoice(candidate, named_choice(candidate.provider_id))
         else:
-            yield Chosen(candidate, choice_of(strategy, candidate, len(candidates)))
+            yield ProviderChoice(candidate, choice_of(strategy, candidate, len(candidates)))
 
 
 async def mark(conn: AsyncConnection, business_id: UUID, choice: Choice) -> None:

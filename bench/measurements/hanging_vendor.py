@@ -4,9 +4,9 @@ import asyncio
 from dataclasses import dataclass, field
 
 from bench.effort import Effort
-from bench.measurements.accepting import accepts
+from bench.measurements.accept import accepts
 from bench.operations import creates
-from bench.pacing import open_loop
+from bench.pace import open_loop
 from bench.results import Row, times_floor_at_most
 from bench.rig import Rig
 from bench.stats import Latency

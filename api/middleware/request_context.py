@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import answer_http, answer_unexpected
-from api.exchange import Exchange, new_request_id
 from api.middleware.bodies import bounded, refusal_of
 from api.middleware.headers import dress
 from api.middleware.proxies import address_of
+from api.request_context import RequestContext, new_request_id
 from runtime.metrics import REQUEST_SECONDS, method_label
 from runtime.tracing import begin_span
 
@@ -22,8 +22,8 @@ _log = structlog.get_logger()
 _ACCEPTABLE_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
-class RequestContext:
-    """Makes the exchange of a request, and sees to it that it is answered and logged."""
+class RequestContextMiddleware:
+    """Make the context of each request, answer it and log it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -34,12 +34,12 @@ class RequestContext:
             return await self._app(scope, receive, send)
         started = time.perf_counter()
         span = begin_span([value.decode("latin-1") for value in _sent(scope, b"traceparent")])
-        exchange = Exchange(_request_id(scope), address_of(scope), headers={"traceparent": span.traceparent})
-        scope.setdefault("state", {})["exchange"] = exchange
-        answer = _Answer(send, exchange, scope)
+        context = RequestContext(_request_id(scope), address_of(scope), headers={"traceparent": span.traceparent})
+        scope.setdefault("state", {})["context"] = context
+        answer = _Answer(send, context, scope)
         # HEAD is GET without the content (RFC 9110, section 9.3.2): the application knows no difference.
         inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
-        with structlog.contextvars.bound_contextvars(request_id=exchange.request_id, trace_id=span.trace_id):
+        with structlog.contextvars.bound_contextvars(request_id=context.request_id, trace_id=span.trace_id):
             try:
                 await self._answer(inner, receive, answer)
             finally:
@@ -65,9 +65,9 @@ class RequestContext:
 class _Answer:
     """Adds the headers of every answer and remembers its status."""
 
-    def __init__(self, send: Send, exchange: Exchange, scope: Scope) -> None:
+    def __init__(self, send: Send, context: RequestContext, scope: Scope) -> None:
         self._send = send
-        self._exchange = exchange
+        self._context = context
         self._path = scope["path"]
         self._is_head = scope["method"] == "HEAD"
         self.status: int | None = None
@@ -75,7 +75,7 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            dress(message, self._exchange, self._path)
+            dress(message, self._context, self._path)
         elif self._is_head:
             message["body"] = b""
         await self._send(message)

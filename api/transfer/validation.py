@@ -14,7 +14,7 @@ from api.businesses.policies import changed_policy
 from api.services.schemas import ServiceIn
 from api.transfer import sets
 from api.transfer.problems import Problems
-from api.transfer.reading import Members, Sent, read_csv, read_json
+from api.transfer.reader import Members, Sent, read_csv, read_json
 from api.transfer.shapes import (
     AreaRow,
     BusinessRow,

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from bench.effort import Effort
 from bench.http_client import Answer, encode
-from bench.pacing import Send, open_loop
+from bench.pace import Send, open_loop
 from bench.results import Row
 from bench.rig import Rig
 from bench.stats import Latency

@@ -11,10 +11,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.addresses import network_of
 from api.audit import trail
 from api.auth.credentials import Credential
-from api.deps import Parts
+from api.deps import AppState
 from api.errors import answer
-from api.exchange import Exchange
-from api.limits import Policy, Standing
+from api.limits import RateLimitPolicy, Standing
+from api.request_context import RequestContext
 from domain.callers import ANONYMOUS, KeyHolder
 from domain.errors import RateLimitedError, UnauthenticatedError
 
@@ -29,7 +29,7 @@ _MOST_SHARE: Final = 4
 Counting = asyncio.Future[Standing | None]
 
 
-class Gate:
+class AuthMiddleware:
     """Finds out who the caller is and whether they may ask now; what they may do, each route says."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -41,40 +41,40 @@ class Gate:
             return await self._app(scope, receive, send)
         if scope["path"] in _OPEN_PATHS or scope["path"].startswith(_PAGE_FILES):
             return await self._app(scope, receive, send)
-        parts: Parts = scope["app"].state.parts
-        exchange: Exchange = scope["state"]["exchange"]
-        credential = _read(parts, scope, exchange)
-        policy = parts.limiter.policy_for(scope["method"], scope["path"])
+        app: AppState = scope["app"].state.holdfast
+        context: RequestContext = scope["state"]["context"]
+        credential = _read(app, scope, context)
+        policy = app.limiter.policy_for(scope["method"], scope["path"])
         if policy is None:
-            await _identify(credential, exchange)
-            return await self._app(scope, receive, _audited(parts, scope, send))
-        toll = _Toll(parts, scope, receive, send)
+            await _identify(credential, context)
+            return await self._app(scope, receive, _audited(app, scope, send))
+        toll = RateLimitGuard(app, scope, receive, send)
         if not await toll.begin(credential, policy):
             return None
-        if scope["method"] not in _WITHOUT_EFFECT and not await toll.is_paid():
+        if scope["method"] not in _WITHOUT_EFFECT and not await toll.is_counted():
             return None
         scope["state"]["charge"] = toll.charge
-        return await toll.through(self._app(scope, receive, _audited(parts, scope, toll.send)))
+        return await toll.through(self._app(scope, receive, _audited(app, scope, toll.send)))
 
 
-class _Toll:
+class RateLimitGuard:
     """One request that is being counted: its answer waits for the count, and is a 429 if there were too many."""
 
-    def __init__(self, parts: Parts, scope: Scope, receive: Receive, send: Send) -> None:
-        self._limiter = parts.limiter
+    def __init__(self, app: AppState, scope: Scope, receive: Receive, send: Send) -> None:
+        self._limiter = app.limiter
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._exchange: Exchange = scope["state"]["exchange"]
+        self._context: RequestContext = scope["state"]["context"]
         self._counting: Counting | None = None
-        self._counted: tuple[Policy, str] | None = None
+        self._counted: tuple[RateLimitPolicy, str] | None = None
         self._is_refused = False
 
-    async def begin(self, credential: Credential | None, policy: Policy) -> bool:
+    async def begin(self, credential: Credential | None, policy: RateLimitPolicy) -> bool:
         """Find out whose request it is and have it counted; False when it has been refused already."""
         subject = self._foreknown(credential, policy)
         if subject is None:  # only the database can tell whose it is
-            await _identify(credential, self._exchange)
+            await _identify(credential, self._context)
             subject = self._found(policy)
         known = self._limiter.refusal(policy, subject)
         if known is not None:
@@ -82,25 +82,25 @@ class _Toll:
             return False
         self._counted = policy, subject
         self._counting = self._limiter.count(policy, subject)
-        await _identify(credential, self._exchange)
+        await _identify(credential, self._context)
         return True
 
-    def _foreknown(self, credential: Credential | None, policy: Policy) -> str | None:
+    def _foreknown(self, credential: Credential | None, policy: RateLimitPolicy) -> str | None:
         """Whose request it is by what can be told without asking."""
         by_caller = self._limiter.counts_by_caller(policy)
         if by_caller and credential is not None:
             return credential.subject
-        return self._limiter.by_address(policy, self._exchange.address)
+        return self._limiter.by_address(policy, self._context.address)
 
-    def _found(self, policy: Policy) -> str:
-        if self._exchange.caller is ANONYMOUS:
-            return self._limiter.by_address(policy, self._exchange.address)
-        if isinstance(self._exchange.caller, KeyHolder) and self._exchange.caller.is_public:
+    def _found(self, policy: RateLimitPolicy) -> str:
+        if self._context.caller is ANONYMOUS:
+            return self._limiter.by_address(policy, self._context.address)
+        if isinstance(self._context.caller, KeyHolder) and self._context.caller.is_public:
             # All visitors of a page have the same key: one of them must not use it up for the others.
-            return f"{self._exchange.caller_name}:{network_of(self._exchange.address)}"
-        return self._exchange.caller_name
+            return f"{self._context.caller_name}:{network_of(self._context.address)}"
+        return self._context.caller_name
 
-    async def is_paid(self) -> bool:
+    async def is_counted(self) -> bool:
         """Wait for the count; False when the request has been refused."""
         assert self._counting is not None
         standing = await self._counting
@@ -109,7 +109,7 @@ class _Toll:
         if not standing.is_admitted:
             await self._refuse(standing)
             return False
-        self._exchange.headers.update(standing.headers())
+        self._context.headers.update(standing.headers())
         return True
 
     async def charge(self, requests: int) -> None:
@@ -131,7 +131,7 @@ class _Toll:
     async def send(self, message: Message) -> None:
         """Hold the beginning of the answer until the count is known."""
         starts = message["type"] == "http.response.start"
-        if self._is_refused or (starts and not await self.is_paid()):
+        if self._is_refused or (starts and not await self.is_counted()):
             return
         await self._send(message)
 
@@ -140,44 +140,44 @@ class _Toll:
         try:
             await answering
         except Exception:
-            if self._is_refused or not await self.is_paid():
+            if self._is_refused or not await self.is_counted():
                 return
             raise
 
     async def _refuse(self, standing: Standing) -> None:
         self._is_refused = True
-        self._exchange.headers.update(standing.headers())
+        self._context.headers.update(standing.headers())
         response = answer(Request(self._scope), RateLimitedError(retry_after=standing.seconds))
         await response(self._scope, self._receive, self._send)
 
 
-def _read(parts: Parts, scope: Scope, exchange: Exchange) -> Credential | None:
-    """What the request carries; none when it is not to be taken, which the exchange then says."""
+def _read(app: AppState, scope: Scope, context: RequestContext) -> Credential | None:
+    """What the request carries; none when it is not to be taken, which the request context then says."""
     try:
-        return parts.credentials.read(Headers(scope=scope))
+        return app.credentials.read(Headers(scope=scope))
     except UnauthenticatedError as refusal:
-        exchange.refusal = refusal
+        context.refusal = refusal
         return None
 
 
-async def _identify(credential: Credential | None, exchange: Exchange) -> None:
-    if credential is None or exchange.caller is not ANONYMOUS or exchange.refusal is not None:
+async def _identify(credential: Credential | None, context: RequestContext) -> None:
+    if credential is None or context.caller is not ANONYMOUS or context.refusal is not None:
         return
     try:
-        exchange.caller = await credential.resolve()
+        context.caller = await credential.resolve()
     except UnauthenticatedError as refusal:
-        exchange.refusal = refusal
+        context.refusal = refusal
 
 
-def _audited(parts: Parts, scope: Scope, send: Send) -> Send:
+def _audited(app: AppState, scope: Scope, send: Send) -> Send:
     """Before a write that has no line in the audit log yet is answered, it gets one."""
 
     async def sending(message: Message) -> None:
         starts = message["type"] == "http.response.start"
         if starts and scope["method"] not in _READING and message["status"] < _ERRORS_FROM:
-            exchange: Exchange = scope["state"]["exchange"]
-            if not exchange.is_audited:
-                await trail.note_done_apart(parts, Request(scope))
+            context: RequestContext = scope["state"]["context"]
+            if not context.is_audited:
+                await trail.note_done_apart(app, Request(scope))
         await send(message)
 
     return sending

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.engine import autocommit
 from db.repositories import attachments, integrations
+from db.repositories.maintenance import FIRST_ID
 from db.repositories.rows import Row
-from db.repositories.upkeep import FIRST_ID
 from domain.effects import Port, Vendor
 from runtime.settings import Settings
 from runtime.storage import FOLDER, Storage, StorageError, Storages
@@ -29,7 +29,7 @@ _CUT_SHORT: Final = timedelta(hours=1)
 """Much longer than an upload may take."""
 
 
-class LeftOverFiles:
+class OrphanedFiles:
     """Walks over them again and again. Not the sweeper's: a store that hangs must hold up nothing else."""
 
     def __init__(

@@ -17,13 +17,13 @@ from db.engine import autocommit
 from db.repositories import consents, installation_mails, message_facts, messages
 from db.repositories.consents import Consent
 from db.repositories.effects import Claimed
-from db.repositories.message_facts import Letter
+from db.repositories.message_facts import MessageContext
 from db.repositories.messages import Words
 from domain.customers import Purpose
 from domain.effects import EffectKind, EffectRef, EffectState, ObsoleteError, Vendor, VendorError
 from domain.installation_mail import QUOTA_REACHED, is_within_quota, sender_name, until_next_day
 from domain.messages import Channel, MessageState, Suppressed, is_still_true, one_line, why_not
-from domain.notices import Audience
+from domain.notifications import Audience
 from runtime.messages.rendering import Rendered, render
 from runtime.metrics import MESSAGES
 from runtime.outbound import with_ascii_domain
@@ -104,7 +104,7 @@ class MessageActivities:
             raise ObsoleteError(Suppressed.OPTED_OUT) from None
         return _sent(claimed, letter, words, vendor_ref)
 
-    async def _drafted(self, claimed: Claimed, letter: Letter) -> Rendered:
+    async def _drafted(self, claimed: Claimed, letter: MessageContext) -> Rendered:
         """The same words at every attempt: a vendor without idempotency keys knows by them what it has sent."""
         if letter.draft is not None:
             return Rendered(letter.draft.language, None, letter.draft.body, None)
@@ -115,14 +115,14 @@ class MessageActivities:
             )
         return words
 
-    async def _letter(self, claimed: Claimed) -> Letter:
+    async def _letter(self, claimed: Claimed) -> MessageContext:
         async with autocommit(self._engine) as conn:
             letter = await message_facts.of_message(conn, claimed.business_id, _message_id(claimed))
         if letter is None:
             raise VendorError("message_missing", permanent=True)
         return letter
 
-    def _mail(self, claimed: Claimed, account: Account, letter: Letter, words: Rendered) -> Mail:
+    def _mail(self, claimed: Claimed, account: Account, letter: MessageContext, words: Rendered) -> Mail:
         sender = account.settings.get("sender") or self._own_sender
         business = one_line(letter.facts.business_name)
         if account.is_installations:
@@ -142,7 +142,7 @@ class MessageActivities:
             calendar_method=entry.method if entry else None,
         )
 
-    async def _note_opt_out(self, claimed: Claimed, letter: Letter) -> None:
+    async def _note_opt_out(self, claimed: Claimed, letter: MessageContext) -> None:
         """Who told the vendor to stop has told us: nothing is sent until they agree anew.
 
         Of a number that was typed for one booking the vendor's word is enough: it says nothing of the customer's.
@@ -155,7 +155,7 @@ class MessageActivities:
                 await consents.record(conn, claimed.business_id, letter.customer_id, refusal)
 
 
-def _require_sendable(letter: Letter, address: str | None) -> None:
+def _require_sendable(letter: MessageContext, address: str | None) -> None:
     """Raises ObsoleteError when it is not true any more, or not wanted."""
     if not is_still_true(letter.told, letter.standing, datetime.now(UTC)):
         raise ObsoleteError(Suppressed.NO_LONGER_TRUE)
@@ -165,12 +165,12 @@ def _require_sendable(letter: Letter, address: str | None) -> None:
         raise ObsoleteError(refused)
 
 
-def _words(letter: Letter) -> Rendered:
+def _words(letter: MessageContext) -> Rendered:
     return render(letter.occasion, letter.facts, letter.own)
 
 
 def _sent(
-    claimed: Claimed, letter: Letter, words: Rendered, vendor_ref: str | None, *, is_counted: bool = False
+    claimed: Claimed, letter: MessageContext, words: Rendered, vendor_ref: str | None, *, is_counted: bool = False
 ) -> Done:
     async def write(conn: AsyncConnection) -> None:
         kept = Words(words.language, words.subject, words.text)

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.bookings.guests import invalid
 from api.bookings.schemas import PaymentMethodIn
-from api.deps import Parts
+from api.deps import AppState
 from db.repositories import payments
 from db.repositories.catalogue import Offering
 from db.repositories.payments import NewPayment
@@ -29,7 +29,7 @@ class Due:
     method_encrypted: str | None = field(repr=False)
 
 
-def due_of(parts: Parts, offering: Offering, method: PaymentMethodIn | None) -> Due | None:
+def due_of(app: AppState, offering: Offering, method: PaymentMethodIn | None) -> Due | None:
     """What is to be paid, with the method if there is one already; none where nothing is asked for.
 
     Raises:
@@ -44,18 +44,18 @@ def due_of(parts: Parts, offering: Offering, method: PaymentMethodIn | None) -> 
     gateway = offering.gateway
     if gateway is None or not can_take(gateway, amount, offering.currency):
         raise PaymentUnavailableError
-    encrypted = None if method is None else encrypted_method(parts, method)
+    encrypted = None if method is None else encrypted_method(app, method)
     return Due(gateway, offering.collect, amount, offering.currency, encrypted)
 
 
-def encrypted_method(parts: Parts, method: PaymentMethodIn) -> str:
+def encrypted_method(app: AppState, method: PaymentMethodIn) -> str:
     """The gateway's token, as it is kept.
 
     Raises:
         PaymentUnavailableError: there is no key to keep it by.
     """
     try:
-        return Secrets(parts.settings.secrets_key).encrypt(method.method)
+        return Secrets(app.settings.secrets_key).encrypt(method.method)
     except SecretsKeyMissingError as error:
         raise PaymentUnavailableError from error
 

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict
 
 from domain.booking import BookingState
 from domain.lifecycle import NOT_STARTED, Status
-from domain.plan import Reminder
 from domain.steps import FormerJob, Step, StepKind
+from domain.timeline import Reminder
 
 
 class Audience(StrEnum):

@@ -13,11 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.businesses.policies import changed_policy
 from api.services.schemas import ServiceIn
 from api.transfer import calendars
-from api.transfer.checking import Plan
 from api.transfer.people import store_customers
 from api.transfer.problems import Problems
 from api.transfer.sets import check_owners
 from api.transfer.shapes import BusinessRow, Section, Tally
+from api.transfer.validation import Plan
 from db.repositories import businesses, customers, transfer
 from db.repositories.rows import Row
 from db.repositories.transfer import Columns, Written

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from api.transfer.checking import plan_import
 from api.transfer.problems import MOST_LISTED
-from api.transfer.reading import MOST_ROWS
+from api.transfer.reader import MOST_ROWS
+from api.transfer.validation import plan_import
 from domain.errors import ImportInvalidError
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -31,8 +31,8 @@ def test_workflows_load_no_driver_and_no_room_above_them() -> None:
 
 
 def test_the_domain_loads_nothing_but_pydantic() -> None:
-    modules = ("access", "assignment", "booking", "commands", "decisions", "errors", "events", "lifecycle")
-    more = ("external", "messages", "names", "notices", "plan", "policies", "steps")
+    modules = ("access", "assignment", "booking", "commands", "transitions", "errors", "events", "lifecycle")
+    more = ("external", "messages", "names", "notifications", "timeline", "policies", "steps")
     loaded = loaded_by(*(f"domain.{module}" for module in modules + more))
     assert "pydantic" in loaded
     assert loaded.isdisjoint({*DRIVERS, "temporalio", "workflows", "db", "runtime", "httpx"})

@@ -60,7 +60,7 @@ async def opened(servers: Servers) -> AsyncIterator[Annex]:
         DevError: a process does not start.
     """
     async with AsyncExitStack() as resources:
-        url = await resources.enter_async_context(database.annex(servers.floor_url))
+        url = await resources.enter_async_context(database.isolated_stack(servers.floor_url))
         logs, business = servers.stack.home.logs, Tenant("bench-annex", NINE_TO_FIVE)
         environment = servers.stack.environment | {"HOLDFAST_DATABASE_URL": url}
         await servers.do(migrate(logs, environment, NoJournal()))

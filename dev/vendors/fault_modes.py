@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 ANYBODY = "*"
 
 
-class Mood(StrEnum):
+class FaultMode(StrEnum):
     WELL = "well"
     RATE_LIMITED = "rate_limited"
     """429 with `Retry-After: seconds`."""
@@ -28,14 +28,14 @@ class Mood(StrEnum):
 class Behaviour(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    mood: Mood = Mood.WELL
+    mood: FaultMode = FaultMode.WELL
     times: int | None = Field(default=None, ge=1)
     """How many requests meet it; none: all, until told otherwise."""
     seconds: float = Field(default=1.0, ge=0)
     status: int = Field(default=500, ge=400, le=599)
 
 
-class Moods:
+class FaultModes:
     """The behaviour of one vendor, to everybody or to one account."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class Moods:
 class Moody:
     """ASGI middleware: a vendor with its moods in front of it."""
 
-    def __init__(self, app: ASGIApp, moods: Moods, account_of: Callable[[Scope], str]) -> None:
+    def __init__(self, app: ASGIApp, moods: FaultModes, account_of: Callable[[Scope], str]) -> None:
         self._app = app
         self._moods = moods
         self._account_of = account_of
@@ -92,15 +92,15 @@ class Moody:
             return await self._app(scope, receive, send)
         behaviour = self._moods.take(self._account_of(scope))
         match behaviour.mood:
-            case Mood.RATE_LIMITED:
+            case FaultMode.RATE_LIMITED:
                 return await _answer(send, 429, {"retry-after": str(behaviour.seconds)})
-            case Mood.FAILING:
+            case FaultMode.FAILING:
                 return await _answer(send, behaviour.status, {})
-            case Mood.SLOW:
+            case FaultMode.SLOW:
                 await asyncio.sleep(behaviour.seconds)
-            case Mood.HANG:
+            case FaultMode.HANG:
                 return await self._hang(receive, send)
-            case Mood.REPLY_LOST:
+            case FaultMode.REPLY_LOST:
                 return await self._lose(scope, receive, send)
         return await self._app(scope, receive, send)
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from api.app import create_app  # noqa: F401 - with it every shape of the API is there
 from api.businesses.schemas import BusinessIn
 from domain.integrations import VendorSettings
-from domain.spelling import Spelled
+from domain.normalization import Spelled
 
 
 def shapes(base: type[BaseModel] = BaseModel) -> Iterator[type[BaseModel]]:

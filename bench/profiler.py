@@ -14,7 +14,7 @@ from rich.table import Table
 
 from bench.loops import on_fast_loop
 from bench.operations import creates, warm_up
-from bench.pacing import open_loop
+from bench.pace import open_loop
 from bench.rig import connected
 from bench.rooms import is_ours, room_of, short_name
 from bench.servers import NoJournal, Servers, running_servers

@@ -9,9 +9,9 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.audit import trail
-from api.deps import AppParts
-from api.exchange import exchange_of
+from api.deps import AppStateDep
 from api.idempotency import KEY_DESCRIPTION, digest_of, plain_key
+from api.request_context import context_of
 from db.repositories import idempotency
 from db.repositories.idempotency import Answer
 from domain.errors import IdempotencyMismatchError, RequestInFlightError
@@ -22,23 +22,23 @@ _KEPT_HEADERS = ("location", "etag", "content-type")
 class Writer:
     """How a handler writes."""
 
-    def __init__(self, request: Request, parts: AppParts) -> None:
+    def __init__(self, request: Request, app: AppStateDep) -> None:
         self._request = request
-        self._parts = parts
-        self._exchange = exchange_of(request)
+        self._app = app
+        self._context = context_of(request)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that is committed together with its line in the audit log, or not at all."""
-        async with self._parts.engine.begin() as conn:
+        async with self._app.engine.begin() as conn:
             yield conn
-            if not self._exchange.is_audited:
+            if not self._context.is_audited:
                 await trail.note_done(conn, self._request)
-        self._exchange.is_audited = True  # by now: a line that could not be committed is none
+        self._context.is_audited = True  # by now: a line that could not be committed is none
 
     def concerns(self, object_id: object) -> None:
         """Name what was made: the path cannot."""
-        self._exchange.object_id = str(object_id)
+        self._context.object_id = str(object_id)
 
 
 class OnceWriter(Writer):
@@ -47,12 +47,12 @@ class OnceWriter(Writer):
     def __init__(
         self,
         request: Request,
-        parts: AppParts,
+        app: AppStateDep,
         idempotency_key: Annotated[
             str | None, Header(alias="Idempotency-Key", max_length=255, description=KEY_DESCRIPTION)
         ] = None,
     ) -> None:
-        super().__init__(request, parts)
+        super().__init__(request, app)
         self._key = plain_key(idempotency_key)
 
     async def once(
@@ -69,25 +69,25 @@ class OnceWriter(Writer):
         if self._key is None:
             async with self.begin() as conn:
                 return await make(conn)
-        scope = f"{self._exchange.caller_name}/{self._request.scope['route'].operation_id}"
+        scope = f"{self._context.caller_name}/{self._request.scope['route'].operation_id}"
         hashed = digest_of(self._request.url.path, asked)
         async with self.begin() as conn:
             if not await idempotency.take_turn(conn, scope, self._key):
                 raise RequestInFlightError
             first = await idempotency.find(conn, scope, self._key)
             if first is not None:
-                self._exchange.is_audited = True  # it was, the first time
+                self._context.is_audited = True  # it was, the first time
                 return _replayed(first, hashed)
             response = await make(conn)
             await self._remember(conn, scope, hashed, response)
             return response
 
     async def _remember(self, conn: AsyncConnection, scope: str, hashed: str, response: Response) -> None:
-        assert self._exchange.business_id is not None
+        assert self._context.business_id is not None
         assert self._key is not None
         kept = {name: value for name, value in response.headers.items() if name in _KEPT_HEADERS}
         answer = Answer(hashed, bytes(response.body).decode(), response.status_code, kept)
-        await idempotency.store(conn, self._exchange.business_id, scope, self._key, answer)
+        await idempotency.store(conn, self._context.business_id, scope, self._key, answer)
 
 
 def _replayed(answer: Answer, hashed: str) -> Response:

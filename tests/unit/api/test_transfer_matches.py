@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.transfer.matching import each_once, matches
+from api.transfer.matches import each_once, matches
 from api.transfer.shapes import CustomerRow
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dev.breaking import breaks
+from dev.breaking_changes import breaks
 
 Json = dict[str, Any]
 
