@@ -1,9 +1,10 @@
-"""Every failure as a problem document (RFC 9457) with a stable code and the request's id; never a trace."""
+"""Every failure as a problem document (RFC 9457) with a stable code and the request id, never with a trace."""
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 import orjson
 import structlog
@@ -17,110 +18,36 @@ from starlette.routing import BaseRoute, Route
 from api.audit import trail
 from api.request_context import context_of
 from db.engine import is_outage
-from domain.errors import (
-    AlreadyExistsError,
-    AppointmentBegunError,
-    BusyError,
-    DayFullError,
-    EndpointDisabledError,
-    EngineUnavailableError,
-    ForbiddenError,
-    HiddenError,
-    HoldExpiredError,
-    HoldfastError,
-    IdempotencyKeyMissingError,
-    IdempotencyMismatchError,
-    ImportInvalidError,
-    IntegrationInUseError,
-    InvalidCursorError,
-    InvalidRequestError,
-    InvalidTokenError,
-    InvalidTransitionError,
-    JobNotRepairableError,
-    LastOwnerError,
-    NotFoundError,
-    NothingToPayError,
-    NotReadyError,
-    OutsideServiceAreaError,
-    PaymentUnavailableError,
-    PortTakenError,
-    PreconditionRequiredError,
-    PriceChangedError,
-    ProviderUnfitError,
-    RateLimitedError,
-    RequestInFlightError,
-    SlotUnavailableError,
-    StaleError,
-    StorageUnavailableError,
-    TimedOutError,
-    TooManyApiKeysError,
-    TooManyAttemptsError,
-    TooManyFilesError,
-    TooManyHoldsError,
-    TooManyPaymentTriesError,
-    TooManyWebhookEndpointsError,
-    UnauthenticatedError,
-    WrongPasswordError,
-)
+from domain.errors import Category, HoldfastError, InvalidRequestError, NotFoundError
 
 _log = structlog.get_logger()
 
 PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
 
-STATUS: dict[type[HoldfastError], int] = {
-    IdempotencyKeyMissingError: 400,
-    InvalidCursorError: 400,
-    UnauthenticatedError: 401,
-    ForbiddenError: 403,
-    WrongPasswordError: 403,
-    NotFoundError: 404,
-    HiddenError: 404,
-    InvalidTransitionError: 409,
-    AppointmentBegunError: 409,
-    SlotUnavailableError: 409,
-    DayFullError: 409,
-    HoldExpiredError: 409,
-    PriceChangedError: 409,
-    TooManyHoldsError: 409,
-    TooManyApiKeysError: 409,
-    TooManyFilesError: 409,
-    TooManyWebhookEndpointsError: 409,
-    EndpointDisabledError: 409,
-    AlreadyExistsError: 409,
-    PortTakenError: 409,
-    IntegrationInUseError: 409,
-    JobNotRepairableError: 409,
-    LastOwnerError: 409,
-    NotReadyError: 409,
-    NothingToPayError: 409,
-    TooManyPaymentTriesError: 409,
-    RequestInFlightError: 409,
-    StaleError: 412,
-    PreconditionRequiredError: 428,
-    RateLimitedError: 429,
-    TooManyAttemptsError: 429,
-    InvalidTokenError: 422,
-    OutsideServiceAreaError: 422,
-    ImportInvalidError: 422,
-    InvalidRequestError: 422,
-    ProviderUnfitError: 422,
-    PaymentUnavailableError: 422,
-    IdempotencyMismatchError: 422,
-    StorageUnavailableError: 503,
-    BusyError: 503,
-    EngineUnavailableError: 503,
-    TimedOutError: 503,
-}
-_DENIED = (UnauthenticatedError, ForbiddenError, HiddenError)
+STATUS: Final[Mapping[Category, int]] = MappingProxyType(
+    {
+        Category.MALFORMED: 400,
+        Category.UNAUTHENTICATED: 401,
+        Category.FORBIDDEN: 403,
+        Category.NOT_FOUND: 404,
+        Category.CONFLICT: 409,
+        Category.STALE: 412,
+        Category.INVALID: 422,
+        Category.PRECONDITION_REQUIRED: 428,
+        Category.THROTTLED: 429,
+        Category.UNAVAILABLE: 503,
+    }
+)
+"""The HTTP status of each category of expected errors."""
 
 _UNSUPPORTED = 415
 _MOST_ERRORS = 50
 _PREFIX = "Value error, "
-"""What Pydantic puts before sentences of ours."""
+"""Pydantic puts it before the messages of our own validators."""
 FRAMEWORK_PROBLEMS: dict[int, tuple[str, str]] = {
     400: ("bad_request", "The request is malformed."),
-    404: ("not_found", "There is no such thing, or it is not yours to see."),
+    404: (NotFoundError.code, NotFoundError.title),
     408: ("request_timeout", "The request did not arrive in time."),
     405: ("method_not_allowed", "This cannot be done here. `Allow` lists what can."),
     413: ("payload_too_large", "The request's body is too large."),
@@ -130,6 +57,8 @@ FRAMEWORK_PROBLEMS: dict[int, tuple[str, str]] = {
     431: ("headers_too_large", "The request's header fields are too large."),
 }
 """What is refused before a route sees it: status, code and title."""
+INTERNAL_ERROR: Final = ("internal_error", "Something went wrong on our side.")
+DATABASE_UNAVAILABLE: Final = ("database_unavailable", "The database cannot be reached right now. Try again soon.")
 
 
 class Problem(BaseModel):
@@ -146,7 +75,7 @@ class Problem(BaseModel):
 
 
 def document(status: int, code: str, title: str, detail: str, request_id: str) -> dict[str, Any]:
-    """The members that every problem document has (RFC 9457, section 3.1), and our own two."""
+    """The members of every problem document (RFC 9457, section 3.1), `code` and `request_id`."""
     return {
         "type": f"urn:holdfast:problem:{code}",
         "title": title,
@@ -160,7 +89,7 @@ def document(status: int, code: str, title: str, detail: str, request_id: str) -
 def problem_response(
     request: Request, status: int, code: str, title: str, detail: str, extra: dict[str, Any] | None = None
 ) -> Response:
-    """A problem document; 429 and 503 tell when to come back (`retry_after`), 401 how to prove who one is."""
+    """A problem document. 429 and 503 say when to retry (`retry_after`, seconds), 401 how to authenticate."""
     members = dict(extra or {})
     retry_after = members.pop("retry_after", RETRY_AFTER_SECONDS if status == 503 else None)  # noqa: PLR2004
     body = document(status, code, title, detail, context_of(request).request_id) | members
@@ -174,27 +103,21 @@ def problem_response(
 
 async def _expected(request: Request, error: Exception) -> Response:
     assert isinstance(error, HoldfastError)
-    if isinstance(error, _DENIED):
+    if error.is_denial:
         await trail.note_denied(request.app.state.holdfast, request, error)
     return answer(request, error)
 
 
 def answer(request: Request, error: HoldfastError) -> Response:
     """The problem document of an expected error."""
-    status = STATUS.get(type(error), 400)
-    extra = dict(error.extra)
-    wait = extra.pop("retry_after", None)
-    response = problem_response(request, status, error.code, error.title, error.detail, extra)
-    if wait is not None:
-        response.headers["Retry-After"] = str(wait)
-    return response
+    return problem_response(request, STATUS[error.category], error.code, error.title, error.detail, error.extra)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
-    """422 with where and what, but never the value: it may be somebody's data."""
+    """422 with the place and the reason, never with the value: it may be personal data."""
     assert isinstance(error, RequestValidationError)
     if isinstance(error.body, bytes) and error.body:
-        # It was not even read as JSON, for its Content-Type says that it is something else (RFC 9110, 15.5.16).
+        # FastAPI did not read it as JSON because of its Content-Type (RFC 9110, section 15.5.16).
         response = _framework_problem(request, _UNSUPPORTED)
         response.headers["Accept"] = "application/json"
         return response
@@ -209,7 +132,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 
 def _pointer(location: Sequence[str | int]) -> str:
-    """A JSON pointer (RFC 6901). What it names was sent to us, and need not be text that can be written."""
+    """A JSON pointer (RFC 6901). The names in it come from the caller and may not be encodable."""
     parts = (str(part).encode(errors="replace").decode() for part in location)
     return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
 
@@ -235,7 +158,7 @@ def _framework_problem(request: Request, status: int, detail: str = "") -> Respo
 
 
 def _methods_at(routes: Sequence[BaseRoute], path: str) -> list[str]:
-    """Every method that something at this path takes: the router names those of the first route only."""
+    """Every method allowed at this path: the router itself names those of the first route only."""
     found: set[str] = set()
     for route in (context.original_route for context in iter_route_contexts(routes)):
         if isinstance(route, Route) and route.path_regex.match(path):
@@ -244,21 +167,21 @@ def _methods_at(routes: Sequence[BaseRoute], path: str) -> list[str]:
 
 
 def _where(error: Exception) -> list[str]:
-    """Our own frames that led to an error, and the last of all; not its message, which may quote people's data."""
+    """Our own frames of the traceback, and its last one. The message is left out: it may quote personal data."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "site-packages" not in frame.filename]
     return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in [*own, *frames[-1:]]]
 
 
 def answer_unexpected(request: Request, error: Exception) -> Response:
-    """The answer to what no handler knows; called by the outermost middleware, so that it carries the id."""
+    """The answer to an unexpected error. The outermost middleware calls it, so that it carries the request id."""
     if is_outage(error):
         _log.warning("database_unavailable", error=type(error).__name__)
-        title = "The database cannot be reached right now. Try again soon."
-        return problem_response(request, 503, "database_unavailable", title, title)
+        code, title = DATABASE_UNAVAILABLE
+        return problem_response(request, 503, code, title, title)
     _log.error("unexpected_error", error=type(error).__name__, where=_where(error))
-    title = "Something went wrong on our side."
-    return problem_response(request, 500, "internal_error", title, f"{title} Quote the request id to support.")
+    code, title = INTERNAL_ERROR
+    return problem_response(request, 500, code, title, f"{title} Quote the request id to support.")
 
 
 def install(app: FastAPI) -> None:

@@ -7,7 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
-from api.errors import FRAMEWORK_PROBLEMS, PROBLEM_JSON, STATUS, Problem
+from api.errors import (
+    DATABASE_UNAVAILABLE,
+    FRAMEWORK_PROBLEMS,
+    INTERNAL_ERROR,
+    PROBLEM_JSON,
+    STATUS,
+    Problem,
+)
 from api.openapi.headers import RETRY_AFTER, WWW_AUTHENTICATE, of_every_answer
 from domain.access import PERMITTED, Permission
 from domain.callers import CallerKind
@@ -69,8 +76,8 @@ class Code(NamedTuple):
 
 
 FRAMEWORK: Final = {status: Code(status, *words) for status, words in FRAMEWORK_PROBLEMS.items()} | {
-    500: Code(500, "internal_error", "Something went wrong on our side."),
-    503: Code(503, "database_unavailable", "The database cannot be reached right now. Try again soon."),
+    500: Code(500, *INTERNAL_ERROR),
+    503: Code(503, *DATABASE_UNAVAILABLE),
 }
 """The codes that no error of the domain has."""
 
@@ -196,7 +203,7 @@ def codes_of(permission: Permission, operation: Json, operation_id: str) -> list
 
 def code_of(error: type[HoldfastError]) -> Code:
     """How an error of the domain is answered."""
-    return Code(STATUS[error], error.code, error.title)
+    return Code(STATUS[error.category], error.code, error.title)
 
 
 def every_code() -> list[Code]:
