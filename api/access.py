@@ -33,8 +33,9 @@ _WHOEVER_ASKS: Final = (Permission.SIGN_IN, Permission.PROBE, Permission.CALL_BA
 class Needs:
     """The dependency by which a route declares its permission."""
 
-    def __init__(self, permission: Permission) -> None:
+    def __init__(self, permission: Permission, *, is_audited: bool = True) -> None:
         self.permission = permission
+        self._is_audited = is_audited
         self._parameters: frozenset[str] | None = None
 
     async def __call__(self, request: Request) -> None:
@@ -48,7 +49,7 @@ class Needs:
         """
         context, app = context_of(request), request.app.state.holdfast
         business = request.path_params.get("business")
-        # Whoever signs in anew may still send the token that ran out.
+        # Who logs in again may still send an expired token.
         if context.refusal is not None and self.permission not in _WHOEVER_ASKS:
             await _note_business(app, context, business)
             raise context.refusal
@@ -57,8 +58,7 @@ class Needs:
             if CallerKind.ANONYMOUS is context.caller.kind:
                 await _note_business(app, context, business)
                 raise UnauthenticatedError
-            found = await _business(app, business)
-            context.business_id = found["id"]
+            found = await _business(app, context, business)
             provider_id = await _provider_id(app, request, found) if Role.PROVIDER in rule.roles else None
             request.state.membership = require(
                 context.caller, self.permission, found["id"], provider_id=provider_id
@@ -67,6 +67,8 @@ class Needs:
         else:
             admit(context.caller, self.permission)
         self._refuse_unknown_parameters(request)
+        if not self._is_audited:
+            context.settle_audit()
 
     def _refuse_unknown_parameters(self, request: Request) -> None:
         if not request.query_params:
@@ -79,9 +81,12 @@ class Needs:
             raise RequestValidationError([{"loc": ("query", name), "msg": message} for name in unknown])
 
 
-def needs(permission: Permission) -> Any:
-    """The declaration of a route: only whoever has this permission gets to its handler."""
-    return Depends(Needs(permission))
+def needs(permission: Permission, *, is_audited: bool = True) -> Any:
+    """The declaration of a route: only callers with this permission reach its handler.
+
+    Without `is_audited` the audit log has no line of it once the caller is let in: a `POST` that changes nothing.
+    """
+    return Depends(Needs(permission, is_audited=is_audited))
 
 
 def permission_of(route: APIRoute) -> Permission | None:
@@ -104,19 +109,21 @@ def require_declarations(routes: Sequence[BaseRoute]) -> None:
 
 
 async def _note_business(app: AppState, context: RequestContext, business: str | None) -> None:
-    """Whose audit log a denial belongs to; nobody is told whether there is such a business."""
+    """Find whose audit log a denial belongs to; the answer does not tell whether the business exists."""
     with suppress(NotFoundError):
         if business is not None:
-            context.business_id = (await _business(app, business))["id"]
+            await _business(app, context, business)
 
 
-async def _business(app: AppState, id_or_slug: str) -> Row:
+async def _business(app: AppState, context: RequestContext, id_or_slug: str) -> Row:
+    """The business that the path names; the request is about it from now on."""
     row = None
     if names_something(id_or_slug):
         async with autocommit(app.engine) as conn:
             row = await catalogue.find_business(conn, id_or_slug)
     if row is None:
         raise NotFoundError(f"There is no business '{id_or_slug}'.")
+    context.about(row["id"])
     return row
 
 
@@ -147,9 +154,8 @@ async def _user(request: Request) -> Principal:
 
 async def _found_business(request: Request, app: AppStateDep, business: IdOrSlug) -> Row:
     found: Row | None = getattr(request.state, "business", None)
-    if found is None:  # nobody had to be asked whether they may
-        found = await _business(app, business)
-        context_of(request).business_id = found["id"]
+    if found is None:  # the route is open to everybody, so nobody has looked it up yet
+        found = await _business(app, context_of(request), business)
     return found
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Route
 
-from api.audit import trail
+from api import audit_trail
 from api.request_context import context_of
 from db.engine import is_outage
 from domain.errors import Category, HoldfastError, InvalidRequestError, NotFoundError
@@ -104,7 +104,7 @@ def problem_response(
 async def _expected(request: Request, error: Exception) -> Response:
     assert isinstance(error, HoldfastError)
     if error.is_denial:
-        await trail.note_denied(request.app.state.holdfast, request, error)
+        await audit_trail.note_denied(request.app.state.holdfast, request, error)
     return answer(request, error)
 
 

@@ -1,4 +1,4 @@
-"""What is known of one request as it goes along: who asks from where, and what it turned out to be about."""
+"""What is known of one request: who asks, from where, and what it is about."""
 
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -6,33 +6,61 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
-from domain.callers import ANONYMOUS, Caller, CallerKind
+from domain.callers import ANONYMOUS, Caller, CallerKind, Principal
 from domain.errors import UnauthenticatedError
 from runtime.ids import new_id
 
 
 @dataclass(slots=True)
 class RequestContext:
-    """Made by the outermost middleware, filled in by those inside it, read when it is answered."""
+    """Made by the outermost middleware, filled in by inner middleware, access checks and handlers.
+
+    The audit log learns what the request is about by `about` alone, and that it needs no line by `settle_audit`.
+    """
 
     request_id: str
     address: str
-    """The client's, with configured proxies seen through."""
+    """The client's, behind any configured proxies."""
     caller: Caller = ANONYMOUS
     refusal: UnauthenticatedError | None = None
-    """Why the credentials that were sent are not taken."""
-    business_id: UUID | None = None
-    """Whose data it is about."""
-    object_id: str | None = None
-    """What it is done to."""
-    is_audited: bool = False
-    """Its line in the audit log is written, or it needs none."""
+    """Why the credentials that were sent are refused."""
     headers: dict[str, str] = field(default_factory=dict)
     """Further headers of the answer, whatever the answer is."""
+    _business_id: UUID | None = field(default=None, init=False)
+    _object_id: str | None = field(default=None, init=False)
+    _needs_audit: bool = field(default=True, init=False)
+
+    @property
+    def business_id(self) -> UUID | None:
+        """Whose data the request is about; none: not known yet, or nobody's."""
+        return self._business_id
+
+    @property
+    def object_id(self) -> str | None:
+        """What the request is done to; none: what its path names."""
+        return self._object_id
+
+    @property
+    def needs_audit(self) -> bool:
+        """Whether its line in the audit log is still to be written."""
+        return self._needs_audit
+
+    def about(self, business_id: UUID | None = None, object_id: object = None) -> None:
+        """Say what the request is about, as far as it is known now; what is not named stays as it is."""
+        self._business_id = business_id or self._business_id
+        self._object_id = self._object_id if object_id is None else str(object_id)
+
+    def settle_audit(self) -> None:
+        """The line is committed, or none is needed: the request changes nothing, or repeats an audited one."""
+        self._needs_audit = False
+
+    def log_in(self, principal: Principal) -> None:
+        """The caller has proved who they are with this request itself."""
+        self.caller = principal
 
     @property
     def caller_name(self) -> str:
-        """The caller in one word, by which keys and counters of different callers are told apart."""
+        """The caller in one word: it separates the idempotency keys and counters of different callers."""
         caller = self.caller
         return f"{caller.kind}:{self.address if caller.kind is CallerKind.ANONYMOUS else caller.id}"
 
@@ -51,5 +79,5 @@ RequestContextDep = Annotated[RequestContext, Depends(_context)]
 
 
 def new_request_id() -> str:
-    """An id for a request whose caller gave none."""
+    """An id for a request whose caller sent none."""
     return str(new_id())

@@ -8,7 +8,7 @@ from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.audit import trail
+from api import audit_trail
 from api.deps import AppStateDep
 from api.idempotency import KEY_DESCRIPTION, digest_of, plain_key
 from api.request_context import context_of
@@ -32,13 +32,13 @@ class Writer:
         """A transaction that is committed together with its line in the audit log, or not at all."""
         async with self._app.engine.begin() as conn:
             yield conn
-            if not self._context.is_audited:
-                await trail.note_done(conn, self._request)
-        self._context.is_audited = True  # by now: a line that could not be committed is none
+            if self._context.needs_audit:
+                await audit_trail.note_done(conn, self._request)
+        self._context.settle_audit()  # by now: a line that could not be committed is none
 
     def concerns(self, object_id: object) -> None:
         """Name what was made: the path cannot."""
-        self._context.object_id = str(object_id)
+        self._context.about(object_id=object_id)
 
 
 class OnceWriter(Writer):
@@ -76,7 +76,7 @@ class OnceWriter(Writer):
                 raise RequestInFlightError
             first = await idempotency.find(conn, scope, self._key)
             if first is not None:
-                self._context.is_audited = True  # it was, the first time
+                self._context.settle_audit()  # the first request was audited
                 return _replayed(first, hashed)
             response = await make(conn)
             await self._remember(conn, scope, hashed, response)

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request
 
+from api import audit_trail
 from api.access import CurrentUser, needs
-from api.audit import trail
 from api.auth.logins import ThisLogin
 from api.auth.passwords import hash_aside, verify_password
 from api.auth.schemas import (
@@ -143,7 +143,7 @@ async def reset_password(
         await sessions.end_all(conn, user_id, EndReason.PASSWORD_RESET)
         await accounts.withdraw_resets(conn, asked.email)
         await throttle.forget(conn, asked.email)
-        context.caller = Principal(user_id=user_id)
+        context.log_in(Principal(user_id=user_id))
         write.concerns(user_id)
 
 
@@ -186,7 +186,7 @@ async def change_password(
 
 async def _denied(app: AppState, request: Request) -> WrongPasswordError:
     error = WrongPasswordError()
-    await trail.note_denied(app, request, error)
+    await audit_trail.note_denied(app, request, error)
     return error
 
 

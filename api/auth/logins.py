@@ -11,11 +11,11 @@ from uuid import UUID
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.audit import trail
+from api import audit_trail
 from api.auth.schemas import TokenOut
 from api.deps import AppStateDep
 from api.request_context import context_of
-from db.repositories import audit, sessions
+from db.repositories import sessions
 from db.repositories.sessions import Presented
 from domain.accounts import REFRESH_GRACE, EndReason, token_hash
 from domain.callers import Principal
@@ -70,8 +70,8 @@ class Logins:
     async def _end(self, conn: AsyncConnection, reused: Presented) -> None:
         await sessions.end(conn, reused.session_id, EndReason.TOKEN_REUSED)
         self._is_of(reused.user_id, reused.session_id)
-        await audit.add(conn, None, trail.entry_of(self._request, "denied", EndReason.TOKEN_REUSED))
-        self._context.is_audited = True
+        await audit_trail.note_denied_in(conn, self._request, EndReason.TOKEN_REUSED)
+        self._context.settle_audit()
 
     def _answer(self, user_id: UUID, session_id: UUID, refresh_token: str) -> TokenOut:
         self._is_of(user_id, session_id)
@@ -83,8 +83,8 @@ class Logins:
         )
 
     def _is_of(self, user_id: UUID, session_id: UUID) -> None:
-        self._context.caller = Principal(user_id=user_id, session_id=session_id)
-        self._context.object_id = str(session_id)
+        self._context.log_in(Principal(user_id=user_id, session_id=session_id))
+        self._context.about(object_id=session_id)
 
 
 ThisLogin = Annotated[Logins, Depends()]

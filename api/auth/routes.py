@@ -38,7 +38,7 @@ async def login(
     attempt = await throttle.take(body.email)
     async with autocommit(app.engine) as conn:
         found = await users.find_credentials(conn, body.email)
-    context.object_id = str(found.user_id) if found else None  # the audit log says whose password is tried
+    context.about(object_id=found.user_id if found else None)  # the audit log says whose password is tried
     right = await _checked(found, body.password)
     async with write.begin() as conn:
         answer = await session.begin(conn, right.user_id, right.password_hash)

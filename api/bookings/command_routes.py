@@ -6,8 +6,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 
+from api import audit_trail
 from api.access import needs
-from api.audit import trail
 from api.bookings import representation
 from api.bookings.commanding import Order, carry_out, confirm, grant
 from api.bookings.repeating import answer_of, give_once
@@ -83,7 +83,7 @@ class Desk:
         try:
             return await self._give(order)
         except EngineUnavailableError as unknown:
-            await trail.note_done_apart(self.app, self._request, unknown.code)
+            await audit_trail.note_done_apart(self.app, self._request, unknown.code)
             raise
 
     async def _give(self, order: Order) -> Response:

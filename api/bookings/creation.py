@@ -13,8 +13,7 @@ import orjson
 from fastapi import Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api import reserving
-from api.audit import trail
+from api import audit_trail, reserving
 from api.bookings import guests, payment, representation
 from api.bookings.payment import Due
 from api.bookings.schemas import BookingIn
@@ -198,7 +197,7 @@ async def create_booking(app: AppState, request: CreateRequest) -> Created:
 
 async def _first_answer(app: AppState, request: CreateRequest) -> Created | None:
     if request.context.business_id is None:  # what was asked for is not to be had any more
-        request.context.business_id = await _business_id(app, request)
+        request.context.about(await _business_id(app, request))
     body = await first_answer(app.engine, request.scope, request.idempotency_key, request.digest())
     if body is None:
         return None
@@ -215,7 +214,8 @@ async def _business_id(app: AppState, request: CreateRequest) -> UUID | None:
 
 def _note(context: RequestContext, business_id: UUID, booking_id: str) -> None:
     """Say what the request was about; its line in the audit log is in the booking's own transaction."""
-    context.business_id, context.object_id, context.is_audited = business_id, booking_id, True
+    context.about(business_id, booking_id)
+    context.settle_audit()
 
 
 async def _create(app: AppState, request: CreateRequest) -> tuple[BookingState, Created]:
@@ -226,7 +226,7 @@ async def _create(app: AppState, request: CreateRequest) -> tuple[BookingState, 
             at = ("body", "customer", "email")
             await require_carried(conn, app.settings, present.business_id, customer.email, at=at)
         offering = await _as_held(conn, request, present)
-    request.context.business_id = offering.business_id
+    request.context.about(offering.business_id)
     _require_expected(request.body, offering)
     if isinstance(request.caller, Anonymous):
         guests.require_bookable(offering, request.body)
@@ -378,5 +378,5 @@ def _new_booking(draft: _Draft, state: BookingState, reference: str, body: bytes
         notes=asked.notes,
         contact=draft.customer.contact,
         attribution=asked.attribution,
-        audit=replace(trail.entry_of(request.http, "done"), object_id=str(state.booking_id)),
+        audit=replace(audit_trail.entry_of(request.http, "done"), object_id=str(state.booking_id)),
     )

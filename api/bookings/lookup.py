@@ -32,7 +32,7 @@ async def find_booking(app: AppState, context: RequestContext, booking_id: UUID)
     async with autocommit(app.engine) as conn:
         row = await bookings.find(conn, reach_of(context.caller), booking_id)
         owner = await bookings.find_owner(conn, booking_id) if row is None else row["business_id"]
-    context.business_id, context.object_id = owner, str(booking_id)
+    context.about(owner, booking_id)
     if row is None:
         missing = f"There is no booking {booking_id}."
         raise NotFoundError(missing) if owner is None else HiddenError(missing)

@@ -14,7 +14,7 @@ from uuid import UUID
 import orjson
 from fastapi import Request
 
-from api.audit import trail
+from api import audit_trail
 from api.bookings import representation
 from api.bookings.commanding import CommandId, Order, carry_out, grant
 from api.deps import AppState
@@ -148,9 +148,8 @@ async def _answer_of_rival(keyed: _Keyed) -> Answer:
 def _repeated(keyed: _Keyed, answer: Answer) -> Answer:
     """Nothing is done by it, so there is nothing to audit."""
     context = keyed.context
-    context.business_id = UUID(orjson.loads(answer.response)["business_id"])
-    context.object_id = str(keyed.order.booking_id)
-    context.is_audited = True
+    context.about(UUID(orjson.loads(answer.response)["business_id"]), keyed.order.booking_id)
+    context.settle_audit()
     return answer
 
 
@@ -168,7 +167,7 @@ async def _applied(keyed: _Keyed) -> Row | None:
     if row["command_id"] != str(keyed.name):
         raise IdempotencyMismatchError
     if not is_party_to(keyed.context.caller, row["id"], row["business_id"], row["customer_user_id"]):
-        keyed.context.business_id = row["business_id"]
+        keyed.context.about(row["business_id"])
         raise HiddenError
     return row
 
@@ -182,9 +181,9 @@ async def _settled(keyed: _Keyed, row: Row, *, is_confirmed: bool) -> Answer:
         with contextlib.suppress(EngineUnavailableError):  # the worker's recovery tells it later
             await keyed.app.gateway.catch_up(row["id"], by="resend")
     context = keyed.context
-    context.business_id, context.object_id = row["business_id"], str(row["id"])
+    context.about(row["business_id"], row["id"])
     answer = answer_of(row, context, keyed.name)
-    line = trail.entry_of(keyed.request, "done")
+    line = audit_trail.entry_of(keyed.request, "done")
     async with autocommit(keyed.app.engine) as conn:
         is_first = await command_keys.settle(
             conn,
@@ -197,7 +196,7 @@ async def _settled(keyed: _Keyed, row: Row, *, is_confirmed: bool) -> Answer:
             confirmed_version=row["version"] if is_confirmed else None,
         )
         stored = None if is_first else await idempotency.find(conn, keyed.scope, keyed.key)
-    context.is_audited = True
+    context.settle_audit()
     return stored or answer
 
 

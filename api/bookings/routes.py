@@ -101,7 +101,7 @@ async def list_bookings(
     async with autocommit(app.engine) as conn:
         rows = await bookings.list_page(conn, reach_of(caller), filters, page)
     if caller.kind is not CallerKind.USER and rows:  # whoever is no user has to do with one business
-        context.business_id = rows[0]["business_id"]
+        context.about(rows[0]["business_id"])
     shown = rows[:limit]
     is_more = len(rows) > limit
     more = app.cursors.encode(listing, shown[-1]["starts_at"], shown[-1]["id"]) if is_more else None

@@ -51,8 +51,7 @@ async def create(
 
     async def make(conn: AsyncConnection) -> Response:
         row = await found(conn, body, user.user_id)
-        context.business_id = row["id"]
-        write.concerns(row["id"])
+        context.about(row["id"], row["id"])
         return created(_shown(row), f"/v1/businesses/{row['id']}")
 
     return await write.once(body, make)

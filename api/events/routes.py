@@ -82,6 +82,6 @@ async def _business_of(app: AppState, context: RequestContext, business_id: UUID
         async with autocommit(app.engine) as conn:
             if await catalogue.find_business(conn, str(business_id)) is None:
                 raise NotFoundError(f"There is no business {business_id}.")
-    context.business_id = business_id
+    context.about(business_id)
     require(context.caller, Permission.READ_EVENTS, business_id)
     return business_id

@@ -8,8 +8,7 @@ import orjson
 from fastapi import Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api import reserving
-from api.audit import trail
+from api import audit_trail, reserving
 from api.deps import AppState
 from api.holds.schemas import HoldIn
 from api.idempotency import digest, first_answer, plain_key
@@ -89,7 +88,7 @@ async def hold_time(app: AppState, http: Request, user: Principal, body: HoldIn,
         if (answered := await _first_answer(app, request)) is not None:
             return answered
         raise
-    request.context.is_audited = True
+    request.context.settle_audit()
     return held
 
 
@@ -100,8 +99,8 @@ async def _first_answer(app: AppState, request: _Request) -> Held | None:
     if body is None:
         return None
     found, context = orjson.loads(body), request.context
-    context.business_id, context.object_id = UUID(found["business_id"]), found["id"]
-    context.is_audited = True  # it was, the first time
+    context.about(UUID(found["business_id"]), found["id"])
+    context.settle_audit()  # the first request was audited
     return Held(found["id"], body)
 
 
@@ -109,7 +108,7 @@ async def _hold(app: AppState, request: _Request) -> Held:
     now, user_id = app.now(), request.user.user_id
     async with autocommit(app.engine) as conn:
         offering = await reserving.find_offering(conn, request.ask(), user_id, now)
-    request.context.business_id = offering.business_id
+    request.context.about(offering.business_id)
     async with app.engine.connect() as conn:
         for _ in range(reserving.TRIES):
             async with conn.begin():
@@ -174,8 +173,8 @@ async def _remembered(conn: AsyncConnection, request: _Request, hold: Row) -> He
         )
         if not stored:
             raise IdempotencyMismatchError  # or a replay: whoever asked looks
-    request.context.object_id = str(hold["id"])
-    await trail.note_done(conn, request.http)
+    request.context.about(object_id=hold["id"])
+    await audit_trail.note_done(conn, request.http)
     return Held(str(hold["id"]), body)
 
 

@@ -37,7 +37,7 @@ async def get(hold_id: UUID, app: AppStateDep, context: RequestContextDep, user:
     async with autocommit(app.engine) as conn:
         hold = await holds.find_own(conn, user.user_id, hold_id)
         owner = await holds.find_owner(conn, hold_id) if hold is None else hold["business_id"]
-    context.business_id = owner
+    context.about(owner)
     if hold is None:
         raise NotFoundError if owner is None else HiddenError
     return Response(to_json(rendered(hold)), media_type="application/json")
@@ -47,11 +47,12 @@ async def get(hold_id: UUID, app: AppStateDep, context: RequestContextDep, user:
 async def release(hold_id: UUID, context: RequestContextDep, user: CurrentUser, write: Writing) -> Response:
     """Give the time back. A hold that is over, or has become a booking, is left as it is."""
     async with write.begin() as conn:
-        context.business_id = await holds.release_own(conn, user.user_id, hold_id)
-        context.is_audited = context.business_id is None  # nothing was there to be given back
-        if context.business_id is None and await holds.find_own(conn, user.user_id, hold_id) is None:
-            context.business_id = await holds.find_owner(conn, hold_id)
-            if context.business_id is not None:
-                context.is_audited = False
-                raise HiddenError
+        owner = await holds.release_own(conn, user.user_id, hold_id)
+        if owner is None:
+            if await holds.find_own(conn, user.user_id, hold_id) is None:
+                context.about(await holds.find_owner(conn, hold_id))
+                if context.business_id is not None:
+                    raise HiddenError
+            context.settle_audit()  # nothing was there to be given back
+        context.about(owner)
     return Response(status_code=204)

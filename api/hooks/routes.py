@@ -42,7 +42,7 @@ _BODY: Final[dict[str, Any]] = {
 @router.post(
     "/{vendor}/{integration_id}",
     operation_id="receiveHook",
-    dependencies=[needs(Permission.CALL_BACK)],
+    dependencies=[needs(Permission.CALL_BACK, is_audited=False)],  # what it changes names the vendor as its source
     response_class=Response,
     openapi_extra=_BODY,
 )
@@ -54,9 +54,8 @@ async def receive_hook(
     effect: Annotated[str | None, Query(max_length=255, description="The key of the effect it is about.")] = None,
 ) -> Response:
     """Take a vendor's call. Its signature is checked, and an event that was taken before does nothing."""
-    context_of(request).is_audited = True  # what it changes says of itself that the vendor has said so
     hook, integration = await _called(app, vendor, integration_id)
-    context_of(request).business_id = integration.business_id
+    context_of(request).about(integration.business_id)
     allow_body(request, _MOST_BYTES)
     received = Received(
         url=_public_url(app, request),

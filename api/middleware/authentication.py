@@ -8,8 +8,8 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api import audit_trail
 from api.addresses import network_of
-from api.audit import trail
 from api.auth.credentials import Credential
 from api.deps import AppState
 from api.errors import answer
@@ -176,8 +176,8 @@ def _audited(app: AppState, scope: Scope, send: Send) -> Send:
         starts = message["type"] == "http.response.start"
         if starts and scope["method"] not in _READING and message["status"] < _ERRORS_FROM:
             context: RequestContext = scope["state"]["context"]
-            if not context.is_audited:
-                await trail.note_done_apart(app, Request(scope))
+            if context.needs_audit:
+                await audit_trail.note_done_apart(app, Request(scope))
         await send(message)
 
     return sending

@@ -72,7 +72,7 @@ async def list_slots(
         offering = await catalogue.find_offering(conn, business, service_id)
         if offering is None:
             raise NotFoundError(f"'{business}' offers no service '{service_id}'.")
-        context.business_id = offering.business_id
+        context.about(offering.business_id)
         zone = ZoneInfo(timezone or offering.timezone)
         search = SlotQuery(
             terms=offering.terms,

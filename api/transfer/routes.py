@@ -122,7 +122,7 @@ async def import_(
     if Section.CUSTOMERS in plan.sent:
         require(caller, Permission.MANAGE_CUSTOMERS, business["id"])
     if dry_run:
-        context.is_audited = True  # nothing is written
+        context.settle_audit()  # nothing is written
         async with app.engine.connect() as conn, conn.begin() as transaction:
             counts = await store_import(conn, business["id"], plan, problems)
             await transaction.rollback()

@@ -1,4 +1,4 @@
-"""Writing the audit log: every write, in its own transaction, and every denied access."""
+"""Writing the audit log: every write, in the transaction that makes it, and every denied access."""
 
 import re
 from typing import Final
@@ -18,21 +18,21 @@ _log = structlog.get_logger()
 
 _UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _ID: Final = re.compile(rf"{_UUID.pattern}|[a-z0-9]([a-z0-9_-]{{0,61}}[a-z0-9])?")
-"""A UUID, or a code of the business's. A path may hold anything that somebody typed: a name, or a secret."""
+"""A UUID, or a business's own code. Anything else in a path may be personal data or a secret."""
 _NO_OBJECTS: Final = frozenset({"business", "role"})
 _LONGEST_ADDRESS: Final = 45
 
 
 async def note_done(conn: AsyncConnection, request: Request) -> None:
-    """Add the line of a write to the transaction that makes it; its caller notes that, once it is committed."""
+    """Add the line of a write to the transaction that makes it. Its caller settles the audit after the commit."""
     await audit.add(conn, context_of(request).business_id, entry_of(request, "done"))
 
 
 async def note_done_apart(app: AppState, request: Request, code: str | None = None) -> None:
-    """The same after a write that was committed elsewhere, such as a booking's command.
+    """The same for a write that was committed elsewhere, such as a booking's command.
 
-    It is done, and will be answered so, whether or not this can be stored: then the log has it. With a code it is
-    not known whether it is done: nobody answered in time.
+    The write stands whether or not the line can be stored; a line that cannot goes to the process's log. With a
+    code it is unknown whether the write was done: nothing answered in time.
     """
     line = entry_of(request, "done", code)
     try:
@@ -40,24 +40,29 @@ async def note_done_apart(app: AppState, request: Request, code: str | None = No
             await audit.add(conn, context_of(request).business_id, line)
     except Exception as failure:
         _log.error("write_not_audited", error=type(failure).__name__, action=line.action, object_id=line.object_id)
-    context_of(request).is_audited = True
+    context_of(request).settle_audit()
 
 
 async def note_denied(app: AppState, request: Request, error: HoldfastError) -> None:
-    """Add the line of an access that was denied. The denial stands, whether or not this can be stored."""
+    """Add the line of a denied access. The denial stands whether or not the line can be stored."""
     context = context_of(request)
-    if context.is_audited:
+    if not context.needs_audit:
         return
     try:
         async with autocommit(app.engine) as conn:
-            await audit.add(conn, context.business_id, entry_of(request, "denied", error.code))
+            await note_denied_in(conn, request, error.code)
     except Exception as failure:
         _log.warning("denial_not_audited", error=type(failure).__name__)
-    context.is_audited = True
+    context.settle_audit()
+
+
+async def note_denied_in(conn: AsyncConnection, request: Request, code: str) -> None:
+    """Add the line of a denial to a transaction that is committed all the same."""
+    await audit.add(conn, context_of(request).business_id, entry_of(request, "denied", code))
 
 
 def entry_of(request: Request, outcome: str, code: str | None = None) -> Entry:
-    """The line for this request as far as it has come."""
+    """The line for this request, by what is known of it now."""
     context = context_of(request)
     route = request.scope.get("route")
     return Entry(
@@ -73,9 +78,9 @@ def entry_of(request: Request, outcome: str, code: str | None = None) -> Entry:
 
 
 def _object_of(request: Request, context: RequestContext, outcome: str) -> str | None:
-    """What was named by the handler, else the last thing that the path names by an id.
+    """What the handler named, else the last id in the path.
 
-    Of what was denied UUIDs alone: whatever else a stranger wrote into the path may be anything.
+    Of a denied request only UUIDs count: a stranger may have written anything into the path.
     """
     if context.object_id is not None:
         return context.object_id
