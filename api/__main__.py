@@ -37,7 +37,7 @@ def _serve(config: Settings, host: str, port: int) -> int:
     import uvicorn  # noqa: PLC0415  # these are what takes long to load
 
     from api.app import create_app  # noqa: PLC0415
-    from api.auth.keys import SigningKeyError, load_keys  # noqa: PLC0415
+    from api.identity.signing_keys import SigningKeyError, load_keys  # noqa: PLC0415
     from api.protocol import Protocol  # noqa: PLC0415
 
     try:

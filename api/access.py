@@ -16,8 +16,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.routing import BaseRoute
 
-from api.businesses.paths import IdOrSlug, names_something
 from api.deps import AppState, AppStateDep
+from api.paths import IdOrSlug, names_something
 from api.request_context import RequestContext, context_of
 from db.engine import autocommit
 from db.repositories import catalogue, providers

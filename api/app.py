@@ -8,14 +8,15 @@ from fastapi import FastAPI
 
 from api import errors
 from api.access import require_declarations
-from api.auth.credentials import Credentials
-from api.auth.messages import MessageStarter
-from api.auth.tokens import load_tokens
+from api.allowed_origins import Origins
 from api.cursors import Cursors
 from api.deps import AppState
+from api.engine.account_messages import MessageStarter
 from api.engine.gateway import EngineGateway
 from api.engine.starter import Starter
-from api.health.routes import app_version
+from api.health import app_version
+from api.identity.credentials import Credentials
+from api.identity.tokens import load_tokens
 from api.limits import Limiter
 from api.middleware.authentication import AuthMiddleware
 from api.middleware.cors import Cors
@@ -24,7 +25,6 @@ from api.middleware.proxies import SeenThrough
 from api.middleware.request_context import RequestContextMiddleware
 from api.openapi.document import describe
 from api.openapi.pages import add_pages
-from api.origins.known import Origins
 from api.routes import ROUTERS
 from db.engine import create_engine, warm
 from runtime import temporal

@@ -7,14 +7,14 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from api.auth.credentials import Credentials
-from api.auth.messages import MessageStarter
-from api.auth.tokens import Tokens
+from api.allowed_origins import Origins
 from api.cursors import Cursors
+from api.engine.account_messages import MessageStarter
 from api.engine.gateway import EngineGateway
 from api.engine.starter import Starter
+from api.identity.credentials import Credentials
+from api.identity.tokens import Tokens
 from api.limits import Limiter
-from api.origins.known import Origins
 from runtime.metrics import Exposition
 from runtime.settings import Settings
 from runtime.storage import Storages

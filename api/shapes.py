@@ -1,6 +1,6 @@
 """The shapes that resources share on the wire, with what makes a value of each of them good."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import phonenumbers
 from pydantic import (
@@ -14,6 +14,7 @@ from pydantic import (
     WrapValidator,
 )
 
+from domain.languages import canonical
 from domain.mail_addresses import is_carriers
 from domain.normalization import Spelled
 from domain.zones import zone_to_live_by
@@ -59,6 +60,10 @@ Line = Annotated[Text, Field(min_length=1, max_length=200)]
 ReasonText = Annotated[Text, Field(min_length=1, max_length=1000)]
 
 
+ABSENT: Final[Any] = Field(default_factory=lambda: None)
+"""The default of a member of a change: never read, as only members that were sent are; null is refused."""
+
+
 class In(BaseModel):
     """Base of what callers send: fields we do not know are refused."""
 
@@ -92,6 +97,13 @@ CurrencyCode = Annotated[
 ]
 CountryCode = Annotated[str, Spelled("^[A-Z]{2}$", "must be a country's two capital letters, as US")]
 """ISO 3166-1 alpha-2."""
+Locale = Annotated[
+    str,
+    Field(max_length=35, description="BCP 47, as en-US"),
+    Spelled("^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", "must be a language tag, as en-US"),
+]
+Language = Annotated[Locale, AfterValidator(canonical)]
+"""A language tag as it is written by convention."""
 Skill = Code
 Skills = Annotated[list[Skill], Field(max_length=50)]
 

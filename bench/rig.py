@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 from temporalio.client import Client
 
-from api.auth.tokens import Tokens, load_tokens
+from api.identity.tokens import Tokens, load_tokens
 from bench import database
 from bench.http_client import HttpClient, encode
 from bench.servers import Servers

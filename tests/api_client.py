@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import httpx
 
-from api.auth.tokens import Tokens, load_tokens
+from api.identity.tokens import Tokens, load_tokens
 from domain.callers import Principal
 from runtime.settings import Settings
 from tests.factories import Tenant

@@ -10,8 +10,8 @@ from uuid import UUID
 
 import orjson
 
-from api.auth.tokens import Tokens
 from api.bookings.schemas import BookingIn
+from api.identity.tokens import Tokens
 from db.repositories.catalogue import Offering
 from domain.access import Permission, may
 from domain.booking import Actor

@@ -4,8 +4,8 @@ from typing import Any, Final
 
 from fastapi import Response
 
-from api.auth.tokens import Tokens
 from api.bookings import guests
+from api.identity.tokens import Tokens
 from api.preconditions import etag_of
 from db.repositories.idempotency import Answer
 from db.repositories.rows import Row

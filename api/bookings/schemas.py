@@ -6,8 +6,20 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from api.messages.schemas import Language
-from api.shapes import CountryCode, CurrencyCode, Email, Flag, In, Line, Money, Phone, ReasonText, Text, Zone
+from api.shapes import (
+    CountryCode,
+    CurrencyCode,
+    Email,
+    Flag,
+    In,
+    Language,
+    Line,
+    Money,
+    Phone,
+    ReasonText,
+    Text,
+    Zone,
+)
 from domain.assignment import Choice
 from domain.lifecycle import Party, Role, Status
 from domain.payments import PaymentGate

@@ -4,9 +4,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.businesses.keys import key_for
 from api.businesses.policies import stored_form
 from api.businesses.schemas import BusinessIn
+from api.slugs import key_for
 from db.repositories import businesses, catalogue, members
 from db.repositories.rows import Row
 from domain.errors import AlreadyExistsError, UnauthenticatedError

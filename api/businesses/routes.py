@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import caching
 from api.access import CurrentUser, ThisBusiness, needs
-from api.businesses.answers import changed, created
+from api.answers import changed, created
 from api.businesses.foundation import found
 from api.businesses.policies import changed_policy
 from api.businesses.schemas import BusinessChange, BusinessIn, BusinessOut, MyBusinesses, MyBusinessOut, RoleOut

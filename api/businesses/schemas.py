@@ -5,22 +5,13 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from api.businesses.keys import OwnSlug
-from api.shapes import CurrencyCode, Flag, In, Line, Zone
+from api.shapes import ABSENT, CurrencyCode, Flag, In, Line, Locale, Zone
+from api.slugs import OwnSlug
 from db.repositories.rows import Row
 from domain.lifecycle import Role
-from domain.normalization import Spelled
 from domain.policies import Cancellation, Intake, Policy
 
 BusinessStatus = Literal["setup", "active", "suspended"]
-Locale = Annotated[
-    str,
-    Field(max_length=35, description="BCP 47, as en-US"),
-    Spelled("^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", "must be a language tag, as en-US"),
-]
-
-ABSENT: Final[Any] = Field(default_factory=lambda: None)
-"""The default of a member of a change: never read, as only members that were sent are; null is refused."""
 
 
 class BusinessIn(In):

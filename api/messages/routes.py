@@ -6,8 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from api.access import needs
+from api.answers import listed
 from api.bookings.lookup import find_booking
-from api.businesses.answers import listed
 from api.deps import AppStateDep
 from api.messages.schemas import MessageOut, Messages
 from api.request_context import RequestContextDep

@@ -4,17 +4,13 @@ from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import BaseModel, Field
 
-from api.businesses.schemas import Locale
-from api.shapes import In, Text
-from domain.languages import canonical
+from api.shapes import In, Language, Text
 from domain.messages import Channel, MessageState
 from domain.notifications import Audience, NoticeKind
 from runtime.messages.sandbox import LONGEST_SOURCE
 
-Language = Annotated[Locale, AfterValidator(canonical)]
-"""A language tag as it is written by convention."""
 Source = Annotated[Text, Field(min_length=1, max_length=LONGEST_SOURCE)]
 _SUBJECT: Final = 1000
 

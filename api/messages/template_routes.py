@@ -9,12 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import caching
 from api.access import ThisBusiness, needs
+from api.answers import changed, invalid, listed
 from api.bookings.lookup import find_booking
-from api.businesses.answers import changed, invalid, listed
 from api.caching import MayExpect
 from api.deps import AppState, AppStateDep
 from api.messages.schemas import (
-    Language,
     PreviewIn,
     PreviewOut,
     TemplateIn,
@@ -23,6 +22,7 @@ from api.messages.schemas import (
 )
 from api.messages.validation import template_of, tried
 from api.request_context import RequestContext, RequestContextDep
+from api.shapes import Language
 from api.writes import Writing
 from db.engine import autocommit
 from db.repositories import message_facts, message_templates

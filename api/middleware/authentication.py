@@ -10,9 +10,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import audit_trail
 from api.addresses import network_of
-from api.auth.credentials import Credential
 from api.deps import AppState
 from api.errors import answer
+from api.identity.credentials import Credential
 from api.limits import RateLimitPolicy, Standing
 from api.request_context import RequestContext
 from domain.callers import ANONYMOUS, KeyHolder

@@ -30,7 +30,7 @@ _BEARER: Final = {
     "bearerFormat": "JWT, API key or manage link's token",
     "description": "An access token of `/v1/auth/login`, an API key, or the token of a booking's manage link.",
 }
-_BY_MODULE: Final = re.compile(r"api__(\w+?)__schemas__(\w+)")
+_BY_MODULE: Final = re.compile(r"api__((?:[a-z]|_(?!_))+)(?:__schemas)?__([A-Z]\w*)")
 _METHODS: Final = ("get", "put", "post", "patch", "delete")
 _GUARDED_BY_VERSION: Final = frozenset({"rescheduleBooking", "overrideBooking"})
 """Beside every `PATCH`: what may lose somebody's change."""

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 from fastapi import Depends, Request
 
 from api.access import ThisBusiness
-from api.businesses.paths import ProviderKey
 from api.deps import AppStateDep
+from api.paths import ProviderKey
 from db.engine import autocommit
 from db.repositories import providers
 from db.repositories.rows import Row

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import caching
 from api.access import needs
-from api.businesses.answers import changed
+from api.answers import changed
 from api.caching import Expected, MayExpect
 from api.deps import AppState, AppStateDep
 from api.schedule.calendars import OfBusiness, OfProvider, ScheduleOwner

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import cursors
 from api.access import needs
-from api.businesses.answers import created, listed
+from api.answers import created, listed
 from api.deps import AppState, AppStateDep
 from api.schedule.calendars import OfBusiness, OfProvider, ScheduleOwner
 from api.schedule.time_off_schemas import TimeOffCreated, TimeOffIn, TimeOffOut, TimeOffPage

@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query, Request, Response
 
 from api.access import needs
-from api.businesses.paths import IdOrSlug
 from api.caching import SLOTS, Representation, answer_cached, represent
 from api.deps import AppStateDep
 from api.middleware import charge
+from api.paths import IdOrSlug
 from api.request_context import RequestContextDep
 from api.shapes import Text, Zone
 from api.slots.schemas import SlotsOut

@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.businesses.policies import changed_policy
-from api.services.schemas import ServiceIn
+from api.services import ServiceIn
 from api.transfer import calendars
 from api.transfer.people import store_customers
 from api.transfer.problems import Problems

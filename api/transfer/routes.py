@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import ClientDisconnect
 
 from api.access import ThisBusiness, ThisCaller, needs
-from api.businesses.answers import listed
+from api.answers import listed
 from api.deps import AppStateDep
 from api.middleware import allow_body
 from api.request_context import RequestContextDep

@@ -9,11 +9,11 @@ from annotated_types import MaxLen
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 
-from api.areas.schemas import AreasIn
-from api.businesses.keys import key_for
-from api.providers.schemas import ProviderIn
+from api.providers import ProviderIn
+from api.schedule.areas import AreasIn
 from api.schedule.schemas import ExceptionIn, HoursIn
-from api.services.schemas import ServiceIn
+from api.services import ServiceIn
+from api.slugs import key_for
 from api.transfer.problems import Problems
 from api.transfer.shapes import (
     AreaRow,

@@ -11,15 +11,14 @@ from typing import Annotated, Any, Final, Generic, Self, TypeVar
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
-from api.areas.schemas import AreaIn
-from api.businesses.schemas import ABSENT, Locale
-from api.customers.schemas import ConsentText, Source
-from api.providers.schemas import ProviderIn
+from api.consents import ConsentText, Source
+from api.providers import ProviderIn
+from api.schedule.areas import AreaIn
 from api.schedule.schemas import Day, EndTime, OpenHours, TimeOfDay, Weekday
 from api.schedule.time_off import LONGEST
 from api.schedule.time_off_schemas import TimeOffKind
-from api.services.schemas import ServiceIn
-from api.shapes import Code, CurrencyCode, Email, Flag, In, Line, Phone, Text, Zone
+from api.services import ServiceIn
+from api.shapes import ABSENT, Code, CurrencyCode, Email, Flag, In, Line, Locale, Phone, Text, Zone
 from domain.customers import Purpose
 from domain.hours import ExceptionKind
 from domain.times import Moment

@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from api.businesses.policies import changed_policy
-from api.services.schemas import ServiceIn
+from api.services import ServiceIn
 from api.transfer import sets
 from api.transfer.problems import Problems
 from api.transfer.reader import Members, Sent, read_csv, read_json

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.access import ThisBusiness, needs
-from api.businesses.answers import listed
+from api.answers import listed
 from api.cursors import LONGEST
 from api.deps import AppStateDep
 from api.webhooks.routes import there

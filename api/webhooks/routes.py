@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 
 from api import caching
 from api.access import ThisBusiness, needs
-from api.businesses.answers import changed, invalid
+from api.answers import changed, invalid
 from api.caching import MustExpect
 from api.deps import AppState, AppStateDep
 from api.webhooks.schemas import (

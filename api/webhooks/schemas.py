@@ -6,9 +6,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from api.businesses.schemas import ABSENT
-from api.events.schemas import EventPattern
-from api.shapes import In, Text
+from api.events import EventPattern
+from api.shapes import ABSENT, In, Text
 from domain.effects import EffectState
 
 

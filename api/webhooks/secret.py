@@ -5,7 +5,7 @@ from base64 import b64encode
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from api.businesses.answers import invalid
+from api.answers import invalid
 from db.repositories.rows import Row
 from domain.webhooks import SECRET_BYTES, SECRET_MARK, former_after, kept
 from runtime.json import from_json, to_json_text

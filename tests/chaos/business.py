@@ -10,7 +10,7 @@ import httpx
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from api.auth.tokens import Tokens
+from api.identity.tokens import Tokens
 from db.models import Customer, Service
 from domain.policies import Policy
 from runtime.ids import new_id

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from api.auth.tokens import Tokens, load_tokens
+from api.identity.tokens import Tokens, load_tokens
 from db.engine import async_url
 from dev.ports import free_port
 from dev.postgres_data import SUPERUSER

@@ -15,8 +15,8 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.access import permission_of
-from api.auth.credentials import KEY_MARK, PREFIX_LENGTH
-from api.auth.tokens import Tokens, load_tokens
+from api.identity.credentials import KEY_MARK, PREFIX_LENGTH
+from api.identity.tokens import Tokens, load_tokens
 from db.models import ApiKey, Membership, Session
 from domain.access import PERMITTED, Permission, Rule
 from domain.accounts import token_hash

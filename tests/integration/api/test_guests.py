@@ -9,7 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import insert
 
-from api.auth.credentials import KEY_MARK, PREFIX_LENGTH
+from api.identity.credentials import KEY_MARK, PREFIX_LENGTH
 from db.models import ApiKey, Business, Customer
 from domain.accounts import token_hash
 from domain.assignment import AssignmentStrategy

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from api.auth.credentials import KEY_MARK, PREFIX_LENGTH
-from api.auth.keys import load_keys
+from api.identity.credentials import KEY_MARK, PREFIX_LENGTH
+from api.identity.signing_keys import load_keys
 from db.engine import autocommit
 from db.models import ApiKey, RateCounter
 from dev.ports import free_port

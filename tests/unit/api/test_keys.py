@@ -4,7 +4,7 @@ import pytest
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 
-from api.businesses.keys import RESERVED, OwnCode, OwnSlug, key_for
+from api.slugs import RESERVED, OwnCode, OwnSlug, key_for
 
 
 @pytest.mark.parametrize(

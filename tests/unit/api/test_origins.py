@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.origins.schemas import plain_origin
+from api.origins import plain_origin
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from api.auth.keys import SigningKeyError, SigningKeys
-from api.auth.tokens import AccessClaims, Tokens, load_tokens
+from api.identity.signing_keys import SigningKeyError, SigningKeys
+from api.identity.tokens import AccessClaims, Tokens, load_tokens
 from domain.errors import UnauthenticatedError
 from runtime.settings import Settings
 

@@ -1,0 +1,85 @@
+"""Who a request is from, by what it sends as `Authorization: Bearer …`: one of three kinds of token."""
+
+import hmac
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.datastructures import Headers
+
+from api.identity.tokens import AccessClaims, Tokens
+from db.engine import autocommit
+from db.repositories import api_keys, sessions
+from domain.accounts import token_hash
+from domain.callers import ANONYMOUS, Caller, Guest, KeyHolder, Scope
+from domain.errors import UnauthenticatedError
+
+KEY_MARK: Final = "hfk_"
+PREFIX_LENGTH: Final = 12
+"""How much of an API key is stored and shown: the mark and eight characters of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What can be told of a token without the database: whose requests to count, and how to find out the rest."""
+
+    subject: str | None
+    """Who it says with a good signature that they are; none: nothing is proved yet."""
+    resolve: Callable[[], Awaitable[Caller]]
+    """The caller; raises `UnauthenticatedError` for one who is not let in."""
+
+
+class Credentials:
+    """Reads the credentials of requests."""
+
+    def __init__(self, tokens: Tokens, engine: AsyncEngine) -> None:
+        self._tokens = tokens
+        self._engine = engine
+
+    def read(self, headers: Headers) -> Credential:
+        """The credential that a request carries.
+
+        Raises:
+            UnauthenticatedError: there is one, and it is not valid.
+        """
+        sent = headers.getlist("Authorization")
+        if not sent:
+            return Credential(None, _nobody)
+        scheme, _, token = sent[0].partition(" ")
+        if len(sent) > 1 or scheme.lower() != "bearer" or not token:
+            raise UnauthenticatedError("Send one header `Authorization: Bearer …`.")
+        if token.startswith(KEY_MARK):
+            return Credential(None, lambda: self._key_holder(token))
+        if self._tokens.is_manage(token):
+            guest = Guest(booking_id=self._tokens.check_manage(token))
+            return Credential(f"{guest.kind}:{guest.id}", lambda: _known(guest))
+        claims = self._tokens.check(token)
+        return Credential(f"user:{claims.user_id}", lambda: self._user(claims))
+
+    async def _user(self, claims: AccessClaims) -> Caller:
+        async with autocommit(self._engine) as conn:
+            principal = await sessions.find_principal(conn, claims.session_id, claims.user_id)
+        if principal is None:
+            raise UnauthenticatedError("This login has ended: log in again.")
+        return principal
+
+    async def _key_holder(self, key: str) -> Caller:
+        async with autocommit(self._engine) as conn:
+            stored = await api_keys.find_by_prefix(conn, key[:PREFIX_LENGTH])
+            # Compared in constant time, and compared also where there is no such key.
+            matches = hmac.compare_digest(stored.secret_hash if stored else bytes(32), token_hash(key))
+            if stored is None or not matches or not stored.is_live:
+                raise UnauthenticatedError("The API key is not valid: unknown, expired or revoked.")
+            if stored.is_use_news:
+                await api_keys.note_use(conn, stored.business_id, stored.id)
+        scopes = frozenset(Scope(scope) for scope in stored.scopes)
+        return KeyHolder(key_id=stored.id, business_id=stored.business_id, scopes=scopes)
+
+
+async def _nobody() -> Caller:
+    return ANONYMOUS
+
+
+async def _known(caller: Caller) -> Caller:
+    return caller
