@@ -13,8 +13,8 @@ from api.access import ThisBusiness, needs
 from api.answers import changed, created, listed
 from api.caching import MustExpect
 from api.consents import ConsentIn
+from api.deliverability import require_carried
 from api.deps import AppStateDep
-from api.mail_ways import require_carried
 from api.shapes import Email, Flag, In, Language, Line, Phone, Zone
 from api.writes import Writing, WritingOnce
 from db.engine import autocommit

@@ -14,8 +14,8 @@ from api import caching
 from api.access import ThisBusiness, ThisCaller, ThisMembership, needs
 from api.answers import changed, created, invalid
 from api.caching import MustExpect
+from api.deliverability import require_carried
 from api.deps import AppStateDep
-from api.mail_ways import require_carried
 from api.paths import ProviderKey
 from api.shapes import ABSENT, Email, Flag, In, Line, Phone, Skills, Zone
 from api.slugs import OwnCode, key_for

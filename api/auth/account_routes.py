@@ -24,8 +24,8 @@ from api.auth.schemas import (
     VerifyEmailIn,
 )
 from api.auth.throttle import ThisThrottle
+from api.deliverability import require_carried_by_installation
 from api.deps import AppState, AppStateDep
-from api.mail_ways import require_carried_by_installation
 from api.request_context import RequestContextDep
 from api.writes import Writing
 from db.engine import autocommit

@@ -17,10 +17,10 @@ from api import audit_trail, reserving
 from api.bookings import guests, payment, representation
 from api.bookings.payment import Due
 from api.bookings.schemas import BookingIn
+from api.deliverability import require_carried
 from api.deps import AppState
 from api.holds import redeeming
 from api.idempotency import digest, first_answer
-from api.mail_ways import require_carried
 from api.request_context import RequestContext, context_of
 from api.reserving import AppointmentRequest
 from db.engine import autocommit

@@ -2,18 +2,17 @@
 
 from typing import Annotated, Any, Final, Self
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import caching
-from api.access import needs
 from api.answers import changed
-from api.caching import Expected, MayExpect
-from api.deps import AppState, AppStateDep
-from api.schedule.calendars import OfBusiness, OfProvider, ScheduleOwner
+from api.caching import MayExpect
+from api.deps import AppStateDep
+from api.schedule.owners import OwnedRoutes, OwnerRoute, ScheduleOwner, ThisOwner
 from api.shapes import In
-from api.writes import Writer, Writing
+from api.writes import Writing
 from db.engine import autocommit
 from db.repositories import areas, schedule
 from domain.access import Permission
@@ -88,70 +87,61 @@ class ProviderAreas(BusinessAreas):
     """False: the provider goes where the business does, and this is where."""
 
 
-router = APIRouter(prefix="/v1/businesses/{business}", tags=["areas"])
+routes = OwnedRoutes("areas")
 
 
-@router.get(
+@routes.route(
+    "GET",
     "/areas",
-    operation_id="getBusinessAreas",
-    dependencies=[needs(Permission.BROWSE)],
-    response_model=BusinessAreas,
+    business=OwnerRoute(
+        "getBusinessAreas",
+        Permission.BROWSE,
+        "The postal codes that the business serves; none is everywhere.",
+        BusinessAreas,
+    ),
+    provider=OwnerRoute(
+        "getProviderAreas",
+        Permission.BROWSE,
+        "The postal codes that the provider serves: their own, or the business's.",
+        ProviderAreas,
+    ),
 )
-async def get_of_business(calendar: OfBusiness, request: Request, app: AppStateDep) -> Response:
-    """The postal codes that the business serves; none is everywhere."""
-    return await _get(app, request, calendar)
-
-
-@router.put(
-    "/areas",
-    operation_id="putBusinessAreas",
-    dependencies=[needs(Permission.MANAGE_BUSINESS)],
-    response_model=BusinessAreas,
-)
-async def put_of_business(calendar: OfBusiness, body: AreasIn, expected: MayExpect, write: Writing) -> Response:
-    """Replace all areas of the business."""
-    return await _put(write, expected, calendar, body)
-
-
-@router.get(
-    "/providers/{provider}/areas",
-    operation_id="getProviderAreas",
-    dependencies=[needs(Permission.BROWSE)],
-    response_model=ProviderAreas,
-)
-async def get_of_provider(calendar: OfProvider, request: Request, app: AppStateDep) -> Response:
-    """The postal codes that the provider serves: their own, or the business's."""
-    return await _get(app, request, calendar)
-
-
-@router.put(
-    "/providers/{provider}/areas",
-    operation_id="putProviderAreas",
-    dependencies=[needs(Permission.MANAGE_BUSINESS)],
-    response_model=ProviderAreas,
-)
-async def put_of_provider(calendar: OfProvider, body: AreasIn, expected: MayExpect, write: Writing) -> Response:
-    """Replace all areas of the provider; with none they go wherever the business does. For the desk."""
-    return await _put(write, expected, calendar, body)
-
-
-async def _get(app: AppState, request: Request, calendar: ScheduleOwner) -> Response:
+async def get(owner: ThisOwner, request: Request, app: AppStateDep) -> Response:
     async with autocommit(app.engine) as conn:
-        return caching.cached(request, await _shown(conn, calendar), caching.CATALOGUE)
+        return caching.cached(request, await _shown(conn, owner), caching.CATALOGUE)
 
 
-async def _put(write: Writer, expected: Expected, calendar: ScheduleOwner, body: AreasIn) -> Response:
+@routes.route(
+    "PUT",
+    "/areas",
+    business=OwnerRoute(
+        "putBusinessAreas",
+        Permission.MANAGE_BUSINESS,
+        "Replace all areas of the business.",
+        BusinessAreas,
+    ),
+    provider=OwnerRoute(
+        "putProviderAreas",
+        Permission.MANAGE_BUSINESS,
+        "Replace all areas of the provider; with none they go wherever the business does. For the desk.",
+        ProviderAreas,
+    ),
+)
+async def put(owner: ThisOwner, body: AreasIn, expected: MayExpect, write: Writing) -> Response:
     async with write.begin() as conn:
-        await schedule.take_turn(conn, calendar.business_id)
-        expected.check(await _shown(conn, calendar))
-        await areas.replace_areas(conn, *calendar.owner, body.plain())
-        content = await _shown(conn, calendar)
+        await schedule.take_turn(conn, owner.business_id)
+        expected.check(await _shown(conn, owner))
+        await areas.replace_areas(conn, *owner.key, body.plain())
+        content = await _shown(conn, owner)
     return changed(content)
 
 
-async def _shown(conn: AsyncConnection, calendar: ScheduleOwner) -> dict[str, Any]:
-    found = await areas.list_areas(conn, *calendar.owner)
+async def _shown(conn: AsyncConnection, owner: ScheduleOwner) -> dict[str, Any]:
+    found = await areas.list_areas(conn, *owner.key)
     shown: dict[str, Any] = {
         "areas": [AreaIn.of_area(a).model_dump(mode="json", by_alias=True, exclude_none=True) for a in found.areas]
     }
-    return shown if calendar.provider_id is None else shown | {"own": found.own}
+    return shown if owner.provider_id is None else shown | {"own": found.own}
+
+
+router = routes.router()

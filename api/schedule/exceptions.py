@@ -2,30 +2,71 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
+from pydantic import BaseModel, Field, model_validator
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import caching
-from api.access import needs
 from api.answers import changed
-from api.caching import Expected, MayExpect
-from api.deps import AppState, AppStateDep
-from api.schedule.calendars import OfBusiness, OfProvider, ScheduleOwner
-from api.schedule.schemas import Day, ExceptionIn, ExceptionOut, Exceptions, open_hours
-from api.writes import Writer, Writing
+from api.caching import MayExpect
+from api.deps import AppStateDep
+from api.schedule.clock_times import Day, OpenHours, spelled
+from api.schedule.owners import OwnedRoutes, OwnerRoute, ScheduleOwner, ThisOwner
+from api.shapes import Flag, In, Text
+from api.writes import Writing
 from db.engine import autocommit
 from db.repositories import schedule
 from db.repositories.schedule import ExceptionalDay
 from domain.access import Permission
 from domain.errors import InvalidRequestError
+from domain.hours import ExceptionKind, first_overlap
 from domain.zones import epoch, local_date
 
-router = APIRouter(prefix="/v1/businesses/{business}", tags=["schedule"])
+routes = OwnedRoutes("schedule")
 
 _USUAL_SPAN: Final = timedelta(days=366)
 _LONGEST_SPAN: Final = timedelta(days=3 * 366)
+_MOST_INTERVALS: Final = 24
+
+
+class ExceptionIn(In):
+    """What a date has instead of the weekly hours: `closed`, other `hours`; or `extra` ones beside them.
+
+    A holiday is a date on which the business is closed, with a name, and most come back `yearly`.
+    """
+
+    kind: ExceptionKind
+    intervals: Annotated[list[OpenHours], Field(max_length=_MOST_INTERVALS, default_factory=list)]
+    name: Annotated[Text, Field(max_length=200)] = ""
+    yearly: Flag = False
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if (self.kind is ExceptionKind.CLOSED) == bool(self.intervals):
+            needs = "has no" if self.intervals else "needs"
+            raise ValueError(f"'{self.kind}' {needs} intervals")
+        if (overlap := first_overlap(self.minutes())) is not None:
+            one, other = (spelled(*interval) for interval in overlap)
+            raise ValueError(f"{one} and {other} overlap")
+        return self
+
+    def minutes(self) -> list[tuple[int, int]]:
+        """The intervals in minutes after the date's midnight, in order."""
+        return sorted(interval.minutes() for interval in self.intervals)
+
+
+class ExceptionOut(BaseModel):
+    date: date
+    kind: ExceptionKind
+    intervals: list[OpenHours]
+    name: str
+    yearly: bool
+
+
+class Exceptions(BaseModel):
+    items: list[ExceptionOut]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,109 +99,88 @@ async def _span(
 Span = Annotated[_Span, Depends(_span)]
 
 
-@router.get(
+@routes.route(
+    "GET",
     "/exceptions",
-    operation_id="listBusinessExceptions",
-    dependencies=[needs(Permission.BROWSE)],
-    response_model=Exceptions,
+    business=OwnerRoute(
+        "listBusinessExceptions",
+        Permission.BROWSE,
+        "The business's dates with other hours; those of every year always, as they were first told.",
+        Exceptions,
+    ),
+    provider=OwnerRoute(
+        "listProviderExceptions",
+        Permission.MANAGE_CALENDAR,
+        "The provider's own dates with other hours: for owner and admin, and for that provider.",
+        Exceptions,
+    ),
 )
-async def list_of_business(calendar: OfBusiness, span: Span, request: Request, app: AppStateDep) -> Response:
-    """The business's dates with other hours; those of every year always, as they were first told."""
-    return caching.cached(request, await _listed(app, calendar, span), caching.CATALOGUE)
-
-
-@router.put(
-    "/exceptions/{date}",
-    operation_id="putBusinessException",
-    dependencies=[needs(Permission.MANAGE_BUSINESS)],
-    response_model=ExceptionOut,
-)
-async def put_of_business(
-    calendar: OfBusiness, date: Day, body: ExceptionIn, expected: MayExpect, write: Writing
-) -> Response:
-    """Say what a date has instead; whatever exception it had is replaced."""
-    return await _put(write, expected, calendar, date, body)
-
-
-@router.delete(
-    "/exceptions/{date}",
-    operation_id="deleteBusinessException",
-    dependencies=[needs(Permission.MANAGE_BUSINESS)],
-    status_code=204,
-)
-async def delete_of_business(calendar: OfBusiness, date: Day, write: Writing) -> None:
-    """Keep the weekly hours on this date again."""
-    await _delete(write, calendar, date)
-
-
-@router.get(
-    "/providers/{provider}/exceptions",
-    operation_id="listProviderExceptions",
-    dependencies=[needs(Permission.MANAGE_CALENDAR)],
-    response_model=Exceptions,
-)
-async def list_of_provider(calendar: OfProvider, span: Span, request: Request, app: AppStateDep) -> Response:
-    """The provider's own dates with other hours: for owner and admin, and for that provider."""
-    return caching.cached(request, await _listed(app, calendar, span), caching.PRIVATE)
-
-
-@router.put(
-    "/providers/{provider}/exceptions/{date}",
-    operation_id="putProviderException",
-    dependencies=[needs(Permission.MANAGE_CALENDAR)],
-    response_model=ExceptionOut,
-)
-async def put_of_provider(
-    calendar: OfProvider, date: Day, body: ExceptionIn, expected: MayExpect, write: Writing
-) -> Response:
-    """Say what a date has instead, for this provider; it counts before what the business says of the date."""
-    return await _put(write, expected, calendar, date, body)
-
-
-@router.delete(
-    "/providers/{provider}/exceptions/{date}",
-    operation_id="deleteProviderException",
-    dependencies=[needs(Permission.MANAGE_CALENDAR)],
-    status_code=204,
-)
-async def delete_of_provider(calendar: OfProvider, date: Day, write: Writing) -> None:
-    """Let the provider do on this date what the business does."""
-    await _delete(write, calendar, date)
-
-
-async def _listed(app: AppState, calendar: ScheduleOwner, span: _Span) -> dict[str, Any]:
-    first, last = span.bounds(local_date(epoch(app.now()), calendar.zone))
+async def list_(owner: ThisOwner, span: Span, request: Request, app: AppStateDep) -> Response:
+    first, last = span.bounds(local_date(epoch(app.now()), owner.zone))
     async with autocommit(app.engine) as conn:
-        found = await schedule.list_exceptions(conn, *calendar.owner, first=first, last=last)
-    return {"items": [_shown(exception) for exception in found]}
+        found = await schedule.list_exceptions(conn, *owner.key, first=first, last=last)
+    shown = {"items": [_shown(exception) for exception in found]}
+    return caching.cached(request, shown, caching.CATALOGUE if owner.provider_id is None else caching.PRIVATE)
 
 
-async def _put(
-    write: Writer, expected: Expected, calendar: ScheduleOwner, day: date, body: ExceptionIn
-) -> Response:
-    exception = ExceptionalDay(day, body.kind, tuple(body.minutes()), body.name, body.yearly)
+@routes.route(
+    "PUT",
+    "/exceptions/{date}",
+    business=OwnerRoute(
+        "putBusinessException",
+        Permission.MANAGE_BUSINESS,
+        "Say what a date has instead; whatever exception it had is replaced.",
+        ExceptionOut,
+    ),
+    provider=OwnerRoute(
+        "putProviderException",
+        Permission.MANAGE_CALENDAR,
+        "Say what a date has instead, for this provider; it counts before what the business says of the date.",
+        ExceptionOut,
+    ),
+)
+async def put(owner: ThisOwner, date: Day, body: ExceptionIn, expected: MayExpect, write: Writing) -> Response:
+    exception = ExceptionalDay(date, body.kind, tuple(body.minutes()), body.name, body.yearly)
     async with write.begin() as conn:
-        await schedule.take_turn(conn, calendar.business_id)
-        expected.check(*await _of_day(conn, calendar, day))
-        await schedule.replace_exception(conn, *calendar.owner, exception)
+        await schedule.take_turn(conn, owner.business_id)
+        expected.check(*await _of_day(conn, owner, date))
+        await schedule.replace_exception(conn, *owner.key, exception)
     return changed(_shown(exception))
 
 
-async def _of_day(conn: AsyncConnection, calendar: ScheduleOwner, day: date) -> list[dict[str, Any]]:
-    found = await schedule.list_exceptions(conn, *calendar.owner, first=day, last=day)
-    return [_shown(exception) for exception in found if exception.day == day]
-
-
-async def _delete(write: Writer, calendar: ScheduleOwner, day: date) -> None:
+@routes.route(
+    "DELETE",
+    "/exceptions/{date}",
+    business=OwnerRoute(
+        "deleteBusinessException",
+        Permission.MANAGE_BUSINESS,
+        "Keep the weekly hours on this date again.",
+    ),
+    provider=OwnerRoute(
+        "deleteProviderException",
+        Permission.MANAGE_CALENDAR,
+        "Let the provider do on this date what the business does.",
+    ),
+    status_code=204,
+)
+async def delete(owner: ThisOwner, date: Day, write: Writing) -> None:
     async with write.begin() as conn:
-        await schedule.remove_exception(conn, *calendar.owner, day)
+        await schedule.remove_exception(conn, *owner.key, date)
+
+
+async def _of_day(conn: AsyncConnection, owner: ScheduleOwner, day: date) -> list[dict[str, Any]]:
+    found = await schedule.list_exceptions(conn, *owner.key, first=day, last=day)
+    return [_shown(exception) for exception in found if exception.day == day]
 
 
 def _shown(exception: ExceptionalDay) -> dict[str, Any]:
     return ExceptionOut(
         date=exception.day,
         kind=exception.kind,
-        intervals=open_hours(exception.intervals),
+        intervals=[OpenHours.of_minutes(*interval) for interval in exception.intervals],
         name=exception.name,
         yearly=exception.yearly,
     ).model_dump(mode="json")
+
+
+router = routes.router()

@@ -1,87 +1,144 @@
 """`…/hours`: the weekly hours of a business, and of a provider who has other ones."""
 
-from typing import Any
+from typing import Annotated, Any, Final, Self
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
+from pydantic import BaseModel, Field, model_validator
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import caching
-from api.access import needs
 from api.answers import changed
-from api.caching import Expected, MayExpect
-from api.deps import AppState, AppStateDep
-from api.schedule.calendars import OfBusiness, OfProvider, ScheduleOwner
-from api.schedule.schemas import BusinessHours, HoursIn, ProviderHours, WeeklyOut
-from api.writes import Writer, Writing
+from api.caching import MayExpect
+from api.deps import AppStateDep
+from api.schedule.clock_times import EndTime, OpenHours, TimeOfDay, Weekday, clock, spelled
+from api.schedule.owners import OwnedRoutes, OwnerRoute, ScheduleOwner, ThisOwner
+from api.shapes import In
+from api.writes import Writing
 from db.engine import autocommit
 from db.repositories import schedule
 from domain.access import Permission
+from domain.hours import Weekly, overlap_in_week
 
-router = APIRouter(prefix="/v1/businesses/{business}", tags=["schedule"])
+routes = OwnedRoutes("schedule")
+
+_MOST_RULES: Final = 200
 
 
-@router.get(
+class WeeklyIn(OpenHours):
+    """The same hours on one weekday or several; hours over midnight belong to the day on which they begin."""
+
+    day: Weekday | None = None
+    days: Annotated[list[Weekday], Field(max_length=7, default_factory=list)]
+
+    @model_validator(mode="after")
+    def _name_days(self) -> Self:
+        if (self.day is None) == (not self.days):
+            raise ValueError("give either day or days")
+        return self
+
+    def rules(self) -> list[Weekly]:
+        """A rule for each of the days."""
+        days = self.days if self.day is None else [self.day]
+        return [Weekly(day.number, *self.minutes()) for day in days]
+
+
+class HoursIn(In):
+    """All hours of the week; none for a provider: the business's."""
+
+    weekly: Annotated[list[WeeklyIn], Field(max_length=_MOST_RULES)]
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if len(rules := self.rules()) > _MOST_RULES:
+            raise ValueError(f"a week may have {_MOST_RULES} intervals at most")
+        if (overlap := overlap_in_week(rules)) is not None:
+            one, other = (_named(rule) for rule in overlap)
+            raise ValueError(f"{one} and {other} overlap")
+        return self
+
+    def rules(self) -> list[Weekly]:
+        """One rule for each interval of each day."""
+        return [rule for weekly in self.weekly for rule in weekly.rules()]
+
+
+class WeeklyOut(BaseModel):
+    day: Weekday
+    opens: TimeOfDay
+    closes: EndTime
+
+    @classmethod
+    def of_rule(cls, rule: Weekly) -> Self:
+        return cls(day=Weekday.numbered(rule.weekday), opens=clock(rule.opens), closes=clock(rule.closes))
+
+
+class BusinessHours(BaseModel):
+    timezone: str
+    """IANA zone of the wall's clock."""
+    weekly: list[WeeklyOut]
+
+
+class ProviderHours(BusinessHours):
+    own: bool
+    """False: the provider keeps the business's hours, and these are they."""
+
+
+def _named(rule: Weekly) -> str:
+    return f"{Weekday.numbered(rule.weekday)} {spelled(rule.opens, rule.closes)}"
+
+
+@routes.route(
+    "GET",
     "/hours",
-    operation_id="getBusinessHours",
-    dependencies=[needs(Permission.BROWSE)],
-    response_model=BusinessHours,
+    business=OwnerRoute(
+        "getBusinessHours",
+        Permission.BROWSE,
+        "The weekly hours of every provider who has none of their own.",
+        BusinessHours,
+    ),
+    provider=OwnerRoute(
+        "getProviderHours",
+        Permission.BROWSE,
+        "The weekly hours that the provider keeps: their own, or the business's.",
+        ProviderHours,
+    ),
 )
-async def get_of_business(calendar: OfBusiness, request: Request, app: AppStateDep) -> Response:
-    """The weekly hours of every provider who has none of their own."""
-    return await _get(app, request, calendar)
-
-
-@router.put(
-    "/hours",
-    operation_id="putBusinessHours",
-    dependencies=[needs(Permission.MANAGE_BUSINESS)],
-    response_model=BusinessHours,
-)
-async def put_of_business(calendar: OfBusiness, body: HoursIn, expected: MayExpect, write: Writing) -> Response:
-    """Replace all weekly hours of the business."""
-    return await _put(write, expected, calendar, body)
-
-
-@router.get(
-    "/providers/{provider}/hours",
-    operation_id="getProviderHours",
-    dependencies=[needs(Permission.BROWSE)],
-    response_model=ProviderHours,
-)
-async def get_of_provider(calendar: OfProvider, request: Request, app: AppStateDep) -> Response:
-    """The weekly hours that the provider keeps: their own, or the business's."""
-    return await _get(app, request, calendar)
-
-
-@router.put(
-    "/providers/{provider}/hours",
-    operation_id="putProviderHours",
-    dependencies=[needs(Permission.MANAGE_CALENDAR)],
-    response_model=ProviderHours,
-)
-async def put_of_provider(calendar: OfProvider, body: HoursIn, expected: MayExpect, write: Writing) -> Response:
-    """Replace all weekly hours of the provider; with none they keep the business's again."""
-    return await _put(write, expected, calendar, body)
-
-
-async def _get(app: AppState, request: Request, calendar: ScheduleOwner) -> Response:
+async def get(owner: ThisOwner, request: Request, app: AppStateDep) -> Response:
     async with autocommit(app.engine) as conn:
-        return caching.cached(request, await _shown(conn, calendar), caching.CATALOGUE)
+        return caching.cached(request, await _shown(conn, owner), caching.CATALOGUE)
 
 
-async def _put(write: Writer, expected: Expected, calendar: ScheduleOwner, body: HoursIn) -> Response:
+@routes.route(
+    "PUT",
+    "/hours",
+    business=OwnerRoute(
+        "putBusinessHours",
+        Permission.MANAGE_BUSINESS,
+        "Replace all weekly hours of the business.",
+        BusinessHours,
+    ),
+    provider=OwnerRoute(
+        "putProviderHours",
+        Permission.MANAGE_CALENDAR,
+        "Replace all weekly hours of the provider; with none they keep the business's again.",
+        ProviderHours,
+    ),
+)
+async def put(owner: ThisOwner, body: HoursIn, expected: MayExpect, write: Writing) -> Response:
     async with write.begin() as conn:
-        await schedule.take_turn(conn, calendar.business_id)
-        expected.check(await _shown(conn, calendar))
-        await schedule.replace_hours(conn, *calendar.owner, body.rules())
-        content = await _shown(conn, calendar)
+        await schedule.take_turn(conn, owner.business_id)
+        expected.check(await _shown(conn, owner))
+        await schedule.replace_hours(conn, *owner.key, body.rules())
+        content = await _shown(conn, owner)
     return changed(content)
 
 
-async def _shown(conn: AsyncConnection, calendar: ScheduleOwner) -> dict[str, Any]:
-    hours = await schedule.list_hours(conn, *calendar.owner)
+async def _shown(conn: AsyncConnection, owner: ScheduleOwner) -> dict[str, Any]:
+    hours = await schedule.list_hours(conn, *owner.key)
     weekly = [WeeklyOut.of_rule(rule) for rule in hours.rules]
-    if calendar.provider_id is None:
-        return BusinessHours(timezone=calendar.business_zone, weekly=weekly).model_dump(mode="json")
-    zone = calendar.zone_name if hours.own else calendar.business_zone
+    if owner.provider_id is None:
+        return BusinessHours(timezone=owner.business_zone, weekly=weekly).model_dump(mode="json")
+    zone = owner.zone_name if hours.own else owner.business_zone
     return ProviderHours(timezone=zone, weekly=weekly, own=hours.own).model_dump(mode="json")
+
+
+router = routes.router()

@@ -2,33 +2,94 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Final
+from enum import StrEnum
+from typing import Annotated, Final, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
+from pydantic import BaseModel, Field, model_validator
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import cursors
-from api.access import needs
 from api.answers import created, listed
-from api.deps import AppState, AppStateDep
-from api.schedule.calendars import OfBusiness, OfProvider, ScheduleOwner
-from api.schedule.time_off_schemas import TimeOffCreated, TimeOffIn, TimeOffOut, TimeOffPage
-from api.writes import OnceWriter, Writer, Writing, WritingOnce
+from api.deps import AppStateDep
+from api.schedule.clock_times import Day
+from api.schedule.owners import OwnedRoutes, OwnerRoute, ScheduleOwner, ThisOwner
+from api.shapes import In, Text
+from api.writes import Writing, WritingOnce
 from db.engine import autocommit
 from db.repositories import schedule, time_off
 from db.repositories.rows import Row
 from db.repositories.time_off import Window
 from domain.access import Permission
 from domain.errors import InvalidRequestError
-from domain.times import MomentInUrl
+from domain.times import Moment, MomentInUrl
+from domain.zones import begins, moment
 from runtime.ids import new_id
 
-router = APIRouter(prefix="/v1/businesses/{business}", tags=["schedule"])
+routes = OwnedRoutes("schedule")
 
 LONGEST: Final = timedelta(days=2 * 366)
 _EARLIEST: Final = timedelta(days=366)
+
+
+class TimeOffKind(StrEnum):
+    TIME_OFF = "time_off"
+    """A person is away."""
+    BLOCK = "block"
+    """Time is kept free for something else."""
+
+
+class TimeOffIn(In):
+    """Time in which nothing new is booked, from `starts_at` to `ends_at` or over whole days."""
+
+    kind: TimeOffKind = TimeOffKind.TIME_OFF
+    starts_at: Moment | None = None
+    ends_at: Moment | None = None
+    first_date: Day | None = None
+    last_date: Day | None = None
+    note: Annotated[Text, Field(max_length=200)] = ""
+
+    @model_validator(mode="after")
+    def _begin_and_end(self) -> Self:
+        moments, days = (self.starts_at, self.ends_at), (self.first_date, self.last_date)
+        whole = [pair for pair in (moments, days) if None not in pair]
+        if len(whole) != 1 or [*moments, *days].count(None) != 2:  # noqa: PLR2004 - the other pair
+            raise ValueError("give either starts_at and ends_at, or first_date and last_date")
+        if self.starts_at and self.ends_at and self.ends_at <= self.starts_at:
+            raise ValueError("ends_at must lie after starts_at")
+        if self.first_date and self.last_date and self.last_date < self.first_date:
+            raise ValueError("last_date lies before first_date")
+        return self
+
+    def bounds(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
+        """From when until when, the end excluded; days are those of the zone."""
+        if self.starts_at is not None and self.ends_at is not None:
+            return self.starts_at, self.ends_at
+        assert self.first_date is not None
+        assert self.last_date is not None
+        after = self.last_date + timedelta(days=1)
+        return moment(begins(self.first_date, 0, zone)), moment(begins(after, 0, zone))
+
+
+class TimeOffOut(BaseModel):
+    id: UUID
+    kind: TimeOffKind
+    starts_at: datetime
+    ends_at: datetime
+    note: str
+    created_at: datetime
+
+
+class TimeOffCreated(TimeOffOut):
+    conflicts: int
+    """Bookings that are not over and lie in this time. They stay as they are."""
+
+
+class TimeOffPage(BaseModel):
+    items: list[TimeOffOut]
+    next_cursor: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,101 +112,94 @@ async def _query(
 Asked = Annotated[_Query, Depends(_query)]
 
 
-@router.post(
+@routes.route(
+    "POST",
     "/time-off",
-    operation_id="createBusinessTimeOff",
-    dependencies=[needs(Permission.MANAGE_BUSINESS)],
+    business=OwnerRoute(
+        "createBusinessTimeOff",
+        Permission.MANAGE_BUSINESS,
+        "Let nothing new be booked with anybody in this time.",
+        TimeOffCreated,
+    ),
+    provider=OwnerRoute(
+        "createProviderTimeOff",
+        Permission.MANAGE_CALENDAR,
+        "Let nothing new be booked with this provider in this time.",
+        TimeOffCreated,
+    ),
     status_code=201,
-    response_model=TimeOffCreated,
 )
-async def create_of_business(
-    calendar: OfBusiness, body: TimeOffIn, app: AppStateDep, write: WritingOnce
-) -> Response:
-    """Let nothing new be booked with anybody in this time."""
-    return await _create(app, write, calendar, body)
-
-
-@router.get(
-    "/time-off",
-    operation_id="listBusinessTimeOff",
-    dependencies=[needs(Permission.MANAGE_BUSINESS)],
-    response_model=TimeOffPage,
-)
-async def list_of_business(calendar: OfBusiness, asked: Asked, app: AppStateDep) -> Response:
-    """The time off that is everybody's, by start."""
-    return await _list(app, calendar, asked)
-
-
-@router.delete(
-    "/time-off/{time_off_id}",
-    operation_id="deleteBusinessTimeOff",
-    dependencies=[needs(Permission.MANAGE_BUSINESS)],
-    status_code=204,
-)
-async def delete_of_business(calendar: OfBusiness, time_off_id: UUID, write: Writing) -> None:
-    """Take it back."""
-    await _delete(write, calendar, time_off_id)
-
-
-@router.post(
-    "/providers/{provider}/time-off",
-    operation_id="createProviderTimeOff",
-    dependencies=[needs(Permission.MANAGE_CALENDAR)],
-    status_code=201,
-    response_model=TimeOffCreated,
-)
-async def create_of_provider(
-    calendar: OfProvider, body: TimeOffIn, app: AppStateDep, write: WritingOnce
-) -> Response:
-    """Let nothing new be booked with this provider in this time."""
-    return await _create(app, write, calendar, body)
-
-
-@router.get(
-    "/providers/{provider}/time-off",
-    operation_id="listProviderTimeOff",
-    dependencies=[needs(Permission.MANAGE_CALENDAR)],
-    response_model=TimeOffPage,
-)
-async def list_of_provider(calendar: OfProvider, asked: Asked, app: AppStateDep) -> Response:
-    """The provider's own time off, by start."""
-    return await _list(app, calendar, asked)
-
-
-@router.delete(
-    "/providers/{provider}/time-off/{time_off_id}",
-    operation_id="deleteProviderTimeOff",
-    dependencies=[needs(Permission.MANAGE_CALENDAR)],
-    status_code=204,
-)
-async def delete_of_provider(calendar: OfProvider, time_off_id: UUID, write: Writing) -> None:
-    """Take it back."""
-    await _delete(write, calendar, time_off_id)
-
-
-async def _create(app: AppState, write: OnceWriter, calendar: ScheduleOwner, body: TimeOffIn) -> Response:
+async def create(owner: ThisOwner, body: TimeOffIn, app: AppStateDep, write: WritingOnce) -> Response:
     async def make(conn: AsyncConnection) -> Response:
-        starts_at, ends_at = _checked(body, await _zone(conn, calendar), app.now())
+        starts_at, ends_at = _checked(body, await _zone(conn, owner), app.now())
         stored = await time_off.add(
             conn,
-            *calendar.owner,
+            *owner.key,
             id_=new_id(),
             kind=body.kind,
             starts_at=starts_at,
             ends_at=ends_at,
             note=body.note,
         )
-        conflicts = await time_off.count_conflicts(conn, *calendar.owner, starts_at, ends_at)
+        conflicts = await time_off.count_conflicts(conn, *owner.key, starts_at, ends_at)
         write.concerns(stored["id"])
-        return created(_shown(stored) | {"conflicts": conflicts}, f"{calendar.path}/time-off/{stored['id']}")
+        return created(_shown(stored) | {"conflicts": conflicts}, f"{owner.path}/time-off/{stored['id']}")
 
     return await write.once(body, make)
 
 
-async def _zone(conn: AsyncConnection, calendar: ScheduleOwner) -> ZoneInfo:
+@routes.route(
+    "GET",
+    "/time-off",
+    business=OwnerRoute(
+        "listBusinessTimeOff",
+        Permission.MANAGE_BUSINESS,
+        "The time off that is everybody's, by start.",
+        TimeOffPage,
+    ),
+    provider=OwnerRoute(
+        "listProviderTimeOff",
+        Permission.MANAGE_CALENDAR,
+        "The provider's own time off, by start.",
+        TimeOffPage,
+    ),
+)
+async def list_(owner: ThisOwner, asked: Asked, app: AppStateDep) -> Response:
+    listing = f"time-off {owner.path} {asked.from_} {asked.to}"
+    after = app.cursors.decode(listing, asked.cursor) if asked.cursor else None
+    window = Window(asked.from_ or app.now(), asked.to, asked.limit + 1, after)
+    async with autocommit(app.engine) as conn:
+        rows = await time_off.list_page(conn, *owner.key, window)
+    shown = rows[: asked.limit]
+    more = len(rows) > asked.limit  # the row behind those shown says that there is another page
+    cursor = app.cursors.encode(listing, shown[-1]["starts_at"], shown[-1]["id"]) if more else None
+    return listed({"items": [_shown(row) for row in shown], "next_cursor": cursor})
+
+
+@routes.route(
+    "DELETE",
+    "/time-off/{time_off_id}",
+    business=OwnerRoute(
+        "deleteBusinessTimeOff",
+        Permission.MANAGE_BUSINESS,
+        "Take it back.",
+    ),
+    provider=OwnerRoute(
+        "deleteProviderTimeOff",
+        Permission.MANAGE_CALENDAR,
+        "Take it back.",
+    ),
+    status_code=204,
+)
+async def delete(owner: ThisOwner, time_off_id: UUID, write: Writing) -> None:
+    async with write.begin() as conn:
+        await time_off.remove(conn, *owner.key, time_off_id)
+
+
+async def _zone(conn: AsyncConnection, owner: ScheduleOwner) -> ZoneInfo:
     """The zone of whole days: a provider without hours of their own works by the business's clock."""
-    hours = await schedule.list_hours(conn, *calendar.owner)
-    return calendar.zone if hours.own else ZoneInfo(calendar.business_zone)
+    hours = await schedule.list_hours(conn, *owner.key)
+    return owner.zone if hours.own else ZoneInfo(owner.business_zone)
 
 
 def _checked(body: TimeOffIn, zone: ZoneInfo, now: datetime) -> tuple[datetime, datetime]:
@@ -157,22 +211,8 @@ def _checked(body: TimeOffIn, zone: ZoneInfo, now: datetime) -> tuple[datetime, 
     return starts_at, ends_at
 
 
-async def _list(app: AppState, calendar: ScheduleOwner, asked: _Query) -> Response:
-    listing = f"time-off {calendar.path} {asked.from_} {asked.to}"
-    after = app.cursors.decode(listing, asked.cursor) if asked.cursor else None
-    window = Window(asked.from_ or app.now(), asked.to, asked.limit + 1, after)
-    async with autocommit(app.engine) as conn:
-        rows = await time_off.list_page(conn, *calendar.owner, window)
-    shown = rows[: asked.limit]
-    more = len(rows) > asked.limit  # the row behind those shown says that there is another page
-    cursor = app.cursors.encode(listing, shown[-1]["starts_at"], shown[-1]["id"]) if more else None
-    return listed({"items": [_shown(row) for row in shown], "next_cursor": cursor})
-
-
-async def _delete(write: Writer, calendar: ScheduleOwner, time_off_id: UUID) -> None:
-    async with write.begin() as conn:
-        await time_off.remove(conn, *calendar.owner, time_off_id)
-
-
 def _shown(row: Row) -> dict[str, object]:
     return {name: row[name] for name in TimeOffOut.model_fields}
+
+
+router = routes.router()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from api.schedule.schemas import Weekday, clock
+from api.schedule.clock_times import Weekday, clock
 from api.services import ServiceOut
 from api.transfer.shapes import COLUMNS, ConsentRow, Section
 from db.repositories.rows import Row

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from api.providers import ProviderIn
 from api.schedule.areas import AreasIn
-from api.schedule.schemas import ExceptionIn, HoursIn
+from api.schedule.exceptions import ExceptionIn
+from api.schedule.hours import HoursIn
 from api.services import ServiceIn
 from api.slugs import key_for
 from api.transfer.problems import Problems

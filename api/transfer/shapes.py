@@ -14,9 +14,8 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 from api.consents import ConsentText, Source
 from api.providers import ProviderIn
 from api.schedule.areas import AreaIn
-from api.schedule.schemas import Day, EndTime, OpenHours, TimeOfDay, Weekday
-from api.schedule.time_off import LONGEST
-from api.schedule.time_off_schemas import TimeOffKind
+from api.schedule.clock_times import Day, EndTime, OpenHours, TimeOfDay, Weekday
+from api.schedule.time_off import LONGEST, TimeOffKind
 from api.services import ServiceIn
 from api.shapes import ABSENT, Code, CurrencyCode, Email, Flag, In, Line, Locale, Phone, Text, Zone
 from domain.customers import Purpose
