@@ -1,4 +1,4 @@
-"""`python -m api`: serve the API; `python -m api businesses …`: what operators say of businesses."""
+"""`python -m api`: serve the API; `python -m api businesses …`: commands for operators."""
 
 import argparse
 import gc
@@ -11,7 +11,7 @@ from runtime.settings import Settings, settings
 
 def main(argv: list[str] | None = None) -> int:
     """Serve until told to stop; 1 with one line on stderr when the configuration is unusable."""
-    # Loading makes what stays: looking through it for garbage, again and again, takes a tenth of the start.
+    # Imports create long-lived objects: collecting garbage among them takes a tenth of the start time.
     gc.disable()
     config = settings()
     argv = sys.argv[1:] if argv is None else argv
@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _serve(config: Settings, host: str, port: int) -> int:
-    import uvicorn  # noqa: PLC0415  # these are what takes long to load
+    import uvicorn  # noqa: PLC0415  # slow imports
 
     from api.app import create_app  # noqa: PLC0415
     from api.identity.signing_keys import SigningKeyError, load_keys  # noqa: PLC0415
@@ -50,8 +50,8 @@ def _serve(config: Settings, host: str, port: int) -> int:
         from prometheus_client import start_http_server  # noqa: PLC0415
 
         start_http_server(config.api_metrics_port, config.api_metrics_host)  # in threads of its own
-    # What is loaded now stays: a full collection would walk through all of it, for a tenth of a second, in the
-    # middle of somebody's request.
+    # What is loaded now stays. Without this, a full collection would scan it for a tenth of a second in the
+    # middle of a request.
     gc.freeze()
     gc.enable()
     uvicorn.run(
@@ -63,10 +63,10 @@ def _serve(config: Settings, host: str, port: int) -> int:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # api.middleware.proxies sees to it
+        proxy_headers=False,  # api.middleware.proxies does it
         ws="none",
         timeout_graceful_shutdown=10,
-        # Longer than a proxy keeps its own: else it sends a request into a connection that is just being closed.
+        # Longer than proxies keep idle connections: else one sends a request into a connection that is closing.
         timeout_keep_alive=75,
     )
     return 0

@@ -1,7 +1,7 @@
 """What a route needs, declared with the route: `dependencies=[needs(Permission.MANAGE_BUSINESS)]`.
 
-Before the handler runs it is decided here, by the table in `domain.access`, whether the caller may. An application
-with a route that declares nothing does not start.
+The check runs before the handler, by the table in `domain.access`. An application with a route that declares no
+permission does not start.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ from domain.callers import Caller, CallerKind, Membership, Principal
 from domain.errors import NotFoundError, UnauthenticatedError
 from domain.lifecycle import Role
 
-_WHOEVER_ASKS: Final = (Permission.SIGN_IN, Permission.PROBE, Permission.CALL_BACK)
+_OPEN: Final = (Permission.SIGN_IN, Permission.PROBE, Permission.CALL_BACK)
 
 
 class Needs:
@@ -39,18 +39,18 @@ class Needs:
         self._parameters: frozenset[str] | None = None
 
     async def __call__(self, request: Request) -> None:
-        """Let the caller pass, or refuse them.
+        """Admit the caller, or refuse them.
 
         Raises:
             RequestValidationError: a query parameter that the route does not know.
-            UnauthenticatedError: they have not said who they are, or not credibly.
-            NotFoundError: the business is not there, or none of theirs.
+            UnauthenticatedError: the credentials are missing or not valid.
+            NotFoundError: there is no such business.
             ForbiddenError: their kind, roles or scopes do not allow it.
         """
         context, app = context_of(request), request.app.state.holdfast
         business = request.path_params.get("business")
         # Who logs in again may still send an expired token.
-        if context.refusal is not None and self.permission not in _WHOEVER_ASKS:
+        if context.refusal is not None and self.permission not in _OPEN:
             await _note_business(app, context, business)
             raise context.refusal
         rule = PERMITTED[self.permission]
@@ -73,7 +73,7 @@ class Needs:
     def _refuse_unknown_parameters(self, request: Request) -> None:
         if not request.query_params:
             return
-        if self._parameters is None:  # the same each time: a declaration belongs to one route
+        if self._parameters is None:  # always the same: a declaration belongs to one route
             self._parameters = _query_parameters(request.scope["route"].dependant)
         unknown = sorted(set(request.query_params) - self._parameters)
         if unknown:
@@ -90,14 +90,14 @@ def needs(permission: Permission, *, is_audited: bool = True) -> Any:
 
 
 def permission_of(route: APIRoute) -> Permission | None:
-    """What the route declares."""
+    """The permission that the route declares."""
     declared: list[object] = [depends.dependency for depends in route.dependencies]
     found = [needed.permission for needed in declared if isinstance(needed, Needs)]
     return found[0] if len(found) == 1 else None
 
 
 def require_declarations(routes: Sequence[BaseRoute]) -> None:
-    """Refuse an application in which a route declares nothing.
+    """Refuse an application in which a route declares no permission.
 
     Raises:
         RuntimeError: naming the routes.
@@ -170,4 +170,4 @@ CurrentUser = Annotated[Principal, Depends(_user)]
 ThisBusiness = Annotated[Row, Depends(_found_business)]
 """The business of the path, `catalogue.find_business`; 404 where there is none."""
 ThisMembership = Annotated[Membership, Depends(_membership)]
-"""The membership by which the caller was let in."""
+"""The membership by which the caller was admitted."""

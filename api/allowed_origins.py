@@ -1,4 +1,4 @@
-"""Whether a web page's origin may speak to the API. All origins are kept in memory: anybody can ask with any."""
+"""Which web origins may call the API. All are cached in memory, since anybody can send any origin."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ _FRESH_SECONDS: Final = 30.0
 
 
 class Origins:
-    """The origins of the installation itself, and those of each business, read twice a minute while asked for."""
+    """The installation's own origins and those of each business, refreshed twice a minute while in use."""
 
     def __init__(self, engine: AsyncEngine, own: frozenset[str]) -> None:
         self._engine = engine
@@ -27,9 +27,9 @@ class Origins:
         self._reading = asyncio.Lock()
 
     async def allows(self, origin: str, business: str | None) -> bool:
-        """Whether pages of this origin may speak about this business (its id or slug); none: about any at all.
+        """Whether pages of this origin may call about this business (id or slug; none: about any business).
 
-        As long as the database does not answer, nothing new is let in.
+        While the database does not answer, the last known origins count.
         """
         if origin in self._own:
             return True
@@ -39,16 +39,16 @@ class Origins:
         return bool(businesses) if business is None else business.lower() in businesses
 
     def forget(self) -> None:
-        """Read them anew."""
+        """Refresh the cache."""
         self._fresh_until = 0.0
 
     async def _read(self) -> None:
         async with self._reading:
             if time.monotonic() < self._fresh_until:
-                return  # somebody else has done it meanwhile
+                return  # another request has refreshed it meanwhile
             try:
                 async with autocommit(self._engine) as conn:
                     self._businesses = await origins.list_businesses_by_origin(conn)
-            except Exception as error:  # whatever it is: the next round tries again
+            except Exception as error:  # the next refresh tries again
                 _log.warning("origins_not_read", error=type(error).__name__)
             self._fresh_until = time.monotonic() + _FRESH_SECONDS

@@ -1,4 +1,4 @@
-"""What a request is answered with: the thing as it reads now, and the tag that the next change names."""
+"""Successful answers: the resource as it is now, with the entity tag that the next change must name."""
 
 from typing import Any
 
@@ -12,20 +12,20 @@ _JSON = "application/json"
 
 
 def created(content: Any, location: str | None = None) -> Response:
-    """201 with the new thing, its tag, and where it is found if it can be read alone."""
+    """201 with the new resource, its tag and, where it can be read on its own, its location."""
     body = to_json(content)
     headers = {"ETag": etag(body)} | ({"Location": location} if location else {})
     return Response(body, 201, headers, _JSON)
 
 
 def changed(content: Any) -> Response:
-    """200 with the thing after the change, and its tag."""
+    """200 with the changed resource and its tag."""
     body = to_json(content)
     return Response(body, 200, {"ETag": etag(body)}, _JSON)
 
 
 def listed(content: Any) -> Response:
-    """200 with something that is not to be kept: a page, or what was found."""
+    """200 with something that has no tag: a page, or search results."""
     return Response(to_json(content), 200, media_type=_JSON)
 
 

@@ -1,4 +1,4 @@
-"""`/v1/businesses/{business}/api-keys`: the keys by which programs get into a business."""
+"""`/v1/businesses/{business}/api-keys`: keys by which programs act for a business."""
 
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -69,7 +69,7 @@ class ApiKeys(BaseModel):
 router = APIRouter(prefix="/v1/businesses/{business}/api-keys", tags=["api keys"])
 
 MOST: Final = 100
-"""Keys of a business that are not revoked."""
+"""Keys that a business may have unrevoked."""
 
 
 @router.post(

@@ -1,4 +1,4 @@
-"""The application: parts wired together once, routers by resource, one shape of error."""
+"""The application: its state, routers and middleware are wired together here."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,7 +21,7 @@ from api.limits import Limiter
 from api.middleware.authentication import AuthMiddleware
 from api.middleware.cors import Cors
 from api.middleware.deadlines import Deadline
-from api.middleware.proxies import SeenThrough
+from api.middleware.proxies import TrustedProxies
 from api.middleware.request_context import RequestContextMiddleware
 from api.openapi.document import describe
 from api.openapi.pages import add_pages
@@ -34,11 +34,11 @@ from runtime.storage import Storages
 
 _DRAIN_SECONDS = 5.0
 _RETRY_FOR = timedelta(seconds=1)
-"""How long a request waits for a Temporal that does not answer before it is told to come back."""
+"""How long a request waits for a Temporal that does not answer."""
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The API for these settings; it connects when it starts, and starts while Temporal is away."""
+    """The API for these settings. It connects at startup, and starts without Temporal too."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -51,27 +51,27 @@ def create_app(settings: Settings) -> FastAPI:
         version=app_version(),
         summary="A durable booking engine.",
         lifespan=lifespan,
-        openapi_url=None,  # api.openapi.pages answers with it, and has the page
-        redirect_slashes=False,  # a redirect would go to whatever host the request names
-        # Not `include_router`: it builds each route a second time, for a tenth of the start.
+        openapi_url=None,  # api.openapi.pages serves it
+        redirect_slashes=False,  # a redirect would trust the request's Host
+        # Not `include_router`: it builds each route a second time, a tenth of the start time.
         routes=[route for router in ROUTERS for route in router.routes],
     )
     require_declarations(app.routes)
     describe(app)
     add_pages(app)
     errors.install(app)
-    # The last one added is the first to see a request.
+    # The last one added sees a request first.
     app.add_middleware(AuthMiddleware)
     app.add_middleware(Deadline, seconds=settings.request_timeout_seconds)
     app.add_middleware(Cors)
     app.add_middleware(RequestContextMiddleware)
-    app.add_middleware(SeenThrough, trusted=settings.trusted_proxy_networks)
+    app.add_middleware(TrustedProxies, trusted=settings.trusted_proxy_networks)
     return app
 
 
 @asynccontextmanager
 async def running_app(settings: Settings) -> AsyncIterator[AppState]:
-    """The parts of a running API, ended in the opposite order."""
+    """The state of a running API; its parts are closed in reverse order."""
     tokens = load_tokens(settings)
     engine = create_engine(settings, application_name="holdfast-api")
     client = await temporal.connect(lazy=True, retry_for=_RETRY_FOR)

@@ -1,4 +1,4 @@
-"""Entity tags: answers that may be kept until asked about, and changes that are made only to what was read."""
+"""Entity tags: cached answers that are revalidated, and changes that apply only to the version that was read."""
 
 import hashlib
 from dataclasses import dataclass
@@ -13,41 +13,41 @@ from runtime.json import to_json
 BUSINESS: Final = "public, max-age=300"
 CATALOGUE: Final = "public, max-age=600"
 SLOTS: Final = "public, no-cache"
-"""May be kept, must be asked about each time: a slot that somebody took is gone at once."""
+"""Cached but always revalidated: a slot that is taken disappears at once."""
 PRIVATE: Final = "private, no-cache"
 
 REPORT: Final = "private, max-age=900"
-"""What nobody changes by hand, and whoever asks again soon may see as it was."""
+"""Cached for a while: figures that need not be fresh."""
 
 
 def etag(body: bytes) -> str:
-    """The entity tag of a representation: the same bytes, the same tag."""
+    """The entity tag of a representation, by its bytes."""
     return f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
 
 
 @dataclass(frozen=True, slots=True)
 class Representation:
-    """A content as it is sent."""
+    """A representation with its tag."""
 
     body: bytes
     tag: str
 
 
 def represent(body: bytes) -> Representation:
-    """The content with its tag. A thread may do it: it touches nothing of the request."""
+    """Serialize the content. Safe in a thread: it does not use the request."""
     return Representation(body, etag(body))
 
 
 def cached(request: Request, content: Any, cache_control: str) -> Response:
-    """200 with the content as JSON and its tag, or 304 when the caller has just that."""
+    """200 with the content as JSON and its tag, or 304 if the caller has it."""
     return answer_cached(request, represent(to_json(content)), cache_control)
 
 
 def answer_cached(
     request: Request, content: Representation, cache_control: str, media_type: str = "application/json"
 ) -> Response:
-    """The same, of a content whose representation is made already."""
-    # Whoever is logged in may be about to change it, and must not be shown what a cache remembers.
+    """The same for a representation that exists already."""
+    # A user who is logged in may be about to change it, and must not see a stale copy.
     as_said = "Authorization" not in request.headers or cache_control == REPORT
     headers = {
         "ETag": content.tag,
@@ -60,16 +60,16 @@ def answer_cached(
 
 
 class Expected:
-    """What the caller has read and means to change, by `If-Match` (RFC 9110, section 13.1.1)."""
+    """What the caller has read and wants to change, by `If-Match` (RFC 9110, section 13.1.1)."""
 
     def __init__(self, wanted: str | None) -> None:
         self._wanted = wanted
 
     def check(self, *current: Any) -> None:
-        """Go on only when it is one of the representations that the thing has now; `*` is any, but not none.
+        """Check that it is one of the current representations; `*` matches any, but not none.
 
         Raises:
-            StaleError: it is none of them.
+            StaleError: it matches none of them.
         """
         if self._wanted is None:
             return
@@ -94,9 +94,9 @@ async def _optional(
 
 
 MustExpect = Annotated[Expected, Depends(_required)]
-"""Of a change: 428 without `If-Match` (RFC 6585, section 3), for it would undo what others did unseen."""
+"""For a change: 428 without `If-Match` (RFC 6585, section 3), which protects the changes of others."""
 MayExpect = Annotated[Expected, Depends(_optional)]
-"""Of a replacement, which says by itself what there is to be."""
+"""For a replacement, which states the whole result."""
 
 
 def _names(header: str, tag: str) -> bool:

@@ -1,4 +1,4 @@
-"""`…/customers/{customer}/consents`: what a customer agreed to, and took back. Nothing in it is ever changed."""
+"""`…/customers/{customer}/consents`: what a customer agreed to or withdrew. Entries are never changed."""
 
 from datetime import datetime
 from typing import Annotated, Any, Self

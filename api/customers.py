@@ -1,4 +1,4 @@
-"""`/v1/businesses/{business}/customers`: the people who book, for the desk."""
+"""`/v1/businesses/{business}/customers`: the people who book, for owners and admins."""
 
 from datetime import datetime
 from typing import Annotated, Any, Self

@@ -1,4 +1,4 @@
-"""Whether an e-mail address that is typed can be written to at all, by whoever sends the business's e-mails."""
+"""Whether the sender of a business's e-mails can deliver to an address at all."""
 
 from typing import Any, Final
 from uuid import UUID
@@ -22,10 +22,10 @@ async def require_carried(
     *,
     at: tuple[Any, ...] = _BODY,
 ) -> None:
-    """Refuse an address to which every e-mail of this business would fail; `at` is where in the request it is.
+    """Refuse an address to which every e-mail of this business would fail; `at` is its place in the request.
 
     Raises:
-        RequestValidationError: with what is wrong with it.
+        RequestValidationError: with the reason.
     """
     if address is None or not (needs_utf8(address) or needs_quotes(address)):
         return
@@ -37,7 +37,7 @@ async def require_carried(
 
 
 def require_carried_by_installation(settings: Settings, address: str, *, at: tuple[Any, ...] = _BODY) -> None:
-    """The same of what the installation's own mail server sends, as messages about accounts are."""
+    """The same for the installation's own mail server, which sends messages about accounts."""
     sender = Vendor.SMTP if settings.smtp_url else CONSOLE
     _require(why_not_carried(address, sender, has_utf8=settings.smtp_utf8), at)
 

@@ -1,4 +1,4 @@
-"""What routes are given: the parts of the running application."""
+"""The state of the running application, as routes get it."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ from runtime.storage import Storages
 
 @dataclass(frozen=True, slots=True)
 class AppState:
-    """Everything a request may need, made once by the application."""
+    """Everything a request may need, created once at startup."""
 
     settings: Settings
     engine: AsyncEngine
@@ -43,7 +43,7 @@ class AppState:
         return datetime.now(UTC)
 
 
-# A coroutine, although it awaits nothing: a plain function would cost a hop to a thread.
+# A coroutine, although it awaits nothing: FastAPI would run a plain function in a thread.
 async def _app_state(request: Request) -> AppState:
     app: AppState = request.app.state.holdfast
     return app

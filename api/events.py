@@ -118,13 +118,13 @@ async def _look(app: AppState, business_id: UUID, after: int, limit: int, types:
 
 
 async def _business_of(app: AppState, context: RequestContext, business_id: UUID | None) -> UUID:
-    """The business that is meant, whose events the caller may see."""
+    """The business whose events are asked for, if the caller may see them."""
     run = businesses_run_by(context.caller)
     if business_id is None:
         if len(run) != 1:
             raise InvalidRequestError("Say by `business_id` whose events: you run no business, or several.")
         business_id = run[0]
-    if business_id not in run:  # whose it is, if anybody's, is told of the denial
+    if business_id not in run:  # the audit log of an existing business has the denial
         async with autocommit(app.engine) as conn:
             if await catalogue.find_business(conn, str(business_id)) is None:
                 raise NotFoundError(f"There is no business {business_id}.")

@@ -1,4 +1,4 @@
-"""`/v1/businesses/{business}/exports`: the business as one document, written into its storage and kept there."""
+"""`/v1/businesses/{business}/exports`: exports of a business that are kept in its storage."""
 
 from typing import Any, Final
 from uuid import UUID

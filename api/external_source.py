@@ -1,6 +1,6 @@
-"""`/v1/businesses/{business}/external-source`: the outside calendar that a business goes by.
+"""`/v1/businesses/{business}/external-source`: the outside calendar that a business follows.
 
-It is asked in the background; no request waits for it.
+It is polled in the background; no request waits for it.
 """
 
 import re
@@ -52,7 +52,7 @@ class ExternalSourceIn(In):
         return self
 
     def keeps_token(self) -> bool:
-        """Whether nothing is said of the token."""
+        """Whether the body leaves the token as it is."""
         return "token" not in self.model_fields_set
 
 
@@ -152,13 +152,13 @@ def _new_source(body: ExternalSourceIn, app: AppState) -> NewSource:
 
 
 def _settings(row: Row) -> dict[str, Any]:
-    """What a caller has set, by which its tag is made."""
+    """What callers set: the tag covers this."""
     return {name: row[name] for name in _SETTINGS}
 
 
 def _shown(row: Row, app: AppState, status: int = 200) -> Response:
     fresh = freshness(row["as_of"], row["max_age_seconds"], app.now())
     content = ExternalSourceOut(**row, state=fresh.state, age_seconds=fresh.age_seconds)
-    # Weak (RFC 9110, section 8.8.1): the age is another each second, and nobody's change is lost by that.
+    # Weak (RFC 9110, section 8.8.1): it covers the settings, not the age, which changes each second.
     tag = f"W/{etag(to_json(_settings(row)))}"
     return Response(to_json(content.model_dump(mode="json")), status, {"ETag": tag}, "application/json")

@@ -1,4 +1,4 @@
-"""`/v1/businesses/{business}/findings`: where vendors' records and bookings differ, and what becomes of it."""
+"""`/v1/businesses/{business}/findings`: differences between vendors' records and bookings."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -98,7 +98,7 @@ async def reconcile_business(business: ThisBusiness, app: AppStateDep, write: Wr
 
     What is found is among the findings within a minute or so. One round goes on at a time.
     """
-    await app.gateway.reconcile(business["id"])  # before the transaction: none is open while Temporal is called
+    await app.gateway.reconcile(business["id"])  # no transaction is open while Temporal is called
     async with write.begin():
         pass
     return Response(status_code=202)

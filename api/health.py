@@ -1,4 +1,4 @@
-"""Whether the process lives, whether it can work, and how everything around it does."""
+"""Liveness, readiness, health and metrics."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""What a caller says of an account at a vendor, checked, with its secrets encrypted."""
+"""Validation of an account at a vendor, and encryption of its secrets."""
 
 import re
 from collections.abc import Mapping
@@ -38,10 +38,10 @@ class IntegrationIn(In):
 
 
 def checked_settings(vendor: Vendor, given: Mapping[str, Any], *, allow_loopback: bool) -> dict[str, Any]:
-    """The settings as they are kept: every member is there.
+    """The settings to store, with every member.
 
     Raises:
-        RequestValidationError: the vendor needs others, or they name a host that we do not call.
+        RequestValidationError: they do not fit the vendor, or name a host that we do not call.
     """
     try:
         settings = CONNECTIONS[vendor].settings.model_validate(given).model_dump(mode="json")
@@ -56,13 +56,13 @@ def checked_settings(vendor: Vendor, given: Mapping[str, Any], *, allow_loopback
             checked = check_url(url, allow_loopback=allow_loopback)
         except OutboundRefusedError as error:
             raise _invalid_member("settings", member, str(error)) from error
-        if settings[member] == url:  # a URL; of a mail server it is the host
+        if settings[member] == url:  # a URL; a mail server has a host here
             settings[member] = checked
     return settings
 
 
 def kept_secrets(known: Row | None, stored: str | None, vendor: Vendor, settings: Mapping[str, Any]) -> str | None:
-    """The encrypted secrets that go on to hold: none when they would be sent to another host than until now."""
+    """The encrypted secrets to keep: none if the settings name another host, which must not learn them."""
     if known is None or address_of(vendor, known["settings"]) != address_of(vendor, settings):
         return None
     return stored

@@ -1,6 +1,6 @@
-"""`/v1/businesses/{business}/integrations`: the vendors that carry out what bookings set off.
+"""`/v1/businesses/{business}/integrations`: a business's accounts at vendors.
 
-Secrets go in and never come out again: answers say only that there are some.
+Secrets are write-only: answers say only whether there are any.
 """
 
 from datetime import datetime
@@ -140,7 +140,7 @@ async def delete_integration(business: ThisBusiness, vendor: Vendor, write: Writ
 
 
 async def _require_unused(conn: AsyncConnection, business_id: UUID, vendor: Vendor) -> None:
-    """Raises IntegrationInUseError while the gateway holds, or may yet come to hold, anybody's money."""
+    """Raise IntegrationInUseError while the gateway holds money, or may come to hold any."""
     under_way = await integrations.count_payments_under_way(conn, business_id, vendor)
     if under_way:
         detail = f"{under_way} payments have not ended with this vendor. Disable it until they have."
@@ -148,7 +148,7 @@ async def _require_unused(conn: AsyncConnection, business_id: UUID, vendor: Vend
 
 
 def _require_free(vendor: Vendor, chosen: Any) -> None:
-    """Raises PortTakenError when another vendor that is enabled does already what this one would do."""
+    """Raise PortTakenError if another enabled vendor has the same port."""
     port = port_of(vendor)
     if port is Port.ANALYTICS:
         return
@@ -159,7 +159,7 @@ def _require_free(vendor: Vendor, chosen: Any) -> None:
 
 
 def _saved(row: Row) -> dict[str, Any]:
-    """What a caller has set, by which its tag is made."""
+    """What callers set: the tag covers this."""
     return {name: row[name] for name in _SAVED}
 
 
@@ -172,6 +172,6 @@ def _out(row: Row, app: AppState) -> IntegrationOut:
 
 def _shown(row: Row, app: AppState) -> Response:
     content = _out(row, app)
-    # Weak (RFC 9110, section 8.8.1): it is made of what a caller sets, of secrets as well, and not of the answer.
+    # Weak (RFC 9110, section 8.8.1): it covers what callers set, secrets included, not the answer's bytes.
     tag = f"W/{etag(to_json(_saved(row)))}"
     return Response(to_json(content.model_dump(mode="json")), 200, {"ETag": tag}, "application/json")

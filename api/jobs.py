@@ -1,4 +1,4 @@
-"""`…/jobs`: everything that bookings have set off at vendors, and the repair of what got stuck."""
+"""`…/jobs`: the effects of bookings at vendors, and the repair of stuck ones."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -146,7 +146,7 @@ class _Job:
     async def repair(
         self, conn: AsyncConnection, write: WritingOnce, how: Repair, result: EffectState
     ) -> Response:
-        """Repair it; whoever asks again is answered alike.
+        """Repair it; a repeated request gets the same answer.
 
         Raises:
             NotFoundError: the booking has no such effect.
@@ -167,11 +167,11 @@ class _Job:
 
 
 async def _business_of(app: AppState, context: RequestContext, booking_id: UUID, permission: Permission) -> UUID:
-    """Whose booking it is, for those who run that business.
+    """The booking's business, for those who run it.
 
     Raises:
-        NotFoundError: there is none that they may see.
-        ForbiddenError: they may see it, but are its customer or provider.
+        NotFoundError: the caller may see no such booking.
+        ForbiddenError: the caller is only its customer or provider.
     """
     found = await find_booking(app, context, booking_id)
     business_id: UUID = found["business_id"]

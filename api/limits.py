@@ -1,8 +1,8 @@
-"""Rate limits: how many requests somebody has, counted in PostgreSQL for all processes together.
+"""Rate limits, counted in PostgreSQL for all processes together.
 
-Counting costs a request nothing but the wait for one statement, which runs beside what the request needs anyway.
-All requests that wait while one statement is under way share the next one. A database that does not answer in time
-lets everybody pass: limits protect the service, they must not be what stops it.
+Counting costs a request one statement, which runs beside the request's own work. Requests that arrive while one
+statement runs share the next. If the database does not answer in time, requests pass uncounted: limits protect the
+service and must not stop it.
 """
 
 import asyncio
@@ -24,17 +24,17 @@ _log = structlog.get_logger()
 WINDOW: Final = 60
 """Seconds."""
 _SIGN_IN_SHARE: Final = 6
-"""So much less often somebody may try to sign in: ten times a minute, where other requests are sixty."""
+"""Divisor for sign-in requests: ten a minute where other requests have sixty."""
 _HOOKS_SHARE: Final = 100
-"""So much more often a vendor may call: it calls for all its customers from a few addresses."""
+"""Factor for vendors' calls: they call for all their customers from a few addresses."""
 _HOOKS: Final = "/v1/hooks/"
 _SIGN_IN: Final = frozenset(
     f"/v1/auth/{way}" for way in ("login", "register", "verify-email", "forgot-password", "reset-password")
 )
 _TICKS: Final = 25
 _TICK_SECONDS: Final = 0.01
-"""The database has a quarter of a second. A process that is itself behind gives it as many turns of its loop: else
-a burst of requests would switch off what it is to be stopped by."""
+"""The database has a quarter of a second, counted in turns of the event loop. A slow process waits longer: else a
+burst of requests would disable the limits that should stop it."""
 _PAUSE_SECONDS: Final = 1.0
 _COMPLAIN_EVERY_SECONDS: Final = 60.0
 _REMEMBERED: Final = 10_000
@@ -42,7 +42,7 @@ _REMEMBERED: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class RateLimitPolicy:
-    """So many requests in each window of sixty seconds."""
+    """A quota of requests in each window of sixty seconds."""
 
     name: str
     quota: int
@@ -50,14 +50,14 @@ class RateLimitPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How one request stands to its policy."""
+    """The result of counting one request."""
 
     policy: RateLimitPolicy
     is_admitted: bool
     left: int
-    """How many more there may be at this moment."""
+    """Requests left at this moment."""
     seconds: int
-    """Until the minute ends; of one that is refused, until the next would be admitted."""
+    """Until the window ends or, for a refused request, until the next would be admitted."""
 
     def headers(self) -> dict[str, str]:
         """`RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10)."""
@@ -69,11 +69,11 @@ class Standing:
 
 
 class Limiter:
-    """The limits of one process: asks the database once at a time, and remembers who has used up their quota."""
+    """The limits of one process: one statement at a time, and a memory of who has used up their quota."""
 
     def __init__(self, settings: Settings) -> None:
         self._engine = create_engine(
-            # A connection of its own: a pool that is used up would let everybody pass, or stand in their way.
+            # A connection of its own: with an exhausted pool all requests would pass uncounted, or wait.
             settings.model_copy(update={"database_pool_max": 1}),
             application_name="holdfast-limits",
         )
@@ -86,19 +86,19 @@ class Limiter:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to count; call it in a running loop."""
+        """Start counting; call it in a running loop."""
         if self._is_on:
             self._task = asyncio.create_task(self._counter.run())
 
     async def stop(self) -> None:
-        """Give up what is under way."""
+        """Stop counting, and close the connection."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         await self._engine.dispose()
 
     def policy_for(self, method: str, path: str) -> RateLimitPolicy | None:
-        """What counts for such a request; none when nothing is counted."""
+        """The policy for such a request; none if limits are off."""
         if not self._is_on:
             return None
         if path.startswith(_HOOKS):
@@ -106,33 +106,33 @@ class Limiter:
         return self._sign_in if method == "POST" and path in _SIGN_IN else self._default
 
     def by_address(self, policy: RateLimitPolicy, address: str) -> str:
-        """The subject of somebody of whom nothing but the address is sure."""
+        """The subject of a caller who is known by address only."""
         kind = "address" if policy == self._default else policy.name
         return f"{kind}:{network_of(address)}"
 
     def counts_by_caller(self, policy: RateLimitPolicy) -> bool:
-        """Whether a caller who has proved who they are is counted as such, wherever they are."""
+        """Whether authenticated callers are counted by identity rather than by address."""
         return policy == self._default
 
     def refusal(self, policy: RateLimitPolicy, subject: str) -> Standing | None:
-        """That somebody is known to have used up their requests. Asks nobody."""
+        """The refusal of a subject that has used up its quota, from memory; none: it has to be counted."""
         return self._counter.refusal(policy, subject)
 
     def count(self, policy: RateLimitPolicy, subject: str) -> "asyncio.Future[Standing | None]":
-        """Count one request; the future has its standing soon, or none when the database cannot say."""
+        """Count one request; the future gets its standing, or none if the database does not answer in time."""
         return self._counter.count(policy, subject)
 
 
 @dataclass(slots=True)
 class _Waiting:
-    """The requests of one subject that are not counted yet."""
+    """The uncounted requests of one subject."""
 
     policy: RateLimitPolicy
     futures: list["asyncio.Future[Standing | None]"]
 
 
 class _Counter:
-    """Collects what is to be counted while a statement runs, and counts it all in the next."""
+    """Collects requests while a statement runs, and counts them all in the next."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -173,7 +173,7 @@ class _Counter:
             try:
                 async with autocommit(self._engine) as conn:
                     await self._count_on(conn)
-            except Exception as error:  # whatever it is, requests go on, and the next second tries again
+            except Exception as error:  # requests pass, and the next second tries again
                 self._complain(type(error).__name__)
                 self._pauses_until = asyncio.get_running_loop().time() + _PAUSE_SECONDS
                 self._let_pass()
@@ -204,7 +204,7 @@ class _Counter:
 
     def _remember_refused(self, subject: str, until: float) -> None:
         if len(self._refused_until) >= _REMEMBERED:
-            self._refused_until.clear()  # the database remembers them all
+            self._refused_until.clear()  # the database knows them all
         self._refused_until[subject] = until
 
     # --- when the database does not answer ----------------------------------------------------------------
@@ -232,7 +232,7 @@ class _Counter:
         self._let_pass()
 
     def _let_pass(self) -> None:
-        """Everybody who waits goes on uncounted, or counted too late."""
+        """Let everyone who waits pass uncounted."""
         for waiting in (*self._counting.values(), *self._waiting.values()):
             for future in waiting.futures:
                 if not future.done():
@@ -249,7 +249,7 @@ class _Counter:
 
 
 def standing_of(policy: RateLimitPolicy, counted: Counted, place: int) -> Standing:
-    """How the request at `place` (from 0) among those that were counted together stands."""
+    """The standing of the request at `place` (from 0) among those counted together."""
     if place >= counted.granted:
         wait = math.ceil(seconds_until_next(policy.quota, counted))
         return Standing(policy, is_admitted=False, left=0, seconds=max(wait, 1))
@@ -259,13 +259,13 @@ def standing_of(policy: RateLimitPolicy, counted: Counted, place: int) -> Standi
 
 
 def seconds_until_next(quota: int, counted: Counted) -> float:
-    """How long until one more request is within the quota; 0: at once."""
+    """Seconds until one more request is within the quota; 0: at once."""
     if _room(quota, counted) > 0:
         return 0.0
     if counted.requests < quota:
-        # Of the minute before counts before * (1 - fraction elapsed): until that leaves room for one.
+        # The previous window counts before * (1 - fraction elapsed): wait until that leaves room for one.
         return (1 - (quota - counted.requests - 1) / counted.before) * WINDOW - counted.elapsed
-    # Not in this minute. In the next it is this one of which counts what is left of it.
+    # Not in this window. In the next, this one is the previous window.
     return WINDOW - counted.elapsed + (1 - (quota - 1) / counted.requests) * WINDOW
 
 

@@ -94,7 +94,7 @@ async def remove(
 
 
 async def _owners_locked_by(conn: AsyncConnection, user_id: UUID, business_id: UUID) -> set[UUID]:
-    """The owners, of whom the caller must be one now: another may have unmade them since they were let in."""
+    """The owners, locked. The caller must be one now: another may have removed them since the access check."""
     owners = await members.lock_owners(conn, business_id)
     if user_id not in owners:
         raise ForbiddenError("Only owners make and unmake owners.")

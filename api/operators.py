@@ -1,6 +1,6 @@
-"""`python -m api businesses list|approve|withdraw|found`: what whoever runs the installation says of businesses.
+"""`python -m api businesses list|approve|withdraw|found`: commands for operators.
 
-An approved business sends its own words by the installation's mail server (`domain.installation_mail`).
+An approved business sends its own texts by the installation's mail server (`domain.installation_mail`).
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.businesses.foundation import found
+from api.businesses.foundation import found_business
 from api.businesses.schemas import BusinessIn
 from db.engine import create_engine
 from db.repositories import businesses, catalogue, users
@@ -105,7 +105,7 @@ async def _found(conn: AsyncConnection, args: Args) -> None:
         raise NotFoundError("Nobody has an account with this address.")
     given = {name: getattr(args, name) for name in ("name", "timezone", "currency", "slug", "locale")}
     body = BusinessIn.model_validate({name: value for name, value in given.items() if value is not None})
-    row = await found(conn, body, owner.user_id)
+    row = await found_business(conn, body, owner.user_id)
     await _set_approved(conn, row["slug"], is_approved=True)
 
 

@@ -1,4 +1,4 @@
-"""`…/origins`: the web sites whose pages may speak to the API about a business."""
+"""`…/origins`: the web sites that may call the API about a business."""
 
 import re
 from typing import Annotated, Any, Final
@@ -31,16 +31,16 @@ _SHAPE: Final = "an origin is scheme://host or scheme://host:port, such as https
 
 
 def plain_origin(value: str) -> str:
-    """The origin as browsers send it: in lower case, without its scheme's own port and without a path.
+    """The origin as browsers send it: in lower case, without the default port and without a path.
 
     Raises:
-        ValueError: it is none, or one over plain HTTP that is not of the developer's own machine.
+        ValueError: it is not an origin, or one over plain HTTP other than localhost.
     """
     lower = _in_ascii(value.lower())
     if not _ORIGIN.fullmatch(lower):
         raise ValueError(_SHAPE)
     parts = urlsplit(lower)
-    port = parts.port  # raises ValueError for one that is out of range
+    port = parts.port  # raises ValueError if it is out of range
     if parts.scheme == "http" and parts.hostname not in _THIS_MACHINE:
         raise ValueError("an origin is https://…; plain http is for localhost alone")
     if port is not None and port == _DEFAULT_PORTS[parts.scheme]:
@@ -49,7 +49,7 @@ def plain_origin(value: str) -> str:
 
 
 def _in_ascii(value: str) -> str:
-    """With its host as browsers send it: `https://müller.example` is `https://xn--mller-kva.example`."""
+    """With the host in ASCII, as browsers send it: `https://müller.example` is `https://xn--mller-kva.example`."""
     if value.isascii():
         return value
     try:

@@ -1,4 +1,4 @@
-"""How paths name a business and what belongs to it."""
+"""Path parameters that name a business, a service or a provider."""
 
 import re
 from typing import Annotated
@@ -17,5 +17,5 @@ ProviderKey = Annotated[str, Spelled(_CODE, _SAID), Path(description="The provid
 
 
 def names_something(key: str) -> bool:
-    """Whether there can be anything of this id, slug or code: for who looks it up before the path is checked."""
+    """Whether it can be an id, slug or code, for lookups before FastAPI has validated the path."""
     return re.fullmatch(_CODE, key) is not None

@@ -1,4 +1,4 @@
-"""`/v1/bookings/{id}/payment`: how far a booking's payment has come, and a method to pay it by."""
+"""`/v1/bookings/{id}/payment`: a booking's payment, and a method to pay it by."""
 
 from datetime import datetime
 from uuid import UUID
@@ -76,7 +76,7 @@ async def get(booking_id: UUID, app: AppStateDep, context: RequestContextDep) ->
     """
     found = await find_booking(app, context, booking_id)
     async with autocommit(app.engine) as conn:
-        if Role.CUSTOMER in _roles(context, found):  # the gateway may have no way to call us
+        if Role.CUSTOMER in _roles(context, found):  # the gateway may be unable to call us
             await payment_syncs.plan_sync_of_watched(conn, found["business_id"], booking_id)
         return await _shown(conn, app, context, found)
 
@@ -126,7 +126,7 @@ async def _shown(
     state = await bookings.find_state(conn, found["business_id"], found["id"])
     if row is None or state is None:
         raise NotFoundError("Nothing is to be paid for this booking.")
-    # Not of a first answer that is kept for repetitions: what is for the customer's browser alone is read anew.
+    # An answer that is stored for repeated requests must not contain what is for the customer's browser alone.
     is_payer = status == 200 and Role.CUSTOMER in _roles(context, found)  # noqa: PLR2004
     content = _out(row, state, _action(app, row) if is_payer else None)
     return Response(to_json(content.model_dump(mode="json")), status, media_type="application/json")

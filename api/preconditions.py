@@ -1,4 +1,4 @@
-"""`If-Match`: a change is made only to what its author has read (RFC 9110, section 13.1.1)."""
+"""`If-Match`: a change applies only to the version that was read (RFC 9110, section 13.1.1)."""
 
 import re
 from typing import Final
@@ -10,7 +10,7 @@ from domain.errors import InvalidRequestError, PreconditionRequiredError
 IF_MATCH_DESCRIPTION: Final = 'The `ETag` that you have read, such as `"3"`, or `*` for whatever is there.'
 
 _TAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
-"""An entity tag. Weak ones are taken as well: no two states have the same version, however it is written."""
+"""An entity tag. Weak ones match too: a version identifies a state exactly."""
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,8}")
 
 
@@ -27,12 +27,12 @@ def require_if_match(request: Request) -> str:
 
 
 def expected_versions(request: Request) -> frozenset[int] | None:
-    """The versions that `If-Match` names, such as 3 by `"3"` or `W/"3"`; none when any will do: `*`, or no header.
+    """The versions that `If-Match` names, such as 3 by `"3"` or `W/"3"`; none for any version: `*`, or no header.
 
-    A tag that is nobody's version matches nothing, so a header of such tags alone gives the empty set.
+    A tag that is no version matches nothing, so a header of such tags alone gives the empty set.
 
     Raises:
-        InvalidRequestError: there is something in it that is no entity tag.
+        InvalidRequestError: it contains something that is no entity tag.
     """
     sent = _if_match(request)
     if sent in ("", "*"):
@@ -44,7 +44,7 @@ def expected_versions(request: Request) -> frozenset[int] | None:
 
 
 def etag_of(version: int) -> str:
-    """The entity tag of what is at this version."""
+    """The entity tag of this version."""
     return f'"{version}"'
 
 

@@ -1,8 +1,8 @@
-"""HTTP/1.1 as uvicorn speaks it, with bounds on everything of a request that is not its body.
+"""uvicorn's HTTP/1.1 protocol with bounds on everything of a request but its body.
 
-The head of a request has a size and a time. Trailer fields and chunk framing are dropped and counted. A request
-that is answered before it has arrived is read a little further, and then the connection closes.
-What is no HTTP at all never reaches the application; it is answered here in the shape of all other errors.
+The head of a request is bounded in size and time. Trailer fields are dropped, and chunk framing is counted. If a
+request is answered before it has arrived, a bounded rest is read and the connection closes. Malformed HTTP never
+reaches the application; it is answered here in the shape of all other errors.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ from api.middleware.headers import FIXED
 from api.request_context import new_request_id
 
 _MOST_HEAD_BYTES: Final = 64 * 1024
-"""More than the application takes, so that it says what is too long wherever that can be told."""
+"""More than the application allows, so that it can answer with the exact reason where possible."""
 _MOST_FRAMING_BYTES: Final = 64 * 1024
-"""Of chunk sizes, chunk extensions and trailer fields, beyond what chunks of a single byte need."""
+"""For chunk sizes, chunk extensions and trailer fields, beyond what one-byte chunks need."""
 _FRAMING_BYTES_OF_A_BYTE: Final = 8
 _MOST_DRAINED_BYTES: Final = 32 * 1024 * 1024
-"""Twice the largest body of any route: many clients look for the answer only when they have sent all of theirs."""
+"""Twice the largest body of any route: many clients read the answer only after they have sent everything."""
 _BAD_REQUEST, _TIMEOUT, _TOO_LARGE = 400, 408, 431
 
 
@@ -31,14 +31,14 @@ class Protocol(HttpToolsProtocol):
     head_seconds: ClassVar = 10.0
     """How long the head of a request may take to arrive."""
     drain_seconds: ClassVar = 5.0
-    """How long the rest of a request is read after its answer."""
+    """How long the rest of a request is read after an early answer."""
 
     _head_bytes = 0
     _is_in_head = False
     _is_in_body = False
-    """The head of a request is complete, and its body is not."""
+    """The head is complete, the body is not."""
     _requests = 0
-    """How many heads were complete on this connection."""
+    """Requests whose head was complete on this connection."""
     _body_bytes = 0
     _framing_bytes = 0
     _drained_bytes = 0
@@ -46,7 +46,7 @@ class Protocol(HttpToolsProtocol):
     _drain_deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Give the first request its time."""
+        """Start the timer of the first head."""
         super().connection_made(transport)
         self._watch_head()
 
@@ -56,7 +56,7 @@ class Protocol(HttpToolsProtocol):
         self._end_drain()
 
     def data_received(self, data: bytes) -> None:
-        """Take the next bytes, as long as they stay within the bounds."""
+        """Process the next bytes within the bounds."""
         if self._drain_deadline is not None and not self._may_drain(len(data)):
             return
         was_in_body, body_bytes, number = self._is_in_body, self._body_bytes, self._requests
@@ -67,7 +67,7 @@ class Protocol(HttpToolsProtocol):
         if self._head_bytes > _MOST_HEAD_BYTES and not self.transport.is_closing():
             self._refuse(_TOO_LARGE)
         if self._is_idle() and self._head_deadline is None:
-            self._watch_head()  # an empty line before a request, which has ended the time of an idle connection
+            self._watch_head()  # an empty line before a request has ended the keep-alive timer
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -75,7 +75,7 @@ class Protocol(HttpToolsProtocol):
         self._watch_head()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a field of the head. A trailer field must never be taken for one (RFC 9110, section 6.5.1)."""
+        """Process a header field. Trailer fields must never become header fields (RFC 9110, section 6.5.1)."""
         if self._is_in_head:
             super().on_header(name, value)
 
@@ -86,7 +86,7 @@ class Protocol(HttpToolsProtocol):
         self._unwatch_head()
         super().on_headers_complete()
         if self.parser.should_upgrade():
-            self.cycle.keep_alive = False  # the parser reads no further: what follows is in the other protocol
+            self.cycle.keep_alive = False  # the parser stops here: what follows is in the other protocol
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
@@ -102,22 +102,22 @@ class Protocol(HttpToolsProtocol):
             )
 
     def on_response_complete(self) -> None:
-        """Let the connection go on, or read a little of what the answered request still sends."""
+        """Keep the connection, or drain a bounded rest of the answered request."""
         super().on_response_complete()
         if self._is_in_body and self.cycle.response_complete and not self.transport.is_closing():
             self._drained_bytes = 0
             self._drain_deadline = self.loop.call_later(self.drain_seconds, self.transport.close)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP."""
+        """Answer malformed HTTP."""
         self._refuse(_BAD_REQUEST)
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Read nothing in a protocol that we do not speak, and let nobody fill the log with it."""
+        """Stop reading an unsupported protocol, without a log line."""
         self.flow.pause_reading()
 
     def _is_idle(self) -> bool:
-        """Nothing of a request is here, and nothing is being answered."""
+        """No request has begun, and none is being answered."""
         is_answering = self.cycle is not None and not self.cycle.response_complete
         is_over = self.transport.is_closing() or self.timeout_keep_alive_task is not None
         return not (self._is_in_head or self._is_in_body or is_answering or is_over)
@@ -130,7 +130,7 @@ class Protocol(HttpToolsProtocol):
     # --- after the answer ---------------------------------------------------------------------------------
 
     def _may_drain(self, count: int) -> bool:
-        """Whether so many more bytes are read; if not, none are, and the client sees the end of the answer.
+        """Whether so many more bytes may be read; if not, reading stops and the answer's end is signalled.
 
         Closing at once would reset the connection, and the client might lose the answer (RFC 9112, section 9.6).
         """
@@ -165,10 +165,10 @@ class Protocol(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, status: int) -> None:
-        """Answer, and close: where the next request would begin cannot be told."""
+        """Answer and close: the start of the next request is unknown."""
         self._unwatch_head()
         if self._is_in_body or (self.cycle is not None and not self.cycle.response_complete):
-            self.transport.close()  # its answer, or the one to the request before, is written or being written
+            self.transport.close()  # its answer, or the previous one, is written or being written
             return
         code, title = FRAMEWORK_PROBLEMS[status]
         request_id = new_request_id()

@@ -107,7 +107,7 @@ class Providers(BaseModel):
 router = APIRouter(prefix="/v1/businesses/{business}/providers", tags=["providers"])
 
 _HIDDEN: Final = {"email", "phone", "auto_accept", "user_id"}
-"""What only the details show, and only their tag protects."""
+"""Members that only the details show, and only their tag covers."""
 
 
 @router.post(

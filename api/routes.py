@@ -39,7 +39,7 @@ from api.webhooks import delivery_routes as webhook_deliveries
 from api.webhooks import routes as webhooks
 
 _MODULES: Final = (
-    # The first that fits is taken, so what is asked most often comes first.
+    # The first match wins, so the most frequent routes come first.
     bookings,
     booking_commands,
     attachments,

@@ -40,7 +40,7 @@ DailyLimit = Annotated[int, Field(strict=True, ge=1, le=10_000)]
 
 
 def _whole(value: Any) -> Any:
-    # Left to itself, the shape takes 35.00 for 35: a price a hundred times too low.
+    # By default Pydantic reads 35.00 as 35: a price a hundred times too low.
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValueError("a whole number of the currency's minor unit: 3500 for 35.00")  # noqa: TRY004 - a shape's
     return value
@@ -53,7 +53,7 @@ class PriceIn(In):
 
 
 def deposit_problem(mode: PaymentMode, deposit: int | None, price: int) -> str | None:
-    """What is wrong with a deposit, if anything."""
+    """The problem with a deposit, if there is one."""
     if (mode is PaymentMode.DEPOSIT) != (deposit is not None):
         return "deposit_minor: goes with payment_mode deposit, and with no other"
     return "deposit_minor: is more than the price" if deposit is not None and deposit > price else None
@@ -146,7 +146,7 @@ class Services(BaseModel):
 
 
 def columns(sent: dict[str, Any], currency: str) -> dict[str, Any]:
-    """What was sent, by column; `currency` is that of a price that names none."""
+    """The sent values by column; `currency` is the default of a price without one."""
     values = dict(sent)
     price = values.pop("price", None)
     if price is not None:
@@ -236,7 +236,7 @@ async def change(
 
 
 def _merged(stored: Row, changes: dict[str, Any]) -> dict[str, Any]:
-    """The row after the change; a deposit goes with its mode."""
+    """The row after the change; another mode drops the deposit."""
     merged = {**stored, **changes}
     if merged["payment_mode"] != PaymentMode.DEPOSIT and "deposit_minor" not in changes:
         merged["deposit_minor"] = None

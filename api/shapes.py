@@ -1,4 +1,4 @@
-"""The shapes that resources share on the wire, with what makes a value of each of them good."""
+"""Shapes that resources share on the wire, with their validation."""
 
 from typing import Annotated, Any, Final
 
@@ -35,7 +35,7 @@ def _lower(value: str) -> str:
 
 
 def _unless_carriers(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
-    """Let pass what Japanese carriers gave out against RFC 5322."""
+    """Accept addresses that Japanese carriers issued against RFC 5322."""
     return value if isinstance(value, str) and is_carriers(value) else check(value)
 
 

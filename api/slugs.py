@@ -1,4 +1,4 @@
-"""The keys that businesses choose for themselves and what they have: given, or made from the name."""
+"""Slugs of businesses and codes of their resources: given, or made from the name."""
 
 from typing import Annotated, Final
 
@@ -10,57 +10,68 @@ from db.repositories.catalogue import as_uuid
 from domain.slugs import slug_of, with_digest
 
 RESERVED: Final = frozenset(
-    {
-        *("about", "account", "accounts", "admin", "administrator", "api", "app", "assets", "auth", "billing"),
-        *(
-            "bookings",
-            "business",
-            "businesses",
-            "customers",
-            "docs",
-            "events",
-            "exports",
-            "health",
-            "help",
-            "hooks",
-        ),
-        *(
-            "import",
-            "imports",
-            "livez",
-            "login",
-            "logout",
-            "mail",
-            "me",
-            "metrics",
-            "my",
-            "new",
-            "openapi",
-            "owner",
-        ),
-        *(
-            "owner",
-            "profile",
-            "providers",
-            "public",
-            "readyz",
-            "register",
-            "root",
-            "search",
-            "services",
-            "settings",
-        ),
-        *("signin", "signup", "static", "status", "support", "system", "users", "webhooks", "widget", "www"),
-    }
+    [
+        "about",
+        "account",
+        "accounts",
+        "admin",
+        "administrator",
+        "api",
+        "app",
+        "assets",
+        "auth",
+        "billing",
+        "bookings",
+        "business",
+        "businesses",
+        "customers",
+        "docs",
+        "events",
+        "exports",
+        "health",
+        "help",
+        "hooks",
+        "import",
+        "imports",
+        "livez",
+        "login",
+        "logout",
+        "mail",
+        "me",
+        "metrics",
+        "my",
+        "new",
+        "openapi",
+        "owner",
+        "profile",
+        "providers",
+        "public",
+        "readyz",
+        "register",
+        "root",
+        "search",
+        "services",
+        "settings",
+        "signin",
+        "signup",
+        "static",
+        "status",
+        "support",
+        "system",
+        "users",
+        "webhooks",
+        "widget",
+        "www",
+    ]
 )
-"""Slugs that no business may have: paths and hosts of ours have such names, or may get them.
+"""Slugs that no business may have: our own paths and hosts use these names, or may use them.
 
-Codes are not restricted: nothing of ours stands beside them, and exports bring them back.
+Codes are not restricted: they never stand beside our own names, and imports bring them back.
 """
 
 
 def _no_id(value: str) -> str:
-    if as_uuid(value) is not None:  # paths take either, and would look for the id
+    if as_uuid(value) is not None:  # a path takes both, and would look up the id
         raise ValueError("must not look like an id")
     return value
 
@@ -76,10 +87,10 @@ OwnCode = Annotated[Code, AfterValidator(_no_id)]
 
 
 def key_for(member: str, given: str | None, name: str) -> str:
-    """The key that was given, else one made from the name (`domain.slugs`).
+    """The given key, else one made from the name (`domain.slugs`).
 
     Raises:
-        RequestValidationError: nothing of the name can be used; it points at `member`.
+        RequestValidationError: the name yields no key; it points at `member`.
     """
     key = given or slug_of(name)
     if not key or as_uuid(key) is not None:

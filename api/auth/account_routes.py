@@ -1,7 +1,6 @@
-"""`/v1/auth`: getting an account, and its password.
+"""`/v1/auth`: registration and passwords.
 
-None of the answers tells whether an address has an account. What there is to be told goes to the address itself,
-by e-mail.
+No answer tells whether an address has an account: that goes to the address itself, by e-mail.
 """
 
 from uuid import UUID
@@ -11,7 +10,7 @@ from fastapi import APIRouter, Request
 from api import audit_trail
 from api.access import CurrentUser, needs
 from api.auth.logins import ThisLogin
-from api.auth.passwords import hash_aside, verify_password
+from api.auth.passwords import hash_in_thread, verify_password
 from api.auth.schemas import (
     Accepted,
     ChangePasswordIn,
@@ -44,9 +43,9 @@ router = APIRouter(prefix="/v1/auth")
 @router.post("/register", operation_id="register", status_code=202, dependencies=[needs(Permission.SIGN_IN)])
 async def register(body: RegisterIn, app: AppStateDep, throttle: ThisThrottle, write: Writing) -> Accepted:
     """Ask for an account. A message to the address says how to go on; it is good for 24 hours."""
-    await throttle.ask()
+    await throttle.count_message()
     require_carried_by_installation(app.settings, body.email)
-    password_hash = await hash_aside(body.password.get_secret_value())
+    password_hash = await hash_in_thread(body.password.get_secret_value())
     request_id, kind = new_id(), RequestKind.REGISTER
     async with write.begin() as conn:
         write.concerns(request_id)
@@ -75,7 +74,7 @@ async def forgot_password(
     body: ForgotPasswordIn, app: AppStateDep, throttle: ThisThrottle, write: Writing
 ) -> Accepted:
     """Ask for a new password. A message to the address says how to go on; it is good for an hour."""
-    await throttle.ask()
+    await throttle.count_message()
     require_carried_by_installation(app.settings, body.email)
     request_id, kind = new_id(), RequestKind.RESET
     async with write.begin() as conn:
@@ -134,9 +133,9 @@ async def reset_password(
     asked = await _open_request(app, RequestKind.RESET, body.token.get_secret_value())
     if asked is None:
         raise InvalidTokenError
-    password_hash = await hash_aside(body.password.get_secret_value())
+    password_hash = await hash_in_thread(body.password.get_secret_value())
     async with write.begin() as conn:
-        # The user before the requests, as in every change of a password: else two of them wait for each other.
+        # Lock the user before the requests, as every change of a password does: else two of them deadlock.
         user_id = await users.reset_password(conn, asked.email, password_hash=password_hash)
         if user_id is None or not await accounts.finish(conn, asked.id):
             raise InvalidTokenError
@@ -172,12 +171,12 @@ async def change_password(
     attempt = await throttle.take(known.email)
     if not await verify_password(known.password_hash, body.current_password.get_secret_value()):
         raise await _denied(app, request)
-    password_hash = await hash_aside(body.new_password.get_secret_value())
+    password_hash = await hash_in_thread(body.new_password.get_secret_value())
     async with write.begin() as conn:
         is_replaced = await users.replace_password(
             conn, user.user_id, known_hash=known.password_hash, password_hash=password_hash
         )
-        if not is_replaced:  # somebody else was faster
+        if not is_replaced:  # another request changed it meanwhile
             raise WrongPasswordError
         await sessions.end_all(conn, user.user_id, EndReason.PASSWORD_CHANGED, but=user.session_id)
         await accounts.withdraw_resets(conn, known.email)

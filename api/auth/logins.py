@@ -1,7 +1,6 @@
-"""Sessions of this API: how they begin, and how they go on by refresh tokens that are replaced at each use.
+"""Sessions: how they begin, and how refresh tokens, which are replaced at each use, continue them.
 
-RFC 9700, section 4.14.2: whoever comes with a token that was used before has it from somebody else, or somebody
-else has it from them. The session ends, for both.
+RFC 9700, section 4.14.2: a refresh token that is used twice has been copied. Its session ends for both holders.
 """
 
 from datetime import timedelta
@@ -24,7 +23,7 @@ from runtime.ids import new_token
 
 
 class Logins:
-    """The session that this request begins or goes on with; it becomes the request's caller."""
+    """The session that this request begins or continues. Its user becomes the request's caller."""
 
     def __init__(self, request: Request, app: AppStateDep) -> None:
         self._request = request
@@ -34,7 +33,7 @@ class Logins:
         self._expires_at = app.now() + self._lifetime
 
     async def begin(self, conn: AsyncConnection, user_id: UUID, password_hash: str) -> TokenOut | None:
-        """Log a user in, whose password was found to be right; none when it has just been changed."""
+        """Log in a user whose password was verified; none if the password has changed meanwhile."""
         refresh_token = new_token()
         session_id = await sessions.begin(
             conn,
@@ -45,11 +44,11 @@ class Logins:
         )
         return None if session_id is None else self._answer(user_id, session_id, refresh_token)
 
-    async def go_on(self, conn: AsyncConnection, refresh_token: str) -> TokenOut | None:
-        """Replace a refresh token. None: it was used before, and its session has ended now.
+    async def refresh(self, conn: AsyncConnection, refresh_token: str) -> TokenOut | None:
+        """Replace a refresh token; none if it was used before, which has now ended its session.
 
         Raises:
-            UnauthenticatedError: there is no such token, it has run out, or its session is over.
+            UnauthenticatedError: there is no such token, it has expired, or its session has ended.
         """
         presented = await sessions.present(conn, token_hash(refresh_token), grace=REFRESH_GRACE)
         if presented is None:

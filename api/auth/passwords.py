@@ -15,15 +15,15 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 _hasher = PasswordHasher()
 
-# Verified against when there is no such user, so that the answer takes as long as it does for a wrong password.
-# Made beforehand with the profile above: making it takes a fifth of the API's start.
+# Verified when there is no such user, so that the answer takes as long as for a wrong password.
+# Precomputed with the default profile: hashing it takes a fifth of the API's start time.
 _NOBODY: Final = (
     "$argon2id$v=19$m=65536,t=3,p=4$j8O6ma26/WImYpv3ueZk8Q$XI0lKuaIOWXCLwzDfjIQlBTkCVTfr+LpIExzCgjJO+s"
 )
 
 _AT_ONCE: Final = min(4, os.cpu_count() or 1)
-"""Each takes 64 MiB, and a whole core for tens of milliseconds: whoever comes when all are busy waits."""
-_aside = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="argon2")
+"""Each hash takes 64 MiB and a core for tens of milliseconds; further ones wait."""
+_executor = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="argon2")
 
 
 def composed(password: str) -> str:
@@ -36,14 +36,14 @@ def hash_password(password: str) -> str:
     return _hasher.hash(composed(password))
 
 
-async def hash_aside(password: str) -> str:
+async def hash_in_thread(password: str) -> str:
     """The same off the event loop, since it takes tens of milliseconds by design."""
-    return await asyncio.get_running_loop().run_in_executor(_aside, hash_password, password)
+    return await asyncio.get_running_loop().run_in_executor(_executor, hash_password, password)
 
 
 async def verify_password(stored: str | None, password: str) -> bool:
     """Whether the password is right, off the event loop; no less work when there is none stored."""
-    return await asyncio.get_running_loop().run_in_executor(_aside, _verify, stored, password)
+    return await asyncio.get_running_loop().run_in_executor(_executor, _verify, stored, password)
 
 
 def _verify(stored: str | None, password: str) -> bool:
@@ -51,7 +51,7 @@ def _verify(stored: str | None, password: str) -> bool:
 
 
 def _forms(password: str) -> list[str]:
-    """What may have been hashed: NFC or, before everything was composed, the password as some keyboard sent it."""
+    """The forms that may have been hashed: NFC or, in older hashes, the password as the keyboard sent it."""
     return list(dict.fromkeys([composed(password), password, unicodedata.normalize("NFD", password)]))
 
 

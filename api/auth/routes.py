@@ -1,4 +1,4 @@
-"""`/v1/auth`: logging in, going on, logging out; and the keys by which others check the tokens."""
+"""`/v1/auth`: login, refresh and logout, and the public keys that verify our tokens."""
 
 from fastapi import APIRouter, Response
 from pydantic import SecretStr
@@ -49,7 +49,7 @@ async def login(
 
 
 async def _checked(found: Credentials | None, password: SecretStr) -> Credentials:
-    """As much work, and the same answer, whether there is such a user or not."""
+    """The same work and the same answer, whether there is such a user or not."""
     stored = found.password_hash if found else None
     if not await verify_password(stored, password.get_secret_value()) or found is None:
         raise UnauthenticatedError(_WRONG)
@@ -65,7 +65,7 @@ async def refresh(body: RefreshIn, session: ThisLogin, write: Writing) -> TokenO
     whichever of them is used second.
     """
     async with write.begin() as conn:
-        answer = await session.go_on(conn, body.refresh_token.get_secret_value())
+        answer = await session.refresh(conn, body.refresh_token.get_secret_value())
     if answer is None:
         raise UnauthenticatedError("The refresh token is not valid: log in again.")
     return answer

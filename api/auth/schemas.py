@@ -1,4 +1,4 @@
-"""Shapes of proving who one is."""
+"""Shapes of authentication on the wire."""
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -15,7 +15,7 @@ _SHORTEST_PASSWORD = 12
 
 
 def _fits(email: str) -> str:
-    if len(email) > _LONGEST_EMAIL:  # a few letters are longer in lower case
+    if len(email) > _LONGEST_EMAIL:  # a few letters become longer in lower case
         raise ValueError(f"an address has {_LONGEST_EMAIL} characters at most")
     return email
 
@@ -31,7 +31,7 @@ def _encodable(secret: SecretStr) -> SecretStr:
     try:
         secret.get_secret_value().encode()
     except UnicodeEncodeError:
-        raise ValueError("must be valid Unicode") from None  # half a surrogate pair is not
+        raise ValueError("must be valid Unicode") from None  # a lone surrogate
     return secret
 
 

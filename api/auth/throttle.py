@@ -1,8 +1,8 @@
-"""Slowing down who guesses passwords, and who has messages sent to others.
+"""Throttling of password guesses, and of messages that clients cause to be sent to others.
 
-A turn is taken before anything is looked at, by account and by client address, and given back on success: of
-guesses that come at once no more get through than one after the other. Accounts that do not exist are slowed as
-those that do, or the difference would tell.
+An attempt is counted before the password is checked, by account and by client address, and given back on success:
+concurrent guesses gain nothing. Unknown accounts are throttled like known ones, since a difference would reveal
+them.
 """
 
 import hashlib
@@ -30,26 +30,26 @@ from domain.errors import TooManyAttemptsError
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A password that is about to be tried."""
+    """A password attempt that has been counted."""
 
     by_address: Turn
     by_account: Turn
 
 
 class Throttle:
-    """What the client of this request may still try."""
+    """The limits of the client of this request."""
 
     def __init__(self, app: AppStateDep, context: RequestContextDep) -> None:
         self._engine = app.engine
-        # Keyed, since addresses are few enough to be found from a plain hash by trying them all.
+        # Keyed: a plain hash of an address could be reversed by trying all addresses.
         self._secret = app.tokens.keys.derive("login-attempts")
         self._client = network_of(context.address)
 
     async def take(self, account: str) -> Attempt:
-        """A turn to try a password of this account: an e-mail address, or what else stands for one.
+        """Count an attempt at this account: an e-mail address, or another name of the account.
 
         Raises:
-            TooManyAttemptsError: not yet; it says when. Nothing is counted then.
+            TooManyAttemptsError: too many have failed; it says when to retry. Nothing is counted.
         """
         async with self._engine.begin() as conn:
             by_address = await self._turn(conn, self._subject("address", self._client), FREE_ATTEMPTS_OF_ADDRESS)
@@ -57,19 +57,19 @@ class Throttle:
         return Attempt(by_address, by_account)
 
     async def succeeded(self, conn: AsyncConnection, attempt: Attempt) -> None:
-        """The password was right: the account starts anew, and the address has one failure less."""
+        """The password was right: reset the account, and give the attempt back to the address."""
         await login_attempts.take_back(conn, attempt.by_address)
         await login_attempts.clear(conn, attempt.by_account.subject)
 
     async def forget(self, conn: AsyncConnection, account: str) -> None:
-        """Let the account start anew: somebody has proved otherwise that it is theirs."""
+        """Reset the account: its owner has proved their identity in another way."""
         await login_attempts.clear(conn, self._of_account(account))
 
-    async def ask(self) -> None:
-        """Count a message that this client has sent to somebody.
+    async def count_message(self) -> None:
+        """Count a message that this client causes to be sent.
 
         Raises:
-            TooManyAttemptsError: there were enough of them in this hour.
+            TooManyAttemptsError: the client has reached its hourly limit.
         """
         subject = self._subject("asked-by", self._client)
         async with self._engine.begin() as conn:
@@ -77,7 +77,7 @@ class Throttle:
                 raise await _too_many(conn, subject)
 
     async def may_write_to(self, conn: AsyncConnection, kind: RequestKind, email: str) -> bool:
-        """Count a message of this kind to this address; false when there were enough of them in this hour."""
+        """Count a message of this kind to this address; false at the address's hourly limit."""
         subject = self._subject("asked-for", f"{kind} {email.lower()}")
         return await login_attempts.count_in_hour(conn, subject, limit=MESSAGES_AN_HOUR_FOR_ADDRESSEE)
 

@@ -1,4 +1,4 @@
-"""Founding a business: by the API, or by an operator."""
+"""Founding a business, by the API or by an operator."""
 
 from uuid import UUID
 
@@ -15,8 +15,8 @@ from runtime.ids import new_id
 from runtime.json import to_json_text
 
 
-async def found(conn: AsyncConnection, body: BusinessIn, user_id: UUID) -> Row:
-    """A new business that this user owns, in `setup`.
+async def found_business(conn: AsyncConnection, body: BusinessIn, user_id: UUID) -> Row:
+    """Create a business in `setup` that this user owns.
 
     Raises:
         AlreadyExistsError: its slug is taken; the owner of that business is told its id.

@@ -1,4 +1,4 @@
-"""Changing a policy member by member, as RFC 7396 merges JSON."""
+"""Changing a policy member by member (JSON Merge Patch, RFC 7396)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,10 +12,10 @@ Document = Mapping[str, Any]
 
 
 def changed_policy(stored: Document, change: Document) -> dict[str, Any]:
-    """What to store: the members that are set. Those that are not, or set to null, have their defaults.
+    """The policy to store: the members that are set. Others, and those set to null, have their defaults.
 
     Raises:
-        RequestValidationError: the outcome is no policy; it points at what is wrong.
+        RequestValidationError: the result is not a valid policy; it points at the member.
     """
     try:
         policy = Policy.model_validate(_merged(Policy, stored, change))
@@ -26,12 +26,12 @@ def changed_policy(stored: Document, change: Document) -> dict[str, Any]:
 
 
 def stored_form(policy: Policy) -> dict[str, Any]:
-    """The members that somebody set, as JSON: the others follow the defaults, also when these change."""
+    """The members that were set, as JSON. The others follow the defaults, even if these change."""
     return policy.model_dump(mode="json", exclude_unset=True)
 
 
 def _merged(shape: type[BaseModel], stored: Document, change: Document) -> dict[str, Any]:
-    """Along the shape, so no deeper than it; a null for something unknown stays, to be refused with the rest."""
+    """Merge along the shape, no deeper. A null for an unknown member stays, and is refused with the rest."""
     merged = dict(stored)
     for name, value in change.items():
         field = shape.model_fields.get(name)

@@ -1,4 +1,4 @@
-"""`/v1/businesses`: founding one, looking at it, changing it."""
+"""`/v1/businesses`: create, read and change a business."""
 
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api import caching
 from api.access import CurrentUser, ThisBusiness, needs
 from api.answers import changed, created
-from api.businesses.foundation import found
+from api.businesses.foundation import found_business
 from api.businesses.policies import changed_policy
 from api.businesses.schemas import BusinessChange, BusinessIn, BusinessOut, MyBusinesses, MyBusinessOut, RoleOut
 from api.caching import MustExpect
@@ -50,7 +50,7 @@ async def create(
         raise ForbiddenError("Businesses are founded by those who run this installation: ask them.")
 
     async def make(conn: AsyncConnection) -> Response:
-        row = await found(conn, body, user.user_id)
+        row = await found_business(conn, body, user.user_id)
         context.about(row["id"], row["id"])
         return created(_shown(row), f"/v1/businesses/{row['id']}")
 

@@ -1,4 +1,4 @@
-"""Shapes of businesses on the wire. Anybody may read `BusinessOut`; the whole policy is for the desk."""
+"""Shapes of businesses on the wire. Anybody may read `BusinessOut`; the whole policy is for owners and admins."""
 
 from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Starting the messages about accounts behind the answer, so that it takes as long whatever there is to send."""
+"""Starting account messages after the answer, so that its timing does not tell whether there is one."""
 
 import asyncio
 from typing import Final
@@ -16,7 +16,7 @@ _AT_ONCE: Final = 100
 
 
 class MessageStarter:
-    """Starts workflows of messages. What is lost here (a crash, an outage) the sweeper starts."""
+    """Starts message workflows. The worker's recovery starts those that are lost here by a crash or an outage."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -24,7 +24,7 @@ class MessageStarter:
 
     def submit(self, request_id: UUID) -> None:
         """Start the workflow of this request soon; never waits, never fails."""
-        if len(self._tasks) < _AT_ONCE:  # beyond that Temporal is away, or too busy for this
+        if len(self._tasks) < _AT_ONCE:  # beyond that Temporal is away or overloaded
             task = asyncio.create_task(self._start(request_id))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -33,6 +33,6 @@ class MessageStarter:
         try:
             await start_account_message(self._client, request_id)
             STARTS.labels("api", "started").inc()
-        except Exception as error:  # whatever it was, the sweeper starts it later
+        except Exception as error:  # the worker's recovery starts it later
             STARTS.labels("api", "failed").inc()
             _log.warning("start_failed", request_id=str(request_id), error=type(error).__name__)

@@ -1,1 +1,1 @@
-"""What vendors call us with, when something has happened on their side."""
+"""Webhooks that vendors send us."""

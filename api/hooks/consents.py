@@ -1,4 +1,4 @@
-"""What people have told a vendor of whether they want to hear from a business."""
+"""Consents that customers give or withdraw at a vendor."""
 
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from db.repositories.consents import Consent
 from domain.customers import Purpose
 
 
-async def note_word(
+async def record_consent(
     conn: AsyncConnection,
     business_id: UUID,
     customer_id: UUID,
@@ -19,7 +19,7 @@ async def note_word(
     source: str,
     said: str,
 ) -> None:
-    """Keep a customer's word, as they gave it to a vendor, beside those that they gave to the business."""
+    """Record the consent beside those that the customer gave to the business itself."""
     if await consents.lock_customer(conn, business_id, customer_id):
         consent = Consent(purpose=purpose, granted=granted, source=source, text=said)
         await consents.record(conn, business_id, customer_id, consent)

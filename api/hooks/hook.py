@@ -1,4 +1,4 @@
-"""What a vendor's calls have in common: each is proved by a signature, and holds events that are taken once."""
+"""The port for vendors' webhooks: a signature proves each call, and each event in it is applied once."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -13,18 +13,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.shapes import Text
 
 Name = Annotated[Text, Field(min_length=1, max_length=255)]
-"""Of what a vendor names: an id, a type, a key."""
+"""Characters of an id, a type or a key that a vendor sends."""
 
 
 class Told(BaseModel):
-    """Base of what a vendor's calls hold: the members that we read, with their bounds; others are left alone."""
+    """Base of vendors' payloads: the members that we read, with their bounds. Others are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 @dataclass(frozen=True, slots=True)
 class Integration:
-    """Whose vendor calls: a business's account there."""
+    """A business's account at the vendor that calls."""
 
     id: UUID
     business_id: UUID
@@ -34,55 +34,55 @@ class Integration:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A call as it came; nothing in it is to be believed before its signature has been checked."""
+    """A call as received, untrusted until its signature is verified."""
 
     url: str
     """As the vendor called it: `settings.public_url`, path and query."""
     query: Mapping[str, str]
     headers: Mapping[str, str] = field(repr=False)
-    """Names are found in upper and lower case alike."""
+    """Case-insensitive."""
     body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that has happened at the vendor."""
+    """One event at the vendor."""
 
     id: str
-    """Constant over all deliveries of it, and unique in the integration; 255 characters at most."""
+    """Constant over all deliveries, and unique in the integration; 255 characters at most."""
     type: str
     data: Any = field(default=None, repr=False)
-    """What `take` needs of it. It is neither stored nor logged."""
+    """What `apply` needs. It is neither stored nor logged."""
 
 
 class Hook(ABC):
-    """How one vendor's calls are understood."""
+    """How to verify and read one vendor's calls."""
 
     @abstractmethod
     def verify(self, received: Received, integration: Integration) -> bool:
-        """Whether the integration's vendor has signed it. Signatures are compared in constant time.
+        """Whether the integration's vendor signed it. Signatures are compared in constant time.
 
         Raises:
-            TypeError, ValueError: what was sent cannot be a signature, so it is none.
+            TypeError, ValueError: what was sent cannot be a signature.
         """
 
     @abstractmethod
     def events(self, received: Received) -> Sequence[Event]:
-        """What it tells, in the order in which it is to be taken.
+        """The events in it, in the order in which they are applied.
 
-        Two calls that tell of the same rows should name them in the same order: they are taken at the same time.
+        Calls are handled concurrently: they should name shared rows in the same order, or they may deadlock.
 
         Raises:
-            ValueError: it is none of the calls that the vendor documents.
+            ValueError: it is not a call that the vendor documents.
         """
 
     @abstractmethod
-    async def take(self, conn: AsyncConnection, integration: Integration, event: Event) -> None:
-        """Do what follows from an event that is new, in the transaction that notes it.
+    async def apply(self, conn: AsyncConnection, integration: Integration, event: Event) -> None:
+        """Apply a new event, in the transaction that records its id.
 
-        Events come in any order: what is older than what we know changes nothing.
+        Events come in any order: one that is older than what we know changes nothing.
         """
 
     def answer(self) -> Response:
-        """What the vendor is answered, be the events new or not."""
+        """The answer to the vendor, whether the events are new or not."""
         return Response(status_code=204)

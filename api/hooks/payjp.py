@@ -1,4 +1,4 @@
-"""PAY.JP's events. They say that something happened; what there is now is asked for.
+"""PAY.JP's events. They only trigger a query for the present state.
 
 https://docs.pay.jp/v2/guide/developers/event-webhook
 """
@@ -33,18 +33,18 @@ class PayjpHook(Hook):
     """Events of payment flows and refunds."""
 
     def verify(self, received: Received, integration: Integration) -> bool:
-        """The endpoint's token, as PAY.JP shows it beside the URL, is sent with each call."""
+        """PAY.JP sends the endpoint's token, which it shows beside the URL, with each call."""
         token = integration.secrets.get("webhook_token")
         sent = received.headers.get(TOKEN)
         return bool(token and sent) and hmac.compare_digest(str(token).encode(), str(sent).encode())
 
     def events(self, received: Received) -> Sequence[Event]:
-        """One, if it is about a payment."""
+        """One event, if it is about a payment."""
         told = _Call.model_validate(from_strangers(received.body))
         is_ours = told.type.startswith(_TELLING)
         return [Event(id=told.id, type=told.type, data=_About.model_validate(told.data))] if is_ours else []
 
-    async def take(self, conn: AsyncConnection, integration: Integration, event: Event) -> None:
-        """Have the payment compared with what PAY.JP has."""
+    async def apply(self, conn: AsyncConnection, integration: Integration, event: Event) -> None:
+        """Plan a comparison of the payment with PAY.JP's record."""
         about: _About = event.data
         await plan_sync(conn, integration, Vendor.PAYJP, event, about.payment_flow_id or about.id)

@@ -1,6 +1,6 @@
-"""What payment gateways' calls have in common: they carry no state into our records.
+"""What payment gateways' calls have in common: their content never goes into our records.
 
-They may come first, twice or in the wrong order. So each only has the truth asked for, in the payment's own lane.
+They may come early, twice or out of order, so each only triggers a query, in sequence with the payment's effects.
 """
 
 from typing import Any, Final
@@ -17,20 +17,20 @@ _BOOKING: Final = "holdfast_booking"
 
 
 class OfPayment(Told):
-    """What a payment is known by, in what a gateway tells."""
+    """How a gateway's event refers to a payment."""
 
     metadata: dict[str, Any] | None = None
 
     @property
     def booking_id(self) -> UUID | None:
-        """The booking that we named when we made the payment."""
+        """The booking id that we attached when we created the payment."""
         return _uuid((self.metadata or {}).get(_BOOKING))
 
 
 async def plan_sync(
     conn: AsyncConnection, integration: Integration, vendor: Vendor, event: Event, ref: str | None
 ) -> None:
-    """Have the payment that an event is about compared with the gateway's; nothing if it is none of ours."""
+    """Plan a comparison of the event's payment with the gateway's record; nothing if it is not ours."""
     called = Called(
         vendor=vendor,
         event_id=event.id,

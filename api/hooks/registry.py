@@ -1,4 +1,4 @@
-"""Which vendors call us, and how each is understood."""
+"""The vendors that call us."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -1,7 +1,7 @@
-"""`/v1/hooks/{vendor}/{integration_id}`: what vendors call.
+"""`/v1/hooks/{vendor}/{integration_id}`: webhooks of vendors.
 
-Who calls is proved by the signature alone. Each event is taken in the transaction that notes its id, so that one
-that is delivered again does nothing; neither bodies nor headers are kept.
+The signature alone proves the caller. Each event is applied in the transaction that records its id, so that a
+second delivery does nothing. Neither bodies nor headers are stored.
 """
 
 from typing import Annotated, Any, Final
@@ -54,7 +54,7 @@ async def receive_hook(
     effect: Annotated[str | None, Query(max_length=255, description="The key of the effect it is about.")] = None,
 ) -> Response:
     """Take a vendor's call. Its signature is checked, and an event that was taken before does nothing."""
-    hook, integration = await _called(app, vendor, integration_id)
+    hook, integration = await _integration(app, vendor, integration_id)
     context_of(request).about(integration.business_id)
     allow_body(request, _MOST_BYTES)
     received = Received(
@@ -65,11 +65,11 @@ async def receive_hook(
     )
     if not _is_signed(hook, received, integration):
         raise UnauthenticatedError("The call is not signed by the vendor.")
-    await _take(app, vendor, hook, integration, _events(hook, received))
+    await _apply(app, vendor, hook, integration, _events(hook, received))
     return hook.answer()
 
 
-async def _called(app: AppState, vendor: str, integration_id: UUID) -> tuple[Hook, Integration]:
+async def _integration(app: AppState, vendor: str, integration_id: UUID) -> tuple[Hook, Integration]:
     hook = HOOKS.get(vendor)
     if hook is None:
         raise NotFoundError
@@ -83,7 +83,7 @@ async def _called(app: AppState, vendor: str, integration_id: UUID) -> tuple[Hoo
 
 
 def _public_url(app: AppState, request: Request) -> str:
-    """What the vendor called, whatever a proxy has made of it: some sign it."""
+    """The URL as the vendor called it, in front of any proxies: some vendors sign it."""
     path = request.scope["raw_path"].decode("latin-1")
     query = request.scope["query_string"].decode("latin-1")
     return f"{app.settings.public_url.rstrip('/')}{path}" + (f"?{query}" if query else "")
@@ -92,7 +92,7 @@ def _public_url(app: AppState, request: Request) -> str:
 def _is_signed(hook: Hook, received: Received, integration: Integration) -> bool:
     try:
         return hook.verify(received, integration)
-    except (TypeError, ValueError):  # what cannot even be compared, such as text that is not ASCII
+    except (TypeError, ValueError):  # not comparable, such as text that is not ASCII
         return False
 
 
@@ -103,12 +103,12 @@ def _events(hook: Hook, received: Received) -> list[Event]:
         raise InvalidRequestError("The call is none that the vendor documents.") from error
 
 
-async def _take(app: AppState, vendor: str, hook: Hook, integration: Integration, events: list[Event]) -> None:
+async def _apply(app: AppState, vendor: str, hook: Hook, integration: Integration, events: list[Event]) -> None:
     told = [inbound.Told(event.id, event.type) for event in events]
     async with app.engine.begin() as conn:
         new = await inbound.note(conn, integration.business_id, integration.id, told)
         for event in events:
             if event.id in new:
-                new.remove(event.id)  # a call may hold it twice
-                await hook.take(conn, integration, event)
+                new.remove(event.id)  # a call may contain it twice
+                await hook.apply(conn, integration, event)
     _log.info("hook_taken", vendor=vendor, integration_id=str(integration.id), events=len(events))

@@ -1,4 +1,4 @@
-"""SendGrid's Event Webhook, signed: what became of an e-mail, and who wants no more.
+"""SendGrid's signed Event Webhook: delivery states of e-mails, and unsubscribes.
 
 https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event
 """
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from pydantic import Field, TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.hooks.consents import note_word
+from api.hooks.consents import record_consent
 from api.hooks.hook import Event, Hook, Integration, Name, Received, Told
 from api.shapes import Text
 from db.repositories import inbound
@@ -31,7 +31,7 @@ _SOURCE: Final = "sendgrid"
 _MESSAGE: Final = "message/"
 
 _FRESH_SECONDS: Final = 30 * 86_400
-"""What is older is a copy: SendGrid tries for a day, and we know for 90 days what we have taken."""
+"""Older calls are replays: SendGrid retries for a day, and we keep event ids for 90 days."""
 
 _STATES: Final = MappingProxyType(
     {
@@ -46,7 +46,7 @@ _STATES: Final = MappingProxyType(
 _REFUSALS: Final = MappingProxyType(
     {"unsubscribe": "opened", "group_unsubscribe": "opened", "spamreport": "opened"}
 )
-"""Who says so has had the e-mail before them."""
+"""These prove that the e-mail was delivered."""
 
 
 class _Happened(Told):
@@ -77,18 +77,18 @@ class SendGridHook(Hook):
         return age < _FRESH_SECONDS
 
     def events(self, received: Received) -> Sequence[Event]:
-        """Those of our own e-mails, by e-mail and then by time: so two calls never wait for each other."""
+        """The events of our own e-mails, by e-mail and then by time: in one order, two calls never deadlock."""
         told = _CALL.validate_python(from_strangers(received.body))
         ours = [_Happened.model_validate(one) for one in told if _is_ours(one)]
         ours.sort(key=lambda one: (one.effect, one.timestamp, one.sg_event_id))
         return [Event(id=one.sg_event_id, type=one.event, data=one) for one in ours]
 
-    async def take(self, conn: AsyncConnection, integration: Integration, event: Event) -> None:
-        """Move the message on; who unsubscribes or reports spam has refused e-mails."""
+    async def apply(self, conn: AsyncConnection, integration: Integration, event: Event) -> None:
+        """Update the message's state; an unsubscribe or a spam report withdraws the consent to e-mails."""
         delivery = _delivery(event)
         customer_id = await inbound.move_message(conn, integration.business_id, delivery)
         if event.type in _REFUSALS and customer_id is not None:
-            await note_word(
+            await record_consent(
                 conn,
                 integration.business_id,
                 customer_id,
@@ -110,7 +110,7 @@ def _delivery(event: Event) -> Delivery:
         channel="email",
         state=state,
         key=told.effect.removeprefix(_MESSAGE),
-        # `<X-Message-Id>.<where it was processed>`: the first part is what sending it was answered with
+        # `<X-Message-Id>.<where it was processed>`: sending the e-mail returned the first part
         vendor_ref=told.sg_message_id.partition(".")[0][:255] or None,
         error=f"{_SOURCE}_{event.type}" if state in ("bounced", "failed") else None,
     )

@@ -1,4 +1,4 @@
-"""Stripe's events. They say that something happened; what there is now is asked for.
+"""Stripe's events. They only trigger a query for the present state.
 
 https://docs.stripe.com/webhooks
 """
@@ -36,7 +36,7 @@ class StripeHook(Hook):
     """Events of PaymentIntents, and of the charges, refunds and disputes that name theirs."""
 
     def verify(self, received: Received, integration: Integration) -> bool:
-        """HMAC over a time and the body, not older than five minutes."""
+        """HMAC over a timestamp and the body, not older than five minutes."""
         import stripe  # noqa: PLC0415  # a fifth of a second, which the API's start need not wait for
 
         secret = integration.secrets.get("webhook_secret")
@@ -51,14 +51,14 @@ class StripeHook(Hook):
         return True
 
     def events(self, received: Received) -> Sequence[Event]:
-        """One, if it is about a payment."""
+        """One event, if it is about a payment."""
         told = _Call.model_validate(from_strangers(received.body))
         if not told.type.startswith(_TELLING):
             return []
         return [Event(id=told.id, type=told.type, data=_Data.model_validate(told.data).object)]
 
-    async def take(self, conn: AsyncConnection, integration: Integration, event: Event) -> None:
-        """Have the payment compared with what Stripe has."""
+    async def apply(self, conn: AsyncConnection, integration: Integration, event: Event) -> None:
+        """Plan a comparison of the payment with Stripe's record."""
         about: _About = event.data
         ref = about.id if event.type.startswith("payment_intent.") else about.payment_intent
         await plan_sync(conn, integration, Vendor.STRIPE, event, ref)

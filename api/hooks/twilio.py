@@ -1,4 +1,4 @@
-"""Twilio's calls: what became of a text message, and texts by which people stop or start them.
+"""Twilio's calls: delivery states of texts, and incoming texts that stop or start them.
 
 https://www.twilio.com/docs/messaging/guides/track-outbound-message-status
 https://www.twilio.com/docs/messaging/guides/webhook-request
@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.datastructures import ImmutableMultiDict
 from twilio.request_validator import RequestValidator
 
-from api.hooks.consents import note_word
+from api.hooks.consents import record_consent
 from api.hooks.hook import Event, Hook, Integration, Name, Received, Told
 from api.shapes import Text
 from db.repositories import inbound
@@ -64,7 +64,7 @@ class TwilioHook(Hook):
         return bool(RequestValidator(token).validate(received.url, form, signature))
 
     def events(self, received: Received) -> Sequence[Event]:
-        """One: a new status, or a word that stops or starts texts. Other texts are none of our business."""
+        """One event: a new status, or a keyword that stops or starts texts. Other texts are ignored."""
         told = _Call.model_validate(dict(_form(received.body)) | {"effect": received.query.get("effect", "")})
         sid, status = told.sid, told.status
         if status is not None:
@@ -75,14 +75,14 @@ class TwilioHook(Hook):
             return []
         return [Event(id=f"{sid}/received", type="stop" if word in _STOP else "start", data=text)]
 
-    async def take(self, conn: AsyncConnection, integration: Integration, event: Event) -> None:
-        """Move the message on; or keep what everybody with this number has said to this business."""
+    async def apply(self, conn: AsyncConnection, integration: Integration, event: Event) -> None:
+        """Update the message's state, or record the consent of every customer with this number."""
         if event.type.startswith("message."):
             await inbound.move_message(conn, integration.business_id, _delivery(event.data))
             return
         granted = event.type == "start"
         for customer_id in await inbound.lock_customers_at(conn, integration.business_id, event.data.sender):
-            await note_word(
+            await record_consent(
                 conn,
                 integration.business_id,
                 customer_id,

@@ -14,19 +14,19 @@ _ALPHABET: Final = string.ascii_letters + string.digits
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key that was just made: the one moment in which its text is known here."""
+    """A new key. Its text is known only now."""
 
     prefix: str
     text: str = field(repr=False)
 
     @property
     def secret_hash(self) -> bytes:
-        """What is stored of it."""
+        """The stored hash."""
         return token_hash(self.text)
 
 
 def make_key() -> NewKey:
-    """A fresh key."""
+    """Generate a key."""
     own = "".join(secrets.choice(_ALPHABET) for _ in range(PREFIX_LENGTH - len(KEY_MARK)))
     prefix = KEY_MARK + own
     return NewKey(prefix, f"{prefix}_{new_token()}")

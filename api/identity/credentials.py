@@ -1,4 +1,4 @@
-"""Who a request is from, by what it sends as `Authorization: Bearer …`: one of three kinds of token."""
+"""Who a request is from, by `Authorization: Bearer …` with an access token, an API key or a manage token."""
 
 import hmac
 from collections.abc import Awaitable, Callable
@@ -17,17 +17,17 @@ from domain.errors import UnauthenticatedError
 
 KEY_MARK: Final = "hfk_"
 PREFIX_LENGTH: Final = 12
-"""How much of an API key is stored and shown: the mark and eight characters of its own."""
+"""Characters of an API key that are stored and shown: the mark and eight more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What can be told of a token without the database: whose requests to count, and how to find out the rest."""
+    """What a token tells without the database: whose requests to count, and how to look up the caller."""
 
     subject: str | None
-    """Who it says with a good signature that they are; none: nothing is proved yet."""
+    """The caller that a valid signature proves; none: only the database can tell."""
     resolve: Callable[[], Awaitable[Caller]]
-    """The caller; raises `UnauthenticatedError` for one who is not let in."""
+    """Looks up the caller; raises `UnauthenticatedError` if they are not admitted."""
 
 
 class Credentials:
@@ -67,7 +67,7 @@ class Credentials:
     async def _key_holder(self, key: str) -> Caller:
         async with autocommit(self._engine) as conn:
             stored = await api_keys.find_by_prefix(conn, key[:PREFIX_LENGTH])
-            # Compared in constant time, and compared also where there is no such key.
+            # Compared in constant time, also when there is no such key.
             matches = hmac.compare_digest(stored.secret_hash if stored else bytes(32), token_hash(key))
             if stored is None or not matches or not stored.is_live:
                 raise UnauthenticatedError("The API key is not valid: unknown, expired or revoked.")

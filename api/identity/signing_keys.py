@@ -1,4 +1,4 @@
-"""The keys that sign tokens: the first signs, all of them verify, so that a key can be replaced without a stop."""
+"""The keys that sign tokens: the first signs, all verify, so that keys rotate without downtime."""
 
 import base64
 import hashlib
@@ -43,7 +43,7 @@ class VerifyingKey:
 
 
 class SigningKeys:
-    """The private key in use, and every public key whose tokens are still taken."""
+    """The private key in use, and every public key whose tokens are still accepted."""
 
     def __init__(self, signing: Ed25519PrivateKey, further: Sequence[Ed25519PublicKey] = ()) -> None:
         self.private = signing
@@ -56,7 +56,7 @@ class SigningKeys:
         return {"keys": [key.jwk() for key in self.by_kid.values()]}
 
     def derive(self, purpose: str) -> bytes:
-        """A secret that all processes with this signing key share, and that says nothing about the key."""
+        """A secret that all processes with this signing key share. It reveals nothing about the key."""
         raw = self.private.private_bytes_raw()
         return HKDF(algorithm=SHA256(), length=_SECRET_BYTES, salt=None, info=purpose.encode()).derive(raw)
 

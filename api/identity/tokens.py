@@ -1,7 +1,7 @@
 """Signed tokens: JWTs with Ed25519 (EdDSA), which any service can check with the public keys.
 
-A token says who somebody is, and by which login; what they may do, the database says at every request. So a role
-that is taken away, or a login that is ended, counts at once.
+A token names the user and the session; the database says at every request what they may do. So a revoked role or
+an ended session takes effect at once.
 """
 
 import time
@@ -25,23 +25,23 @@ _ACCESS: Final = "at+jwt"
 """RFC 9068: no other kind of token passes for an access token."""
 _MANAGE: Final = "booking+jwt"
 _HEADERS: Final = frozenset({"alg", "typ", "kid"})
-"""Nothing else is understood, so nothing else is let pass: no `jku`, no `jwk`, no `crit`."""
+"""Any other header is refused: no `jku`, no `jwk`, no `crit`."""
 _REMEMBERED: Final = 4096
 _EXPIRED: Final = "The token has expired: get a new one."
 
 
 class AccessClaims(NamedTuple):
-    """Whose token it is, and of which login."""
+    """The user and the session of an access token."""
 
     user_id: UUID
     session_id: UUID
 
 
 class Tokens:
-    """Issues and checks signed tokens.
+    """Issues and verifies signed tokens.
 
-    `clock` gives the seconds since the epoch. It decides at every use whether a token has expired; when a token is
-    seen for the first time, PyJWT checks its dates against the system's clock besides.
+    `clock` gives seconds since the epoch and decides at every use whether a token has expired. At the first use
+    PyJWT also checks the dates against the system clock.
     """
 
     def __init__(self, keys: SigningKeys, settings: Settings, clock: Callable[[], float] = time.time) -> None:
@@ -50,11 +50,11 @@ class Tokens:
         self._audience = settings.jwt_audience
         self._clock = clock
         self.lifetime = timedelta(minutes=settings.access_token_minutes)
-        # A signature is checked once for each token, its expiry at every use.
+        # The signature is verified once for each token, the expiry at every use.
         self._verified = lru_cache(maxsize=_REMEMBERED)(self._verify)
 
     def issue(self, user_id: UUID, session_id: UUID) -> str:
-        """An access token for a user's login, from now on for `lifetime`."""
+        """An access token for a session, valid for `lifetime` from now."""
         now = datetime.fromtimestamp(self._clock(), UTC)
         claims = {"sub": str(user_id), "sid": str(session_id), "jti": str(new_id())}
         return self._sign(_ACCESS, claims, now, now + self.lifetime)
@@ -67,7 +67,7 @@ class Tokens:
         """The claims of a valid access token.
 
         Raises:
-            UnauthenticatedError: it is not ours, not for us, not in force or not a token of this kind.
+            UnauthenticatedError: it is not ours, not for us, not valid now or of another kind.
         """
         claims = self._checked(token, _ACCESS)
         try:
@@ -76,7 +76,7 @@ class Tokens:
             raise UnauthenticatedError("The token is not valid.") from error
 
     def check_manage(self, token: str) -> UUID:
-        """The booking that a valid manage token opens.
+        """The booking of a valid manage token.
 
         Raises:
             UnauthenticatedError: as for an access token.
@@ -87,9 +87,9 @@ class Tokens:
             raise UnauthenticatedError("The token is not valid.") from error
 
     def is_manage(self, token: str) -> bool:
-        """Whether it says of itself that it is a manage token; nothing is checked."""
+        """Whether it claims to be a manage token; nothing is verified."""
         head = token.partition(".")[0]
-        try:  # PyJWT would look at every character of the whole token in turn, at every request
+        try:  # PyJWT would parse the whole token at every request
             return bool(orjson.loads(urlsafe_b64decode(head + "=" * (-len(head) % 4))).get("typ") == _MANAGE)
         except (ValueError, AttributeError):
             return False
@@ -106,7 +106,7 @@ class Tokens:
         return claims
 
     def _verify(self, token: str, kind: str) -> tuple[dict[str, Any], float]:
-        """The claims of a token that is valid now, and until when it is."""
+        """The claims of a valid token, and its expiry."""
         try:
             header = jwt.get_unverified_header(token)
             key = self.keys.by_kid.get(header.get("kid", ""))

@@ -1,4 +1,4 @@
-"""`/v1/bookings/{booking_id}/messages`: what people were told of a booking, for the desk."""
+"""`/v1/bookings/{booking_id}/messages`: the messages of a booking, for owners and admins."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""`/v1/businesses/{business}/message-templates`: the words of messages, ours or the business's own."""
+"""`/v1/businesses/{business}/message-templates`: the templates of messages, ours or the business's own."""
 
 from dataclasses import asdict, replace
 from typing import Annotated, Any, Final
@@ -20,7 +20,7 @@ from api.messages.schemas import (
     TemplateOut,
     Templates,
 )
-from api.messages.validation import template_of, tried
+from api.messages.validation import rendered_with, template_of
 from api.request_context import RequestContext, RequestContextDep
 from api.shapes import Language
 from api.writes import Writing
@@ -149,11 +149,11 @@ def _written(occasion: Occasion, body: PreviewIn, facts: Facts, own: tuple[Templ
         return render(occasion, facts, own)
     tag = facts.wishes()[0] or facts.business_locale
     template = template_of(occasion, tag, body.template, at=("body", "template"))
-    return tried(occasion, template, facts, tag, at=("body", "template"))
+    return rendered_with(occasion, template, facts, tag, at=("body", "template"))
 
 
 async def _require_booking(app: AppState, context: RequestContext, business_id: UUID, booking_id: UUID) -> None:
-    """Let those pass who may read the booking, which must be the business's."""
+    """Check that the caller may read the booking, and that it is the business's."""
     admit(context.caller, Permission.READ_BOOKINGS)
     found = await find_booking(app, context, booking_id)
     if found["business_id"] != business_id:
@@ -163,7 +163,7 @@ async def _require_booking(app: AppState, context: RequestContext, business_id: 
 async def _material(
     app: AppState, business: Row, occasion: Occasion, booking_id: UUID | None
 ) -> tuple[Facts, tuple[Template, ...]]:
-    """What the message speaks of, and the business's own words for it."""
+    """The facts for the message, and the business's own templates for it."""
     sample = sample_facts(occasion)
     async with autocommit(app.engine) as conn:
         if booking_id is None:

@@ -1,4 +1,4 @@
-"""Whether a business's own template can be used: found out when it is given, not when it is needed."""
+"""Validation of a business's own templates when they are stored, not when they are needed."""
 
 from dataclasses import replace
 from typing import Final
@@ -15,10 +15,10 @@ _OF_EMAILS: Final = ("subject", "html")
 def template_of(
     occasion: Occasion, language: str, body: TemplateIn, *, at: tuple[str, ...] = ("body",)
 ) -> Template:
-    """The template, which can be filled in; `at` is where in the request it is.
+    """A template that renders; `at` is its place in the request.
 
     Raises:
-        RequestValidationError: naming the part and the line that is wrong.
+        RequestValidationError: naming the part and the line at fault.
     """
     if occasion.channel is Channel.SMS:
         for part in _OF_EMAILS:
@@ -29,14 +29,14 @@ def template_of(
     template = Template(language, body.subject, body.body, body.html)
     whole = sample_facts(occasion)
     for facts in (whole, replace(whole, provider_name=None, customer_name="")):
-        _require_words(tried(occasion, template, facts, language, at=at), at)
+        _require_words(rendered_with(occasion, template, facts, language, at=at), at)
     return template
 
 
-def tried(
+def rendered_with(
     occasion: Occasion, template: Template, facts: Facts, tag: str, *, at: tuple[str, ...] = ("body",)
 ) -> Rendered:
-    """The message by this template; see `template_of` for what is raised."""
+    """The rendered message; raises as `template_of` does."""
     try:
         return render_with(template, occasion.channel, facts, tag)
     except PartRefusedError as error:

@@ -1,4 +1,4 @@
-"""What happens around every request, one concern a module; `api.app` puts them in order."""
+"""What happens around every request, one concern a module; `api.app` sets their order."""
 
 from api.middleware.bodies import allow_body
 from api.middleware.costs import charge

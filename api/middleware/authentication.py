@@ -1,4 +1,4 @@
-"""The way into the application: who is asking, how much they ask, and what is noted of it when it is answered."""
+"""Authentication and rate limits, and the audit line of writes that have none when they are answered."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -19,7 +19,7 @@ from domain.callers import ANONYMOUS, KeyHolder
 from domain.errors import RateLimitedError, UnauthenticatedError
 
 _OPEN_PATHS: Final = frozenset({"/livez", "/readyz", "/health", "/metrics", "/docs", "/openapi.json"})
-"""Nobody is asked who they are, or how often they come."""
+"""Without authentication and rate limits."""
 _PAGE_FILES: Final = "/docs/"
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _WITHOUT_EFFECT = frozenset({"GET", "HEAD"})
@@ -30,13 +30,13 @@ Counting = asyncio.Future[Standing | None]
 
 
 class AuthMiddleware:
-    """Finds out who the caller is and whether they may ask now; what they may do, each route says."""
+    """Authenticates the caller and applies rate limits; each route checks permissions."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let one HTTP request in; anything else passes."""
+        """Admit one HTTP request; other scopes pass."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         if scope["path"] in _OPEN_PATHS or scope["path"].startswith(_PAGE_FILES):
@@ -48,17 +48,17 @@ class AuthMiddleware:
         if policy is None:
             await _identify(credential, context)
             return await self._app(scope, receive, _audited(app, scope, send))
-        toll = RateLimitGuard(app, scope, receive, send)
-        if not await toll.begin(credential, policy):
+        guard = RateLimitGuard(app, scope, receive, send)
+        if not await guard.begin(credential, policy):
             return None
-        if scope["method"] not in _WITHOUT_EFFECT and not await toll.is_counted():
+        if scope["method"] not in _WITHOUT_EFFECT and not await guard.is_counted():
             return None
-        scope["state"]["charge"] = toll.charge
-        return await toll.through(self._app(scope, receive, _audited(app, scope, toll.send)))
+        scope["state"]["charge"] = guard.charge
+        return await guard.run(self._app(scope, receive, _audited(app, scope, guard.send)))
 
 
 class RateLimitGuard:
-    """One request that is being counted: its answer waits for the count, and is a 429 if there were too many."""
+    """One request that is being counted: its answer waits for the count, and is a 429 over the quota."""
 
     def __init__(self, app: AppState, scope: Scope, receive: Receive, send: Send) -> None:
         self._limiter = app.limiter
@@ -71,11 +71,11 @@ class RateLimitGuard:
         self._is_refused = False
 
     async def begin(self, credential: Credential | None, policy: RateLimitPolicy) -> bool:
-        """Find out whose request it is and have it counted; False when it has been refused already."""
-        subject = self._foreknown(credential, policy)
-        if subject is None:  # only the database can tell whose it is
+        """Start counting the request for its caller; False if it has been refused."""
+        subject = self._known_subject(credential, policy)
+        if subject is None:  # only the database knows the caller
             await _identify(credential, self._context)
-            subject = self._found(policy)
+            subject = self._subject(policy)
         known = self._limiter.refusal(policy, subject)
         if known is not None:
             await self._refuse(known)
@@ -85,23 +85,23 @@ class RateLimitGuard:
         await _identify(credential, self._context)
         return True
 
-    def _foreknown(self, credential: Credential | None, policy: RateLimitPolicy) -> str | None:
-        """Whose request it is by what can be told without asking."""
+    def _known_subject(self, credential: Credential | None, policy: RateLimitPolicy) -> str | None:
+        """The subject of the request, if it is known without the database."""
         by_caller = self._limiter.counts_by_caller(policy)
         if by_caller and credential is not None:
             return credential.subject
         return self._limiter.by_address(policy, self._context.address)
 
-    def _found(self, policy: RateLimitPolicy) -> str:
+    def _subject(self, policy: RateLimitPolicy) -> str:
         if self._context.caller is ANONYMOUS:
             return self._limiter.by_address(policy, self._context.address)
         if isinstance(self._context.caller, KeyHolder) and self._context.caller.is_public:
-            # All visitors of a page have the same key: one of them must not use it up for the others.
+            # All visitors of a page share the key: one of them must not use it up for the others.
             return f"{self._context.caller_name}:{network_of(self._context.address)}"
         return self._context.caller_name
 
     async def is_counted(self) -> bool:
-        """Wait for the count; False when the request has been refused."""
+        """Wait for the count; False if the request has been refused."""
         assert self._counting is not None
         standing = await self._counting
         if standing is None:
@@ -113,30 +113,30 @@ class RateLimitGuard:
         return True
 
     async def charge(self, requests: int) -> None:
-        """Count more requests for this one: a quarter of the quota at most, so that it can be asked at all.
+        """Count more requests for this one, a quarter of the quota at most.
 
         Raises:
-            RateLimitedError: they are not all within the quota.
+            RateLimitedError: the quota does not cover them all.
         """
         assert self._counted is not None
         policy, subject = self._counted
         requests = min(requests, policy.quota // _MOST_SHARE)
         countings = [self._limiter.count(policy, subject) for _ in range(requests)]
         for counting in filter(None, (self._counting, *countings)):
-            self._counting = counting  # by which the answer is sent, or replaced by a 429
+            self._counting = counting  # decides whether the answer is sent or replaced by a 429
             standing = await counting
             if standing is not None and not standing.is_admitted:
                 raise RateLimitedError(retry_after=standing.seconds)
 
     async def send(self, message: Message) -> None:
-        """Hold the beginning of the answer until the count is known."""
+        """Hold the start of the answer until the count is known."""
         starts = message["type"] == "http.response.start"
         if self._is_refused or (starts and not await self.is_counted()):
             return
         await self._send(message)
 
-    async def through(self, answering: Awaitable[None]) -> None:
-        """Let the application answer; what it fails with is answered outside, and has the headers as well."""
+    async def run(self, answering: Awaitable[None]) -> None:
+        """Let the application answer. An outer middleware answers its errors, with the same headers."""
         try:
             await answering
         except Exception:
@@ -152,7 +152,7 @@ class RateLimitGuard:
 
 
 def _read(app: AppState, scope: Scope, context: RequestContext) -> Credential | None:
-    """What the request carries; none when it is not to be taken, which the request context then says."""
+    """The request's credential; none if it is not valid, and then the context has the refusal."""
     try:
         return app.credentials.read(Headers(scope=scope))
     except UnauthenticatedError as refusal:
@@ -170,7 +170,7 @@ async def _identify(credential: Credential | None, context: RequestContext) -> N
 
 
 def _audited(app: AppState, scope: Scope, send: Send) -> Send:
-    """Before a write that has no line in the audit log yet is answered, it gets one."""
+    """Write the missing audit line of a successful write before it is answered."""
 
     async def sending(message: Message) -> None:
         starts = message["type"] == "http.response.start"

@@ -1,4 +1,4 @@
-"""What a request may be: the size of its line, its header fields and its body, and how the body is written."""
+"""Bounds on a request's target, header fields and body, and on the body's encoding."""
 
 import re
 from typing import Final
@@ -12,7 +12,7 @@ from runtime.json import NotJsonError, UnfitJsonError, from_strangers
 
 MOST_BODY_BYTES: Final = 256 * 1024
 MOST_TARGET_BYTES: Final = 8 * 1024
-"""Of the request target: RFC 9112, section 3, recommends to take 8000 at least."""
+"""Bytes of the request target; RFC 9112, section 3, recommends 8000 or more."""
 MOST_HEADER_BYTES: Final = 32 * 1024
 _SECONDS_FOR_MORE: Final = 120.0
 _JSON: Final = re.compile(rb"application/([a-z0-9.-]+\+)?json", re.IGNORECASE)
@@ -21,17 +21,17 @@ _HOST: Final = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=:%\[\]-]*")
 
 
 def allow_body(request: Request, most_bytes: int) -> None:
-    """Let this request be larger than others, and take longer.
+    """Allow this request a larger body, and more time.
 
-    For a route to call before it reads, once it knows who is asking. What is larger than the bodies of other
-    routes is not read here: such a route reads it with `from_strangers`, off the event loop if it takes long.
+    A route calls it before it reads the body, once the caller is known. It then parses the body itself with
+    `from_strangers`, off the event loop if that takes long.
     """
     request.state.most_bytes = most_bytes
     allow_time(request, _SECONDS_FOR_MORE)
 
 
 def bounded(scope: Scope, receive: Receive) -> Receive:
-    """The same, up to the size that a request may have, however it is sent, and JSON that has one reading only."""
+    """The request's body, bounded in size however it is sent; JSON with duplicate members is refused."""
     received = 0
     pieces: list[bytes] | None = [] if _is_json(scope) else None
 
@@ -55,7 +55,7 @@ def bounded(scope: Scope, receive: Receive) -> Receive:
 
 
 def refusal_of(scope: Scope) -> HTTPException | None:
-    """What is to be said of a request by its line and header fields alone."""
+    """The refusal of a request by its target and header fields alone; none: it may go on."""
     return _oversize(scope) or _without_host(scope) or _encoded(scope)
 
 
@@ -68,7 +68,7 @@ def _oversize(scope: Scope) -> HTTPException | None:
 
 
 def _without_host(scope: Scope) -> HTTPException | None:
-    """One host, and one that can be: RFC 9112, section 3.2."""
+    """Exactly one valid `Host` (RFC 9112, section 3.2)."""
     hosts = _values(scope, b"host")
     if (not hosts and scope.get("http_version") == "1.1") or len(hosts) > 1:
         return HTTPException(400, "A request of HTTP/1.1 has one `Host` field.")
@@ -78,7 +78,7 @@ def _without_host(scope: Scope) -> HTTPException | None:
 
 
 def _encoded(scope: Scope) -> HTTPException | None:
-    """Bodies are not decoded: a few of their bytes could be gigabytes (RFC 9110, section 15.5.16)."""
+    """Encoded bodies are refused: a few bytes could expand to gigabytes (RFC 9110, section 15.5.16)."""
     codings = [coding for coding in _values(scope, b"content-encoding") if coding.strip().lower() != b"identity"]
     if codings and (_values(scope, b"transfer-encoding") or _values(scope, b"content-length") not in ([], [b"0"])):
         detail = "Send the body as it is, without `Content-Encoding`."
@@ -98,6 +98,6 @@ def _require_plain(body: bytes) -> None:
     try:
         from_strangers(body)
     except NotJsonError:
-        return  # the route says where it goes wrong
+        return  # the route reports the error with its place
     except UnfitJsonError as error:
         raise HTTPException(422, f"The body is no JSON that is taken: {error}.") from None

@@ -1,4 +1,4 @@
-"""CORS: which web sites' pages may speak to the API from a browser, business by business."""
+"""CORS: which web sites may call the API from a browser, business by business."""
 
 import re
 from typing import Final
@@ -18,23 +18,23 @@ _PREFLIGHT: Final = {
         "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-ID, traceparent"
     ),
     "Access-Control-Max-Age": "600",
-    # Of a preflight it matters what it asks for (Fetch, CORS protocol and HTTP caches).
+    # A preflight also varies by what it asks for (Fetch, CORS protocol and HTTP caches).
     "Vary": "Access-Control-Request-Method, Access-Control-Request-Headers",
 }
 
 
 class Cors:
-    """Answers preflights, and marks the answers that a page may read.
+    """Answers preflights, and marks answers that a page may read.
 
-    A page may read what is about a business that names the page's origin, or anything if the origin is one of the
-    installation's own. No cookies are used, so credentials are never allowed.
+    A page may read what is about a business that allows its origin, or anything if the origin is the
+    installation's own. There are no cookies, so credentials are never allowed.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Look after one HTTP request of a browser; anything else passes."""
+        """Handle one HTTP request with an origin; others pass."""
         origin = Headers(scope=scope).get("Origin") if scope["type"] == "http" else None
         if origin is None:
             return await self._app(scope, receive, send)
@@ -58,12 +58,12 @@ def _is_preflight(scope: Scope) -> bool:
 
 
 async def _may_read(app: AppState, scope: Scope, origin: str) -> bool:
-    """Whether the answer is about a business that allows the origin; about none that is known: only our own."""
+    """Whether the business of the path allows the origin; without a known business only our own origins do."""
     context: RequestContext = scope["state"]["context"]
     business = _business_in(scope["path"])
     if business is None and context.business_id is not None:
         business = str(context.business_id)
-    # The empty name is nobody's.
+    # No business has an empty name.
     return await app.origins.allows(origin, business or "")
 
 

@@ -1,4 +1,4 @@
-"""What a request costs beyond one: a route that does much for one request says how much."""
+"""Charging expensive requests: a route may count one request as several."""
 
 from collections.abc import Awaitable, Callable
 
@@ -8,10 +8,10 @@ Charge = Callable[[int], Awaitable[None]]
 
 
 async def charge(request: Request, requests: int) -> None:
-    """Count so many requests more for the caller of this one, before it does what costs as much.
+    """Count so many further requests for this one, before the expensive work.
 
     Raises:
-        RateLimitedError: they have not so many left.
+        RateLimitedError: the caller's quota does not cover them.
     """
     counted: Charge | None = getattr(request.state, "charge", None)
     if counted is not None and requests > 0:

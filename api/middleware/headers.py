@@ -1,4 +1,4 @@
-"""The headers of every answer: what a browser must not do with it."""
+"""Security headers of every answer."""
 
 from typing import Final
 
@@ -12,9 +12,9 @@ _DOCS: Final = (
     b"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""The page of `/docs` runs Swagger UI from here, which writes styles into the page."""
+"""`/docs` runs Swagger UI from our own files; it writes inline styles."""
 _ONE_YEAR: Final = 365 * 86_400
-# As the OWASP REST Security Cheat Sheet has them; a browser minds Strict-Transport-Security over TLS only.
+# As in the OWASP REST Security Cheat Sheet; browsers apply Strict-Transport-Security over TLS only.
 _SECURITY: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -25,10 +25,10 @@ _SECURITY: Final = (
 
 
 FIXED: Final = (*_SECURITY, (b"content-security-policy", _NO_CONTENT))
-"""What every answer has but the page of `/docs`, whose policy is another."""
+"""The headers of every answer but the page of `/docs`, which has its own policy."""
 
 
-def dress(start: Message, context: RequestContext, path: str) -> None:
+def add_headers(start: Message, context: RequestContext, path: str) -> None:
     """Add them to an `http.response.start`."""
     headers = MutableHeaders(scope=start)
     headers.setdefault("Cache-Control", "no-store")

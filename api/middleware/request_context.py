@@ -1,4 +1,4 @@
-"""Outermost: a request's id, its trace, its log line and its metrics; and no exception gets out."""
+"""Outermost: the request's id, trace, log line and metrics; it answers every exception."""
 
 import re
 import time
@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import answer_http, answer_unexpected
 from api.middleware.bodies import bounded, refusal_of
-from api.middleware.headers import dress
+from api.middleware.headers import add_headers
 from api.middleware.proxies import address_of
 from api.request_context import RequestContext, new_request_id
 from runtime.metrics import REQUEST_SECONDS, method_label
@@ -23,13 +23,13 @@ _ACCEPTABLE_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestContextMiddleware:
-    """Make the context of each request, answer it and log it."""
+    """Creates the context of each request, and answers and logs it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Wrap one HTTP request; anything else passes."""
+        """Wrap one HTTP request; other scopes pass."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         started = time.perf_counter()
@@ -37,7 +37,7 @@ class RequestContextMiddleware:
         context = RequestContext(_request_id(scope), address_of(scope), headers={"traceparent": span.traceparent})
         scope.setdefault("state", {})["context"] = context
         answer = _Answer(send, context, scope)
-        # HEAD is GET without the content (RFC 9110, section 9.3.2): the application knows no difference.
+        # HEAD is GET without the content (RFC 9110, section 9.3.2): the application sees GET.
         inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         with structlog.contextvars.bound_contextvars(request_id=context.request_id, trace_id=span.trace_id):
             try:
@@ -53,7 +53,7 @@ class RequestContextMiddleware:
             await self._app(scope, bounded(scope, receive), answer.send)
         except Exception as error:
             if answer.status is not None:
-                raise  # the answer has begun: closing the connection is all that is left
+                raise  # the answer has begun: only closing the connection is left
             request = Request(scope)
             if isinstance(error, HTTPException):
                 response = answer_http(request, error)
@@ -75,14 +75,14 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            dress(message, self._context, self._path)
+            add_headers(message, self._context, self._path)
         elif self._is_head:
             message["body"] = b""
         await self._send(message)
 
 
 def _request_id(scope: Scope) -> str:
-    """The caller's id where it is harmless, else a fresh one: it goes into logs and headers."""
+    """The caller's id if it is safe for logs and headers, else a new one."""
     for value in _sent(scope, b"x-request-id"):
         if _ACCEPTABLE_ID.fullmatch(value):
             return value.decode()

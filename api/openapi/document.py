@@ -1,7 +1,4 @@
-"""The OpenAPI document: what FastAPI knows of the routes, completed with what they have in common.
-
-Added are every error that an operation can answer, who may call it, the headers, and examples.
-"""
+"""The OpenAPI document: FastAPI's own, completed with errors, permissions, headers and examples."""
 
 import json
 import re
@@ -33,16 +30,16 @@ _BEARER: Final = {
 _BY_MODULE: Final = re.compile(r"api__((?:[a-z]|_(?!_))+)(?:__schemas)?__([A-Z]\w*)")
 _METHODS: Final = ("get", "put", "post", "patch", "delete")
 _GUARDED_BY_VERSION: Final = frozenset({"rescheduleBooking", "overrideBooking"})
-"""Beside every `PATCH`: what may lose somebody's change."""
+"""Operations that need `If-Match`, beside every `PATCH`."""
 _SUCCESSES: Final = ("2", "3")
 _FINDS: Final = frozenset({"createCustomer", "addConsent"})
-"""What adds nothing, and answers 200, when it is there already."""
+"""Operations that answer 200 and add nothing if the resource exists already."""
 _NEEDS_KEY: Final = frozenset({"createBooking"})
-"""What is not done without an `Idempotency-Key`."""
+"""Operations that require an `Idempotency-Key`."""
 
 
 def describe(app: FastAPI) -> None:
-    """Let the application have this document, made once."""
+    """Make the application serve this document, built once."""
 
     def document() -> Json:
         if app.openapi_schema is None:
@@ -101,7 +98,7 @@ def _complete(operation: Json, route: APIRoute, components: Json) -> None:
 
 
 def _say_what(operation: Json) -> None:
-    """The first sentence of the description is the summary; what FastAPI makes of a function's name says less."""
+    """The first sentence of the description is the summary, instead of FastAPI's from the function's name."""
     first, _, _ = operation["description"].replace("\n", " ").partition(". ")
     operation["summary"] = first.rstrip(".")
 
@@ -138,7 +135,7 @@ def _complete_parameters(operation: Json, route: APIRoute) -> None:
 
 
 def _without_null(schema: Json) -> Json:
-    """Of a parameter, which is left out rather than null."""
+    """Without null: a parameter is left out instead."""
     kept = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
     return (
         {**{name: value for name, value in schema.items() if name != "anyOf"}, **kept[0]}
@@ -148,7 +145,7 @@ def _without_null(schema: Json) -> Json:
 
 
 def _add_headers(operation: Json) -> None:
-    """Those of successes."""
+    """The headers of successful answers."""
     name = operation["operationId"]
     if name in _FINDS:
         found = {key: value for key, value in operation["responses"]["201"].items() if key != "description"}
@@ -184,12 +181,12 @@ def _add_errors(operation: Json, permission: Permission, components: Json) -> No
 
 
 def _either(own: Json, success: Json, problem: Json) -> Json:
-    """Of a status that tells by a body like that of a success what is wrong, and is a problem otherwise."""
+    """A status that is answered either with the body of a success or with a problem."""
     return problem | own | {"content": success["content"] | problem["content"]}
 
 
 def _with_plain_names(document: Json) -> Json:
-    """Shapes of one name in two folders are told apart by their modules; clients generate classes from names."""
+    """Name shapes of the same name by their modules: clients generate classes from the names."""
     text = json.dumps(document)
     for name in document["components"]["schemas"]:
         if found := _BY_MODULE.fullmatch(name):

@@ -1,4 +1,4 @@
-"""Examples of what is sent and answered, by the name of its schema. All of them speak of the same booking."""
+"""Examples by the name of their schema, all of the same booking."""
 
 from typing import Any, Final
 

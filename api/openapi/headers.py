@@ -1,4 +1,4 @@
-"""The headers of answers and requests, as the document describes them."""
+"""The headers of requests and answers in the document."""
 
 from typing import Any, Final
 
@@ -88,11 +88,11 @@ UNTAGGED: Final = frozenset(
         *("createHold", "getHold", "livez", "readyz", "health", "metrics"),
     }
 )
-"""What is answered without an `ETag`: pages, what is over at once, and what cannot be changed."""
+"""Operations without an `ETag`: pages, transient results, and what cannot be changed."""
 UNCONDITIONAL: Final = frozenset({"getBooking"})
-"""What has a tag for `If-Match` alone."""
+"""Operations whose tag is for `If-Match` only."""
 UNPLACED: Final = frozenset({"addConsent", "createBusinessTimeOff", "createProviderTimeOff", "createApiKey"})
-"""What is made without an address of its own."""
+"""Operations that create something without a URL of its own."""
 
 RETRY_AFTER: Final[Json] = {"Retry-After": _ref("headers", "Retry-After")}
 WWW_AUTHENTICATE: Final[Json] = {"WWW-Authenticate": _ref("headers", "WWW-Authenticate")}

@@ -1,4 +1,4 @@
-"""`/openapi.json` and `/docs`: the document as bytes that are made once, and a page that needs no internet."""
+"""`/openapi.json` and `/docs`: the document, serialized once, and a page that needs no internet."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ from api.caching import Representation, answer_cached, represent
 from runtime.json import to_json
 
 _CACHE: Final = "public, no-cache"
-"""May be kept, must be asked about each time: another version of Holdfast has another document."""
+"""Cached but always revalidated: another version of Holdfast has another document."""
 
 _PAGE: Final = """<!doctype html>
 <html lang="en">
@@ -29,7 +29,7 @@ _PAGE: Final = """<!doctype html>
 </body>
 </html>
 """
-# A file of its own, not a part of the page: the page's policy lets no script in it run.
+# A file of its own: the page's policy forbids inline scripts.
 _START: Final = """SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#swagger-ui",
@@ -43,11 +43,11 @@ _ASSETS: Final = {
     "swagger-ui.css": "text/css",
     "swagger-ui-bundle.js": "text/javascript",
 }
-"""Swagger UI's own files, as `fastapi-offline` brings them."""
+"""Swagger UI's files, from `fastapi-offline`."""
 
 
 def add_pages(app: FastAPI) -> None:
-    """Let the application answer with its document and the page; these routes are not in the document."""
+    """Serve the document and the page; these routes are not in the document."""
     _add(app, "/openapi.json", "application/json", lambda: to_json(app.openapi()))
     _add(app, "/docs", "text/html", _PAGE.encode)
     _add(app, "/docs/start.js", "text/javascript", _START.encode)
@@ -64,7 +64,7 @@ def _reader(name: str) -> Callable[[], bytes]:
 
 
 def _static(media_type: str, make: Callable[[], bytes]) -> Callable[[Request], Awaitable[Response]]:
-    """A route that answers everybody with the same bytes, made in a thread when somebody first asks."""
+    """A route that always answers the same bytes, made in a thread at the first request."""
     lock = asyncio.Lock()
     made: Representation | None = None
 

@@ -1,6 +1,6 @@
-"""Which errors each operation can answer, and how the document says so.
+"""The errors that each operation can answer, in the document.
 
-Most follow from what an operation is: what it needs and what it takes. The others are listed by operation.
+Most follow from the operation's permission and parameters. The others are listed by operation.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -79,10 +79,10 @@ FRAMEWORK: Final = {status: Code(status, *words) for status, words in FRAMEWORK_
     500: Code(500, *INTERNAL_ERROR),
     503: Code(503, *DATABASE_UNAVAILABLE),
 }
-"""The codes that no error of the domain has."""
+"""Codes that are not errors of the domain."""
 
 UNASKED: Final = frozenset({Permission.PROBE, Permission.SIGN_IN, Permission.CALL_BACK})
-"""What answers alike whoever asks, also those whose credentials are not valid."""
+"""Permissions whose routes ignore credentials that are not valid."""
 _ALWAYS: Final = (414, 431, 500, 503)
 _WITH_BODY: Final = (400, 408, 413, 415)
 
@@ -159,7 +159,7 @@ PARTICULAR: Final[Mapping[str, tuple[type[HoldfastError], ...]]] = {
     "assignBooking": (*_COMMAND, SlotUnavailableError, ProviderUnfitError, OutsideServiceAreaError),
     "overrideBooking": (*_COMMAND, SlotUnavailableError),
 }
-"""What an operation can answer beside what every operation of its kind can."""
+"""Errors of single operations, beside those of every operation of their kind."""
 
 _EXTENSIONS: Final[Json] = {
     "errors": {
@@ -202,7 +202,7 @@ def codes_of(permission: Permission, operation: Json, operation_id: str) -> list
 
 
 def code_of(error: type[HoldfastError]) -> Code:
-    """How an error of the domain is answered."""
+    """The HTTP form of an error of the domain."""
     return Code(STATUS[error.category], error.code, error.title)
 
 
@@ -215,7 +215,7 @@ def _of_kind(permission: Permission, operation: Json) -> Iterator[type[HoldfastE
     rule = PERMITTED[permission]
     yield from (InvalidRequestError, TimedOutError)  # unknown query parameters are refused everywhere
     if permission not in UNASKED:
-        yield UnauthenticatedError  # where nothing is needed, credentials that are sent must be valid still
+        yield UnauthenticatedError  # even where no credentials are needed, those that are sent must be valid
     if permission is not Permission.PROBE:
         yield RateLimitedError
     if CallerKind.ANONYMOUS not in rule.kinds or rule.scope is not None:

@@ -62,7 +62,7 @@ class AreaIn(In):
 
     @classmethod
     def of_area(cls, area: Area) -> "AreaIn":
-        """The other way round."""
+        """The reverse."""
         if area.kind is AreaKind.RANGE:
             return AreaIn.model_validate({"kind": area.kind, "from": area.first, "to": area.last})
         return AreaIn(kind=area.kind, code=area.first)

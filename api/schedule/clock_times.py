@@ -28,7 +28,7 @@ EndTime = Annotated[
 
 
 def clock(minute: int) -> str:
-    """What the clock on the wall reads so many minutes after midnight; 24:00 at the end of the day."""
+    """The wall clock's reading so many minutes after midnight; 24:00 at the end of the day."""
     hour, minutes = divmod(minute if minute <= MINUTES_A_DAY else minute - MINUTES_A_DAY, 60)
     return f"{hour:02}:{minutes:02}"
 
@@ -39,7 +39,7 @@ def _minute(reading: str) -> int:
 
 
 def _iso_date(value: Any) -> Any:
-    # A bare number is left to itself for seconds since 1970.
+    # By default Pydantic reads a bare number as seconds since 1970.
     is_spelled = isinstance(value, str) and len(value) == len("2026-12-25") and value[4] == value[7] == "-"
     if not (is_spelled or isinstance(value, date)):
         raise ValueError("not a date; write it as 2026-12-25")
@@ -75,7 +75,7 @@ class OpenHours(In):
 
     @classmethod
     def of_minutes(cls, opens: int, closes: int) -> "OpenHours":
-        """The other way round."""
+        """The reverse."""
         return OpenHours.model_construct(opens=clock(opens), closes=clock(closes))
 
 
@@ -95,7 +95,7 @@ class Weekday(StrEnum):
 
     @classmethod
     def numbered(cls, number: int) -> "Weekday":
-        """The other way round."""
+        """The reverse."""
         return list(Weekday)[number - 1]
 
 

@@ -1,4 +1,4 @@
-"""`…/time-off`: time in which nothing new is booked. Its notes are read by the desk and by that provider only."""
+"""`…/time-off`: time in which nothing new is booked. Only owners, admins and the provider read its notes."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -64,7 +64,7 @@ class TimeOffIn(In):
         return self
 
     def bounds(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
-        """From when until when, the end excluded; days are those of the zone."""
+        """Start and end, the end excluded; days are those of the zone."""
         if self.starts_at is not None and self.ends_at is not None:
             return self.starts_at, self.ends_at
         assert self.first_date is not None
@@ -171,7 +171,7 @@ async def list_(owner: ThisOwner, asked: Asked, app: AppStateDep) -> Response:
     async with autocommit(app.engine) as conn:
         rows = await time_off.list_page(conn, *owner.key, window)
     shown = rows[: asked.limit]
-    more = len(rows) > asked.limit  # the row behind those shown says that there is another page
+    more = len(rows) > asked.limit  # one extra row means that there is another page
     cursor = app.cursors.encode(listing, shown[-1]["starts_at"], shown[-1]["id"]) if more else None
     return listed({"items": [_shown(row) for row in shown], "next_cursor": cursor})
 
@@ -197,7 +197,7 @@ async def delete(owner: ThisOwner, time_off_id: UUID, write: Writing) -> None:
 
 
 async def _zone(conn: AsyncConnection, owner: ScheduleOwner) -> ZoneInfo:
-    """The zone of whole days: a provider without hours of their own works by the business's clock."""
+    """The zone of whole days: a provider without hours of their own uses the business's."""
     hours = await schedule.list_hours(conn, *owner.key)
     return owner.zone if hours.own else ZoneInfo(owner.business_zone)
 

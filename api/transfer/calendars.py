@@ -1,4 +1,4 @@
-"""Storing hours, exceptions, time off and areas: what is stored and what was sent, compared row by row."""
+"""Storing imported hours, exceptions, time off and areas as the difference to what is stored."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Final
@@ -19,7 +19,7 @@ _KEYS: Final[dict[ScheduleTable, tuple[str, ...]]] = {
     "time_off": ("provider", "kind", "starts_at", "ends_at"),
     "service_areas": ("provider", "kind", "first", "last"),
 }
-"""What tells rows of a calendar apart."""
+"""The key of a calendar row."""
 
 
 async def store(
@@ -76,7 +76,7 @@ class _Writer:
         return found
 
     async def _write(self, table: ScheduleTable, stored: Sequence[Row], wanted: Sequence[Columns]) -> Tally:
-        """Have the wanted rows, each once, in place of the stored ones."""
+        """Replace the stored rows by the wanted ones, each once."""
         known = {_key(table, row) for row in stored}
         named = {_key(table, row): row for row in wanted}
         new = [row for key, row in named.items() if key not in known]
@@ -96,7 +96,7 @@ def _of_owners(stored: Sequence[Row], rows: Rows[WithOwner]) -> list[Row]:
 
 
 def _of_dates(stored: Sequence[Row], rows: Rows[ExceptionRow]) -> list[Row]:
-    """What is stored for these dates; for a day of every year, also as it was told in another year."""
+    """The stored exceptions of these dates; a yearly one also counts if it was given for another year."""
     dates = {(one.row.provider, one.row.date) for one in rows}
     days = {(one.row.provider, one.row.date.month, one.row.date.day) for one in rows if one.row.yearly}
     return [

@@ -1,8 +1,8 @@
-"""One cell of CSV: written so that no spreadsheet runs it, and read as its author meant it.
+"""CSV cells that no spreadsheet executes, and their values.
 
 A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula, in full width too, and one that
-splits lines at semicolons, tabs or line breaks finds such beginnings inside a value. Each of them goes out behind
-an apostrophe and comes in without it: `+12125550100` is `'+12125550100`, and `x;=cmd` is `x;'=cmd`
+splits lines at semicolons, tabs or line breaks finds such beginnings inside a value. Each of them is written after
+an apostrophe, which is removed when it is read: `+12125550100` is `'+12125550100`, and `x;=cmd` is `x;'=cmd`
 (https://owasp.org/www-community/attacks/CSV_Injection).
 """
 
@@ -10,9 +10,9 @@ import re
 import unicodedata
 from typing import Any, Final
 
-# The signs themselves, in full width, and small; the last is the minus sign of typesetters.
+# The signs, their full-width and small forms, and the typographic minus.
 _SIGNS: Final = "=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212"
-# Blanks behind a separator, but no further separator: else many of them would be looked at again and again.
+# Blanks after a separator, but no further separator: else backtracking would be quadratic.
 _BEGINS: Final = r"((?:^|[;\t\r\n])[^\S\t\r\n]*)"
 _RISKY: Final = re.compile(f"{_BEGINS}('*[{_SIGNS}])")
 _ESCAPED: Final = re.compile(f"{_BEGINS}'('*[{_SIGNS}])")
@@ -39,7 +39,7 @@ def written(value: Any) -> str:
 
 
 def value(column: str, cell: str) -> Any:
-    """A cell as JSON would have it; None: it is empty.
+    """The cell's value as in JSON; none if it is empty.
 
     Codes, times and numbers may be typed in full width, words in any case, and an hour without its zero.
     """

@@ -1,7 +1,7 @@
 """Rows as CSV (RFC 4180, UTF-8), one section a file.
 
-What is written has commas, quotes around every cell, and a byte order mark, without which Excel does not see that
-it is UTF-8. What is read may have semicolons or tabs instead, as spreadsheets write it in many countries.
+The writer uses commas, quotes every cell, and begins with a byte order mark, which Excel needs to detect UTF-8.
+The reader also accepts semicolons and tabs, as spreadsheets write them in many countries.
 """
 
 import csv
@@ -48,7 +48,7 @@ class Sheet:
         self._section = section
         self._problems = problems
         self.separator = Separator.COMMA
-        """What was found to stand between the cells."""
+        """The detected separator."""
         self._line = self._row_chars = 0
         self._lines = self._read(body)
         self._names = _names(next(self._lines, []))
@@ -104,7 +104,7 @@ class Sheet:
         try:
             for line in lines:
                 self._row_chars = 0
-                yield line[: _MOST_COLUMNS + 1]  # the rest is too many: they must not be kept
+                yield line[: _MOST_COLUMNS + 1]  # too many cells: the rest is not kept
         except csv.Error as error:
             self._add(f"not CSV at line {self._line}: {error}")
 

@@ -1,7 +1,7 @@
 """A business as the document that an import takes, or one section of it as CSV.
 
-Everything but the customers is read at one moment, before the answer begins. Customers may be many: they follow
-page by page, and no connection waits for whoever reads them slowly.
+Everything but the customers is read in one snapshot before the answer begins. Customers may be many: they follow
+page by page, so that a slow reader holds no connection.
 """
 
 from collections import defaultdict
@@ -103,7 +103,7 @@ _SHOW: Final[Mapping[Section, Callable[[Row], Shown]]] = {
 
 
 async def _customer_pages(engine: AsyncEngine, business_id: UUID) -> AsyncIterator[list[Shown]]:
-    """All customers by pages, in the order in which they were made; no page is empty."""
+    """All customers by pages, the oldest first; no page is empty."""
     after: UUID | None = None
     while page := await _customer_page(engine, business_id, after):
         after = page[-1][0]

@@ -1,7 +1,7 @@
 """Storing an import, all of it or nothing, in the caller's transaction.
 
-The business's row is locked first, so that its schedule stands still, and its customers last, so that bookings by
-contact wait for the shortest time. What is stored already is not written again.
+The business's row is locked first, to freeze its schedule, and the customers last, so that bookings by contact
+wait as short as possible. Unchanged rows are not written.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ async def store_import(
     """
     stored = await businesses.lock(conn, business_id)
     if plan.customers:
-        # Before any provider's row, as in the making of a booking: in one order nobody waits for each other.
+        # Before any provider's row, as when a booking is created: in one order nothing deadlocks.
         await customers.lock_all(conn, business_id)
     _check_providers(plan, await transfer.lock_providers(conn, business_id), problems)
     problems.refuse()

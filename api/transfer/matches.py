@@ -1,4 +1,4 @@
-"""Which customer a row of an import speaks of, by the rule of `db.repositories.customers`.
+"""Which stored customer an imported row means, by the rule of `db.repositories.customers`.
 
 An import knows all its rows at once, so it can do two things that a single booking cannot. Two rows are never one
 customer: a family with one phone stays as many people as it has rows. And of several who share a phone a row means

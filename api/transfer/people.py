@@ -1,4 +1,4 @@
-"""Storing customers: found again or made, what is missing filled in, and their consents noted."""
+"""Storing imported customers: matched or created, completed, with their consents."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ async def store_customers(conn: AsyncConnection, business_id: UUID, rows: Sequen
         return Tally()
     wanted = await asyncio.to_thread(each_once, rows)
     stored = await _candidates(conn, business_id, wanted)
-    found = await asyncio.to_thread(matches, wanted, stored)  # of thousands, longer than others like to wait
+    found = await asyncio.to_thread(matches, wanted, stored)  # slow for thousands of rows
     ids = [new_id() if known is None else known["id"] for known in found]
     people = list(zip(ids, wanted, found, strict=True))
     await transfer_customers.add(

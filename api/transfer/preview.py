@@ -1,4 +1,4 @@
-"""Stored rows as an export has them: just what an import of the same section takes."""
+"""Stored rows as an export has them, and an import takes them."""
 
 from collections.abc import Sequence
 from typing import Any

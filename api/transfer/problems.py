@@ -1,4 +1,4 @@
-"""What is wrong with an import, collected so that all is told at once. Never a value: it may be a person's."""
+"""The problems of an import, collected and reported together, never with values: they may be personal data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Problem:
 
 
 class Problems:
-    """What was found so far, in the order of the document."""
+    """The problems found so far, in the order of the document."""
 
     def __init__(self) -> None:
         self._found: list[Problem] = []
@@ -42,7 +42,7 @@ class Problems:
         """Note one more."""
         self.total += 1
         if self.total <= _MOST_KEPT:
-            message = message.removeprefix("Value error, ")  # Pydantic's, before sentences of ours
+            message = message.removeprefix("Value error, ")  # Pydantic puts it before our messages
             self._found.append(Problem(section, row, _pointer(location), message))
 
     def add_invalid(self, section: str, row: int, error: ValidationError, *, flat: bool = False) -> None:
@@ -89,5 +89,5 @@ def _column(location: Location) -> Location:
 
 
 def _without(value: Any, message: str) -> str:
-    """The message without the value, which some of them repeat."""
+    """The message without the value, which some messages repeat."""
     return message.replace(value, "…") if isinstance(value, str) and len(value) >= _TELLING else message

@@ -1,4 +1,4 @@
-"""A body taken apart into numbered rows. How many there are is looked at before what they say."""
+"""Parsing a body into numbered rows. Their number is checked before their content."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -45,7 +45,7 @@ def read_json(body: bytes, problems: Problems) -> Sent:
         ImportInvalidError: it has too many rows, or is none.
     """
     parts = body.count(b"{") + body.count(b"[")
-    _refuse_more(_MOST_PARTS, parts, "objects and lists")  # before they take up memory
+    _refuse_more(_MOST_PARTS, parts, "objects and lists")  # before they use memory
     document = _document(body, problems)
     _refuse_more(MOST_ROWS, sum(len(rows) for name in Section if isinstance(rows := document.get(name), list)))
     sent = Sent()

@@ -1,4 +1,4 @@
-"""`…/export` and `…/import`: a business as one document, out of here and in."""
+"""`…/export` and `…/import`: export and import of a business as one document."""
 
 import asyncio
 import hashlib
@@ -32,7 +32,7 @@ router = APIRouter(prefix="/v1/businesses/{business}", tags=["transfer"])
 
 _JSON: Final = "application/json"
 _CSV: Final = "text/csv"
-# Reading a large import keeps a processor and much memory busy: one at a time, and not in the event loop.
+# Parsing a large import takes much CPU and memory: one at a time, off the event loop.
 _READER: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="import")
 
 _BODY: Final[dict[str, Any]] = {
@@ -51,7 +51,7 @@ Format = Annotated[Literal["json", "csv"], Query(alias="format")]
 
 
 class _Sent(BaseModel):
-    """What an import asks, by which one that is sent again is known."""
+    """What identifies a repeated import."""
 
     section: Section | None
     digest: str

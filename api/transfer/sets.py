@@ -1,4 +1,4 @@
-"""What rows must be beside each other, although each of them is good by itself."""
+"""Rules for rows together: each may be valid by itself and still conflict with others."""
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence, Set
@@ -109,7 +109,7 @@ def check_customers(rows: Rows[CustomerRow], now: datetime, problems: Problems) 
 
 
 class _Overlaps(Generic[PlaceT]):
-    """Finds each row that shares a minute with one before it."""
+    """Finds rows that overlap with an earlier one."""
 
     def __init__(
         self,

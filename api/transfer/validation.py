@@ -1,6 +1,6 @@
-"""From a body to rows that can be stored, with everything that is wrong with it. Needs no database.
+"""From a body to rows that can be stored, with all its problems. Needs no database.
 
-It keeps a processor busy for some seconds when the body is large: not to be called in the event loop.
+A large body takes some seconds of CPU: do not call it in the event loop.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""`…/webhook-endpoints/{endpoint}/deliveries`: what came of the webhooks, trying one out, and delivering again."""
+"""`…/webhook-endpoints/{endpoint}/deliveries`: deliveries of webhooks, tests and retries."""
 
 from datetime import datetime
 from typing import Annotated, Any

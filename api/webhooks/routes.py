@@ -1,4 +1,4 @@
-"""`/v1/businesses/{business}/webhook-endpoints`: where a business is told of its events."""
+"""`/v1/businesses/{business}/webhook-endpoints`: the endpoints that get a business's events."""
 
 from typing import Any
 from uuid import UUID
@@ -157,7 +157,7 @@ async def rotate_secret(
 
 
 def there(row: Row | None) -> Row:
-    """The endpoint that there must be.
+    """The endpoint.
 
     Raises:
         NotFoundError: there is none.

@@ -1,4 +1,4 @@
-"""The secrets of webhook endpoints: made, and kept encrypted (Standard Webhooks, symmetric signatures)."""
+"""Secrets of webhook endpoints, stored encrypted (Standard Webhooks, symmetric signatures)."""
 
 import secrets
 from base64 import b64encode
@@ -21,15 +21,15 @@ class Rotated(NamedTuple):
 
 
 def new_secret() -> str:
-    """A fresh secret, `whsec_` and 32 random bytes in Base64."""
+    """Generate a secret: `whsec_` and 32 random bytes in Base64."""
     return SECRET_MARK + b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
 def encrypted(keys: Secrets, value: dict[str, str]) -> str:
-    """Secrets as they may be stored.
+    """The cipher for stored secrets.
 
     Raises:
-        RequestValidationError: this installation cannot store any.
+        RequestValidationError: this installation has no key to encrypt them with.
     """
     try:
         return keys.encrypt(to_json_text(value))

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from api.middleware.proxies import SeenThrough, address_of
+from api.middleware.proxies import TrustedProxies, address_of
 from runtime.settings import Settings
 from tests.integration.api.applications import running
 
@@ -24,7 +24,7 @@ async def seen(trusted: str, peer: str | None, *forwarded: bytes) -> str:
     headers = [(b"x-forwarded-for", value) for value in forwarded]
     scope = {"type": "http", "client": (peer, 40_000) if peer else None, "headers": headers, "scheme": "http"}
     networks = Settings(trusted_proxies=trusted).trusted_proxy_networks
-    await SeenThrough(app, networks)(scope, None, None)  # type: ignore[arg-type]
+    await TrustedProxies(app, networks)(scope, None, None)  # type: ignore[arg-type]
     return found[0]
 
 
