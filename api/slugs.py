@@ -9,61 +9,13 @@ from api.shapes import Code, Slug
 from db.repositories.catalogue import as_uuid
 from domain.slugs import slug_of, with_digest
 
-RESERVED: Final = frozenset(
-    [
-        "about",
-        "account",
-        "accounts",
-        "admin",
-        "administrator",
-        "api",
-        "app",
-        "assets",
-        "auth",
-        "billing",
-        "bookings",
-        "business",
-        "businesses",
-        "customers",
-        "docs",
-        "events",
-        "exports",
-        "health",
-        "help",
-        "hooks",
-        "import",
-        "imports",
-        "livez",
-        "login",
-        "logout",
-        "mail",
-        "me",
-        "metrics",
-        "my",
-        "new",
-        "openapi",
-        "owner",
-        "profile",
-        "providers",
-        "public",
-        "readyz",
-        "register",
-        "root",
-        "search",
-        "services",
-        "settings",
-        "signin",
-        "signup",
-        "static",
-        "status",
-        "support",
-        "system",
-        "users",
-        "webhooks",
-        "widget",
-        "www",
-    ]
-)
+_RESERVED_WORDS: Final = """
+    about account accounts admin administrator api app assets auth billing bookings business businesses
+    customers docs events exports health help hooks import imports livez login logout mail me metrics my new
+    openapi owner profile providers public readyz register root search services settings signin signup static
+    status support system users webhooks widget www
+"""
+RESERVED: Final = frozenset(_RESERVED_WORDS.split())
 """Slugs that no business may have: our own paths and hosts use these names, or may use them.
 
 Codes are not restricted: they never stand beside our own names, and imports bring them back.
