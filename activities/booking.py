@@ -69,14 +69,14 @@ class BookingActivities:
         planned = effects_of_step(step, after)
         others = [one for one in planned if one.port is not Port.PAYMENTS]
         await effects.plan(conn, after.business_id, after.booking_id, others)
-        # With the gateway that has the money, whichever the business has by now.
+        # These go to the gateway that has the money, even if the business uses another one by now.
         paid = [one for one in planned if one.port is Port.PAYMENTS]
         await payments.plan(conn, after.business_id, after.booking_id, paid)
 
     async def _tell(
         self, conn: AsyncConnection, business_id: UUID, booking_id: UUID, notices: Sequence[Notice]
     ) -> None:
-        """Write messages; the log gets the keys, which hold ids only, of those that go no further."""
+        """Write messages. Those for the console end in the log, by their keys, which hold ids only."""
         if not notices:
             return
         written = await messages.add(conn, business_id, booking_id, notices, installation=self._mails_by)
@@ -88,9 +88,9 @@ class BookingActivities:
     @activity.defn(name=SEND_REMINDER)
     @as_application_errors
     async def send_reminder(self, reminder: ReminderDue) -> None:
-        """Remind, once, unless what is committed says that there is nothing to be reminded of any more.
+        """Remind once, unless the stored booking says that nobody needs the reminder any more.
 
-        The look and the message are one transaction: a cancellation comes before it, and is seen, or after it.
+        Check and message are one transaction, so a cancellation comes before it, and is seen, or after it.
         """
         async with self._engine.begin() as conn:
             appointment = await messages.find_appointment(conn, reminder.business_id, reminder.booking_id)

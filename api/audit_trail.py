@@ -34,13 +34,17 @@ async def note_done_apart(app: AppState, request: Request, code: str | None = No
     The write stands whether or not the line can be stored; a line that cannot goes to the process's log. With a
     code it is unknown whether the write was done: nothing answered in time.
     """
-    line = entry_of(request, "done", code)
+    await add_apart(app, context_of(request), entry_of(request, "done", code))
+
+
+async def add_apart(app: AppState, context: RequestContext, line: Entry) -> None:
+    """Add the line of a write that was committed elsewhere, as `note_done_apart`."""
     try:
         async with autocommit(app.engine) as conn:
-            await audit.add(conn, context_of(request).business_id, line)
+            await audit.add(conn, context.business_id, line)
     except Exception as failure:
         _log.error("write_not_audited", error=type(failure).__name__, action=line.action, object_id=line.object_id)
-    context_of(request).settle_audit()
+    context.settle_audit()
 
 
 async def note_denied(app: AppState, request: Request, error: HoldfastError) -> None:

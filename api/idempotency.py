@@ -1,7 +1,17 @@
-"""The caller's key, by which a request that is sent again is known."""
+"""The caller's `Idempotency-Key`, by which a request that is sent again is known.
 
+`db.repositories.idempotency` has the two ways of claiming and settling a key. A write in the caller's own
+transaction uses the first (`api.writes`, and creating and holding), a command to a booking the second
+(`api.bookings.command_service`, through `turn` below).
+"""
+
+import contextlib
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Annotated
+from uuid import UUID
 
 import orjson
 from fastapi import Header
@@ -10,7 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.engine import autocommit
 from db.repositories import idempotency
-from domain.errors import IdempotencyMismatchError
+from db.repositories.idempotency import Answer, Key
+from domain.errors import EngineUnavailableError, HoldfastError
 
 KEY_DESCRIPTION = "A fresh unique value for each request; the same value again gets the same answer."
 
@@ -36,14 +47,34 @@ def digest_of(path: str, asked: BaseModel | None) -> str:
     return hashlib.sha256(f"{path} {digest(asked) if asked else ''}".encode()).hexdigest()
 
 
-async def first_answer(engine: AsyncEngine, scope: str, key: str, asked: str) -> str | None:
-    """The body that this key was answered with before; `asked` is the digest of what is asked now.
+async def first_answer(engine: AsyncEngine, key: Key) -> Answer | None:
+    """The answer that this key got before; none as long as there is none.
 
     Raises:
-        IdempotencyMismatchError: something else was asked then.
+        IdempotencyMismatchError: the key was used for something else.
     """
     async with autocommit(engine) as conn:
-        answer = await idempotency.find(conn, scope, key)
-    if answer is not None and answer.request_hash != asked:
-        raise IdempotencyMismatchError
-    return None if answer is None else answer.response
+        return await idempotency.find(conn, key)
+
+
+@asynccontextmanager
+async def turn(engine: AsyncEngine, business_id: UUID, key: Key, lasts: timedelta) -> AsyncIterator[str]:
+    """Claim the key while something else commits the effect; the name of the turn. The body settles the key.
+
+    Where the body fails, a refusal frees the key, and an outage leaves open whether there is an effect.
+
+    Raises:
+        RequestInFlightError: as `claim_turn`.
+    """
+    async with autocommit(engine) as conn:
+        name = await idempotency.claim_turn(conn, business_id, key, lasts)
+    try:
+        yield name
+    except BaseException as failure:
+        reason = failure.__cause__ if isinstance(failure, EngineUnavailableError) else failure
+        end = idempotency.release if isinstance(reason, HoldfastError) else idempotency.leave_open
+        # A database that is away does not hide the failure: the turn ends by itself when its time is over.
+        with contextlib.suppress(Exception):
+            async with autocommit(engine) as conn:
+                await end(conn, business_id, key)
+        raise

@@ -1,7 +1,7 @@
 """The state of one booking and the pure rules that take it from one step to the next.
 
-The workflow holds a `BookingState`, the database mirrors it column by column, and a run that begins in the
-middle of a booking's life (reopened, continued, reset) begins from it. Nothing here reads a clock: `at` comes in.
+The workflow holds a `BookingState`, and the database mirrors it column by column. A run that begins in the middle
+of a booking's life (reopened, continued, reset) begins from it. Nothing here reads a clock: callers pass `at`.
 """
 
 from datetime import datetime, timedelta
@@ -31,7 +31,7 @@ _WITH_SOMEBODY: Final = frozenset({Status.ASSIGNED, Status.ACCEPTED, Status.IN_P
 
 
 class BookingState(BaseModel):
-    """Everything that decides what happens next to a booking, and the reference that people find it by.
+    """Everything that decides what happens next to a booking, and the reference by which people find it.
 
     Immutable: each step makes a new one.
     """
@@ -47,7 +47,7 @@ class BookingState(BaseModel):
     starts_at: datetime
     ends_at: datetime
     provider_id: UUID | None = None
-    """The provider on whom the booking stands, or stood last."""
+    """The provider whom the booking is with, or was with last."""
     auto_accept: bool = False
     """Whether that provider accepts without being asked."""
     policy: Policy
@@ -68,9 +68,9 @@ class BookingState(BaseModel):
     planned_from: datetime
     """Creation, last move or last override: what lay in the past then is neither reminded of nor expires."""
     payment: PaymentGate | None = None
-    """Of a booking that is to be paid for: while it is pending and this is `awaiting`, no provider is asked.
+    """Of a booking paid for through Holdfast: while it is pending and this is `awaiting`, no provider is asked.
 
-    It says that the money was promised or taken once; whether it still is, the payment says.
+    `authorized` says that the money was promised or taken once; the payment says whether it still is.
     """
     fee_owed_since: datetime | None = None
     """When the customer moved it although cancelling already cost the fee; no later move makes that free again."""
@@ -117,7 +117,7 @@ class BookingState(BaseModel):
 
     @property
     def job_holder_id(self) -> UUID | None:
-        """The provider who has the job, as they were told; whose time is merely kept has not got it yet."""
+        """The provider who was told that they have the job; one whose time is merely reserved was not."""
         has_it = self.status in _WITH_SOMEBODY
         if self.status is Status.NO_SHOW:
             has_it = self.absent_party is not Party.PROVIDER
@@ -125,13 +125,13 @@ class BookingState(BaseModel):
 
     @property
     def free_until(self) -> datetime:
-        """From then on a customer's cancellation costs the policy's fee."""
+        """The moment from which on a customer's cancellation costs the policy's fee."""
         window = timedelta(minutes=self.policy.cancellation.window_minutes)
         return min(self.starts_at - window, self.fee_owed_since or self.starts_at)
 
     @property
     def awaits_payment(self) -> bool:
-        """Whether it goes no further before it is paid for."""
+        """Whether it waits for its payment before anything else."""
         return self.status is Status.PENDING and self.payment is PaymentGate.AWAITING
 
     def rescheduled(self, at: datetime, starts_at: datetime, ends_at: datetime, **changes: Any) -> Self:

@@ -1,4 +1,4 @@
-"""The commands a booking takes: one model per message, and the one check that all of them pass.
+"""The commands that a booking takes, one model each, and the rule that says which it takes when.
 
 Reasons that people type may hold personal data, so a command carries only the id of the stored remark.
 """
@@ -28,10 +28,15 @@ class BookingCommand(BaseModel):
     reason: str | None = None
     """A reason that is a code, as a cancellation in Temporal gives (`cancelled_in_temporal`)."""
     command_id: str | None = None
-    """The sender's name for this very command (the update's id); it is stored with the step."""
+    """The sender's name for this command; it is stored with the step."""
     correlation_id: str | None = None
     expected_version: int | None = None
-    """The version that the sender has read: the command is meant for that one and no other; none: for any."""
+    """The version that the sender has read, and the only one that the command is meant for; none: any."""
+
+
+def update_name(kind: Command) -> str:
+    """The name of the workflow update that carries this kind of command."""
+    return kind.replace("-", "_")
 
 
 class Accept(BookingCommand):
@@ -76,7 +81,7 @@ class Assign(BookingCommand):
 
 
 class Override(BookingCommand):
-    """An admin's word, against the table."""
+    """Set a status against the table of transitions. Admins only."""
 
     kind = Command.OVERRIDE
 
@@ -84,7 +89,7 @@ class Override(BookingCommand):
 
 
 def check(state: BookingState, command: BookingCommand) -> None:
-    """Refuse a command that this booking cannot take now.
+    """Refuse a command that a booking in this state cannot take.
 
     Raises:
         ForbiddenError: the role never may, or the provider is not this booking's.
@@ -102,7 +107,7 @@ def check(state: BookingState, command: BookingCommand) -> None:
 
 
 def check_at(state: BookingState, command: BookingCommand, at: datetime) -> None:
-    """Refuse a command that this booking cannot take at this time.
+    """Refuse a command that a booking in this state cannot take at this time.
 
     Raises:
         HoldfastError: as `check`.
@@ -114,12 +119,12 @@ def check_at(state: BookingState, command: BookingCommand, at: datetime) -> None
 
 
 def is_too_late(kind: Command, role: Role, starts_at: datetime, at: datetime) -> bool:
-    """Whether a customer moves an appointment that has begun: from its start on only the business moves it."""
+    """Whether a customer moves an appointment that has begun; from its start on only the business may."""
     return kind is Command.RESCHEDULE and role is Role.CUSTOMER and at >= starts_at
 
 
 def refusal(command: Command, status: Status) -> InvalidTransitionError:
-    """The error that says what would have been possible instead."""
+    """The error for a command that does not fit the status; it names the statuses that may follow."""
     allowed = [str(candidate) for candidate in allowed_from(status)]
     return InvalidTransitionError(
         f"A booking that is {status} cannot take the command '{command}'.",

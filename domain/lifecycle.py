@@ -1,6 +1,6 @@
-"""The booking's lifecycle: which statuses there are, what may follow what, and who may ask for it.
+"""The booking's lifecycle: its statuses, which may follow which, and who may ask for it.
 
-This table is the contract. The workflow, the API and the tests all read it; nobody repeats it.
+This table is the contract. The workflow, the API and the tests read it; nobody repeats it.
 """
 
 from enum import StrEnum
@@ -124,7 +124,7 @@ def may_follow(old: Status, new: Status) -> bool:
 
 
 def may_command(role: Role, command: Command) -> bool:
-    """Whether a role may ever give this command; whose booking it is, is the caller's question."""
+    """Whether a role may ever give this command. Whose booking it is, the caller checks."""
     return role in PERMITTED_ROLES[command]
 
 

@@ -1,6 +1,6 @@
-"""One step of a booking: what the workflow asks the database to write, and what it hears back.
+"""One step of a booking: what the workflow asks the database to write, and the answer.
 
-A step is written once however often it is asked for: (booking, sequence) is its place, `key` its identity.
+A step is written once however often it is requested: (booking, sequence) is its place, `key` its identity.
 """
 
 from datetime import datetime
@@ -33,7 +33,7 @@ class Hold(StrEnum):
     TAKE = "take"
     """Reserve the time of `after.provider_id`, who must be open and free, in place of what was reserved before."""
     FORCE = "force"
-    """The same against the provider's hours: a person at the desk has decided it."""
+    """The same outside the provider's hours as well: a person at the desk has decided it."""
     CHOOSE = "choose"
     """Reserve the time of the best free provider who has not refused, in place of what was reserved before."""
 
@@ -51,7 +51,7 @@ class Reason:
     CANCELLED_IN_TEMPORAL = "cancelled_in_temporal"
     WORKFLOW_CLOSED = "workflow_closed"
     FLAGGED = "flagged"
-    """By somebody in Temporal, who has not said why as a code."""
+    """By somebody in Temporal who has given no code as the reason."""
     DIFFERS_AT_VENDOR = "differs_at_vendor"
 
 
@@ -76,7 +76,7 @@ class Step(BaseModel):
     was_flagged: bool
     """Whether the booking needed attention before the step."""
     before: FormerJob | None = None
-    """Who had the job until then, and for when; none of a step that an earlier version asked for."""
+    """Who had the job until then, and for when; none in steps of earlier versions."""
     after: BookingState
     """The state to store; `after.version` is the step's sequence."""
     hold: Hold
@@ -113,7 +113,7 @@ class StepResult(BaseModel):
 
 
 class CatchUp(BaseModel):
-    """What a workflow knows of its booking: it asks for what the database has beyond that."""
+    """What a workflow knows of its booking when it asks for what the database has beyond that."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -134,11 +134,11 @@ class BookingStart(BaseModel):
     flag_reason: str | None = Field(
         default=None, validation_alias=AliasChoices("alarm", "flag_reason"), serialization_alias="alarm"
     )
-    """Why the booking must be flagged first: its former run ended in a way nobody meant."""
+    """Why the booking must be flagged first: somebody ended its former run by mistake."""
 
 
 class BookingRef(BaseModel):
-    """A booking and whose it is."""
+    """A booking and its business."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -1,6 +1,6 @@
 """What happens next to a booking, computed from its state alone.
 
-The workflow sets its timers by these functions and the API answers `/next` with them, so the two cannot differ.
+The workflow sets its timers and the API answers `/next` by the same functions, so the two cannot differ.
 """
 
 from datetime import datetime, timedelta
@@ -14,17 +14,17 @@ from domain.lifecycle import NOT_STARTED, UNASSIGNED, Party, Status
 
 class Phase(StrEnum):
     AWAITING_PAYMENT = "awaiting_payment"
-    """The customer is to pay; no provider is asked before."""
+    """The customer has to pay before a provider is asked."""
     ASSIGNING = "assigning"
-    """A provider is being looked for."""
+    """Holdfast looks for a provider."""
     AWAITING_ANSWER = "awaiting_answer"
     """A provider has the offer."""
     AWAITING_START = "awaiting_start"
     IN_PROGRESS = "in_progress"
     AWAITING_DECISION = "awaiting_decision"
-    """Holdfast is at its wits' end; an admin or a retry is needed."""
+    """Automatic assignment has stopped; the business or an admin decides how it goes on."""
     CLOSING = "closing"
-    """The customer did not come; the booking is about to be cancelled."""
+    """The customer did not come; the booking is cancelled next."""
     ENDED = "ended"
 
 
@@ -88,7 +88,7 @@ def _own_deadline(state: BookingState) -> Deadline | None:
             return Deadline(kind=DeadlineKind.OFFER_EXPIRES, at=state.phase_since + timeout)
         case Phase.AWAITING_START | Phase.IN_PROGRESS if not state.needs_attention:
             overdue = timedelta(minutes=state.policy.overdue_minutes)
-            # Counted from the later of the two: a booking that is reopened long after its end gets its time too.
+            # Counted from the later of the two: a booking reopened long after its end is not overdue at once.
             return Deadline(kind=DeadlineKind.OVERDUE, at=max(state.ends_at, state.phase_since) + overdue)
     return None
 
@@ -105,14 +105,14 @@ def _expiry(state: BookingState) -> Deadline | None:
     if state.accepted_once or not waiting:
         return None
     margin = timedelta(minutes=state.policy.expires_minutes_before)
-    # A booking made (or brought back) inside the margin still has until its start; one made after it, for ever.
+    # A booking made or brought back inside the margin expires at its start; one made after its start never does.
     moments = (state.starts_at - margin, state.starts_at)
     at = next((moment for moment in moments if moment > state.planned_from), None)
     return None if at is None else Deadline(kind=DeadlineKind.BOOKING_EXPIRES, at=at)
 
 
 def reminders(state: BookingState) -> list[Reminder]:
-    """All reminders of the present appointment time, the earliest first; none once it cannot take place."""
+    """All reminders of the present appointment, the earliest first; none once it cannot take place."""
     if state.status not in NOT_STARTED:
         return []
     planned = [

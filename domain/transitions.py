@@ -1,4 +1,4 @@
-"""What a command, once it has passed its check, does to a booking: the state after it and what it does to time."""
+"""What a valid command does to a booking: the state after it, and what becomes of the provider's time."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,12 +8,12 @@ from domain.booking import SYSTEM, Actor, BookingState
 from domain.commands import Assign, BookingCommand, NoShow, Override, Reschedule
 from domain.lifecycle import HOLDS_TIME, RELEASES_TIME, TARGETS, Role, Status
 from domain.payments import PaymentGate
-from domain.steps import Hold, StepKind
+from domain.steps import FormerJob, Hold, Step, StepKind
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A step that has been decided on but not recorded."""
+    """A step that is decided and not yet recorded."""
 
     kind: StepKind
     after: BookingState
@@ -42,7 +42,7 @@ def decide(state: BookingState, command: BookingCommand, at: datetime) -> Decisi
 
 
 def _reschedule(state: BookingState, command: Reschedule, at: datetime) -> Decision:
-    """A provider who is named, or who has the booking, must be free then; else the best one is found."""
+    """A provider who is named, or who has the booking, must be free then; else the best one is chosen."""
     starts_at, duration = command.starts_at, state.ends_at - state.starts_at
     with_provider = command.provider_id is not None or state.status in HOLDS_TIME
     changes: dict[str, Any] = {"provider_id": command.provider_id or state.provider_id} if with_provider else {}
@@ -61,19 +61,19 @@ def _hold_when_moving(state: BookingState, command: Reschedule, with_provider: b
     if with_provider:
         at_the_desk = command.actor.role in (Role.OWNER, Role.ADMIN)
         return Hold.FORCE if at_the_desk else Hold.TAKE
-    # Without a provider's time there is nothing to move: the next attempt looks for one at the new time.
+    # Without a provider's time there is nothing to move: the next attempt chooses one for the new time.
     return Hold.CHOOSE if state.holds_time else Hold.KEEP
 
 
 def _override(state: BookingState, command: Override, at: datetime) -> Decision:
-    # A new round: its first attempt is the one to come, or the one that the override stands for.
+    # A new round of attempts. An override to a later status counts as its first.
     attempt = 0 if command.status in (Status.PENDING, Status.ASSIGNED) else 1
     changes: dict[str, Any] = {"planned_from": at, "attempt": attempt, "absent_party": None}
     if command.status is Status.PENDING and not state.holds_time:
         changes["provider_id"] = None
     if command.status is Status.PENDING and state.status is Status.CANCELLED and state.payment is not None:
-        # Its end has settled the payment, or is about to. The gateway is asked what is left (`reactions`), and
-        # if that is nothing, the customer pays anew. Whoever overrides to a later status goes ahead without.
+        # The booking's end has settled its payment, or is about to. The effect rules ask the gateway what is left;
+        # if that is nothing, the customer pays anew. An override to a later status does not wait for a payment.
         changes["payment"] = PaymentGate.AWAITING
     after = state.entering(command.status, at, **changes)
     return _decision(command, StepKind.OVERRIDE, after, _hold_for(state, command.status))
@@ -89,3 +89,26 @@ def _hold_for(state: BookingState, target: Status) -> Hold:
 
 def _decision(command: BookingCommand, kind: StepKind, after: BookingState, hold: Hold) -> Decision:
     return Decision(kind=kind, after=after, hold=hold, actor=command.actor, reason=command.reason)
+
+
+def step_of(before: BookingState, decision: Decision, command: BookingCommand | None, *, run_id: str) -> Step:
+    """The step to record for a decision; its key tells it from every other decision of any run."""
+    after = decision.after
+    who = decision.actor.user_id or decision.actor.role
+    why = (command and command.remark_id) or decision.reason
+    what = f"{decision.kind}/{after.status}/{after.starts_at:%Y%m%dT%H%MZ}"
+    return Step(
+        kind=decision.kind,
+        key=f"{run_id}/{what}/{who}/{why}/{command.command_id if command else None}",
+        old_status=before.status,
+        was_flagged=before.needs_attention,
+        before=FormerJob(job_holder_id=before.job_holder_id, starts_at=before.starts_at),
+        after=after,
+        hold=decision.hold,
+        at=after.phase_since,
+        actor=decision.actor,
+        reason=decision.reason,
+        remark_id=command.remark_id if command else None,
+        command_id=command.command_id if command else None,
+        correlation_id=command.correlation_id if command else None,
+    )

@@ -1,4 +1,4 @@
-"""The message that a request for an account leads to, sent off the request's path and however long it takes."""
+"""The message that a request for an account leads to, sent outside the request, however long it takes."""
 
 from temporalio import workflow
 from temporalio.client import Client
@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
 class AccountMessageWorkflow:
     @workflow.run
     async def run(self, ref: AccountMessageRef) -> None:
-        """Have it sent, on the queue for calls outside: a mail server that hangs holds up no booking."""
+        """Send it on the queue for calls to other systems: a mail server that hangs holds up no booking."""
         await workflow.execute_activity(
             names.SEND_ACCOUNT_MESSAGE,
             ref,

@@ -1,10 +1,9 @@
 """The booking's life, from the request to its end. This file is the state machine.
 
-One writer: the handlers below only check, enqueue and wait; the loop in `_live` alone applies commands and
-records steps, and `_record` is the only place where the state changes.
+One writer: message handlers only check, enqueue and wait. The loop in `run` alone applies commands and commits
+steps, and `KnownBooking` alone changes the state.
 """
 
-import asyncio
 import contextlib
 from datetime import datetime
 from typing import NoReturn
@@ -15,112 +14,82 @@ from temporalio.exceptions import ActivityError
 with workflow.unsafe.imports_passed_through():
     from domain import names, timeline
     from domain.booking import BookingState
-    from domain.commands import BookingCommand, Cancel, check, is_too_late
+    from domain.commands import BookingCommand, check, is_too_late
     from domain.errors import (
         AppointmentBegunError,
         HoldfastError,
         InvalidRequestError,
         ProviderUnfitError,
-        RepeatedCommandError,
         SlotUnavailableError,
     )
     from domain.lifecycle import RELEASES_TIME, Status, is_terminal
     from domain.notifications import reminder_due
     from domain.payments import PaymentGate
-    from domain.steps import (
-        BookingRef,
-        BookingStart,
-        CatchUp,
-        FormerJob,
-        Hold,
-        Outcome,
-        Reason,
-        Step,
-        StepKind,
-        StepResult,
-    )
+    from domain.steps import BookingRef, BookingStart, Hold, Outcome, Reason, StepKind
     from domain.timeline import DeadlineKind, Phase, Reminder
     from domain.transitions import Decision, decide
-    from workflows import steps, visibility
-    from workflows.handlers import OPERATOR, CommandHandlers
+    from workflows import local_activities, visibility
+    from workflows.handlers import MessageHandlers, cancelled_by_command
+    from workflows.known_booking import KnownBooking, SupersededError
 
 
 _MOVES_END_AT_START = "customers-moves-end-at-the-start"
 
 
-class _SupersededError(Exception):
-    """The history was ahead: the state has been taken from it, and whatever was decided must be decided anew."""
-
-
 @workflow.defn(name=names.BOOKING_WORKFLOW)
-class BookingWorkflow(CommandHandlers):
+class BookingWorkflow(MessageHandlers):
     @workflow.init
     def __init__(self, start: BookingStart) -> None:
-        super().__init__(start.state)
         self._ref = BookingRef(booking_id=start.booking_id, business_id=start.business_id)
-        self._start = start
-        self._reminded_until: datetime | None = None
-        self._was_reset = False
-        workflow.register_random_seed_callback(self._on_reset)
+        super().__init__(KnownBooking(self._ref, start.state))
+        workflow.register_random_seed_callback(self._booking.on_reseed)
 
     # --- the life of a booking ---------------------------------------------------------------------------
 
     @workflow.run
+    @cancelled_by_command
     async def run(self, start: BookingStart) -> BookingState:
-        """Live until the booking has ended; a cancellation of the workflow is a command to the booking."""
-        life = asyncio.create_task(self._live())
-        try:
-            return await asyncio.shield(life)
-        except asyncio.CancelledError:
-            if workflow.cancellation_reason() is None:  # the worker is letting go, nobody asked
-                raise
-        # Temporal asks once; whatever interrupts from here on is the worker letting go.
-        self._inbox.put(Cancel(actor=OPERATOR, reason=Reason.CANCELLED_IN_TEMPORAL))
-        return await life
-
-    async def _live(self) -> BookingState:
-        await self._begin()
+        """Live through one phase after the other until the booking has ended."""
+        await self._begin(start.flag_reason)
         while not self._is_over():
-            try:
-                await self._pass_phase()
-            except _SupersededError:
-                continue
+            with contextlib.suppress(SupersededError):
+                await self._live_through(timeline.phase(self._state))
         return self._state
 
-    async def _pass_phase(self) -> None:
-        match self._state.status:
-            case Status.PENDING | Status.REJECTED | Status.NO_SHOW:
+    async def _live_through(self, phase: Phase) -> None:
+        """Go on until the state has changed, whoever changed it."""
+        match phase:
+            case Phase.AWAITING_PAYMENT:
+                await self._await_payment()
+            case Phase.ASSIGNING:
                 await self._find_provider()
-            case Status.ASSIGNED:
+            case Phase.AWAITING_ANSWER:
                 await self._await_answer()
-            case Status.ACCEPTED | Status.IN_PROGRESS:
+            case Phase.AWAITING_START | Phase.IN_PROGRESS:
                 await self._await_completion()
-            case Status.COMPLETED | Status.CANCELLED:
-                await self._wind_up()
+            case Phase.AWAITING_DECISION:
+                await self._await_decision()
+            case Phase.CLOSING:
+                await self._move_to(Status.CANCELLED, Reason.CUSTOMER_NO_SHOW)
+            case Phase.ENDED:
+                await self._drain()
 
-    async def _find_provider(self) -> None:
-        if timeline.phase(self._state) is Phase.CLOSING:
-            return await self._move_to(Status.CANCELLED, Reason.CUSTOMER_NO_SHOW)
-        if await self._see_to_payment():
-            return None
-        # An attempt that is due goes before commands: whoever answers right behind the creation finds an offer.
-        due = self._due_now() or await self._wait_for_deadline()
-        if due is DeadlineKind.NEXT_ATTEMPT:
-            return await self._attempt_assignment()
-        if due is not None:
-            reason = Reason.PAYMENT_EXPIRED if due is DeadlineKind.PAYMENT_EXPIRES else Reason.EXPIRED
-            return await self._move_to(Status.CANCELLED, reason)
-        return None
-
-    async def _see_to_payment(self) -> bool:
-        """Note a payment that has come, be its deadline over by now, or ask for one; False: nothing to do."""
-        if self._is_paid():
-            await self._note_payment()
-        elif self._state.awaits_payment and self._state.version == 1:
+    async def _await_payment(self) -> None:
+        if self._state.version == 1 and not self._is_paid():
             await self._ask_for_payment()
         else:
-            return False
-        return True
+            await self._expire(await self._due_or_wait())
+
+    async def _find_provider(self) -> None:
+        due = await self._due_or_wait()
+        if due is DeadlineKind.NEXT_ATTEMPT:
+            await self._attempt_assignment()
+        else:
+            await self._expire(due)
+
+    async def _await_decision(self) -> None:
+        """Wait until the desk assigns a provider, moves the booking or overrides its status."""
+        await self._expire(await self._due_or_wait())
 
     async def _await_answer(self) -> None:
         if self._state.auto_accept:
@@ -128,97 +97,44 @@ class BookingWorkflow(CommandHandlers):
         due = await self._wait_for_deadline()
         if due is DeadlineKind.OFFER_EXPIRES:
             return await self._move_to(Status.REJECTED, Reason.OFFER_EXPIRED)
-        if due is DeadlineKind.BOOKING_EXPIRES:
-            return await self._move_to(Status.CANCELLED, Reason.EXPIRED)
-        return None
+        return await self._expire(due)
 
     async def _await_completion(self) -> None:
         if await self._wait_for_deadline() is DeadlineKind.OVERDUE:
             await self._flag(Reason.OVERDUE)
 
-    async def _wind_up(self) -> None:
-        """Wait until everybody is answered; an override that comes meanwhile brings the booking back."""
-        await workflow.wait_condition(self._nothing_left_or_called)
+    async def _drain(self) -> None:
+        """Wait until every sender is answered; an override that comes meanwhile brings the booking back."""
+        await workflow.wait_condition(self._has_work_or_is_done)
         if self._inbox:
-            await self._serve_command()
-        elif self._may_be_behind():
-            await self._resume()
-
-    # --- beginning and ending a run ----------------------------------------------------------------------
-
-    async def _begin(self) -> None:
-        if self._current is None:
-            await self._resume()
-        else:
-            workflow.set_current_details(visibility.details(self._state))
-        if self._start.flag_reason and not (is_terminal(self._state.status) or self._state.needs_attention):
-            with contextlib.suppress(_SupersededError):
-                await self._flag(self._start.flag_reason)
-
-    async def _resume(self) -> None:
-        """Take the state from the database: it may hold steps that this run does not know.
-
-        The run before this one ended, or was reset to an earlier point, or a step was committed and Temporal lost
-        the workflow task that recorded it.
-        """
-        if self._was_reset or self._current is None:
-            self._was_reset = False
-            self._adopt(await steps.load_booking(self._ref))
-        if self._told_to_catch_up:
-            self._told_to_catch_up = False
-            await self._catch_up()
-
-    async def _catch_up(self) -> None:
-        ref, known = self._ref, self._state.version
-        found = await steps.catch_up(
-            CatchUp(booking_id=ref.booking_id, business_id=ref.business_id, version=known)
-        )
-        self._remember(found)
-        if found.state is not None and found.state.version > known:
-            self._adopt(found.state)
-
-    def _is_over(self) -> bool:
-        return is_terminal(self._state.status) and self._nothing_left()
-
-    def _may_be_behind(self) -> bool:
-        return self._was_reset or self._told_to_catch_up
-
-    def _nothing_left(self) -> bool:
-        return not self._inbox and not self._may_be_behind() and workflow.all_handlers_finished()
-
-    def _nothing_left_or_called(self) -> bool:
-        return bool(self._inbox) or self._may_be_behind() or self._nothing_left()
-
-    def _has_grown_long(self) -> bool:
-        return workflow.info().is_continue_as_new_suggested() and self._nothing_left()
-
-    def _continue_in_new_run(self) -> NoReturn:
-        ref = self._ref
-        workflow.continue_as_new(
-            BookingStart(booking_id=ref.booking_id, business_id=ref.business_id, state=self._state)
-        )
-
-    def _on_reset(self, _seed: int) -> None:
-        # The server hands out a new random seed when, and only when, a run is reset.
-        self._was_reset = True
+            await self._apply_first_command()
+        elif self._booking.may_be_behind:
+            await self._booking.refresh()
 
     # --- waiting -----------------------------------------------------------------------------------------
 
-    def _due_now(self) -> DeadlineKind | None:
-        deadline = timeline.deadline(self._state)
-        return deadline.kind if deadline and deadline.at <= workflow.now() else None
+    async def _due_or_wait(self) -> DeadlineKind | None:
+        """Wait for the deadline of a booking without a provider; none when something moved the booking first.
+
+        A payment that has come goes before the deadline, and the deadline before commands: whoever answers right
+        behind the creation finds an offer.
+        """
+        if self._is_paid():
+            await self._note_payment()
+            return None
+        return self._due_now() or await self._wait_for_deadline()
 
     async def _wait_for_deadline(self) -> DeadlineKind | None:
-        """Serve commands and reminders until the phase's deadline; none when something moved the booking first."""
+        """Serve messages and reminders until the phase's deadline; none when something moved the booking first."""
         version = self._state.version
         while self._state.version == version:
-            if self._may_be_behind():
-                await self._resume()
+            if self._booking.may_be_behind:
+                await self._booking.refresh()
                 return None
-            if self._inbox or self._is_paid():
-                await self._serve_caller()
-            elif self._alarms:
-                await self._raise_alarm()
+            if self._inbox:
+                await self._apply_first_command()
+            elif self._is_paid() or self._flag_reasons:
+                await self._take_note()
             elif self._has_grown_long():
                 self._continue_in_new_run()
             elif (reminder := self._reminder_due()) is not None:
@@ -226,24 +142,28 @@ class BookingWorkflow(CommandHandlers):
             elif (due := self._due_now()) is not None:
                 return due
             else:
-                await self._rest()
+                await self._sleep_until_next()
         return None
 
-    async def _rest(self) -> None:
-        """Sleep until the next moment of the plan, or until somebody calls."""
+    async def _sleep_until_next(self) -> None:
+        """Sleep until the next deadline or reminder, or until a message comes."""
         at, why = self._next_moment()
         timeout = None if at is None else at - workflow.now()
-        self._resting = True
+        self._is_sleeping = True
         try:
-            await workflow.wait_condition(self._is_called, timeout=timeout, timeout_summary=why)
+            await workflow.wait_condition(self._has_work, timeout=timeout, timeout_summary=why)
         except TimeoutError:
             pass
         finally:
-            self._resting = False
+            self._is_sleeping = False
 
-    def _is_called(self) -> bool:
-        called = bool(self._inbox or self._alarms) or self._may_be_behind()
-        return called or self._is_paid() or self._has_grown_long()
+    def _has_work(self) -> bool:
+        was_told = bool(self._inbox or self._flag_reasons) or self._booking.may_be_behind
+        return was_told or self._is_paid() or self._has_grown_long()
+
+    def _due_now(self) -> DeadlineKind | None:
+        deadline = timeline.deadline(self._state)
+        return deadline.kind if deadline and deadline.at <= workflow.now() else None
 
     def _next_moment(self) -> tuple[datetime | None, str | None]:
         moments = [(r.at, f"reminder, {r.minutes_before} min before") for r in self._reminders_to_come()[:1]]
@@ -251,10 +171,8 @@ class BookingWorkflow(CommandHandlers):
             moments.append((deadline.at, str(deadline.kind)))
         return min(moments, default=(None, None))
 
-    # --- reminders ---------------------------------------------------------------------------------------
-
     def _reminders_to_come(self) -> list[Reminder]:
-        done = self._reminded_until
+        done = self._booking.reminded_until
         return [r for r in timeline.reminders(self._state) if done is None or r.at > done]
 
     def _reminder_due(self) -> Reminder | None:
@@ -262,145 +180,120 @@ class BookingWorkflow(CommandHandlers):
         return to_come[0] if to_come and to_come[0].at <= workflow.now() else None
 
     async def _remind(self, reminder: Reminder) -> None:
-        self._reminded_until = reminder.at
-        await steps.send_reminder(reminder_due(self._state, reminder, workflow.now()))
+        self._booking.reminded_until = reminder.at
+        await local_activities.send_reminder(reminder_due(self._state, reminder, workflow.now()))
 
-    # --- steps -------------------------------------------------------------------------------------------
+    # --- commands ----------------------------------------------------------------------------------------
 
-    async def _attempt_assignment(self) -> None:
-        """Offer the booking to the provider whose time it holds, or to the best one who is free."""
-        hold = Hold.KEEP if self._state.holds_time else Hold.CHOOSE
-        after = self._state.entering(Status.ASSIGNED, workflow.now())
-        outcome = await self._record(Decision(kind=StepKind.TRANSITION, after=after, hold=hold))
-        if outcome is not Outcome.RECORDED:
-            failed = self._state.assignment_failed(workflow.now())
-            await self._record(
-                Decision(kind=StepKind.ATTEMPT_FAILED, after=failed, reason=Reason.NO_PROVIDER_FREE)
-            )
-
-    async def _move_to(self, status: Status, reason: str) -> None:
-        """A step that the booking takes by itself."""
-        hold = Hold.RELEASE if status in RELEASES_TIME else Hold.KEEP
-        after = self._state.entering(status, workflow.now())
-        await self._record(Decision(kind=StepKind.TRANSITION, after=after, hold=hold, reason=reason))
-
-    def _is_paid(self) -> bool:
-        """Whether the payment that the booking waits for has come."""
-        return self._payment_came and self._state.payment is PaymentGate.AWAITING
-
-    async def _ask_for_payment(self) -> None:
-        after = self._state.payment_asked(workflow.now())
-        await self._record(Decision(kind=StepKind.PAYMENT_ASKED, after=after))
-
-    async def _note_payment(self) -> None:
-        after = self._state.paid(workflow.now())
-        await self._record(Decision(kind=StepKind.PAID, after=after))
-
-    async def _flag(self, reason: str) -> None:
-        after = self._state.flagged(workflow.now())
-        await self._record(Decision(kind=StepKind.FLAGGED, after=after, reason=reason))
-
-    async def _raise_alarm(self) -> None:
-        """Flag the booking, unless it is flagged: one look is asked for, whatever there is to see."""
-        if not self._state.needs_attention:
-            await self._flag(self._alarms[0])
-        self._alarms.clear()
-
-    async def _serve_caller(self) -> None:
-        if self._inbox:
-            await self._serve_command()
-        else:
-            await self._note_payment()
-
-    async def _serve_command(self) -> None:
-        """Apply the first command and answer it. One that meets a newer history is judged again from there."""
-        command = self._inbox.first()
+    async def _apply_first_command(self) -> None:
+        """Apply the first command and answer it. One that meets a newer state is judged again from there."""
+        command, booking = self._inbox.first(), self._booking
         try:
-            if command.command_id not in self._applied:
+            if not booking.has_applied(command.command_id):
                 self._check(command)
-                await self._apply(command)
-            self._check_still_its_answer(command)
+                if self._state.status is Status.CANCELLED:
+                    self._payment_came = False  # what was told so far is about a payment that its end has settled
+                outcome = await booking.commit(decide(self._state, command, workflow.now()), command)
+                _require_provider(outcome)
+            booking.require_still_its_answer(command.command_id)
         except HoldfastError as error:
             self._inbox.answer(error)
         except ActivityError:
-            # What the database refuses for good is the sender's to hear, and no reason for the booking to fail.
+            # The sender hears what the database refuses for good; the booking does not fail because of it.
             self._inbox.answer(InvalidRequestError("The database refuses what this command would store."))
         else:
             self._inbox.answer(self._state)
 
     def _check(self, command: BookingCommand) -> None:
+        """Refuse what the booking cannot take. This check decides; those before it only answer sooner."""
         check(self._state, command)
         role, starts_at = command.actor.role, self._state.starts_at
         # Histories from before this rule go on with moves that it refuses.
         if is_too_late(command.kind, role, starts_at, workflow.now()) and workflow.patched(_MOVES_END_AT_START):
             raise AppointmentBegunError
 
-    def _check_still_its_answer(self, command: BookingCommand) -> None:
-        """Refuse to answer a command that was applied before with a state that came after it.
+    # --- steps that the booking takes by itself ----------------------------------------------------------
 
-        Raises:
-            RepeatedCommandError: whoever asks finds its answer in the history.
-        """
-        if self._applied.get(command.command_id) not in (None, self._state.version):
-            raise RepeatedCommandError
+    async def _attempt_assignment(self) -> None:
+        """Offer the booking to the provider whose time it holds, or to the best one who is free."""
+        hold = Hold.KEEP if self._state.holds_time else Hold.CHOOSE
+        after = self._state.entering(Status.ASSIGNED, workflow.now())
+        outcome = await self._booking.commit(Decision(kind=StepKind.TRANSITION, after=after, hold=hold))
+        if outcome is not Outcome.RECORDED:
+            failed, reason = self._state.assignment_failed(workflow.now()), Reason.NO_PROVIDER_FREE
+            await self._booking.commit(Decision(kind=StepKind.ATTEMPT_FAILED, after=failed, reason=reason))
 
-    def _remember(self, result: StepResult) -> None:
-        for command_id in result.applied_command_ids:  # as recorded before their versions were part of it
-            self._applied.setdefault(command_id, None)
-        self._applied.update(result.applied_versions)
+    async def _move_to(self, status: Status, reason: str) -> None:
+        hold = Hold.RELEASE if status in RELEASES_TIME else Hold.KEEP
+        after = self._state.entering(status, workflow.now())
+        await self._booking.commit(Decision(kind=StepKind.TRANSITION, after=after, hold=hold, reason=reason))
 
-    async def _apply(self, command: BookingCommand) -> None:
-        if self._state.status is Status.CANCELLED:
-            self._payment_came = False  # what was told so far is about a payment that its end has settled
-        outcome = await self._record(decide(self._state, command, workflow.now()), command)
-        if outcome is Outcome.UNFIT:
-            raise ProviderUnfitError
-        if outcome is Outcome.UNAVAILABLE:
-            raise SlotUnavailableError
+    async def _expire(self, due: DeadlineKind | None) -> None:
+        """Cancel the booking if its time, or that of its payment, is over."""
+        if due is DeadlineKind.PAYMENT_EXPIRES:
+            await self._move_to(Status.CANCELLED, Reason.PAYMENT_EXPIRED)
+        elif due is DeadlineKind.BOOKING_EXPIRES:
+            await self._move_to(Status.CANCELLED, Reason.EXPIRED)
 
-    async def _record(self, decision: Decision, command: BookingCommand | None = None) -> Outcome:
-        """Commit a step and take its state for ours.
+    def _is_paid(self) -> bool:
+        """Whether the payment that the booking waits for has come, in time or not."""
+        return self._payment_came and self._state.payment is PaymentGate.AWAITING
 
-        Raises:
-            _SupersededError: the history is ahead; its state has been adopted.
-        """
-        before = self._state
-        result = await steps.record_step(self._step(before, decision, command))
-        if result.state is not None:
-            self._adopt(result.state)
-        self._remember(result)
-        if result.outcome is Outcome.STALE:
-            raise _SupersededError
-        return result.outcome
+    async def _ask_for_payment(self) -> None:
+        after = self._state.payment_asked(workflow.now())
+        await self._booking.commit(Decision(kind=StepKind.PAYMENT_ASKED, after=after))
 
-    def _step(self, before: BookingState, decision: Decision, command: BookingCommand | None) -> Step:
-        after = decision.after
-        who = decision.actor.user_id or decision.actor.role
-        why = (command and command.remark_id) or decision.reason
-        what = f"{decision.kind}/{after.status}/{after.starts_at:%Y%m%dT%H%MZ}"
-        return Step(
-            kind=decision.kind,
-            key=f"{workflow.info().run_id}/{what}/{who}/{why}/{command.command_id if command else None}",
-            old_status=before.status,
-            was_flagged=before.needs_attention,
-            before=FormerJob(job_holder_id=before.job_holder_id, starts_at=before.starts_at),
-            after=after,
-            hold=decision.hold,
-            at=after.phase_since,
-            actor=decision.actor,
-            reason=decision.reason,
-            remark_id=command.remark_id if command else None,
-            command_id=command.command_id if command else None,
-            correlation_id=command.correlation_id if command else None,
-        )
+    async def _note_payment(self) -> None:
+        after = self._state.paid(workflow.now())
+        await self._booking.commit(Decision(kind=StepKind.PAID, after=after))
 
-    # --- the state ---------------------------------------------------------------------------------------
+    async def _flag(self, reason: str) -> None:
+        after = self._state.flagged(workflow.now())
+        await self._booking.commit(Decision(kind=StepKind.FLAGGED, after=after, reason=reason))
 
-    def _adopt(self, state: BookingState) -> None:
-        """Take a state for ours, and make it readable in the Temporal UI."""
-        before, self._current = self._current, state
-        if before is None or before.planned_from != state.planned_from:
-            self._reminded_until = None
-        if changes := visibility.changed_attributes(before, state):
-            workflow.upsert_search_attributes(changes)
-        workflow.set_current_details(visibility.details(state))
+    async def _take_note(self) -> None:
+        """Record what signals have told: a payment first, then that the desk should look at the booking."""
+        if self._is_paid():
+            return await self._note_payment()
+        # However many reasons there are, the desk is asked to look once.
+        if not self._state.needs_attention:
+            await self._flag(self._flag_reasons[0])
+        return self._flag_reasons.clear()
+
+    # --- beginning and ending a run ----------------------------------------------------------------------
+
+    @property
+    def _state(self) -> BookingState:
+        return self._booking.state
+
+    async def _begin(self, flag_reason: str | None) -> None:
+        if self._booking.current is None:
+            await self._booking.refresh()
+        else:
+            workflow.set_current_details(visibility.details(self._state))
+        if flag_reason and not (is_terminal(self._state.status) or self._state.needs_attention):
+            with contextlib.suppress(SupersededError):
+                await self._flag(flag_reason)
+
+    def _is_over(self) -> bool:
+        return is_terminal(self._state.status) and self._is_done()
+
+    def _is_done(self) -> bool:
+        return not self._inbox and not self._booking.may_be_behind and workflow.all_handlers_finished()
+
+    def _has_work_or_is_done(self) -> bool:
+        return bool(self._inbox) or self._booking.may_be_behind or self._is_done()
+
+    def _has_grown_long(self) -> bool:
+        return workflow.info().is_continue_as_new_suggested() and self._is_done()
+
+    def _continue_in_new_run(self) -> NoReturn:
+        workflow.continue_as_new(BookingStart(**self._ref.model_dump(), state=self._state))
+
+
+def _require_provider(outcome: Outcome) -> None:
+    """Refuse a command whose step needs a provider who cannot take the booking; nothing was written."""
+    if outcome is Outcome.UNFIT:
+        raise ProviderUnfitError
+    if outcome is Outcome.UNAVAILABLE:
+        raise SlotUnavailableError

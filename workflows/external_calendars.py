@@ -1,4 +1,4 @@
-"""Rounds over the outside calendars: those that are due are asked, side by side. A schedule starts the first.
+"""Rounds over external calendars: those that are due are read in parallel. A schedule starts the first.
 
 The next round is the retry: a source that fails is due again after its interval, and a round that fails leaves
 everything due. One workflow makes many rounds: a workflow for each would bury bookings in the list of workflows.
@@ -22,20 +22,20 @@ with workflow.unsafe.imports_passed_through():
 class RefreshExternalCalendars:
     @workflow.run
     async def run(self, request: RoundsRequest | None = None) -> Round:
-        """See to every source that is due: once, or again and again as the request says."""
-        begun, at, so_far = workflow.now(), workflow.now(), await _see_to_all()
+        """Read every source that is due, once or as often as the request says."""
+        begun, at, so_far = workflow.now(), workflow.now(), await _refresh_due()
         while request is not None and not workflow.info().is_continue_as_new_suggested():
-            at = max(at + request.every, workflow.now())  # rounds that were missed are not made up for
+            at = max(at + request.every, workflow.now())  # missed rounds are skipped
             if at - begun > request.until_after:
                 break
             if (pause := at - workflow.now()) > timedelta():
                 await workflow.sleep(pause, summary="next round")
-            found = await _see_to_all()
+            found = await _refresh_due()
             so_far = Round(due=so_far.due + found.due, broken=so_far.broken + found.broken)
         return so_far
 
 
-async def _see_to_all() -> Round:
+async def _refresh_due() -> Round:
     due = await _list_due()
     went_well = await asyncio.gather(*(_refresh(business_id) for business_id in due))
     return Round(due=len(due), broken=went_well.count(False))
@@ -52,7 +52,7 @@ async def _list_due() -> list[UUID]:
 
 
 async def _refresh(business_id: UUID) -> bool:
-    """Ask one source; False when our side could not. One that fails holds up no other."""
+    """Read one source; False when that failed on our side. One that fails holds up no other."""
     try:
         await workflow.execute_activity(
             names.REFRESH_EXTERNAL_CALENDAR,

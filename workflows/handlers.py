@@ -1,9 +1,13 @@
-"""The workflow's ears: one update a command, signals for the Temporal UI, and the query. They change nothing.
+"""The booking workflow's message handlers: one update for each command, signals, the query and the cancellation.
 
-A handler puts the command into the inbox and waits for the main loop's answer.
+They change nothing. A handler puts a command into the inbox, and the main loop alone applies it.
 """
 
+import asyncio
+import functools
 import re
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from temporalio import workflow
 
@@ -21,138 +25,115 @@ from domain.commands import (
     Reschedule,
     Start,
     check_at,
+    update_name,
 )
 from domain.errors import HoldfastError
 from domain.lifecycle import Role
-from domain.steps import Reason
+from domain.steps import BookingStart, Reason
 from workflows.inbox import Inbox, refused
+from workflows.known_booking import KnownBooking
 
 _CODE = re.compile("[a-z_]{1,40}")
 """What people type may hold personal data, and is not kept."""
 
-OPERATOR = Actor(role=Role.ADMIN)
+_OPERATOR = Actor(role=Role.ADMIN)
 """Whoever acts in the Temporal UI or CLI: access to those is an admin's."""
 
+C = TypeVar("C", bound=BookingCommand)
+W = TypeVar("W", bound="MessageHandlers")
+R = TypeVar("R")
 
-class CommandHandlers:
-    """Base of the booking's workflow: what it hears, and the state it answers from."""
 
-    def __init__(self, state: BookingState | None) -> None:
-        self._current = state
+def _update(command_type: type[C]) -> workflow.UpdateMethodMultiParam[[Any, C], BookingState]:
+    """The update that carries a command, and its validator.
+
+    Temporal reads the argument's type from the handler's annotations, so each command has a handler of its own.
+    """
+
+    async def submit(self: "MessageHandlers", command: C) -> BookingState:
+        """Have the command applied in its turn."""
+        return await self._inbox.put(command.model_copy(update={"command_id": _command_id(command)}))
+
+    def validate(self: "MessageHandlers", command: C) -> None:
+        self._validate(command)
+
+    submit.__annotations__ = {"command": command_type, "return": BookingState}
+    validate.__annotations__ = {"command": command_type, "return": None}
+    submit.__name__ = update_name(command_type.kind)
+    update: workflow.UpdateMethodMultiParam[[Any, C], BookingState] = workflow.update(submit)
+    update.validator(validate)
+    return update
+
+
+def cancelled_by_command(
+    run: Callable[[W, BookingStart], Coroutine[Any, Any, R]],
+) -> Callable[[W, BookingStart], Coroutine[Any, Any, R]]:
+    """Let `run` go on when Temporal cancels its workflow: the cancellation is a command to the booking."""
+
+    @functools.wraps(run)
+    async def run_to_the_end(self: W, start: BookingStart) -> R:
+        life = asyncio.create_task(run(self, start))
+        try:
+            return await asyncio.shield(life)
+        except asyncio.CancelledError:
+            if workflow.cancellation_reason() is None:  # the worker shuts down, nobody asked
+                raise
+        # Temporal cancels a workflow once; whatever interrupts from here on is the worker that shuts down.
+        self._inbox.put(Cancel(actor=_OPERATOR, reason=Reason.CANCELLED_IN_TEMPORAL))
+        return await life
+
+    return run_to_the_end
+
+
+class MessageHandlers:
+    """Base of the booking's workflow: what it is told, and the state that it answers from."""
+
+    def __init__(self, booking: KnownBooking) -> None:
+        self._booking = booking
         self._inbox = Inbox()
-        self._resting = False
-        self._applied: dict[str | None, int | None] = {}
-        """Commands that the history has although this run does not remember applying them, and the versions that
-        their steps left, where these are known."""
-        self._alarms: list[str] = []
+        self._is_sleeping = False
+        """Whether nothing is under way: the booking's state is what the next command will meet."""
+        self._flag_reasons: list[str] = []
         """Why the booking is to be flagged, as far as it has not been."""
         self._payment_came = False
-        self._told_to_catch_up = False
-        """Whether the database may hold steps that this workflow does not know."""
 
-    @property
-    def _state(self) -> BookingState:
-        if self._current is None:
-            raise RuntimeError("the booking has not been read yet")
-        return self._current
+    accept = _update(Accept)
+    reject = _update(Reject)
+    start = _update(Start)
+    complete = _update(Complete)
+    no_show = _update(NoShow)
+    cancel = _update(Cancel)
+    reschedule = _update(Reschedule)
+    assign = _update(Assign)
+    override = _update(Override)
+
+    def _validate(self, command: BookingCommand) -> None:
+        """Refuse, before Temporal stores it, what a sleeping booking cannot take; else the command waits its turn.
+
+        The main loop checks each command again. This check is for the race with whatever moved the booking after
+        the API had read it: a command that lost it leaves nothing in the workflow's history.
+        """
+        booking = self._booking
+        is_quiet = self._is_sleeping and not self._inbox and not booking.is_told_to_catch_up
+        if not is_quiet or booking.has_applied(_command_id(command)):
+            return
+        try:
+            check_at(booking.state, command, workflow.now())
+        except HoldfastError as error:
+            raise refused(error) from None
 
     @workflow.query(name="state", description="The booking as this workflow knows it.")
     def state(self) -> BookingState | None:
         """None until the booking has been read."""
-        return self._current
-
-    async def _obey(self, command: BookingCommand) -> BookingState:
-        """Have the command applied in its turn. Its own id names it, else the update's."""
-        return await self._inbox.put(command.model_copy(update={"command_id": _name_of(command)}))
-
-    def _refuse_early(self, command: BookingCommand) -> None:
-        """Refuse, before it is stored, what a resting booking cannot take; else the command waits its turn."""
-        if not self._resting or self._inbox or self._told_to_catch_up or _name_of(command) in self._applied:
-            return
-        try:
-            check_at(self._state, command, workflow.now())
-        except HoldfastError as error:
-            raise refused(error) from None
-
-    @workflow.update
-    async def accept(self, command: Accept) -> BookingState:
-        return await self._obey(command)
-
-    @accept.validator
-    def _check_accept(self, command: Accept) -> None:
-        self._refuse_early(command)
-
-    @workflow.update
-    async def reject(self, command: Reject) -> BookingState:
-        return await self._obey(command)
-
-    @reject.validator
-    def _check_reject(self, command: Reject) -> None:
-        self._refuse_early(command)
-
-    @workflow.update
-    async def start(self, command: Start) -> BookingState:
-        return await self._obey(command)
-
-    @start.validator
-    def _check_start(self, command: Start) -> None:
-        self._refuse_early(command)
-
-    @workflow.update
-    async def complete(self, command: Complete) -> BookingState:
-        return await self._obey(command)
-
-    @complete.validator
-    def _check_complete(self, command: Complete) -> None:
-        self._refuse_early(command)
-
-    @workflow.update
-    async def no_show(self, command: NoShow) -> BookingState:
-        return await self._obey(command)
-
-    @no_show.validator
-    def _check_no_show(self, command: NoShow) -> None:
-        self._refuse_early(command)
-
-    @workflow.update
-    async def cancel(self, command: Cancel) -> BookingState:
-        return await self._obey(command)
-
-    @cancel.validator
-    def _check_cancel(self, command: Cancel) -> None:
-        self._refuse_early(command)
-
-    @workflow.update
-    async def reschedule(self, command: Reschedule) -> BookingState:
-        return await self._obey(command)
-
-    @reschedule.validator
-    def _check_reschedule(self, command: Reschedule) -> None:
-        self._refuse_early(command)
-
-    @workflow.update
-    async def assign(self, command: Assign) -> BookingState:
-        return await self._obey(command)
-
-    @assign.validator
-    def _check_assign(self, command: Assign) -> None:
-        self._refuse_early(command)
-
-    @workflow.update
-    async def override(self, command: Override) -> BookingState:
-        return await self._obey(command)
-
-    @override.validator
-    def _check_override(self, command: Override) -> None:
-        self._refuse_early(command)
+        return self._booking.current
 
     @workflow.signal(name="accept", description="Accept for the assigned provider, as an admin.")
     def accept_signal(self, command: Accept | None = None) -> None:
-        self._inbox.put(command or Accept(actor=OPERATOR))
+        self._inbox.put(command or Accept(actor=_OPERATOR))
 
     @workflow.signal(name="reject", description="Reject for the assigned provider, as an admin.")
     def reject_signal(self, command: Reject | None = None) -> None:
-        self._inbox.put(command or Reject(actor=OPERATOR))
+        self._inbox.put(command or Reject(actor=_OPERATOR))
 
     @workflow.signal(name=names.PAYMENT_AUTHORIZED, description="The payment gateway has promised the money.")
     def payment_authorized(self) -> None:
@@ -162,14 +143,14 @@ class CommandHandlers:
     @workflow.signal(name=names.CATCH_UP, description="Read the booking from the database again.")
     def catch_up_signal(self) -> None:
         """Sent when the database has a step whose command was never answered; more than once does no harm."""
-        self._told_to_catch_up = True
+        self._booking.is_told_to_catch_up = True
 
     @workflow.signal(name=names.FLAG_SIGNAL, description="Flag the booking for the desk: why, as a code.")
     def flag_signal(self, reason: str = Reason.FLAGGED) -> None:
-        self._alarms.append(reason if _CODE.fullmatch(reason) else Reason.FLAGGED)
+        self._flag_reasons.append(reason if _CODE.fullmatch(reason) else Reason.FLAGGED)
 
 
-def _name_of(command: BookingCommand) -> str | None:
+def _command_id(command: BookingCommand) -> str | None:
     """The command's id: the sender's, else the update's."""
     update = workflow.current_update_info()
     return command.command_id or (update.id if update else None)

@@ -1,4 +1,4 @@
-"""Commands on their way from the handlers, which only enqueue and wait, to the main loop, which alone applies."""
+"""Commands between the message handlers, which enqueue them and wait, and the main loop, which applies them."""
 
 import asyncio
 from collections import deque
@@ -27,13 +27,13 @@ class Inbox:
     def put(self, command: BookingCommand) -> asyncio.Future[BookingState]:
         """Enqueue a command; the future brings the state after it, or the refusal."""
         answer: asyncio.Future[BookingState] = asyncio.Future()
-        # A signal's sender waits for nothing: a refusal that nobody collects is not an error.
+        # A signal's sender waits for no answer: a refusal that nobody reads is not an error.
         answer.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._waiting.append((command, answer))
         return answer
 
     def first(self) -> BookingCommand:
-        """The command whose turn it is. It stays until it is answered, so that a step retaken finds it again."""
+        """The command whose turn it is. It stays until it is answered, so that a new decision finds it again."""
         return self._waiting[0][0]
 
     def answer(self, outcome: BookingState | HoldfastError) -> None:

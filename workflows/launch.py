@@ -1,4 +1,4 @@
-"""How a booking's workflow is started, the same for everyone who starts one: API, sweeper, bench and tests."""
+"""Starting and signalling a booking's workflow, the same way for the API, the worker, the bench and the tests."""
 
 from datetime import timedelta
 from typing import Any
@@ -32,7 +32,7 @@ def with_start(start: BookingStart) -> WithStartWorkflowOperation[BookingWorkflo
 
 
 async def tell_of_payment(client: Client, ref: BookingRef) -> None:
-    """Tell the booking's workflow that the payment is there; one that does not run is started with it.
+    """Tell the booking's workflow that the payment is there; start it if it does not run.
 
     Raises:
         RPCError: the server refused or cannot be reached.
@@ -44,7 +44,7 @@ async def tell_of_payment(client: Client, ref: BookingRef) -> None:
 
 
 async def tell_to_catch_up(client: Client, booking_id: UUID) -> None:
-    """Tell the booking's workflow to read what the database has; one that does not run has nothing to catch up.
+    """Tell the booking's workflow to read what the database has. One that does not run has nothing to catch up on.
 
     Raises:
         RPCError: the server refused or cannot be reached.

@@ -1,4 +1,4 @@
-"""Named retry profiles: how long a step may take, and how it is tried again."""
+"""Timeouts and retry policies of activities, by the kind of work."""
 
 from datetime import timedelta
 
@@ -12,38 +12,38 @@ STEP_RETRY = RetryPolicy(
     backoff_coefficient=2.0,
     maximum_interval=timedelta(seconds=5),
 )
-"""For ever: a booking's step is never given up because the database is away.
+"""For ever: a booking's step is not given up because the database is away.
 
-The longest pause is what a booking still waits once the database is back; each adds six events to its history.
+A booking waits up to the longest pause once the database is back; each pause adds six events to its history.
 """
 
 STEP_LOCAL_RETRY = timedelta(seconds=2)
-"""Back-off beyond this leaves the worker and becomes a timer in the history: a worker that is told to stop while
-the database is away does not wait for it to come back."""
+"""A longer back-off leaves the worker and becomes a timer in the history, so that a worker can stop while the
+database is away."""
 
 CHECK_TIMEOUT = timedelta(seconds=20)
 """One look at somebody else's system; longer than the adapter's own timeout and a transaction."""
 
 CHECK_PATIENCE = timedelta(seconds=60)
-"""A check that finds no free worker for so long is left to the next round."""
+"""A check that finds no free worker in this time is left to the next round."""
 
 CHECK_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=2)
 """The next round is the retry."""
 
 ROUNDS_LAST = timedelta(hours=1)
-"""For so long one workflow makes round after round over outside calendars, before the next one does."""
+"""How long one workflow makes rounds over outside calendars before the next one takes over."""
 
 ROUND_TIMEOUT = timedelta(minutes=2)
-"""What a round over all sources may take, with time to spare: its checks have one minute."""
+"""One round over all sources, with time to spare: its checks have one minute."""
 
 RECONCILE_TIMEOUT = timedelta(minutes=10)
-"""One comparison of one vendor's records with all bookings that go on."""
+"""One comparison of one vendor's records with all open bookings."""
 
 RECONCILE_HEARTBEAT = timedelta(minutes=2)
-"""One page of a comparison, with a vendor that answers as late as it may."""
+"""One page of a comparison, with the slowest answer that the adapter accepts."""
 
 RECONCILE_PATIENCE = timedelta(minutes=30)
-"""Then it is left to the next round."""
+"""A comparison that finds no free worker in this time is left to the next round."""
 
 RECONCILE_RETRY = RetryPolicy(initial_interval=timedelta(seconds=5), maximum_attempts=2)
 
@@ -51,7 +51,7 @@ MAIL_TIMEOUT = timedelta(seconds=30)
 """One attempt to send a message."""
 
 MAIL_PATIENCE = timedelta(hours=1)
-"""After that the attempt is given up, and the sweeper begins another as long as the request lasts."""
+"""After that the attempt is given up, and the worker begins another as long as the request lasts."""
 
 MAIL_RETRY = RetryPolicy(
     initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(minutes=1)
@@ -62,10 +62,10 @@ BACKGROUND = 5
 
 
 def priority(business_id: object) -> Priority:
-    """The lifecycle goes first (1 of 5), and tenants take turns."""
+    """Bookings' lifecycles go first (1 of 5), and tenants take turns."""
     return Priority(priority_key=LIFECYCLE, fairness_key=str(business_id))
 
 
 def in_turn(business_id: object) -> Priority:
-    """No booking waits for this (5 of 5), and tenants take turns."""
+    """Background work, which no booking waits for, goes last (5 of 5), and tenants take turns."""
     return Priority(priority_key=BACKGROUND, fairness_key=str(business_id))

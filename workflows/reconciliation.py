@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows import options
 
 _AT_ONCE = 5
-"""Of the places of the queue for calls outside, the others stay free for calendars and messages."""
+"""How many run at once: the other places of the queue stay free for calendars and messages."""
 
 
 @workflow.defn(name=names.RECONCILE_WORKFLOW)
@@ -29,7 +29,7 @@ class ReconcileWorkflow:
 
     @workflow.run
     async def run(self, request: ReconcileRequest) -> Rounds:
-        """See to the next integrations, and to the rest in a new run."""
+        """Compare the next integrations, and the rest in a new run."""
         refs = await _list(request)
         so_far = request.so_far or Rounds()
         outcomes = await asyncio.gather(*(self._reconcile(ref) for ref in refs))
@@ -48,7 +48,7 @@ class ReconcileWorkflow:
         return now
 
     async def _reconcile(self, ref: IntegrationRef) -> Reconciled | None:
-        """Compare one; none when that could not be done."""
+        """Compare one; none when that failed."""
         async with self._slots:
             try:
                 return await _compare(ref)
@@ -83,7 +83,7 @@ async def _compare(ref: IntegrationRef) -> Reconciled:
 
 
 async def _flag(booking_id: UUID) -> bool:
-    """Flag a booking for the desk; False when its workflow does not run now: the next round tries again."""
+    """Flag a booking for the desk; False when its workflow does not run now, and the next round tries again."""
     handle = workflow.get_external_workflow_handle(names.booking_workflow_id(booking_id))
     try:
         await handle.signal(names.FLAG_SIGNAL, Reason.DIFFERS_AT_VENDOR)
@@ -93,7 +93,7 @@ async def _flag(booking_id: UUID) -> bool:
 
 
 async def start_reconciliation(client: Client, business_id: UUID) -> None:
-    """Have one business compared now, or leave the round that is under way alone.
+    """Start comparing one business now, or leave the round that is under way alone.
 
     Raises:
         RPCError: the server refused or cannot be reached.

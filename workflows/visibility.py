@@ -1,4 +1,4 @@
-"""What an admin sees of a booking in the Temporal UI: search attributes and the current details. Ids only."""
+"""What an admin sees of a booking in the Temporal UI: search attributes and current details. Ids only."""
 
 from datetime import datetime
 from typing import Any
@@ -35,19 +35,18 @@ def search_attributes(state: BookingState) -> TypedSearchAttributes:
 
 
 def tenant_attribute(business_id: object) -> TypedSearchAttributes:
-    """The one attribute that is known before the booking has been read."""
+    """The only attribute that is known before the booking has been read."""
     return TypedSearchAttributes([SearchAttributePair(_TENANT, str(business_id))])
 
 
 def changed_attributes(before: BookingState | None, after: BookingState) -> list[SearchAttributeUpdate[Any]]:
     """The updates that bring the attributes from one state to the next.
 
-    The reference goes with others or not at all: histories from before it was in the state have no update that it
-    alone would make.
+    The reference alone makes no update: histories from before it was part of the state have none.
     """
     old = _values(before) if before else {}
     changed = {key: value for key, value in _values(after).items() if old.get(key) != value}
-    if after.reference is None:  # not known to who stored the state, and not changed: no booking gets another
+    if after.reference is None:  # a state from before it had one; a booking's reference never changes
         changed.pop(_REFERENCE, None)
     if changed.keys() <= {_REFERENCE}:
         return []

@@ -1,6 +1,6 @@
 """`POST /v1/bookings/{id}/…`: one route a command. Each answers with the booking after it."""
 
-from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,8 +9,8 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from api import audit_trail
 from api.access import needs
 from api.bookings import representation
-from api.bookings.commanding import Order, carry_out, confirm, grant
-from api.bookings.repeating import answer_of, give_once
+from api.bookings.command_requests import CommandRequest
+from api.bookings.command_service import CommandService
 from api.bookings.schemas import (
     AssignIn,
     BookingOut,
@@ -21,16 +21,16 @@ from api.bookings.schemas import (
     ReasonIn,
     RescheduleIn,
 )
-from api.deps import AppState, AppStateDep
+from api.deps import AppStateDep
 from api.errors import Problem
 from api.idempotency import plain_key
 from api.preconditions import IF_MATCH_DESCRIPTION, expected_versions, require_if_match
 from api.request_context import context_of
+from db.repositories.idempotency import Answer
 from domain import commands
 from domain.access import Permission
 from domain.commands import BookingCommand
-from domain.errors import EngineUnavailableError, InvalidRequestError
-from domain.lifecycle import Command
+from domain.errors import InvalidRequestError
 
 router = APIRouter(prefix="/v1/bookings/{booking_id}", tags=["commands"])
 
@@ -50,8 +50,8 @@ _Key = Annotated[
 _IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=255, description=IF_MATCH_DESCRIPTION)]
 
 
-class Desk:
-    """Takes a command from the route to the booking."""
+class SentCommand:
+    """What a request says about its command besides the body, and how it is answered."""
 
     def __init__(
         self,
@@ -61,9 +61,9 @@ class Desk:
         idempotency_key: _Key = None,
         if_match: _IfMatch = None,
     ) -> None:
-        self.app: AppState = app
         self._booking_id = booking_id
         self._request = request
+        self._app = app
         self._key = plain_key(idempotency_key)
 
     def require_if_match(self) -> None:
@@ -74,98 +74,98 @@ class Desk:
         """
         require_if_match(self._request)
 
-    async def give(
-        self, make: Callable[..., BookingCommand], kind: Command, *, reason: str | None = None, **particulars: Any
-    ) -> Response:
-        """Give the command; the booking after it as the answer."""
+    def asking(
+        self, command_type: type[BookingCommand], *, reason: str | None = None, **particulars: Any
+    ) -> CommandRequest:
+        """The request with what its body asks for.
+
+        Raises:
+            InvalidRequestError: `If-Match` cannot be read.
+        """
         expected = expected_versions(self._request)
-        order = Order(self._booking_id, kind, make, self._key, expected, reason, particulars)
-        try:
-            return await self._give(order)
-        except EngineUnavailableError as unknown:
-            await audit_trail.note_done_apart(self.app, self._request, unknown.code)
-            raise
+        return CommandRequest(self._booking_id, command_type, self._key, expected, reason, particulars)
 
-    async def _give(self, order: Order) -> Response:
-        context = context_of(self._request)
-        if order.key is not None:
-            answer = await give_once(self.app, self._request, order, order.key)
-        else:
-            name = order.name_for(context.caller)
-            after = await carry_out(self.app, context, await grant(self.app, context, order), name)
-            await confirm(self.app, after)
-            answer = answer_of(after, context, name)
-        return representation.command_response(answer, context.caller, self.app.tokens)
+    def response(self, answer: Answer) -> Response:
+        """The booking after the command."""
+        return representation.command_response(answer, context_of(self._request).caller, self._app.tokens)
 
 
-AtDesk = Annotated[Desk, Depends()]
+async def _service(request: Request, app: AppStateDep) -> CommandService:
+    return CommandService(app, context_of(request), partial(audit_trail.entry_of, request))
+
+
+Sent = Annotated[SentCommand, Depends()]
+Service = Annotated[CommandService, Depends(_service)]
 _ANSWER: dict[str, Any] = {"response_model": BookingOut, "responses": {409: {"model": Conflict}}}
 
 
 @router.post("/accept", operation_id="acceptBooking", dependencies=[needs(Permission.COMMAND_BOOKINGS)], **_ANSWER)
-async def accept(desk: AtDesk, body: NoBody | None = None) -> Response:
+async def accept(sent: Sent, service: Service, body: NoBody | None = None) -> Response:
     """Take the offer."""
-    return await desk.give(commands.Accept, Command.ACCEPT)
+    return sent.response(await service.execute_idempotent(sent.asking(commands.Accept)))
 
 
 @router.post("/reject", operation_id="rejectBooking", dependencies=[needs(Permission.COMMAND_BOOKINGS)], **_ANSWER)
-async def reject(desk: AtDesk, body: ReasonIn | None = None) -> Response:
+async def reject(sent: Sent, service: Service, body: ReasonIn | None = None) -> Response:
     """Turn the offer down; somebody else is asked."""
-    return await desk.give(commands.Reject, Command.REJECT, reason=body.reason if body else None)
+    command = sent.asking(commands.Reject, reason=body.reason if body else None)
+    return sent.response(await service.execute_idempotent(command))
 
 
 @router.post("/start", operation_id="startBooking", dependencies=[needs(Permission.COMMAND_BOOKINGS)], **_ANSWER)
-async def start(desk: AtDesk, body: NoBody | None = None) -> Response:
+async def start(sent: Sent, service: Service, body: NoBody | None = None) -> Response:
     """The work begins."""
-    return await desk.give(commands.Start, Command.START)
+    return sent.response(await service.execute_idempotent(sent.asking(commands.Start)))
 
 
 @router.post(
     "/complete", operation_id="completeBooking", dependencies=[needs(Permission.COMMAND_BOOKINGS)], **_ANSWER
 )
-async def complete(desk: AtDesk, body: NoBody | None = None) -> Response:
+async def complete(sent: Sent, service: Service, body: NoBody | None = None) -> Response:
     """The work is done."""
-    return await desk.give(commands.Complete, Command.COMPLETE)
+    return sent.response(await service.execute_idempotent(sent.asking(commands.Complete)))
 
 
 @router.post("/no-show", operation_id="reportNoShow", dependencies=[needs(Permission.COMMAND_BOOKINGS)], **_ANSWER)
-async def no_show(desk: AtDesk, body: NoShowIn) -> Response:
+async def no_show(sent: Sent, service: Service, body: NoShowIn) -> Response:
     """Somebody did not come: a provider's absence looks for another, a customer's ends the booking."""
-    return await desk.give(commands.NoShow, Command.NO_SHOW, party=body.party)
+    return sent.response(await service.execute_idempotent(sent.asking(commands.NoShow, party=body.party)))
 
 
 @router.post("/cancel", operation_id="cancelBooking", dependencies=[needs(Permission.COMMAND_BOOKINGS)], **_ANSWER)
-async def cancel(desk: AtDesk, body: ReasonIn | None = None) -> Response:
+async def cancel(sent: Sent, service: Service, body: ReasonIn | None = None) -> Response:
     """Call it off."""
-    return await desk.give(commands.Cancel, Command.CANCEL, reason=body.reason if body else None)
+    command = sent.asking(commands.Cancel, reason=body.reason if body else None)
+    return sent.response(await service.execute_idempotent(command))
 
 
 @router.post(
     "/reschedule", operation_id="rescheduleBooking", dependencies=[needs(Permission.COMMAND_BOOKINGS)], **_ANSWER
 )
-async def reschedule(desk: AtDesk, body: RescheduleIn) -> Response:
+async def reschedule(sent: Sent, service: Service, body: RescheduleIn) -> Response:
     """Move to another time, and to another provider where one is named; the old time is free at once.
 
     Needs `If-Match`.
     """
-    desk.require_if_match()
-    if body.starts_at <= desk.app.now():
+    sent.require_if_match()
+    if body.starts_at <= service.app.now():
         raise InvalidRequestError("starts_at lies in the past.")
-    return await desk.give(
-        commands.Reschedule, Command.RESCHEDULE, starts_at=body.starts_at, provider_id=body.provider_id
-    )
+    command = sent.asking(commands.Reschedule, starts_at=body.starts_at, provider_id=body.provider_id)
+    return sent.response(await service.execute_idempotent(command))
 
 
 @router.post("/assign", operation_id="assignBooking", dependencies=[needs(Permission.COMMAND_BOOKINGS)], **_ANSWER)
-async def assign(desk: AtDesk, body: AssignIn) -> Response:
+async def assign(sent: Sent, service: Service, body: AssignIn) -> Response:
     """Offer the booking to a provider of your choice."""
-    return await desk.give(commands.Assign, Command.ASSIGN, provider_id=body.provider_id)
+    command = sent.asking(commands.Assign, provider_id=body.provider_id)
+    return sent.response(await service.execute_idempotent(command))
 
 
 @router.post(
     "/override", operation_id="overrideBooking", dependencies=[needs(Permission.COMMAND_BOOKINGS)], **_ANSWER
 )
-async def override(desk: AtDesk, body: OverrideIn) -> Response:
+async def override(sent: Sent, service: Service, body: OverrideIn) -> Response:
     """Set any status, from any status. Admins only; the reason stays in the history. Needs `If-Match`."""
-    desk.require_if_match()
-    return await desk.give(commands.Override, Command.OVERRIDE, reason=body.reason, status=body.status)
+    sent.require_if_match()
+    command = sent.asking(commands.Override, reason=body.reason, status=body.status)
+    return sent.response(await service.execute_idempotent(command))

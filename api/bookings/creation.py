@@ -28,6 +28,7 @@ from db.repositories import catalogue, customers, new_bookings, placement
 from db.repositories.calendar import Appointment
 from db.repositories.catalogue import Offering
 from db.repositories.customers import Contact, Met
+from db.repositories.idempotency import Key
 from db.repositories.new_bookings import Inserted, NewBooking
 from db.repositories.placement import ProviderChoice
 from domain.access import actor_creating
@@ -198,9 +199,10 @@ async def create_booking(app: AppState, request: CreateRequest) -> Created:
 async def _first_answer(app: AppState, request: CreateRequest) -> Created | None:
     if request.context.business_id is None:  # what was asked for is not to be had any more
         request.context.about(await _business_id(app, request))
-    body = await first_answer(app.engine, request.scope, request.idempotency_key, request.digest())
-    if body is None:
+    answer = await first_answer(app.engine, Key(request.scope, request.idempotency_key, request.digest()))
+    if answer is None:
         return None
+    body = answer.response
     found = orjson.loads(body)
     _note(request.context, UUID(found["business_id"]), found["id"])
     return Created(booking_id=found["id"], body=body)

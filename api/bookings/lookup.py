@@ -27,7 +27,7 @@ async def find_booking(app: AppState, context: RequestContext, booking_id: UUID)
 
     Raises:
         NotFoundError: there is none.
-        HiddenError: it is somebody else's. The answer is the same; the audit log of whose it is tells of it.
+        HiddenError: it is somebody else's. The answer is the same; the denial goes into that business's audit log.
     """
     async with autocommit(app.engine) as conn:
         row = await bookings.find(conn, reach_of(context.caller), booking_id)

@@ -1,6 +1,8 @@
-"""Commands to bookings, as Temporal updates: the caller hears the outcome, or when to come back."""
+"""Commands to bookings, as Temporal updates: the caller gets the outcome, or is told to try again."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -16,36 +18,24 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain.booking import BookingState
-from domain.commands import BookingCommand
+from domain.commands import BookingCommand, update_name
 from domain.errors import ERRORS_BY_CODE, EngineUnavailableError, HoldfastError, RepeatedCommandError
 from domain.lifecycle import Command
 from domain.steps import BookingRef, BookingStart
 from runtime.metrics import CAUGHT_UP, COMMANDS
 from runtime.temporal import is_outage
-from workflows.booking import BookingWorkflow
 from workflows.launch import tell_to_catch_up, with_start
 from workflows.reconciliation import start_reconciliation
 
 _log = structlog.get_logger()
 
-_UPDATES: dict[Command, Any] = {
-    Command.ACCEPT: BookingWorkflow.accept,
-    Command.REJECT: BookingWorkflow.reject,
-    Command.START: BookingWorkflow.start,
-    Command.COMPLETE: BookingWorkflow.complete,
-    Command.NO_SHOW: BookingWorkflow.no_show,
-    Command.CANCEL: BookingWorkflow.cancel,
-    Command.RESCHEDULE: BookingWorkflow.reschedule,
-    Command.ASSIGN: BookingWorkflow.assign,
-    Command.OVERRIDE: BookingWorkflow.override,
-}
-
 _GONE_MEANWHILE = frozenset({RPCStatusCode.NOT_FOUND, RPCStatusCode.ABORTED, RPCStatusCode.FAILED_PRECONDITION})
-"""The workflow closed between the look and the update."""
+"""The workflow closed between Temporal's look-up and the update."""
 
 _CLOSED_UNDER_IT = "AcceptedUpdateCompletedWorkflow"
 """What Temporal says of an update whose workflow closed after it had been accepted."""
 
+_FAILURES = (WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError, RPCError, RuntimeError)
 _ATTEMPTS = 3
 
 
@@ -54,8 +44,8 @@ class EngineGateway:
         self._client = client
         self._timeout = timeout
 
-    async def execute(self, ref: BookingRef, command: BookingCommand, update_id: str) -> BookingState:
-        """Give a command and wait until its step is committed. The same `update_id` is answered the same.
+    async def send_command(self, ref: BookingRef, command: BookingCommand, update_id: str) -> BookingState:
+        """Send a command and wait until its step is committed. The same `update_id` is answered the same.
 
         Raises:
             RepeatedCommandError: it was applied before, and the booking has gone on since.
@@ -63,18 +53,30 @@ class EngineGateway:
             EngineUnavailableError: Temporal is away, or no worker answered in time. Asking again with the same
                 `update_id` is safe.
         """
-        try:
-            state = await self._update(ref, command, update_id)
-        except HoldfastError as error:
-            COMMANDS.labels(command.kind, error.code).inc()
-            raise
-        COMMANDS.labels(command.kind, "done").inc()
-        return state
+        with _counted(command.kind):
+            for attempts_left in reversed(range(_ATTEMPTS)):
+                start = with_start(BookingStart(booking_id=ref.booking_id, business_id=ref.business_id))
+                try:
+                    state: BookingState = await self._client.execute_update_with_start_workflow(
+                        update_name(command.kind),
+                        command,
+                        start_workflow_operation=start,
+                        id=update_id,
+                        result_type=BookingState,
+                        rpc_timeout=self._timeout,
+                    )
+                except _FAILURES as error:
+                    await _read_start(start, error)
+                    if not (attempts_left and _run_has_closed(error)):
+                        raise _explained(error, command) from error
+                else:
+                    return state
+        raise EngineUnavailableError
 
     async def catch_up(self, booking_id: UUID, *, by: str) -> None:
-        """Have the booking's workflow read from the database what it may not know; nothing if none runs.
+        """Have the booking's workflow, if one runs, read from the database what it may not know.
 
-        `by` says for the metrics who found that.
+        `by` names for the metrics who found that it may be behind.
 
         Raises:
             EngineUnavailableError: Temporal is away.
@@ -104,40 +106,26 @@ class EngineGateway:
                 raise
             raise EngineUnavailableError from error
 
-    async def _update(self, ref: BookingRef, command: BookingCommand, update_id: str) -> BookingState:
-        for attempts_left in reversed(range(_ATTEMPTS)):
-            try:
-                return await self._send(ref, command, update_id)
-            except (WorkflowUpdateFailedError, RPCError, RuntimeError) as error:
-                if not (attempts_left and _run_has_closed(error)):
-                    raise _explained(error, command) from error
-            except WorkflowUpdateRPCTimeoutOrCancelledError as error:
-                raise EngineUnavailableError("No worker answered in time. Try again.") from error
-        raise EngineUnavailableError
 
-    async def _send(self, ref: BookingRef, command: BookingCommand, update_id: str) -> BookingState:
-        start = with_start(BookingStart(booking_id=ref.booking_id, business_id=ref.business_id))
-        try:
-            state: BookingState = await self._client.execute_update_with_start_workflow(
-                _UPDATES[command.kind],
-                command,
-                start_workflow_operation=start,
-                id=update_id,
-                rpc_timeout=self._timeout,
-            )
-        except (RPCError, WorkflowUpdateRPCTimeoutOrCancelledError):
-            await _read_outcome(start)
-            raise
-        return state
+@contextmanager
+def _counted(kind: Command) -> Iterator[None]:
+    """Count the command by its outcome, once that is known."""
+    try:
+        yield
+    except HoldfastError as error:
+        COMMANDS.labels(kind, error.code).inc()
+        raise
+    COMMANDS.labels(kind, "done").inc()
 
 
-async def _read_outcome(start: WithStartWorkflowOperation[Any, Any]) -> None:
-    """Read how the start half went: asyncio logs an exception that nobody reads as an error, with its trace."""
-    await asyncio.gather(start.workflow_handle(), return_exceptions=True)
+async def _read_start(start: WithStartWorkflowOperation[Any, Any], error: Exception) -> None:
+    """Read how the start went when its RPC failed: asyncio logs an exception that nobody reads as an error."""
+    if isinstance(error, RPCError | WorkflowUpdateRPCTimeoutOrCancelledError):
+        await asyncio.gather(start.workflow_handle(), return_exceptions=True)
 
 
 def _run_has_closed(error: Exception) -> bool:
-    """Whether the run ended before or while the command waited in it: asked again, it is reopened."""
+    """Whether the run ended before or while the command waited in it: the next attempt starts a new one."""
     if isinstance(error, RPCError):
         return error.status in _GONE_MEANWHILE
     cause = error.cause if isinstance(error, WorkflowUpdateFailedError) else None
@@ -145,7 +133,9 @@ def _run_has_closed(error: Exception) -> bool:
 
 
 def _explained(error: Exception, command: BookingCommand) -> Exception:
-    """The booking's refusal as the error it was raised as; what kept the command from it as an outage."""
+    """The error that the caller gets: the booking's refusal, or an outage that kept the command from it."""
+    if isinstance(error, WorkflowUpdateRPCTimeoutOrCancelledError):
+        return EngineUnavailableError("No worker answered in time. Try again.")
     if isinstance(error, WorkflowUpdateFailedError):
         cause = error.cause
         if isinstance(cause, ApplicationError) and cause.type == RepeatedCommandError.code:

@@ -1,6 +1,7 @@
-"""Starting workflows right behind the answer: bounded, so that a burst never hands Temporal more than it takes.
+"""Starts workflows right behind the answer, a few at a time, so that a burst never overloads Temporal.
 
-What is lost here (a crash, an outage) is not lost: the sweeper finds every booking without its first step.
+A start that is lost here, by a crash or an outage, is made up for: the worker finds every booking without a first
+step.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ _COUNT_EVERY_SECONDS = 1.0
 
 
 class Starter:
-    """A queue of starts with a few senders, and the gate that closes when too many bookings wait."""
+    """A queue of starts with a few senders, and the limit on how many bookings may wait."""
 
     def __init__(self, client: Client, engine: AsyncEngine, *, concurrency: int, backlog_limit: int) -> None:
         self._client = client
@@ -40,7 +41,7 @@ class Starter:
         self._tasks.append(asyncio.create_task(self._count()))
 
     async def stop(self, *, within_seconds: float) -> None:
-        """Send what is queued as far as the time allows, then leave the rest to the sweeper."""
+        """Send what is queued as far as the time allows, and leave the rest to the worker."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._queue.join(), within_seconds)
         for task in self._tasks:
@@ -67,7 +68,7 @@ class Starter:
             try:
                 await start_booking(self._client, start)
                 STARTS.labels("api", "started").inc()
-            except Exception as error:  # whatever it was, the sweeper starts it later
+            except Exception as error:  # whatever it was, the worker starts it later
                 STARTS.labels("api", "failed").inc()
                 _log.warning("start_failed", booking_id=str(start.booking_id), error=str(error))
             finally:
@@ -75,7 +76,7 @@ class Starter:
                 STARTS_WAITING.set(self._queue.qsize())
 
     async def _count(self) -> None:
-        """Keep the number of waiting bookings at hand, so that creating one asks no extra question."""
+        """Keep the number of waiting bookings at hand, so that creating one needs no query for it."""
         while True:
             with contextlib.suppress(Exception):  # the database is away: creating says so itself
                 async with autocommit(self._engine) as conn:

@@ -19,7 +19,7 @@ from db.repositories import calendar, holds, idempotency, placement
 from db.repositories.calendar import Appointment
 from db.repositories.catalogue import Offering
 from db.repositories.holds import NewHold
-from db.repositories.idempotency import Answer
+from db.repositories.idempotency import Answer, Key
 from db.repositories.placement import ProviderChoice
 from db.repositories.rows import Row
 from domain.callers import Principal
@@ -95,9 +95,10 @@ async def hold_time(app: AppState, http: Request, user: Principal, body: HoldIn,
 async def _first_answer(app: AppState, request: _Request) -> Held | None:
     if request.key is None:
         return None
-    body = await first_answer(app.engine, request.scope, request.key, request.digest())
-    if body is None:
+    answer = await first_answer(app.engine, Key(request.scope, request.key, request.digest()))
+    if answer is None:
         return None
+    body = answer.response
     found, context = orjson.loads(body), request.context
     context.about(UUID(found["business_id"]), found["id"])
     context.settle_audit()  # the first request was audited
@@ -168,10 +169,8 @@ async def _remembered(conn: AsyncConnection, request: _Request, hold: Row) -> He
     body = to_json(rendered({**hold, "booking_id": None, "is_live": True})).decode()
     if request.key is not None:
         business_id: UUID = hold["business_id"]
-        stored = await idempotency.store(
-            conn, business_id, request.scope, request.key, Answer(request.digest(), body)
-        )
-        if not stored:
+        key = Key(request.scope, request.key, request.digest())
+        if not await idempotency.settle(conn, business_id, key, Answer(body)):
             raise IdempotencyMismatchError  # or a replay: whoever asked looks
     request.context.about(object_id=hold["id"])
     await audit_trail.note_done(conn, request.http)

@@ -1,10 +1,10 @@
-"""Commands whose step is committed, and of which nobody has heard yet that their workflow knows the step.
+"""Commands whose step is committed while nobody has confirmed yet that the booking's workflow knows it.
 
 A command's step is committed before the workflow task that makes its update durable. If Temporal dies in between,
-the step is stored and the workflow does not know it. So each such step leaves a row here, in its own transaction.
-Whoever hears Temporal's answer removes the row. What is left is told to the workflow.
+the step is stored and the workflow does not know it. So each such step adds a row here, in its own transaction.
+Whoever gets Temporal's answer removes it, and the worker tells the workflow of what is left.
 
-The look-ups serve all tenants, and each id comes with its tenant.
+Listing serves all tenants, and each id comes with its tenant.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ CONFIRM = """
 DELETE FROM unconfirmed_commands
 WHERE business_id = :business_id AND booking_id = :booking_id AND sequence <= CAST(:confirmed_version AS integer)
 """
-"""Part of a statement: the workflow knows the booking at this version; none: it is not known what it knows."""
+"""Part of a statement: the workflow knows the booking at this version; none confirms nothing."""
 
 _CONFIRM = text(CONFIRM)
 

@@ -19,8 +19,8 @@ from temporalio.testing import TimeSkipper
 from db.repositories import bookings
 from domain import names, timeline
 from domain.booking import Actor, BookingState
-from domain.commands import BookingCommand
-from domain.lifecycle import Command, Role, Status
+from domain.commands import BookingCommand, update_name
+from domain.lifecycle import Role, Status
 from domain.steps import BookingStart
 from runtime.ids import new_id
 from tests.factories import Tenant, make_booking
@@ -35,11 +35,6 @@ _HALF_A_SECOND = timedelta(milliseconds=500)
 _CALENDAR = "SELECT provider_id, lower(during) AS taken_from FROM reservations WHERE booking_id = :id"
 _MESSAGES = "SELECT * FROM messages WHERE booking_id = :id ORDER BY id"
 _EVENTS = "SELECT * FROM events WHERE business_id = :business_id AND subject = CAST(:id AS text) ORDER BY id"
-
-
-def update_name(kind: Command) -> str:
-    """The name of the update that carries a command."""
-    return kind.replace("-", "_")
 
 
 def acting_as(tenant: Tenant, provider: str) -> Actor:

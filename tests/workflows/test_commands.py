@@ -95,7 +95,7 @@ async def _refusal(placed: Placed, command: BookingCommand, *, ended: bool) -> A
     return refusal_in(refused.value)
 
 
-async def test_what_a_resting_booking_refuses_leaves_no_trace_in_its_workflow(live: Live, tenant: Tenant) -> None:
+async def test_what_a_sleeping_booking_refuses_leaves_no_trace_in_its_workflow(live: Live, tenant: Tenant) -> None:
     booking = await live(tenant)
     await booking.until_status(Status.ASSIGNED)
     await booking.until_messages("offered", 1)
@@ -121,7 +121,7 @@ async def test_people_do_only_what_is_theirs_to_do(live: Live, tenant: Tenant) -
     assert await booking.stored() == before
 
 
-async def test_a_desk_assigns_only_providers_of_the_house_whose_time_is_free(live: Live, tenant: Tenant) -> None:
+async def test_a_desk_assigns_only_own_providers_whose_time_is_free(live: Live, tenant: Tenant) -> None:
     at = future(72)
     other = await live(tenant, provider="ben", starts_at=at)
     booking = await live(tenant, provider="ana", starts_at=at)

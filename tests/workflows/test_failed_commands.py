@@ -51,13 +51,13 @@ async def test_a_refusal(live: Live, tenant: Tenant) -> None:
     await booking.until_status(Status.ASSIGNED)
     ref = BookingRef(booking_id=booking.booking_id, business_id=booking.business_id)
     with _nothing_unread(), pytest.raises(InvalidTransitionError):
-        await EngineGateway(booking.client, PATIENT).execute(ref, START, str(new_id()))
+        await EngineGateway(booking.client, PATIENT).send_command(ref, START, str(new_id()))
 
 
 async def test_no_answer_in_time(client: Client, anybody: BookingRef) -> None:
     impatient = EngineGateway(client, timedelta(microseconds=1))
     with _nothing_unread(), pytest.raises(EngineUnavailableError):
-        await impatient.execute(anybody, START, str(new_id()))
+        await impatient.send_command(anybody, START, str(new_id()))
 
 
 async def test_a_server_that_is_away(tmp_path: Path, anybody: BookingRef, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,4 +67,4 @@ async def test_a_server_that_is_away(tmp_path: Path, anybody: BookingRef, monkey
     gateway = EngineGateway(await connect(retry_for=timedelta(milliseconds=100)), PATIENT)
     await server.stop()
     with _nothing_unread(), pytest.raises(EngineUnavailableError):
-        await gateway.execute(anybody, START, str(new_id()))
+        await gateway.send_command(anybody, START, str(new_id()))

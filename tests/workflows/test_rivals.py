@@ -39,7 +39,7 @@ async def test_of_two_answers_at_once_exactly_one_wins_and_the_other_hears_of_it
     gateway = EngineGateway(booking.client, timedelta(seconds=20))
     ref = BookingRef(booking_id=booking.booking_id, business_id=booking.business_id)
     outcomes = await asyncio.gather(
-        *(gateway.execute(ref, command, str(new_id())) for command in rivals), return_exceptions=True
+        *(gateway.send_command(ref, command, str(new_id())) for command in rivals), return_exceptions=True
     )
     won = [outcome for outcome in outcomes if isinstance(outcome, BookingState)]
     lost = [outcome for outcome in outcomes if isinstance(outcome, InvalidTransitionError)]

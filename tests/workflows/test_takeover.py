@@ -132,7 +132,7 @@ async def test_a_repeated_command_is_not_answered_with_what_came_after_it(live: 
     gateway = EngineGateway(booking.client, timedelta(seconds=20))
     ref = BookingRef(booking_id=booking.booking_id, business_id=booking.business_id)
     with pytest.raises(RepeatedCommandError):
-        await gateway.execute(ref, command, "another turn")
+        await gateway.send_command(ref, command, "another turn")
     await check_invariants(booking)
 
 

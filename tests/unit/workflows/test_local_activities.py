@@ -11,15 +11,15 @@ from temporalio import activity
 from domain.names import LIST_DUE_SOURCES, LIST_TO_RECONCILE
 from runtime.settings import Settings
 from worker.booking_worker import booking_activities
-from workflows import steps
+from workflows import local_activities
 
 
 def wrappers() -> dict[str, Callable[..., Any]]:
-    """Every activity that `workflows.steps` offers."""
+    """Every activity that `workflows.local_activities` offers."""
     return {
         name: function
-        for name, function in inspect.getmembers(steps, inspect.iscoroutinefunction)
-        if function.__module__ == steps.__name__
+        for name, function in inspect.getmembers(local_activities, inspect.iscoroutinefunction)
+        if function.__module__ == local_activities.__name__ and not name.startswith("_")
     }
 
 
