@@ -12,6 +12,7 @@ from runtime.privacy import keep_files_private
 if TYPE_CHECKING:
     from dev.demo import Links
 
+
 def main() -> int:
     """Run the command; 0 on success, else 1 with one line on stderr."""
     options = _parser().parse_args()
@@ -70,7 +71,7 @@ def _small_command(command: str, options: argparse.Namespace, settings: DevSetti
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m dev",
-        description="Run all of Holdfast on this machine: PostgreSQL, Temporal, simulated vendors, API and worker.",
+        description="Run Holdfast on this machine: PostgreSQL, Temporal, simulated vendors, API and worker.",
         epilog=_environment(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -20,18 +20,19 @@ _INTRODUCTION: Final = """\
 
 <!-- Written by `make configuration` from runtime/settings.py and dev/settings.py. Do not edit. -->
 
-All settings are environment variables, read once at the start of a process. A value that is not valid stops the start.
+All settings are environment variables, read once at the start of a process. A process does
+not start with an invalid value.
 
-Temporal's connection has none of its own: all processes connect through `temporalio.envconfig`, that is by
+Temporal's connection has no settings here. All processes connect through `temporalio.envconfig`, that is by
 `TEMPORAL_*` variables or by a profile in a TOML file ([examples](deployment.md#temporal)).
 """
 _PRODUCT: Final = """\
 ## API, worker and migrations
 
-`python -m api`, `python -m worker` and `python -m db` read these. Further reading: [keys](operations.md#keys-and-tokens),
-[database roles](operations.md#two-database-roles), [rate limits](operations.md#rate-limits), [effects](effects.md),
-[outside calendars](external-calendars.md), [reconciliation](reconciliation.md),
-[the installation's mail server](messages.md#the-installations-mail-server).
+`python -m api`, `python -m worker` and `python -m db` read these. Further reading:
+[keys](operations.md#keys-and-tokens), [database roles](operations.md#two-database-roles),
+[rate limits](operations.md#rate-limits), [effects](effects.md), [outside calendars](external-calendars.md),
+[reconciliation](reconciliation.md), [the installation's mail server](messages.md#the-installations-mail-server).
 """
 _DEV: Final = """\
 ## Development stack

@@ -94,13 +94,13 @@ class Settings(BaseSettings):
     mails_per_business_and_day: int = Field(default=1000, ge=0)
     """E-mails of one business through the installation's mail server per UTC day. 0: no limit."""
     founders: Literal["everybody", "operators"] = "everybody"
-    """Who may found a business: `everybody` with an account, or `operators` with `python -m api businesses found`."""
+    """Who founds businesses: `everybody` with an account, or `operators` by `python -m api businesses found`."""
     storage_folder: str = ".holdfast/files"
     """Folder for files of businesses without storage of their own. All API and worker processes share it."""
     vendors_url: str = ""
     """Simulator that replaces all vendors, each at this URL plus its name. The dev stack sets it."""
     effect_rates: str = ""
-    """Maximum effects per second of one business to a vendor, as `twilio=10,stripe=50`. Others keep their defaults."""
+    """Maximum effects per second of one business to a vendor, as `twilio=10,stripe=50`. Others have defaults."""
     reconcile_interval_seconds: float = Field(default=900.0, ge=1)
     """Interval between comparisons of vendors' jobs and payments with bookings."""
     relay_interval_seconds: float = Field(default=0.25, gt=0)
@@ -110,8 +110,8 @@ class Settings(BaseSettings):
     effect_heartbeat_seconds: float = Field(default=10.0, ge=1)
     """Heartbeat timeout of an effect's attempt. After it Temporal starts the next attempt."""
     effect_lease_seconds: float = Field(default=30.0, ge=1)
-    """Lease of an effect's attempt: no other attempt starts before it expires. At least 1.5 times the longest vendor
-    request."""
+    """Lease of an effect's attempt: no other attempt starts before it expires. At least 1.5 times the longest
+    vendor request."""
 
     start_concurrency: int = Field(default=8, ge=1)
     """Concurrent workflow starts of one API process."""

@@ -26,7 +26,7 @@ class Undescribed(BaseSettings):
 def test_a_row_has_the_variable_its_default_and_its_description() -> None:
     assert configuration.table(Sample).splitlines()[2:] == [
         r"| `HOLDFAST_FOLDER` | `files` | Folder of files, shared by `a\|b`. |",
-        "| `SAMPLE_ADDRESS` | – | Address. |",
+        "| `SAMPLE_ADDRESS` | \N{EN DASH} | Address. |",
     ]
 
 
