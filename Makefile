@@ -1,61 +1,71 @@
-# Holdfast. `make` alone shows what there is.
+# Holdfast. `make` alone lists the targets.
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 PRODUCT := domain runtime db activities workflows api worker dev
-ROOMS := $(PRODUCT) bench tests
+PACKAGES := $(PRODUCT) bench tests
 LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv --quiet pip compile pyproject.toml \
 	--universal --generate-hashes --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop status demo test check openapi chaos bench lock clean
+.PHONY: help run stop status demo test lint format check openapi configuration chaos bench lock clean
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(INSTALLED) ## Start everything on this machine; Ctrl-C stops it, and the data stays
+run: $(INSTALLED) ## Start everything on this machine; Ctrl-C stops it and keeps the data
 	@exec $(PYTHON) -m dev up
 
 stop: $(INSTALLED) ## Stop the running stack from another terminal
 	@exec $(PYTHON) -m dev stop
 
-status: $(INSTALLED) ## Show what runs
+status: $(INSTALLED) ## Show the running processes
 	@exec $(PYTHON) -m dev status
 
-demo: $(INSTALLED) ## Take a booking through its life on the running stack
+demo: $(INSTALLED) ## Run bookings through their lifecycle on the running stack
 	@exec $(PYTHON) -m dev demo
 
-test: $(INSTALLED) ## Run every test, on servers that it starts itself (ARGS="-k name" for some)
+test: $(INSTALLED) ## Run all tests on servers that they start (ARGS="-k name" selects)
 	@exec $(PYTHON) -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
 
-check: $(INSTALLED) ## Lint, check formatting, types, the import rule, the API's contract and known holes
+lint: $(INSTALLED) ## Check style, formatting, types, the import rule and insecure code
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy $(ROOMS)
+	$(VENV)/bin/mypy $(PACKAGES)
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/bandit --quiet --configfile pyproject.toml --confidence-level medium --recursive $(PRODUCT)
+
+format: $(INSTALLED) ## Format the code and apply the linter's safe fixes
+	$(VENV)/bin/ruff check --fix-only .
+	$(VENV)/bin/ruff format .
+
+check: lint ## Run lint, and check the API contract, docs/configuration.md and known vulnerabilities
 	$(PYTHON) -m dev.contract check
+	$(PYTHON) -m dev.configuration check
 	$(PYTHON) -m dev.vulnerabilities requirements.txt
 
-openapi: $(INSTALLED) ## Publish the API's contract in docs/openapi.json (BREAKING=1 even if it breaks clients)
+openapi: $(INSTALLED) ## Write the API contract to docs/openapi.json (BREAKING=1 allows breaking changes)
 	$(PYTHON) -m dev.contract write $(if $(BREAKING),--breaking)
 
-chaos: $(INSTALLED) ## Check the guarantees under faults (ARGS="--cell NAME --seed N" for one, --help for more)
+configuration: $(INSTALLED) ## Write docs/configuration.md from the settings
+	$(PYTHON) -m dev.configuration write
+
+chaos: $(INSTALLED) ## Check the guarantees under faults (ARGS="--cell NAME --seed N" selects one cell)
 	@exec $(PYTHON) -m tests.chaos $(ARGS)
 
-bench: $(INSTALLED) ## Measure Holdfast beside its bare floor
+bench: $(INSTALLED) ## Measure Holdfast beside its baseline
 	@exec $(PYTHON) -m bench $(ARGS)
 
-lock: $(INSTALLED) ## Resolve the requirement files again (ARGS=--upgrade for newer versions)
+lock: $(INSTALLED) ## Resolve the requirement files (ARGS=--upgrade for newer versions)
 	$(LOCK) $(ARGS) --output-file requirements.txt
 	$(LOCK) $(ARGS) --extra dev --output-file requirements-dev.txt
 
-clean: ## Remove the environment and caches; data stays (python -m dev reset deletes it)
+clean: ## Remove the environment and caches; keeps data (python -m dev reset deletes it)
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find $(ROOMS) -name __pycache__ -prune -exec rm -rf {} +
+	find $(PACKAGES) -name __pycache__ -prune -exec rm -rf {} +
 
-# The stamp comes last, so that an interrupted installation is taken up again.
+# The stamp comes last, so that an interrupted installation is repeated.
 $(INSTALLED): requirements-dev.txt
 	@if ! $(PYTHON) -c '' 2>/dev/null; then \
 		for candidate in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -64,10 +74,10 @@ $(INSTALLED): requirements-dev.txt
 			fi; \
 		done; \
 		if [ -z "$$python" ]; then \
-			echo "error: Holdfast needs Python 3.11 or later: install it, and have it in your PATH" >&2; exit 1; \
+			echo "error: Holdfast needs Python 3.11 or later: install it and add it to your PATH" >&2; exit 1; \
 		fi; \
 		$$python -m venv --clear $(VENV) || { \
-			echo "error: $$python cannot make a virtual environment (Debian: install python3-venv)" >&2; \
+			echo "error: $$python cannot create a virtual environment (Debian: install python3-venv)" >&2; \
 			exit 1; \
 		}; \
 	fi

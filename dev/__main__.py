@@ -6,29 +6,15 @@ import sys
 from typing import TYPE_CHECKING
 
 from dev.errors import DevError
-from dev.settings import DevSettings
+from dev.settings import DevSettings, variable
 from runtime.privacy import keep_files_private
 
 if TYPE_CHECKING:
     from dev.demo import Links
 
-_EPILOG = """\
-environment:
-  HOLDFAST_HOME              folder of data, logs and key (.holdfast)
-  HOLDFAST_API_PORT          port of the API (8000)
-  HOLDFAST_TEMPORAL_PORT     port of the Temporal server (7233)
-  HOLDFAST_TEMPORAL_UI_PORT  port of the Temporal UI (8233)
-  HOLDFAST_VENDORS_PORT      port of the simulated vendors and their page (8090)
-  HOLDFAST_VENDORS_SMTP_PORT port of their mail server (8025)
-  HOLDFAST_VENDORS_S3_PORT   port of their S3 store (8091)
-  HOLDFAST_DATABASE_URL      a PostgreSQL of your own in place of the embedded one
-  HOLDFAST_MIGRATIONS_DATABASE_URL  the same as the role that owns its schema, where that is another one
-  TEMPORAL_ADDRESS           a Temporal of your own (HOST:PORT) in place of the embedded one
-"""
-
 
 def main() -> int:
-    """Run the command; 0 when it went well, 1 with one line on stderr when not."""
+    """Run the command; 0 on success, else 1 with one line on stderr."""
     options = _parser().parse_args()
     keep_files_private()
     try:
@@ -85,22 +71,32 @@ def _small_command(command: str, options: argparse.Namespace, settings: DevSetti
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m dev",
-        description="The whole of Holdfast on this machine: PostgreSQL, Temporal, simulated vendors, API, worker.",
-        epilog=_EPILOG,
+        description="Run Holdfast on this machine: PostgreSQL, Temporal, simulated vendors, API and worker.",
+        epilog=_environment(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    up = _add(commands, "up", "start everything and stay in the foreground until Ctrl-C")
+    up = _add(commands, "up", "start everything in the foreground; Ctrl-C stops it")
     up.add_argument("--no-demo-data", dest="demo_data", action="store_false", help="start without demo data")
-    demo = _add(commands, "demo", "take a booking through its life on a running stack, and show it")
-    demo.add_argument("--url", help="address of the API (default: the stack on this machine)")
-    _add(commands, "status", "show what runs; exit code 1 when nothing does")
+    demo = _add(commands, "demo", "run bookings through their lifecycle on a running stack and print every step")
+    demo.add_argument("--url", help="URL of the API (default: the stack on this machine)")
+    _add(commands, "status", "show the running processes; exit code 1 when there are none")
     _add(commands, "stop", "stop the running stack")
     psql = _add(commands, "psql", "open psql on the running stack's database")
     psql.add_argument("arguments", nargs=argparse.REMAINDER, help="passed to psql")
-    reset = _add(commands, "reset", "delete the data of a stack that is stopped")
-    reset.add_argument("--yes", action="store_true", help="do not ask")
+    reset = _add(commands, "reset", "delete the data of a stopped stack")
+    reset.add_argument("--yes", action="store_true", help="skip the confirmation")
     return parser
+
+
+def _environment() -> str:
+    """The settings with their defaults, for `--help`."""
+    lines = [
+        f"  {variable(name, field)}\n"
+        f"      {field.description}{f' Default: {field.default}' if field.default else ''}\n"
+        for name, field in DevSettings.model_fields.items()
+    ]
+    return "environment:\n" + "".join(lines)
 
 
 def _add(
@@ -110,7 +106,7 @@ def _add(
         name,
         help=text,
         description=text[0].upper() + text[1:] + ".",
-        epilog=_EPILOG,
+        epilog=_environment(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
 

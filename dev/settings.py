@@ -4,34 +4,50 @@ from pathlib import Path
 from typing import Self
 
 from pydantic import Field, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dev.errors import DevError
 from dev.ports import LOOPBACK, free_port
 
 
+def variable(name: str, field: FieldInfo) -> str:
+    """The environment variable of a setting, of the product's as of the stack's."""
+    return str(field.validation_alias or f"HOLDFAST_{name.upper()}")
+
+
 class DevSettings(BaseSettings):
     """Environment variables are `HOLDFAST_` plus the upper-case name, or the alias where there is one."""
 
     model_config = SettingsConfigDict(
-        env_prefix="HOLDFAST_", extra="ignore", populate_by_name=True, env_ignore_empty=True, frozen=True
+        env_prefix="HOLDFAST_",
+        extra="ignore",
+        populate_by_name=True,
+        env_ignore_empty=True,
+        frozen=True,
+        use_attribute_docstrings=True,
     )
 
     home: Path = Path(".holdfast")
-    """Folder of everything the stack keeps: data, logs, key, run state."""
+    """Folder of data, logs, keys and run state."""
     api_port: int = Field(default=8000, ge=1, le=65535)
+    """Port of the API."""
     temporal_port: int = Field(default=7233, ge=1, le=65535)
+    """Port of the Temporal server."""
     temporal_ui_port: int = Field(default=8233, ge=1, le=65535)
+    """Port of the Temporal UI."""
     vendors_port: int = Field(default=8090, ge=1, le=65535)
-    """Of the simulated vendors and their page."""
+    """Port of the simulated vendors and their page."""
     vendors_smtp_port: int = Field(default=8025, ge=1, le=65535)
+    """Port of the simulated mail server."""
     vendors_s3_port: int = Field(default=8091, ge=1, le=65535)
+    """Port of the simulated S3 store."""
     database_url: str | None = None
-    """A PostgreSQL of your own; the embedded one is not started then."""
+    """Your own PostgreSQL instead of the embedded one."""
     migrations_database_url: str | None = None
-    """The same database as the role that owns the schema, where `database_url` is another role's."""
+    """Your own PostgreSQL as the role that owns the schema, if that is another role."""
     temporal_address: str | None = Field(default=None, validation_alias="TEMPORAL_ADDRESS")
-    """HOST:PORT of a Temporal of your own; the embedded one is not started then."""
+    """Your own Temporal (HOST:PORT) instead of the embedded one."""
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -49,7 +65,7 @@ class DevSettings(BaseSettings):
 
     @classmethod
     def on_free_ports(cls, home: Path) -> Self:
-        """Settings of a stack beside others, for tests and measurements; the environment has no say."""
+        """Settings of an additional stack, for tests and measurements; ignores the environment."""
         return cls(
             home=home,
             api_port=free_port(),
@@ -65,7 +81,7 @@ class DevSettings(BaseSettings):
 
     @property
     def owners_database_url(self) -> str | None:
-        """Of a PostgreSQL of your own: as the role that owns the schema."""
+        """URL of your own PostgreSQL as the role that owns the schema; None with the embedded one."""
         return (self.migrations_database_url or self.database_url) if self.database_url else None
 
     @property
@@ -86,5 +102,5 @@ class DevSettings(BaseSettings):
 
     @property
     def temporal_ui_url(self) -> str | None:
-        """None with a Temporal of your own: where its UI is, is not known here."""
+        """None with your own Temporal: the location of its UI is unknown."""
         return None if self.temporal_address else f"http://{LOOPBACK}:{self.temporal_ui_port}"

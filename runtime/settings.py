@@ -23,107 +23,129 @@ _ORIGIN = re.compile(r"https?://[a-z0-9.:\[\]-]+")
 class Settings(BaseSettings):
     """Settings with their defaults; the environment variable is `HOLDFAST_` plus the upper-case name."""
 
-    # What is wrong with a setting is said without its value: some of them are secrets.
-    model_config = SettingsConfigDict(env_prefix="HOLDFAST_", extra="ignore", hide_input_in_errors=True)
+    # Errors hide the value: some settings are secrets. Descriptions make docs/configuration.md.
+    model_config = SettingsConfigDict(
+        env_prefix="HOLDFAST_", extra="ignore", hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
     database_url: str = "postgresql://localhost/holdfast"
-    """As the role of the application, which may read and write rows but owns nothing."""
+    """PostgreSQL as the application's role, which reads and writes rows and owns nothing."""
     migrations_database_url: str = ""
-    """As the role that owns the schema; `python -m db` uses it. Empty: the same as `database_url`."""
+    """The same database as the role that owns the schema, for `python -m db`. Empty: `HOLDFAST_DATABASE_URL`."""
     database_app_role: str = "holdfast_app"
-    """The role to which `python -m db upgrade` gives the rights of the application, if there is one."""
+    """Role to which `python -m db upgrade` grants the application's rights, if it exists."""
     database_pool_min: int = Field(default=5, ge=1)
+    """Connections that a process opens at its start."""
     database_pool_max: int = Field(default=30, ge=1)
+    """Maximum connections of one process; also the number of steps that a worker writes at once."""
     database_command_timeout_seconds: float = Field(default=5.0, gt=0)
-    """Time for one statement; after it the connection is closed and the request answered 503."""
+    """Timeout of one statement. After it the connection is closed and the request answered 503."""
 
     api_host: str = "127.0.0.1"
+    """Address on which the API listens."""
     api_port: int = 8000
+    """Port of the API."""
     api_metrics_port: int = Field(default=0, ge=0, le=65535)
-    """Port of /metrics alone, for Prometheus and not for the public; 0: /metrics is on the API's own port."""
+    """Separate port of the API's `/metrics`, which is then 404 on the API's port. 0: served on the API's port."""
     api_metrics_host: str = "127.0.0.1"
+    """Address on which the separate metrics port listens."""
 
     jwt_key_file: str = ""
-    """PEM files of Ed25519 keys, comma-separated: the first, a private one, signs tokens; all of them verify."""
+    """PEM files of Ed25519 keys, comma-separated. The first, a private key, signs tokens; all of them verify.
+    Required by the API."""
     jwt_issuer: str = "https://holdfast.example"
+    """Issuer of tokens: set your own. Tokens of another issuer are refused."""
     jwt_audience: str = "holdfast-api"
+    """Audience of tokens."""
     access_token_minutes: int = Field(default=15, ge=1)
+    """Lifetime of an access token."""
     refresh_token_days: int = Field(default=7, ge=1)
+    """Lifetime of a login that is not refreshed."""
     public_url: str = "http://127.0.0.1:8000"
-    """Where people reach this installation: the beginning of the links in messages."""
+    """Public address of this installation: the base of links in messages."""
     mail_folder: str = ""
-    """Folder to which messages about accounts are written as files; empty: the log says that there was one."""
+    """Folder for account messages as `.eml` files when there is no mail server. Empty: they are only logged."""
 
     rate_limit_per_minute: int = Field(default=60, ge=0)
-    """Requests of one user, API key or address; 0: as many as they like."""
+    """Requests per user, API key or address. 0: no limit. The dev stack sets 1200."""
     trusted_proxies: str = ""
-    """Addresses or networks, comma-separated, whose `X-Forwarded-For` is believed."""
+    """Addresses or networks of proxies, comma-separated, whose `X-Forwarded-For` is trusted."""
     cors_origins: str = ""
-    """Web sites, comma-separated, whose pages may speak to the API about every business: your own front end."""
+    """Origins of your own front ends, comma-separated, allowed for every business."""
     request_timeout_seconds: float = Field(default=30.0, gt=0)
-    """How long a request may take until its answer begins."""
+    """Timeout until the answer to a request begins."""
 
     secrets_key: SecretStr | None = None
-    """Keys that encrypt other systems' tokens, comma-separated; without one none can be stored."""
+    """Keys that encrypt other systems' tokens, comma-separated; the first encrypts, all decrypt. Without one no
+    token can be stored."""
     outbound_allow_loopback: bool = False
-    """Addresses that businesses give may lie on this machine, and be plain HTTP there: to develop and test."""
+    """Allow businesses to name addresses on this machine, over plain HTTP too. For development; the dev stack sets
+    it."""
     external_check_seconds: float = Field(default=30.0, ge=1)
-    """How often it is looked which outside calendars are due."""
+    """Polling interval for outside calendars that are due."""
 
     smtp_url: str = ""
-    """Mail server for businesses without one and for messages about accounts: smtp://user:password@host:587."""
+    """Mail server for account messages and for businesses without an e-mail vendor:
+    `smtp://user:password@host:587`."""
     mail_from: str = "Holdfast <no-reply@holdfast.example>"
-    """Sender of what goes out by that server."""
+    """Sender of e-mails through the installation's mail server."""
     smtp_utf8: bool = False
-    """That server takes addresses with letters beyond ASCII before the @ (SMTPUTF8, RFC 6531)."""
+    """The installation's mail server accepts non-ASCII letters before the @ (SMTPUTF8, RFC 6531)."""
     mails_per_business_and_day: int = Field(default=1000, ge=0)
-    """E-mails that one business sends by that server on one day (UTC); 0: as many as they like."""
+    """E-mails of one business through the installation's mail server per UTC day. 0: no limit."""
     founders: Literal["everybody", "operators"] = "everybody"
-    """Who founds businesses: everybody with an account, or operators alone by `python -m api businesses found`."""
+    """Who founds businesses: `everybody` with an account, or `operators` by `python -m api businesses found`."""
     storage_folder: str = ".holdfast/files"
-    """Where files lie of businesses that have no storage of their own."""
+    """Folder for files of businesses without storage of their own. All API and worker processes share it."""
     vendors_url: str = ""
-    """A simulator that stands in for all vendors, each at this URL and its name: to develop and test."""
+    """Simulator that replaces all vendors, each at this URL plus its name. The dev stack sets it."""
     effect_rates: str = ""
-    """Effects a second of a business that go to a vendor at most, as `twilio=10,stripe=50`; else the defaults."""
+    """Maximum effects per second of one business to a vendor, as `twilio=10,stripe=50`. Others have defaults."""
     reconcile_interval_seconds: float = Field(default=900.0, ge=1)
-    """How often what vendors have is compared with what bookings say."""
+    """Interval between comparisons of vendors' jobs and payments with bookings."""
     relay_interval_seconds: float = Field(default=0.25, gt=0)
-    """How often it is looked which effects are due."""
+    """Relay polling interval."""
     event_log_interval_seconds: float = Field(default=0.25, gt=0)
-    """How often new events are given their places among their business's, and endpoints told of them."""
+    """Event log polling interval."""
     effect_heartbeat_seconds: float = Field(default=10.0, ge=1)
-    """Temporal begins an attempt at an effect again when it has heard nothing of it for so long."""
+    """Heartbeat timeout of an effect's attempt. After it Temporal starts the next attempt."""
     effect_lease_seconds: float = Field(default=30.0, ge=1)
-    """For so long an attempt that may still be under way keeps others from beginning: one and a half times what a
-    vendor's request may take."""
+    """Lease of an effect's attempt: no other attempt starts before it expires. At least 1.5 times the longest
+    vendor request."""
 
     start_concurrency: int = Field(default=8, ge=1)
-    """How many workflow starts one API process has under way at once."""
+    """Concurrent workflow starts of one API process."""
     start_backlog_limit: int = Field(default=10_000, ge=0)
-    """Bookings that may wait for their workflow before creating answers 503."""
+    """Maximum bookings without a workflow. Beyond it creating a booking answers 503."""
     command_timeout_seconds: float = Field(default=10.0, gt=0)
-    """How long a command waits for the engine before the caller is told to come back."""
+    """Timeout of a command before it answers 503."""
 
     worker_health_port: int = 0
-    """Port of the worker's own /livez, /readyz and /metrics on loopback; 0 leaves it off."""
+    """Port of the worker's `/livez`, `/readyz` and `/metrics`. 0: off."""
     worker_health_host: str = "127.0.0.1"
+    """Address on which the worker's health port listens."""
     worker_pollers: int = Field(default=20, ge=1)
+    """Maximum pollers of a task queue."""
     worker_cached_workflows: int = Field(default=600, ge=1)
+    """Workflows cached by a worker. Others are replayed when they continue."""
     worker_build_id: str = ""
-    """With a build id the worker registers as a version of the deployment `holdfast` (Worker Versioning)."""
+    """Build id under which the worker registers as a version of the deployment `holdfast` (Worker Versioning)."""
     worker_graceful_seconds: float = Field(default=30.0, ge=0)
+    """Time that a stopping worker gives its running tasks."""
 
     sweep_interval_seconds: float = Field(default=2.0, gt=0)
+    """Interval between recovery rounds."""
     sweep_grace_seconds: float = Field(default=5.0, ge=0)
-    """Age after which a booking without its workflow is taken for lost and started by the sweeper."""
+    """Age after which recovery starts the workflow of a booking that has none."""
     takeover_grace_seconds: float = Field(default=3.0, ge=0)
-    """Age after which a command's step that was never answered is told to the booking's workflow."""
+    """Age after which a workflow is told of a command's step whose answer nobody received."""
     audit_interval_seconds: float = Field(default=3600.0, gt=0)
-    """Interval between two comparisons of every booking with its workflow."""
+    """Interval between comparisons of every booking with its workflow."""
 
     log_level: str = "INFO"
+    """Minimum level of log lines."""
     log_format: str = "json"
+    """`json` or `console`."""
 
     @property
     def jwt_key_paths(self) -> list[Path]:
@@ -131,11 +153,11 @@ class Settings(BaseSettings):
 
     @property
     def trusted_proxy_networks(self) -> tuple[str, ...]:
-        """The proxies as addresses and networks, each in its one way of writing it."""
+        """Trusted proxies as canonical addresses and networks."""
         return tuple(_network(part) for part in _parts(self.trusted_proxies))
 
     def effect_rate(self, vendor: Vendor) -> float:
-        """Effects a second of one business that go to a vendor at most."""
+        """Maximum effects per second of one business to a vendor."""
         return _rates(self.effect_rates).get(vendor, RATES[vendor])
 
     @property
@@ -146,7 +168,7 @@ class Settings(BaseSettings):
     @classmethod
     def _are_networks(cls, value: str) -> str:
         for part in _parts(value):
-            _network(part)  # not `*`: who believes everybody believes what a client says of itself
+            _network(part)  # not `*`: that would trust what any client claims
         return value
 
     @field_validator("effect_rates")
@@ -173,7 +195,7 @@ class Settings(BaseSettings):
 
 
 def _rates(text: str) -> dict[Vendor, float]:
-    """Raises ValueError for a vendor that there is not, and for a rate that is none."""
+    """Raises ValueError for an unknown vendor and for a rate that is not a positive number."""
     pairs = (part.partition("=") for part in _parts(text))
     rates = {Vendor(name.strip()): float(rate) for name, _, rate in pairs}
     if not all(rate > 0 for rate in rates.values()):

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Run once by the postgres image, when the volume is empty. Holdfast gets a database and two roles: the owner, as which
-# migrations run, and the application, which owns nothing and has what the migrations give it. Temporal gets a role.
-# None is a superuser, and neither system can read the other's tables.
+# The postgres image runs this once, when the volume is empty. Holdfast gets a database and two roles: the owner, which
+# runs migrations, and the application, which owns nothing and has the rights that migrations grant. Temporal gets one
+# role. No role is a superuser, and neither system can read the other's tables.
 set -eu
 
 psql --set ON_ERROR_STOP=1 --no-psqlrc --quiet --username "$POSTGRES_USER" --dbname postgres \
@@ -14,6 +14,6 @@ CREATE DATABASE holdfast OWNER holdfast;
 REVOKE ALL ON DATABASE holdfast FROM PUBLIC;
 GRANT CONNECT ON DATABASE holdfast TO holdfast_app;
 
--- The schema job makes Temporal's two databases itself.
+-- The schema job creates Temporal's two databases.
 CREATE ROLE temporal LOGIN CREATEDB PASSWORD :'temporal_password';
 SQL

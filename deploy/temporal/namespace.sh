@@ -3,10 +3,10 @@
 # The server comes from TEMPORAL_ADDRESS, the namespace from TEMPORAL_NAMESPACE.
 set -eu
 
-RETENTION=${RETENTION:-720h} # how long the history of a finished booking stays readable in Temporal
+RETENTION=${RETENTION:-720h} # time for which Temporal keeps the history of a finished booking
 TRIES=30
 
-# A namespace reaches every part of the server some seconds after it was made, so each step is tried again.
+# The server knows a new namespace only some seconds after its creation, so each step is retried.
 eventually() {
     try=1
     until "$@"; do

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Bring Temporal's two stores to the schema of this server version. Safe to run again: each step skips what is done.
+# Migrate Temporal's two stores to the schema of this server version. Safe to repeat: each step skips what is done.
 # The connection comes from SQL_HOST, SQL_PORT, SQL_USER, SQL_PASSWORD and SQL_PLUGIN.
 set -eu
 

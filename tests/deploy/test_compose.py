@@ -191,7 +191,7 @@ def test_the_namespace_gets_the_search_attributes_that_bookings_carry() -> None:
         name: IndexedValueType.Name(kind).removeprefix("INDEXED_VALUE_TYPE_").capitalize()
         for name, kind in ATTRIBUTES.items()
     }
-    for path in ("deploy/temporal/namespace.sh", "README.md"):
+    for path in ("deploy/temporal/namespace.sh", "docs/deployment.md"):
         assert dict(re.findall(r"--name (\w+) --type (\w+)", read(path))) == wanted
     assert names.TENANT_ID in wanted
 

@@ -17,10 +17,13 @@ from domain.lifecycle import PERMITTED_ROLES, TRANSITIONS, Command, Role, Status
 from domain.timeline import DeadlineKind, Phase
 from runtime import metrics
 from runtime.settings import Settings
-from tests.deploy.files import ROOT, read
+from tests.deploy.files import ROOT, load_yaml, read
 
 README, API, OPERATIONS = read("README.md"), read("docs/api.md"), read("docs/operations.md")
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in ROOT.glob("docs/*.md"))]
+CONFIGURATION = read("docs/configuration.md")
+DOCUMENTS = sorted(str(path.relative_to(ROOT)) for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+README_LINES = 250
+DECISION_LINES = 60
 
 
 def _section(text: str, heading: str) -> str:
@@ -37,6 +40,31 @@ def _rows(section: str) -> list[list[str]]:
 
 def _codes(cell: str) -> list[str]:
     return re.findall(r"`([^`\n]+)`", cell)
+
+
+def test_the_readme_is_short_and_shows_the_folders_in_its_first_third() -> None:
+    assert len(README.splitlines()) <= README_LINES
+    before, _, after = README.partition("\n## Where things are\n")
+    tree = after.partition("```\n")[2].partition("```")[0]
+    assert len((before + tree).splitlines()) < len(README.splitlines()) / 3
+    folders = {path.parent.name for path in ROOT.glob("[a-z]*/__init__.py")} | {"deploy", "docs"}
+    assert {line.partition("/")[0] for line in tree.splitlines()} == folders
+
+
+def test_every_decision_is_in_the_index_and_short() -> None:
+    records = sorted(path.name for path in ROOT.glob("docs/decisions/[0-9]*.md"))
+    assert re.findall(r"\]\((\d{4}-[^)]+)\)", read("docs/decisions/README.md")) == records
+    for record in records:
+        text = read(f"docs/decisions/{record}")
+        assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Context", "Decision", "Consequences"]
+        assert len(text.splitlines()) <= DECISION_LINES
+
+
+def test_every_hook_runs_a_program_of_the_project_s_environment() -> None:
+    [local] = load_yaml(".pre-commit-config.yaml")["repos"]
+    assert local["repo"] == "local"
+    assert all(hook["language"] == "system" for hook in local["hooks"])
+    assert all(hook["entry"].startswith(".venv/bin/") for hook in local["hooks"])
 
 
 def test_the_lifecycle_diagram_has_exactly_the_transitions_of_the_table() -> None:
@@ -60,16 +88,19 @@ def _shown(default: object) -> str:
 
 
 def test_every_setting_is_listed_with_its_default() -> None:
-    listed = [
-        (_codes(row[0])[0], row[1].strip("`")) for row in _rows(_section(README, "Settings")) if _codes(row[0])
-    ]
+    rows = [row for row in _rows(CONFIGURATION) if _codes(row[0])]
     product = {f"HOLDFAST_{name.upper()}": field.default for name, field in Settings.model_fields.items()}
     dev = {
         str(field.validation_alias or f"HOLDFAST_{name.upper()}"): field.default
         for name, field in DevSettings.model_fields.items()
     }
     expected = [(name, _shown(default)) for name, default in [*product.items(), *dev.items()]]
-    assert sorted(listed) == sorted(expected)
+    assert sorted((_codes(row[0])[0], row[1].strip("`")) for row in rows) == sorted(expected)
+    assert all(row[2] for row in rows)
+
+
+def test_the_readme_says_where_the_settings_are() -> None:
+    assert "](docs/configuration.md)" in README
 
 
 def test_every_error_code_is_explained() -> None:
