@@ -116,7 +116,7 @@ class Settings(BaseSettings):
 
     sweep_interval_seconds: float = Field(default=2.0, gt=0)
     sweep_grace_seconds: float = Field(default=5.0, ge=0)
-    """Age after which a booking without its workflow is taken for lost and started by the sweeper."""
+    """Age after which a booking without its workflow is taken for lost and started by workflow recovery."""
     takeover_grace_seconds: float = Field(default=3.0, ge=0)
     """Age after which a command's step that was never answered is told to the booking's workflow."""
     audit_interval_seconds: float = Field(default=3600.0, gt=0)

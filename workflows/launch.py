@@ -1,4 +1,4 @@
-"""How a booking's workflow is started, the same for everyone who starts one: API, sweeper, bench and tests."""
+"""How a booking's workflow is started, the same for everyone who starts one: API, recovery, bench and tests."""
 
 from datetime import timedelta
 from typing import Any

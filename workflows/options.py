@@ -51,7 +51,7 @@ MAIL_TIMEOUT = timedelta(seconds=30)
 """One attempt to send a message."""
 
 MAIL_PATIENCE = timedelta(hours=1)
-"""After that the attempt is given up, and the sweeper begins another as long as the request lasts."""
+"""After that the attempt is given up, and recovery begins another as long as the request lasts."""
 
 MAIL_RETRY = RetryPolicy(
     initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(minutes=1)

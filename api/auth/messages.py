@@ -16,7 +16,7 @@ _AT_ONCE: Final = 100
 
 
 class MessageStarter:
-    """Starts workflows of messages. What is lost here (a crash, an outage) the sweeper starts."""
+    """Starts workflows of messages. What is lost here (a crash, an outage) workflow recovery starts."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -33,6 +33,6 @@ class MessageStarter:
         try:
             await start_account_message(self._client, request_id)
             STARTS.labels("api", "started").inc()
-        except Exception as error:  # whatever it was, the sweeper starts it later
+        except Exception as error:  # whatever it was, recovery starts it later
             STARTS.labels("api", "failed").inc()
             _log.warning("start_failed", request_id=str(request_id), error=type(error).__name__)

@@ -1,6 +1,6 @@
 """Slowing down who guesses passwords, and who has messages sent to others.
 
-A turn is taken before anything is looked at, by account and by client address, and given back on success: of
+An attempt is counted before anything is looked at, by account and by client address, and uncounted on success: of
 guesses that come at once no more get through than one after the other. Accounts that do not exist are slowed as
 those that do, or the difference would tell.
 """
@@ -17,7 +17,7 @@ from api.addresses import network_of
 from api.deps import AppStateDep
 from api.request_context import RequestContextDep
 from db.repositories import login_attempts
-from db.repositories.login_attempts import Turn
+from db.repositories.login_attempts import CountedAttempt
 from domain.accounts import (
     FREE_ATTEMPTS_OF_ACCOUNT,
     FREE_ATTEMPTS_OF_ADDRESS,
@@ -32,8 +32,8 @@ from domain.errors import TooManyAttemptsError
 class Attempt:
     """A password that is about to be tried."""
 
-    by_address: Turn
-    by_account: Turn
+    by_address: CountedAttempt
+    by_account: CountedAttempt
 
 
 class Throttle:
@@ -46,19 +46,19 @@ class Throttle:
         self._client = network_of(context.address)
 
     async def take(self, account: str) -> Attempt:
-        """A turn to try a password of this account: an e-mail address, or what else stands for one.
+        """Count an attempt at a password of this account: an e-mail address, or what else stands for one.
 
         Raises:
             TooManyAttemptsError: not yet; it says when. Nothing is counted then.
         """
         async with self._engine.begin() as conn:
-            by_address = await self._turn(conn, self._subject("address", self._client), FREE_ATTEMPTS_OF_ADDRESS)
-            by_account = await self._turn(conn, self._of_account(account), FREE_ATTEMPTS_OF_ACCOUNT)
+            by_address = await self._count(conn, self._subject("address", self._client), FREE_ATTEMPTS_OF_ADDRESS)
+            by_account = await self._count(conn, self._of_account(account), FREE_ATTEMPTS_OF_ACCOUNT)
         return Attempt(by_address, by_account)
 
     async def succeeded(self, conn: AsyncConnection, attempt: Attempt) -> None:
         """The password was right: the account starts anew, and the address has one failure less."""
-        await login_attempts.take_back(conn, attempt.by_address)
+        await login_attempts.uncount_attempt(conn, attempt.by_address)
         await login_attempts.clear(conn, attempt.by_account.subject)
 
     async def forget(self, conn: AsyncConnection, account: str) -> None:
@@ -81,11 +81,11 @@ class Throttle:
         subject = self._subject("asked-for", f"{kind} {email.lower()}")
         return await login_attempts.count_in_hour(conn, subject, limit=MESSAGES_AN_HOUR_FOR_ADDRESSEE)
 
-    async def _turn(self, conn: AsyncConnection, subject: str, free: int) -> Turn:
-        turn = await login_attempts.take_turn(conn, subject, free=free)
-        if turn is None:
+    async def _count(self, conn: AsyncConnection, subject: str, free: int) -> CountedAttempt:
+        counted = await login_attempts.count_attempt(conn, subject, free=free)
+        if counted is None:
             raise await _too_many(conn, subject)
-        return turn
+        return counted
 
     def _of_account(self, account: str) -> str:
         return self._subject("account", account.lower())

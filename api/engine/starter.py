@@ -1,6 +1,6 @@
 """Starting workflows right behind the answer: bounded, so that a burst never hands Temporal more than it takes.
 
-What is lost here (a crash, an outage) is not lost: the sweeper finds every booking without its first step.
+What is lost here (a crash, an outage) is not lost: recovery finds every booking without its first step.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ class Starter:
         self._tasks.append(asyncio.create_task(self._count()))
 
     async def stop(self, *, within_seconds: float) -> None:
-        """Send what is queued as far as the time allows, then leave the rest to the sweeper."""
+        """Send what is queued as far as the time allows, then leave the rest to recovery."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._queue.join(), within_seconds)
         for task in self._tasks:
@@ -67,7 +67,7 @@ class Starter:
             try:
                 await start_booking(self._client, start)
                 STARTS.labels("api", "started").inc()
-            except Exception as error:  # whatever it was, the sweeper starts it later
+            except Exception as error:  # whatever it was, recovery starts it later
                 STARTS.labels("api", "failed").inc()
                 _log.warning("start_failed", booking_id=str(start.booking_id), error=str(error))
             finally:

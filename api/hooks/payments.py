@@ -1,6 +1,7 @@
 """What payment gateways' calls have in common: they carry no state into our records.
 
-They may come first, twice or in the wrong order. So each only has the truth asked for, in the payment's own lane.
+They may come first, twice or in the wrong order. So each only has the truth asked for, behind the payment's other
+effects.
 """
 
 from typing import Any, Final
