@@ -10,7 +10,7 @@ from activities.ports.analytics import Analytics, Conversion
 from activities.ports.vendors import Call
 from db.engine import autocommit
 from db.repositories import conversions
-from db.repositories.effects import Claimed
+from db.repositories.effect_attempts import Claimed
 from db.repositories.rows import Row
 from domain.attribution import read_attribution
 from domain.effects import EffectKind, EffectRef, ObsoleteError, Vendor

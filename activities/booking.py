@@ -8,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio import activity
 
 from activities.failures import as_application_errors
-from db.repositories import bookings, effects, messages, payments, steps
+from db.repositories import bookings, effect_planning, messages, steps
 from domain.booking import BookingState
 from domain.effect_rules import effects_of_step
-from domain.effects import CONSOLE, Port
+from domain.effects import CONSOLE
 from domain.errors import NotFoundError
 from domain.names import CATCH_UP, LOAD_BOOKING, RECORD_STEP, SEND_REMINDER
 from domain.notifications import Notice, ReminderDue, notices_of_step, still_due
@@ -66,12 +66,7 @@ class BookingActivities:
 
     async def _announce(self, conn: AsyncConnection, step: Step, after: BookingState) -> None:
         await self._tell(conn, after.business_id, after.booking_id, notices_of_step(step, after))
-        planned = effects_of_step(step, after)
-        others = [one for one in planned if one.port is not Port.PAYMENTS]
-        await effects.plan(conn, after.business_id, after.booking_id, others)
-        # These go to the gateway that has the money, even if the business uses another one by now.
-        paid = [one for one in planned if one.port is Port.PAYMENTS]
-        await payments.plan(conn, after.business_id, after.booking_id, paid)
+        await effect_planning.plan(conn, after.business_id, after.booking_id, effects_of_step(step, after))
 
     async def _tell(
         self, conn: AsyncConnection, business_id: UUID, booking_id: UUID, notices: Sequence[Notice]

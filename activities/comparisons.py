@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from activities.ports.jobs import JobManagement
 from activities.ports.payments import Gateway
 from activities.ports.vendors import Account, Call
-from db.repositories import compared_payments, effects, jobs, payments
+from db.repositories import compared_payments, jobs, payments
 from db.repositories.rows import Row
-from domain.effects import EffectState, Planned, Port, Vendor, VendorError
+from domain.effects import EffectState, Port, Vendor, VendorError
 from domain.jobs import Job
 from domain.lifecycle import Status
 from domain.policies import Cancellation
@@ -47,9 +47,6 @@ class Comparison(Protocol):
             VendorError: it could not be asked.
         """
 
-    async def plan(self, conn: AsyncConnection, ref: IntegrationRef, booking_id: UUID, repair: Planned) -> None:
-        """Plan a repair."""
-
 
 class JobComparison:
     """Bookings against the jobs that stand for them."""
@@ -68,10 +65,6 @@ class JobComparison:
         found = await self._management.find_all(account, [row["booking_id"] for row in page])
         compared = (_of_job(row, [job for job in found if job.booking_id == row["booking_id"]]) for row in page)
         return with_doubts([one for one in compared if one is not None], len(page))
-
-    async def plan(self, conn: AsyncConnection, ref: IntegrationRef, booking_id: UUID, repair: Planned) -> None:
-        """With the job system that the business has."""
-        await effects.plan(conn, ref.business_id, booking_id, [repair])
 
 
 def _of_job(row: Row, found: list[Job]) -> Difference | None:
@@ -133,7 +126,3 @@ class PaymentComparison:
             settled_version=row["settled_version"],
         )
         return payment_difference(expected, charges)
-
-    async def plan(self, conn: AsyncConnection, ref: IntegrationRef, booking_id: UUID, repair: Planned) -> None:
-        """With the gateway that the payment began with."""
-        await payments.plan(conn, ref.business_id, booking_id, [repair])

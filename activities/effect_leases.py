@@ -1,8 +1,8 @@
-"""The lease under which an attempt at an effect acts: renewed while the attempt lives, lost when it was stopped.
+"""The lease under which an attempt at an effect acts. It is renewed while the attempt goes on.
 
-Nobody else begins an attempt before the lease has lapsed by PostgreSQL's clock. By the clock of this process,
-counted from before the lease was asked for, it lapses a little earlier: then the attempt is cancelled, wherever it
-waits.
+Nobody else begins an attempt before the lease has lapsed by PostgreSQL's clock. This process counts from before it
+asked for the lease, so by its own clock the lease lapses a little earlier. Then the attempt is cancelled, whatever
+it waits for.
 """
 
 import asyncio
@@ -16,17 +16,17 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.engine import autocommit
-from db.repositories import effects
+from db.repositories import effect_attempts
 from domain.effects import EffectRef, LeaseLostError
 
 _log = structlog.get_logger()
 
 _RENEWALS: Final = 3
-"""In the time that a lease lasts, so that one or two may fail."""
+"""In the time that a lease lasts: one or two may fail."""
 
 
 class EffectLease:
-    """One attempt's."""
+    """The lease of one attempt."""
 
     def __init__(
         self, engine: AsyncEngine, ref: EffectRef, attempts: int, lasts: timedelta, limit: asyncio.Timeout
@@ -38,23 +38,23 @@ class EffectLease:
         self._limit = limit
 
     async def confirm(self) -> None:
-        """Make sure that two thirds of it are left: longer than a vendor's request may take.
+        """Make sure that two thirds of the lease are left: longer than a request to a vendor may take.
 
         Raises:
-            LeaseLostError: it has lapsed, and another attempt may have begun.
+            LeaseLostError: the lease has lapsed, and another attempt may have begun.
         """
         while await self._renew() > self._lasts.total_seconds() / _RENEWALS:
             pass
 
     async def _renew(self) -> float:
-        """Have it last its whole time again; how many seconds the answer took. We may have been stopped meanwhile.
+        """Have the lease last its whole time again; how many seconds that took, which is long after a stop.
 
         Raises:
-            LeaseLostError: it has lapsed.
+            LeaseLostError: the lease has lapsed.
         """
         asked_at = monotonic()
         async with autocommit(self._engine) as conn:
-            is_ours = await effects.renew(
+            is_ours = await effect_attempts.renew(
                 conn, self._ref.business_id, self._ref, attempts=self._attempts, lasts=self._lasts
             )
         took = monotonic() - asked_at
@@ -64,7 +64,7 @@ class EffectLease:
         return took
 
     async def keep(self) -> None:
-        """Renew it again and again; cancel the attempt as soon as it is lost."""
+        """Renew the lease at intervals; cancel the attempt as soon as it is lost."""
         while True:
             await asyncio.sleep(self._lasts.total_seconds() / _RENEWALS)
             try:
@@ -82,7 +82,7 @@ class EffectLease:
 
 
 def _end_of(lasts: timedelta, took: float) -> float:
-    """When a lease lapses that was asked for `took` seconds ago, as the loop's time."""
+    """When a lease lapses that was asked for `took` seconds ago, in the event loop's time."""
     return asyncio.get_running_loop().time() + lasts.total_seconds() - took
 
 
@@ -90,10 +90,10 @@ def _end_of(lasts: timedelta, took: float) -> float:
 async def lease_kept(
     engine: AsyncEngine, ref: EffectRef, attempts: int, lasts: timedelta, *, asked_at: float
 ) -> AsyncIterator[EffectLease]:
-    """Keep the lease that was claimed, while the block lasts; `asked_at` is the monotonic time before the claim.
+    """Renew the claimed lease while the block lasts; `asked_at` is the monotonic time before the claim.
 
     Raises:
-        LeaseLostError: it lapsed; the block was cancelled.
+        LeaseLostError: the lease lapsed, and the block was cancelled.
     """
     limit = asyncio.timeout_at(_end_of(lasts, monotonic() - asked_at))
     try:

@@ -1,6 +1,6 @@
-"""Carrying out one effect, whatever it is: claim it, ask the vendor, and keep what came of it.
+"""Attempts at effects: claim the effect, ask the vendor, and store what came of it.
 
-Everything that is the same for all of them is here. What a vendor is asked, and how, is the effect's own.
+What is the same for all effects is here. What a vendor is asked, and how, belongs to the activity of each kind.
 """
 
 import asyncio
@@ -22,53 +22,48 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.effect_leases import lease_kept
 from activities.ports.vendors import Account, Call
 from db.engine import autocommit
-from db.repositories import effects
-from db.repositories.effects import Claimed, NoRoomError, NotDueError
-from domain.effects import (
-    PORT_OF,
-    PROFILES,
-    EffectRef,
-    EffectState,
-    LeaseLostError,
-    ObsoleteError,
-    VendorError,
+from db.repositories import effect_attempts
+from db.repositories.effect_attempts import Claimed, NoRoomError, NotDueError
+from domain.effect_retries import (
+    Interruption,
+    is_exhausted,
+    profile_of,
+    wait_after_failure,
+    wait_after_interruption,
 )
+from domain.effects import EffectRef, EffectState, LeaseLostError, ObsoleteError, VendorError
 from runtime.json import from_json
 from runtime.metrics import EFFECT_SECONDS, EFFECTS
 from runtime.secrets import Secrets, SecretsKeyMissingError, SecretUnreadableError
 
 _log = structlog.get_logger()
 
-_PATIENCE: Final = timedelta(seconds=10)
+_HEARTBEAT_TIMEOUT: Final = timedelta(seconds=10)
+"""For an activity that was started without one."""
 _LEASE: Final = timedelta(seconds=30)
-_LEASE_LOST: Final = "lease_lost"
-_AFTER_A_LOST_LEASE: Final = timedelta(seconds=1)
 _WAITS_FOR_ROOM: Final = (0.05, 0.15, 0.3, 0.5)
-"""Seconds."""
+"""Seconds within one call of the activity; then the effect is handed over again."""
 _NOTHING_TO_DO: Final = "nothing_to_do"
-_BROKEN: Final = "internal_error"
-_AFTER_OUR_FAULT: Final = timedelta(seconds=30)
-_JITTER: Final = 0.1
 _EXPECTED: Final = ApplicationErrorCategory.BENIGN
-"""A vendor that fails is no fault of ours: the record says so, and the log without a trace."""
+"""A vendor that fails is not our fault: the SDK logs no trace of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """An effect that was carried out."""
+    """What came of an effect that was carried out."""
 
     vendor_ref: str | None = None
     write: Callable[[AsyncConnection], Awaitable[None]] | None = None
-    """What else is to be stored, in the transaction that ends the effect."""
+    """Stores what else follows, in the transaction that ends the effect."""
 
 
 Perform = Callable[[Claimed, Call], Awaitable[Done]]
 NoteUndone = Callable[[AsyncConnection, Claimed, EffectState, str], Awaitable[None]]
-"""Stores what else follows from an end that is not `done` (`failed`, `obsolete`), and from its code."""
+"""Stores what else follows from an end that is not `done` (`failed` or `obsolete`), and from its code."""
 
 
 class EffectRunner:
-    """Runs attempts at effects, each between a claim and an end that are committed."""
+    """Runs attempts at effects. The claim is committed before the attempt, and its end after it."""
 
     def __init__(self, engine: AsyncEngine, secrets: Secrets, *, lease: timedelta = _LEASE) -> None:
         self._engine = engine
@@ -76,16 +71,15 @@ class EffectRunner:
         self._lease = lease
 
     async def run(self, ref: EffectRef, perform: Perform, note_undone: NoteUndone | None = None) -> str:
-        """One attempt; the state that it leaves the effect in.
+        """Make one attempt; the state that it leaves the effect in.
 
-        `perform` is asked to do it, or to find that it is done: an attempt before this one may have been carried
-        out without our hearing of it. It raises `VendorError` when it could not be done, and `ObsoleteError` when
-        there is nothing to do. `note_undone` is called in the transaction that ends the effect without its being
-        done.
+        `perform` carries the effect out, or finds that it is done: an earlier attempt may have succeeded without
+        our hearing of it. It raises `VendorError` when the vendor fails, and `ObsoleteError` when there is nothing
+        to do. `note_undone` is called in the transaction that ends the effect undone.
 
         Raises:
-            ApplicationError: it could not be done. Not retried when that is for good; else after a wait that the
-                error names.
+            ApplicationError: the effect is not done. Temporal tries again after the wait that the error names, or
+                never when the effect is given up.
         """
         try:
             async with _alive():
@@ -93,11 +87,11 @@ class EffectRunner:
         except (ApplicationError, asyncio.CancelledError):
             raise
         except NotDueError as error:
-            raise _again("not_due", error.wait) from None
+            raise _interrupted(Interruption.NOT_DUE, left=error.left) from None
         except Exception as error:
-            # Where we write, and so ours to mend. Not with its text: Temporal keeps what an activity fails with.
-            _tell_broken(str(ref.effect_id), error)
-            raise _again(_BROKEN, _AFTER_OUR_FAULT) from None
+            # Our own fault. Its text stays here: Temporal keeps what an activity fails with.
+            _log_broken(str(ref.effect_id), error)
+            raise _interrupted(Interruption.INTERNAL_ERROR) from None
 
     async def _run(self, ref: EffectRef, perform: Perform, note_undone: NoteUndone | None) -> str:
         asked_at = monotonic()
@@ -114,45 +108,46 @@ class EffectRunner:
         except VendorError as error:
             return await self._fail(ref, claimed, error, note_undone)
         except LeaseLostError:
-            _tell_lost(ref, claimed)
-            raise _again(_LEASE_LOST, _AFTER_A_LOST_LEASE) from None
+            _log_lost(ref, claimed)
+            raise _interrupted(Interruption.LEASE_LOST) from None
         finally:
             EFFECT_SECONDS.labels(claimed.vendor, claimed.kind).observe(monotonic() - started)
         return await self._end(ref, claimed, EffectState.DONE, done=done)
 
     async def _claim(self, ref: EffectRef) -> Claimed | None:
-        """Begin an attempt, as soon as there is room; none when there is nothing to attempt, or no room so far."""
+        """Begin an attempt as soon as there is room; none when there is nothing to attempt, or no room in time."""
         for pause in _WAITS_FOR_ROOM:
             try:
                 async with autocommit(self._engine) as conn:
-                    return await effects.claim(conn, ref.business_id, ref, lasts=self._lease)
+                    return await effect_attempts.claim(conn, ref.business_id, ref, lasts=self._lease)
             except NoRoomError:
                 await asyncio.sleep(pause)
         async with autocommit(self._engine) as conn:
-            await effects.requeue(conn, ref.business_id, ref)
+            wait = wait_after_interruption(Interruption.NO_ROOM)
+            await effect_attempts.requeue(conn, ref.business_id, ref, wait=wait)
         return None
 
     async def _attempt(self, ref: EffectRef, claimed: Claimed, perform: Perform, asked_at: float) -> Done:
-        """Carry it out under the lease that was claimed; what is not written down when that is lost, never is."""
+        """Carry the effect out under the claimed lease. Nothing is stored once the lease is lost."""
         account, attempts = self._account(claimed), claimed.attempts
         async with lease_kept(self._engine, ref, attempts, self._lease, asked_at=asked_at) as lease:
             call = Call(account, claimed.key, attempts, claimed.first_attempt_at, lease.confirm)
             return await self._ask(claimed, perform, call)
 
     async def _ask(self, claimed: Claimed, perform: Perform, call: Call) -> Done:
-        timeout = PROFILES[PORT_OF[claimed.vendor]].timeout.total_seconds()
+        timeout = profile_of(claimed.vendor).timeout.total_seconds()
         try:
             async with asyncio.timeout(timeout) as limit:
                 return await perform(claimed, call)
         except TimeoutError:  # the database's own, too
-            raise VendorError("timeout" if limit.expired() else _BROKEN) from None
-        except httpx.HTTPError as error:  # an adapter's own words are better, but nothing may be lost
+            raise VendorError("timeout" if limit.expired() else Interruption.INTERNAL_ERROR) from None
+        except httpx.HTTPError as error:  # adapters name their errors; this is for what one has overlooked
             raise VendorError(type(error).__name__) from None
         except (VendorError, ObsoleteError, LeaseLostError):
             raise
-        except Exception as error:  # a mistake of ours, or the database is away
-            _tell_broken(str(claimed.id), error)
-            raise VendorError(_BROKEN) from None
+        except Exception as error:  # a bug of ours, or PostgreSQL is away
+            _log_broken(str(claimed.id), error)
+            raise VendorError(Interruption.INTERNAL_ERROR) from None
 
     def _account(self, claimed: Claimed) -> Account:
         if not claimed.has_target:
@@ -164,7 +159,7 @@ class EffectRunner:
         """The secrets of an integration.
 
         Raises:
-            VendorError: no key of ours opens them.
+            VendorError: the configured key does not decrypt them.
         """
         if encrypted is None:
             return {}
@@ -186,7 +181,7 @@ class EffectRunner:
     ) -> str:
         done = done or Done()
         async with self._engine.begin() as conn:
-            is_ours = await effects.finish(
+            is_ours = await effect_attempts.finish(
                 conn,
                 ref.business_id,
                 ref,
@@ -204,33 +199,41 @@ class EffectRunner:
     async def _fail(
         self, ref: EffectRef, claimed: Claimed, error: VendorError, note_undone: NoteUndone | None
     ) -> str:
-        profile = PROFILES[PORT_OF[claimed.vendor]]
-        wait = None if error.permanent else profile.wait_after(claimed.tries, error.retry_after)
+        wait = wait_after_failure(
+            claimed.vendor,
+            claimed.tries,
+            permanent=error.permanent,
+            asked_for=error.retry_after,
+            luck=random.random(),  # noqa: S311
+        )
         if wait is None:
             undone = _undone(note_undone, claimed, EffectState.FAILED, error.code)
             await self._end(ref, claimed, EffectState.FAILED, done=undone, error=error.code)
             told = {"effect_id": str(ref.effect_id), "vendor": claimed.vendor, "kind": claimed.kind}
             _log.warning("effect_failed", **told, error=error.code, attempt=claimed.tries)
             raise ApplicationError(error.code, type=error.code, non_retryable=True, category=_EXPECTED) from None
-        wait = _spread(wait)
         await self._end(ref, claimed, EffectState.RETRYING, error=error.code, wait=wait)
         raise _again(error.code, wait) from None
 
 
-def _tell_lost(ref: EffectRef, claimed: Claimed) -> None:
-    """Say that this attempt stopped acting. The next one looks for what it may have done."""
+def _log_lost(ref: EffectRef, claimed: Claimed) -> None:
+    """Log and count that this attempt stopped. The next one looks for what it may have done."""
     told = {"vendor": claimed.vendor, "kind": claimed.kind, "attempt": claimed.attempts}
     _log.warning("effect_lease_lost", effect_id=str(ref.effect_id), **told)
-    EFFECTS.labels(claimed.vendor, claimed.kind, _LEASE_LOST).inc()
+    EFFECTS.labels(claimed.vendor, claimed.kind, Interruption.LEASE_LOST).inc()
+
+
+def _interrupted(interruption: Interruption, *, left: timedelta | None = None) -> ApplicationError:
+    return _again(interruption, wait_after_interruption(interruption, left=left))
 
 
 def _again(code: str, wait: timedelta) -> ApplicationError:
-    """What has Temporal make another attempt after a wait."""
+    """The error that has Temporal make another attempt after `wait`."""
     return ApplicationError(code, type=code, next_retry_delay=wait, category=_EXPECTED)
 
 
-def _tell_broken(effect_id: str, error: Exception) -> None:
-    """Say in the log what broke and where. Not its text, which may quote people's data."""
+def _log_broken(effect_id: str, error: Exception) -> None:
+    """Log what broke and where, without the error's text, which may quote people's data."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{last.filename}:{last.lineno} {last.name}"
     _log.error("effect_broke", effect_id=effect_id, error=type(error).__name__, where=where)
@@ -247,29 +250,23 @@ def _undone(note: NoteUndone | None, claimed: Claimed, state: EffectState, error
 
 
 def _check_tries(claimed: Claimed) -> None:
-    """Give up an effect whose every attempt ended with its worker: it may be what kills them.
+    """Give up an effect whose every attempt ended with its worker: the effect may be what kills them.
 
     Raises:
-        VendorError: it was begun more often than its profile allows.
+        VendorError: the attempts before this one have exhausted the profile.
     """
-    before = claimed.tries - 1
-    if before > 0 and PROFILES[PORT_OF[claimed.vendor]].wait_after(before) is None:
+    if is_exhausted(claimed.vendor, claimed.tries - 1):
         raise VendorError("gave_up", permanent=True)
-
-
-def _spread(wait: timedelta) -> timedelta:
-    """A little longer, each by another share: those who failed together do not all come back together."""
-    return wait * (1 + random.random() * _JITTER)  # noqa: S311
 
 
 @asynccontextmanager
 async def _alive() -> AsyncIterator[None]:
-    """Tell Temporal that this attempt goes on: one whose worker was killed begins again within seconds."""
-    patience = activity.info().heartbeat_timeout or _PATIENCE
+    """Send heartbeats, so that Temporal makes another attempt within seconds when the worker is killed."""
+    timeout = activity.info().heartbeat_timeout or _HEARTBEAT_TIMEOUT
 
     async def beat() -> None:
-        while True:  # most attempts are over before the first beat, which would be one more call of Temporal's
-            await asyncio.sleep(patience.total_seconds() / 3)
+        while True:  # sleeps first: most attempts end before the first heartbeat, and save that call
+            await asyncio.sleep(timeout.total_seconds() / 3)
             activity.heartbeat()
 
     beating = asyncio.create_task(beat())

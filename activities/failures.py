@@ -1,4 +1,4 @@
-"""The boundary between expected failures and Temporal: mapped once, here."""
+"""Expected failures as Temporal knows them: mapped once, here."""
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
@@ -16,10 +16,10 @@ R = TypeVar("R")
 
 
 def as_application_errors(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
-    """Turn what trying again cannot mend into a failure that is not retried; let anything else be retried.
+    """Turn what a retry cannot mend into a failure that is not retried; anything else is retried.
 
-    That is a `HoldfastError`, whose code is the failure's type, and data that the database refuses: retried, it
-    would be refused for ever, and nobody would hear of it. Failed, the workflow is found and flagged.
+    That is a `HoldfastError`, whose code becomes the failure's type, and data that PostgreSQL refuses. Retried,
+    such data would be refused for ever, and nobody would notice. A workflow that has failed is found and flagged.
     """
 
     @wraps(function)
@@ -29,7 +29,7 @@ def as_application_errors(function: Callable[P, Awaitable[R]]) -> Callable[P, Aw
         except HoldfastError as error:
             raise ApplicationError(error.detail, error.extra, type=error.code, non_retryable=True) from error
         except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
-            # Not its message, which may quote people's data.
+            # Without its message, which may quote people's data.
             told = f"{error.sqlstate} {error.constraint_name or type(error).__name__}"
             raise ApplicationError(told, type=REFUSED_BY_DATABASE, non_retryable=True) from None
 

@@ -16,7 +16,7 @@ from activities.ports.jobs import Address, JobCustomer, JobManagement, WantedJob
 from activities.ports.vendors import Call
 from db.engine import autocommit
 from db.repositories import jobs
-from db.repositories.effects import Claimed
+from db.repositories.effect_attempts import Claimed
 from db.repositories.rows import Row
 from domain.effects import EffectKind, EffectRef, ObsoleteError
 from domain.jobs import Job, JobState

@@ -20,7 +20,7 @@ from activities.ports.payments import DeclinedError, Gateway, Order
 from activities.ports.vendors import Call
 from db.engine import autocommit
 from db.repositories import compared_payments, payments
-from db.repositories.effects import Claimed
+from db.repositories.effect_attempts import Claimed
 from domain.effects import EffectKind, EffectRef, ObsoleteError, Vendor, VendorError
 from domain.lifecycle import Status, is_terminal
 from domain.payments import (
@@ -275,10 +275,10 @@ class PaymentActivities:
         await payments.add_events(conn, case.business_id, case.booking_id, after, events_between(before, after))
 
     async def _tell_of(self, ref: EffectRef) -> None:
-        """Tell the booking's workflow, if it waits. Should that fail, the sweeper tells it."""
+        """Tell the booking's workflow, if it waits. When that fails, recovery tells it later."""
         try:
             async with autocommit(self._engine) as conn:
-                unnotified = await payments.find_unheard(conn, ref.business_id, ref.effect_id)
+                unnotified = await payments.find_unnotified(conn, ref.business_id, ref.effect_id)
             if unnotified is not None:
                 await self._tell(activity.client(), unnotified)
         except Exception as error:

@@ -13,13 +13,13 @@ from activities.effects import EffectRunner
 from activities.failures import as_application_errors
 from activities.ports.vendors import Account
 from db.engine import autocommit
-from db.repositories import findings, integrations
+from db.repositories import effect_planning, findings, integrations
 from db.repositories.rows import Row
 from domain.effects import Vendor, VendorError
 from domain.names import LIST_TO_RECONCILE, RECONCILE_INTEGRATION
 from domain.reconciliation import (
-    LANES,
     MOST_INTEGRATIONS,
+    SEQUENCE_KEYS,
     Difference,
     FindingState,
     IntegrationRef,
@@ -129,8 +129,10 @@ class Reconciliation:
         last_effect_id: UUID | None,
     ) -> bool:
         """Keep one difference, unless the booking has moved on meanwhile; whether a repair was planned."""
-        business_id, booking_id, lane = ref.business_id, difference.booking_id, LANES[ref.port]
-        if not await findings.is_unchanged(conn, business_id, booking_id, lane=lane, effect_id=last_effect_id):
+        business_id, booking_id, key = ref.business_id, difference.booking_id, SEQUENCE_KEYS[ref.port]
+        if not await findings.is_unchanged(
+            conn, business_id, booking_id, sequence_key=key, effect_id=last_effect_id
+        ):
             return False
         finding = await findings.report(conn, business_id, vendor, difference)
         if finding is None:
@@ -141,7 +143,7 @@ class Reconciliation:
         repair = repair_of(difference, ref.port, finding["id"], finding["found_at"])
         if repair is None or finding["state"] != FindingState.REPAIRING:
             return False
-        await self._comparisons[vendor].plan(conn, ref, booking_id, repair)
+        await effect_planning.plan(conn, business_id, booking_id, [repair])
         return True
 
 

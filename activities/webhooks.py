@@ -17,9 +17,10 @@ from activities.ports.vendors import Call
 from activities.ports.webhooks import Webhook, Webhooks
 from db.engine import autocommit
 from db.repositories import events, webhooks
-from db.repositories.effects import Claimed
+from db.repositories.effect_attempts import Claimed
 from db.repositories.rows import Row
-from domain.effects import PROFILES, EffectKind, EffectRef, ObsoleteError, Port, VendorError
+from domain.effect_retries import is_exhausted
+from domain.effects import EffectKind, EffectRef, ObsoleteError, Vendor, VendorError
 from domain.events import cloud_event, trial_event
 from domain.webhooks import signing_secrets
 from runtime.json import to_json
@@ -101,7 +102,7 @@ class WebhookActivities:
     async def _reason_to_give_up(self, claimed: Claimed, error: VendorError) -> str | None:
         if error.code == "gone":
             return "gone"
-        is_last = PROFILES[Port.WEBHOOKS].wait_after(claimed.tries) is None
+        is_last = is_exhausted(Vendor.WEBHOOK, claimed.tries)
         if not is_last or claimed.target_id is None or _is_trial(claimed):
             return None
         async with autocommit(self._engine) as conn:

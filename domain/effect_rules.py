@@ -1,7 +1,7 @@
 """What a step sets off beside messages and webhooks. The effects are committed with the step."""
 
 from domain.booking import BookingState
-from domain.effects import EffectKind, Lane, Planned, Port
+from domain.effects import EffectKind, Planned, Port, SequenceKey
 from domain.lifecycle import Role, Status
 from domain.payments import Collect
 from domain.steps import Reason, Step, StepKind
@@ -35,7 +35,9 @@ def _of_the_job(step: Step, after: BookingState) -> list[Planned]:
 
 def _job(kind: EffectKind, after: BookingState) -> Planned:
     key = f"{after.booking_id}/{after.version}/{kind}"
-    return Planned(kind=kind, port=Port.JOBS, key=key, lane=Lane.JOB, subject={"version": after.version})
+    return Planned(
+        kind=kind, port=Port.JOBS, key=key, sequence_key=SequenceKey.JOB, subject={"version": after.version}
+    )
 
 
 def _of_analytics(step: Step, after: BookingState) -> list[Planned]:
@@ -68,7 +70,7 @@ def _of_the_payment(step: Step, after: BookingState) -> list[Planned]:
 
 def _payment(kind: EffectKind, after: BookingState, **subject: object) -> Planned:
     key = f"{after.booking_id}/{after.version}/{kind}"
-    return Planned(kind=kind, port=Port.PAYMENTS, key=key, lane=Lane.PAYMENT, subject=subject)
+    return Planned(kind=kind, port=Port.PAYMENTS, key=key, sequence_key=SequenceKey.PAYMENT, subject=subject)
 
 
 def fee_percent(step: Step, after: BookingState) -> int:

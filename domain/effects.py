@@ -1,7 +1,7 @@
-"""What a booking sets off in the outside world: each effect is one activity, on a queue of the vendor's.
+"""Effects: what a booking causes in other systems. Each is one activity, on the task queue of its vendor.
 
-An effect is planned in the transaction of what causes it, so that there is one exactly when its cause is
-committed. Its key makes it one however often it is planned, and its row is the record that people read.
+An effect is planned in the transaction of its cause, so that it exists exactly when the cause is committed. Its
+key makes it one however often it is planned, and its row is the record that people read.
 """
 
 from datetime import timedelta
@@ -44,7 +44,7 @@ class Vendor(StrEnum):
 
 
 CONSOLE: Final = "console"
-"""In place of a vendor where none is configured: the message goes no further than our own records."""
+"""Instead of a vendor where none is configured: the message stays in our own records."""
 
 PORT_OF: Final = MappingProxyType(
     {
@@ -75,9 +75,9 @@ class EffectKind(StrEnum):
     AUTHORIZE_PAYMENT = "authorize_payment"
     CAPTURE_PAYMENT = "capture_payment"
     SETTLE_PAYMENT = "settle_payment"
-    """After the end of the booking: give back what it does not cost."""
+    """After the end of the booking: refund what it does not cost."""
     SYNC_PAYMENT = "sync_payment"
-    """Take over what the gateway says, because it called."""
+    """Adopt what the gateway says, because it called."""
     REPORT_CONVERSION = "report_conversion"
     DELIVER_WEBHOOK = "deliver_webhook"
 
@@ -86,18 +86,18 @@ class EffectState(StrEnum):
     PENDING = "pending"
     RUNNING = "running"
     RETRYING = "retrying"
-    """It failed, and is tried again at `next_attempt_at`."""
+    """The last attempt failed; the next is at `next_attempt_at`."""
     DONE = "done"
     FAILED = "failed"
-    """For good, unless somebody has it retried."""
+    """Given up, unless somebody retries it."""
     SKIPPED = "skipped"
-    """Somebody has decided to do without."""
+    """Somebody has decided to do without it."""
     OBSOLETE = "obsolete"
-    """When its turn came there was nothing to do any more, or it may not be done: `last_error` says why."""
+    """There was nothing to do any more, or it must not be done: `last_error` says why."""
 
 
 OPEN: Final = frozenset({EffectState.PENDING, EffectState.RUNNING, EffectState.RETRYING})
-"""States in which it may still happen; the next of its lane waits for that."""
+"""States in which it may still happen; the next with its sequence key waits until it is in none of them."""
 
 
 class Urgency(IntEnum):
@@ -126,25 +126,25 @@ URGENCY: Final = MappingProxyType(
 )
 
 
-class Lane(StrEnum):
-    """Effects of one booking and lane are carried out one after the other, as they were planned."""
+class SequenceKey(StrEnum):
+    """Effects of one booking with the same key are carried out one after the other, as they were planned."""
 
     JOB = "job"
     PAYMENT = "payment"
 
 
 class Planned(BaseModel):
-    """An effect as it is planned; which vendor carries it out is looked up as it is stored."""
+    """An effect as it is planned. Its vendor is looked up when it is stored."""
 
     model_config = ConfigDict(frozen=True)
 
     kind: EffectKind
     port: Port
     key: str
-    """Constant over all retries and re-runs; unique in the business, together with the vendor."""
-    lane: Lane | None = None
+    """The same in every retry and re-run; with the vendor, unique in the business."""
+    sequence_key: SequenceKey | None = None
     subject: dict[str, Any] = {}
-    """What it is about: ids, codes and amounts, never personal data."""
+    """Its parameters: ids, codes and amounts, never personal data."""
 
 
 class EffectRef(BaseModel):
@@ -155,11 +155,11 @@ class EffectRef(BaseModel):
     effect_id: UUID
     business_id: UUID
     round: int
-    """Counts up each time somebody has it retried: what was started before then does nothing any more."""
+    """Counts up with every retry by a person. Activities of an earlier round do nothing."""
 
 
 class HandOver(EffectRef):
-    """An effect whose turn it is, with what its activity is started by."""
+    """An effect that is to be handed over, with what its activity is started by."""
 
     kind: EffectKind
     vendor: Vendor
@@ -173,7 +173,7 @@ class HandOver(EffectRef):
 class VendorError(Exception):
     """A vendor did not do what it was asked.
 
-    Its text is never the vendor's, which may quote people's data: only codes go into records and logs.
+    It never carries the vendor's text, which may quote people's data. Only codes go into records and logs.
     """
 
     def __init__(
@@ -187,13 +187,13 @@ class VendorError(Exception):
         self.code = code
         """Short and stable, as `rate_limited`, `timeout`, `http_503`, `card_declined`."""
         self.permanent = permanent
-        """Trying again cannot mend it."""
+        """Whether trying again cannot help."""
         self.retry_after = retry_after
-        """The vendor asks for at least so long a pause."""
+        """The pause that the vendor asks for, at least."""
 
 
 class ObsoleteError(Exception):
-    """There is nothing to do any more, or it may not be done; `reason` is a code."""
+    """There is nothing to do any more, or it must not be done; `reason` is a code."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -201,71 +201,8 @@ class ObsoleteError(Exception):
 
 
 class LeaseLostError(Exception):
-    """Another attempt may have begun: this one must do nothing more."""
+    """The lease has lapsed. Another attempt may have begun, and this one must do nothing more."""
 
-
-class RetryProfile(BaseModel):
-    """How it is tried again: the waits after the first failure, the second, and so on; then it has failed."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    timeout: timedelta
-    """What one attempt may take, all in all."""
-    waits: tuple[timedelta, ...]
-
-    def wait_after(self, attempt: int, retry_after: timedelta | None = None) -> timedelta | None:
-        """How long to wait after attempt number `attempt` (from 1) has failed; none: it is given up."""
-        if attempt > len(self.waits):
-            return None
-        return max(self.waits[attempt - 1], retry_after or timedelta())
-
-
-def growing(first: timedelta, longest: timedelta, patience: timedelta) -> tuple[timedelta, ...]:
-    """Waits that double from `first` up to `longest`, for as long as `patience` lasts."""
-    waits = [first]
-    while sum(waits, timedelta()) < patience:
-        waits.append(min(waits[-1] * 2, longest))
-    return tuple(waits)
-
-
-_STANDARD_WEBHOOKS: Final = tuple(
-    timedelta(seconds=seconds) for seconds in (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
-)
-"""https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md: about 76 hours."""
-
-MESSAGE: Final = RetryProfile(
-    name="message",
-    timeout=timedelta(seconds=30),
-    waits=growing(timedelta(seconds=2), timedelta(minutes=10), timedelta(hours=24)),
-)
-JOB: Final = RetryProfile(
-    name="job",
-    timeout=timedelta(seconds=45),
-    waits=growing(timedelta(seconds=1), timedelta(minutes=15), timedelta(days=7)),
-)
-PAYMENT: Final = RetryProfile(
-    name="payment",
-    timeout=timedelta(seconds=45),
-    waits=growing(timedelta(seconds=1), timedelta(minutes=30), timedelta(days=7)),
-)
-ANALYTICS: Final = RetryProfile(
-    name="analytics",
-    timeout=timedelta(seconds=20),
-    waits=growing(timedelta(seconds=10), timedelta(hours=1), timedelta(hours=48)),
-)
-WEBHOOK: Final = RetryProfile(name="webhook", timeout=timedelta(seconds=25), waits=_STANDARD_WEBHOOKS)
-
-PROFILES: Final = MappingProxyType(
-    {
-        Port.EMAIL: MESSAGE,
-        Port.SMS: MESSAGE,
-        Port.JOBS: JOB,
-        Port.PAYMENTS: PAYMENT,
-        Port.ANALYTICS: ANALYTICS,
-        Port.WEBHOOKS: WEBHOOK,
-    }
-)
 
 RATES: Final = MappingProxyType(
     {
@@ -282,5 +219,5 @@ RATES: Final = MappingProxyType(
         Vendor.WEBHOOK: 200.0,
     }
 )
-"""Effects a second of one business that a vendor is sent. An effect takes one to six calls: with the most of them
-it stays below what the vendors document for an account."""
+"""How many effects of one business a vendor is sent a second. An effect takes one to six calls; with six it stays
+below the limits that the vendors document for an account."""

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from domain.effects import EffectKind, EffectState, Lane, Planned, Port, Vendor
+from domain.effects import EffectKind, EffectState, Planned, Port, SequenceKey, Vendor
 from domain.jobs import Job, JobState, the_one
 from domain.lifecycle import Status
 from domain.payments import (
@@ -286,7 +286,7 @@ def _amounts(expected: ExpectedPayment, charges: Sequence[Charge]) -> Json:
 
 # --- repairs --------------------------------------------------------------------------------------------------
 
-LANES: Final = MappingProxyType({Port.JOBS: Lane.JOB, Port.PAYMENTS: Lane.PAYMENT})
+SEQUENCE_KEYS: Final = MappingProxyType({Port.JOBS: SequenceKey.JOB, Port.PAYMENTS: SequenceKey.PAYMENT})
 """The ports that are compared."""
 
 
@@ -297,4 +297,4 @@ def repair_of(difference: Difference, port: Port, finding_id: UUID, found_at: da
     found = int(found_at.timestamp() * 1_000_000)
     key = f"{difference.booking_id}/{difference.repair}/finding/{finding_id}/{found}"
     subject = difference.subject | {"finding_id": str(finding_id)}
-    return Planned(kind=difference.repair, port=port, key=key, lane=LANES[port], subject=subject)
+    return Planned(kind=difference.repair, port=port, key=key, sequence_key=SEQUENCE_KEYS[port], subject=subject)

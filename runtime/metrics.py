@@ -30,7 +30,7 @@ TAKEN_OVER = Counter(
 CAUGHT_UP = Counter(
     "holdfast_catch_ups_total", "Workflows that were told to read their booking again, by who told them.", ("by",)
 )
-SWEEPS = Counter("holdfast_sweeps_total", "Rounds of the sweeper, by how they ended.", ("outcome",))
+SWEEPS = Counter("holdfast_sweeps_total", "Rounds of the sweep, by how they ended.", ("outcome",))
 MESSAGES = Counter(
     "holdfast_messages_total", "Messages, by channel and what became of them.", ("channel", "state")
 )

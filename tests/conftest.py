@@ -146,7 +146,7 @@ async def client(temporal: DevTemporal) -> Client:
 
 @pytest.fixture(scope="session")
 async def worker(client: Client, settings: Settings) -> AsyncIterator[None]:
-    """A worker with its sweeper."""
+    """A worker with its background loops."""
     async with running_worker(client, settings):
         yield
 

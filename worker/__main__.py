@@ -10,7 +10,7 @@ from runtime.settings import settings
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Work until told to stop."""
+    """Run the worker until it is told to stop."""
     parser = argparse.ArgumentParser(
         prog="python -m worker",
         description="Holdfast's Temporal worker. It is configured by HOLDFAST_* and TEMPORAL_* alone.",
@@ -18,11 +18,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.parse_args(argv)
     keep_files_private()
     logging.configure(settings(), service="worker")
-    # Loading makes what stays: looking through it for garbage, again and again, takes a tenth of the start.
+    # What imports create stays: collecting garbage meanwhile takes a tenth of the start.
     gc.disable()
     import uvloop  # noqa: PLC0415
 
-    from worker.main import run  # noqa: PLC0415  # this is what takes long to load
+    from worker.main import run  # noqa: PLC0415  # takes long to import
 
     gc.freeze()
     gc.enable()

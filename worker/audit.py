@@ -1,11 +1,12 @@
-"""The audit: every booking is compared with its workflow. It is the last net, for what nothing else has found.
+"""The audit: every booking is compared with its workflow, to find what nothing else has found.
 
 - An open booking without a workflow gets one.
 - A workflow that shows another status, provider or time than the booking, or an older version, or that runs
   although the booking has ended, is told to read its booking again.
+
+The audit has a loop of its own: it may take minutes, and recovery must not wait for it.
 """
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -25,16 +26,16 @@ from domain.booking import BookingState
 from domain.lifecycle import Status, is_terminal
 from domain.steps import BookingRef, BookingStart
 from runtime.metrics import CAUGHT_UP, STARTS
+from worker.polling import attempt_all, raise_first
 from workflows.launch import start_booking, tell_to_catch_up
 
 _log = structlog.get_logger()
 
 _PAGE: Final = 100
-_RETRY: Final = timedelta(seconds=10)
 _AT_ONCE: Final = 4
 _QUERY_TIMEOUT: Final = timedelta(seconds=10)
 _OVERLAP: Final = timedelta(minutes=65)
-"""A change is dated by the clock of whoever made it, which may be wrong by an hour."""
+"""Changes are dated by the clock of the process that made them, which may be wrong by an hour."""
 _FIRST_LOOK_BACK: Final = timedelta(hours=2)
 _STATUS: Final = SearchAttributeKey.for_keyword(names.BOOKING_STATUS)
 _PROVIDER: Final = SearchAttributeKey.for_keyword(names.PROVIDER_ID)
@@ -43,28 +44,17 @@ _ATTENTION: Final = SearchAttributeKey.for_bool(names.NEEDS_ATTENTION)
 
 
 class Audit:
-    """Compares all bookings with all workflows, one page at a time.
+    """Compares all bookings with all workflows, one page at a time."""
 
-    It has a loop of its own: it may take minutes, and recovery must not wait for it.
-    """
-
-    def __init__(self, client: Client, engine: AsyncEngine, interval: timedelta = timedelta(hours=1)) -> None:
+    def __init__(self, client: Client, engine: AsyncEngine) -> None:
         self._client = client
         self._engine = engine
-        self._interval = interval
         self._changed_since = datetime.now(UTC) - _FIRST_LOOK_BACK
 
-    async def run(self) -> None:
-        """Compare at once and then at each interval, until cancelled; logs and retries failed rounds."""
-        while True:
-            try:
-                await self._start_lost()
-                await self.tell_those_behind()
-                pause = self._interval
-            except Exception as error:  # PostgreSQL or Temporal is away
-                _log.warning("audit_failed", error=f"{type(error).__name__}: {error}".splitlines()[0])
-                pause = min(_RETRY, self._interval)
-            await asyncio.sleep(pause.total_seconds())
+    async def compare_all(self) -> None:
+        """Start the workflows that are missing, and tell those that are behind."""
+        await self._start_lost()
+        await self.tell_those_behind()
 
     async def _start_lost(self) -> None:
         """Start a workflow for each open booking that has none.
@@ -74,20 +64,17 @@ class Audit:
         """
         errors: list[Exception] = []
         async for lost in self.list_without_workflow():
-            for ref in lost:
-                try:
-                    await start_booking(self._client, BookingStart(**ref.model_dump()))
-                except Exception as error:  # one that cannot be started holds up no other
-                    STARTS.labels("audit", "failed").inc()
-                    errors.append(error)
-                else:
-                    STARTS.labels("audit", "started").inc()
-                    _log.warning("lost_workflow_started", booking_id=str(ref.booking_id))
-        if errors:
-            raise errors[0]
+            errors += await attempt_all(lost, self._start)
+        STARTS.labels("audit", "failed").inc(len(errors))
+        raise_first(errors)
+
+    async def _start(self, ref: BookingRef) -> None:
+        await start_booking(self._client, BookingStart(**ref.model_dump()))
+        STARTS.labels("audit", "started").inc()
+        _log.warning("lost_workflow_started", booking_id=str(ref.booking_id))
 
     async def list_without_workflow(self) -> AsyncIterator[list[BookingRef]]:
-        """Open bookings for which no workflow runs, page by page."""
+        """Open bookings whose workflow does not run, page by page."""
         after = maintenance.FIRST_REF
         while True:
             async with autocommit(self._engine) as conn:
@@ -99,7 +86,7 @@ class Audit:
             after = page[-1]
 
     async def tell_those_behind(self) -> None:
-        """Tell every running workflow that knows less than is stored.
+        """Tell every running workflow that is behind what is stored to read its booking again.
 
         Raises:
             Exception: the first of what kept some from being compared, once the others were.
@@ -113,8 +100,7 @@ class Audit:
                 errors += await self._compare(page)
                 page = []
         errors += await self._compare(page)
-        if errors:
-            raise errors[0]
+        raise_first(errors)
         self._changed_since = begun - _OVERLAP
 
     async def _running_among(self, refs: Sequence[BookingRef]) -> set[UUID | None]:
@@ -126,18 +112,9 @@ class Audit:
         shown = {booking_id: run for run in runs if (booking_id := booking_id_of(run.id)) is not None}
         async with autocommit(self._engine) as conn:
             stored = await maintenance.list_comparable(conn, list(shown))
-        slots = asyncio.Semaphore(_AT_ONCE)
-
-        async def compare(row: Row) -> Exception | None:
-            async with slots:
-                try:
-                    await self._compare_one(row, shown[row["booking_id"]])
-                except Exception as error:  # one that cannot be compared holds up no other
-                    return error
-            return None
-
-        outcomes = await asyncio.gather(*(compare(row) for row in stored))
-        return [error for error in outcomes if error is not None]
+        return await attempt_all(
+            stored, lambda row: self._compare_one(row, shown[row["booking_id"]]), at_once=_AT_ONCE
+        )
 
     async def _compare_one(self, row: Row, run: WorkflowExecution) -> None:
         if differs(row, run) or (row["updated_at"] >= self._changed_since and await self._is_older(row)):
@@ -146,7 +123,7 @@ class Audit:
             CAUGHT_UP.labels("audit").inc()
 
     async def _is_older(self, row: Row) -> bool:
-        """Whether the workflow itself says that it knows an older version."""
+        """Whether the workflow, when it is asked, knows an older version."""
         handle = self._client.get_workflow_handle(names.booking_workflow_id(row["booking_id"]))
         known: Any = await handle.query("state", result_type=BookingState, rpc_timeout=_QUERY_TIMEOUT)
         return known is not None and known.version < row["version"]
@@ -155,7 +132,7 @@ class Audit:
 def differs(row: Row, run: WorkflowExecution) -> bool:
     """Whether a running workflow shows something else than is stored.
 
-    What it shows is written a moment after its step: a workflow that is told needlessly reads once.
+    Search attributes follow a moment after the step. A workflow that is told in vain reads its booking once.
     """
     if is_terminal(Status(row["status"])):
         return True
@@ -168,7 +145,7 @@ def differs(row: Row, run: WorkflowExecution) -> bool:
 
 
 def booking_id_of(workflow_id: str) -> UUID | None:
-    """The booking that a workflow is about; none: it is about something else."""
+    """The booking that a workflow runs; none: it is not the workflow of a booking."""
     with contextlib.suppress(ValueError):
         return UUID(workflow_id.removeprefix(names.BOOKING_ID_PREFIX))
     return None

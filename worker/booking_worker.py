@@ -1,4 +1,4 @@
-"""The Temporal worker that runs bookings, with the limits that were found by measuring."""
+"""The Temporal worker that runs bookings. Its limits were found by measuring."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -21,22 +21,22 @@ from workflows.booking import BookingWorkflow
 from workflows.external_calendars import RefreshExternalCalendars
 from workflows.reconciliation import ReconcileWorkflow
 
-# Loaded once for all workflows instead of once for each: a fraction of the CPU. The linter keeps clocks, chance
-# and I/O out of these packages in the sandbox's place.
+# Imported once for all workflows instead of once for each, at a fraction of the CPU. Instead of the sandbox the
+# linter keeps clocks, chance and I/O out of these packages.
 _PASSED_THROUGH = ("domain", "workflows", "pydantic", "pydantic_core", "annotated_types", "typing_extensions")
 
-_STICKY_PATIENCE = timedelta(seconds=2)
-"""No longer than a killed worker takes to be back: its bookings' tasks wait for it in its own queue meanwhile."""
+_STICKY_TIMEOUT = timedelta(seconds=2)
+"""The tasks of a killed worker's bookings wait so long for it in its own queue before another worker gets them."""
 
 
 def sandbox() -> SandboxedWorkflowRunner:
-    """The sandbox with our own pure packages passed through."""
+    """The sandbox, with our own pure packages passed through."""
     restrictions = SandboxRestrictions.default.with_passthrough_modules(*_PASSED_THROUGH)
     return SandboxedWorkflowRunner(restrictions=restrictions)
 
 
 def booking_activities(engine: AsyncEngine, settings: Settings) -> list[Callable[..., Any]]:
-    """Short transactions of our own: local activities, run by the worker that runs the workflow."""
+    """Local activities: short transactions in PostgreSQL, run by the worker that runs the workflow."""
     booking = BookingActivities(engine, mails_by=Vendor.SMTP if settings.smtp_url else CONSOLE)
     due = DueSources(engine)
     listing: list[Callable[..., Any]] = [due.list_due_sources, ReconciledIntegrations(engine).list_to_reconcile]
@@ -53,9 +53,8 @@ def build_worker(client: Client, engine: AsyncEngine, settings: Settings) -> Wor
         no_remote_activities=True,
         workflow_runner=sandbox(),
         max_cached_workflows=settings.worker_cached_workflows,
-        # How long a task waits for the worker that has the booking in its cache, before any other gets it.
-        sticky_queue_schedule_to_start_timeout=_STICKY_PATIENCE,
-        # A step in flight holds a database connection: more of them than connections would only queue there.
+        sticky_queue_schedule_to_start_timeout=_STICKY_TIMEOUT,
+        # A step holds a database connection: more steps than connections would only wait there.
         max_concurrent_local_activities=settings.database_pool_max,
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(
             minimum=2, initial=settings.worker_pollers, maximum=settings.worker_pollers
@@ -66,9 +65,9 @@ def build_worker(client: Client, engine: AsyncEngine, settings: Settings) -> Wor
 
 
 def deployment(settings: Settings) -> WorkerDeploymentConfig | None:
-    """The version that this worker is, where it is one.
+    """The version of this worker; none: workers are not versioned.
 
-    Bookings live for months: versioned, they move on to the current version; `patched` guards changes.
+    Bookings live for months. They move on to the current version, and `workflow.patched` guards changes.
     """
     if not settings.worker_build_id:
         return None

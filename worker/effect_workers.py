@@ -1,4 +1,4 @@
-"""The workers that carry out effects: one for each vendor, on a task queue of its own.
+"""The Temporal workers that carry out effects: one for each vendor, on a task queue of its own.
 
 A vendor that hangs fills the places of its own worker and no other's.
 """
@@ -16,14 +16,14 @@ from worker.booking_worker import deployment
 from worker.registry import Vendors, effect_activities
 
 _AT_ONCE: Final = 100
-"""Several times what one business may have under way: one whose account hangs leaves room for the others."""
+"""Several times what one business may have under way: a business whose account hangs leaves room for others."""
 _POLLERS: Final = 2
 
 
 def build_effect_workers(
     client: Client, engine: AsyncEngine, settings: Settings, vendors: Vendors
 ) -> list[Worker]:
-    """A worker for each vendor; they run no workflow."""
+    """A worker for each vendor; none of them runs workflows."""
     return [
         Worker(
             client,

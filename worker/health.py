@@ -1,4 +1,4 @@
-"""The worker's own little server: is it alive, does it work, how does it do. For probes and Prometheus."""
+"""The worker's HTTP server for probes (`/livez`, `/readyz`) and Prometheus (`/metrics`)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -21,7 +21,7 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals alone: they belong to whoever runs this server."""
+        """Install no handlers: signals belong to the worker."""
         yield
 
 

@@ -1,10 +1,9 @@
-"""The worker process: connect, run bookings and the sweeper, and drain when told to stop."""
+"""The worker process: connect, run workflows, activities and background loops, and drain when told to stop."""
 
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import timedelta
 from importlib import import_module
 from typing import Any
 
@@ -16,15 +15,9 @@ from temporalio.worker import Worker
 from db.engine import create_engine, warm
 from runtime import temporal
 from runtime.settings import Settings
-from worker.audit import Audit
+from worker.background import background_loops
 from worker.booking_worker import build_worker
-from worker.effect_rates import keep_effect_rates
-from worker.event_log import EventLog
-from worker.orphaned_files import OrphanedFiles
-from worker.relay import Relay
-from worker.schedules import keep_schedules
 from worker.search_attributes import ensure_search_attributes
-from worker.sweeper import Sweeper
 
 _log = structlog.get_logger()
 
@@ -60,21 +53,15 @@ async def running_worker(client: Client, settings: Settings) -> AsyncIterator[As
             await stack.enter_async_context(build_worker(client, engine, settings))
             for outward in await _outward_workers(client, engine, settings):
                 await stack.enter_async_context(outward)
-            await stack.enter_async_context(_in_background(keep_effect_rates(client, settings)))
-            await stack.enter_async_context(_in_background(Relay(client, engine, settings).run()))
-            await stack.enter_async_context(_in_background(EventLog(engine, settings).run()))
-            await stack.enter_async_context(_in_background(OrphanedFiles(engine, settings).run()))
-            await stack.enter_async_context(_in_background(keep_schedules(client, engine, settings)))
-            await stack.enter_async_context(_in_background(Sweeper(client, engine, settings).run()))
-            audit_interval = timedelta(seconds=settings.audit_interval_seconds)
-            await stack.enter_async_context(_in_background(Audit(client, engine, audit_interval).run()))
+            for loop in background_loops(client, engine, settings):
+                await stack.enter_async_context(_in_background(loop))
             yield engine
     finally:
         await engine.dispose()
 
 
 async def _outward_workers(client: Client, engine: AsyncEngine, settings: Settings) -> list[Worker]:
-    """The workers that call other systems, loaded beside the event loop: bookings are worked on meanwhile."""
+    """The workers that call other systems. They are imported in a thread: bookings are worked on meanwhile."""
     await asyncio.to_thread(import_module, "worker.registry")
     from worker.effect_workers import build_effect_workers  # noqa: PLC0415
     from worker.registry import Vendors  # noqa: PLC0415
@@ -86,7 +73,7 @@ async def _outward_workers(client: Client, engine: AsyncEngine, settings: Settin
 
 
 async def _connect(stop: asyncio.Event) -> Client | None:
-    """Wait for Temporal as long as it takes: the worker is started with the stack, in any order."""
+    """Wait for Temporal as long as it takes: processes are started in any order. None: told to stop."""
     while not stop.is_set():
         try:
             return await temporal.connect()

@@ -1,7 +1,7 @@
-"""The composition root: which adapter stands behind which port.
+"""The composition root: which adapter implements which port.
 
-It loads every vendor's library, which takes as long as all else that a worker loads: `worker.main` imports it once
-bookings are worked on.
+It imports every vendor's library, which takes as long as all other imports of a worker. So `worker.main` imports
+it when bookings are being worked on already.
 """
 
 from collections.abc import Callable
@@ -51,9 +51,9 @@ Activity = Callable[..., Any]
 
 
 class Vendors:
-    """What stands between us and the vendors' systems, once for the process: it keeps connections and tokens.
+    """The adapters of all vendors, once for the process: they keep connections and tokens.
 
-    With `settings.vendors_url` it calls the simulator instead of them.
+    With `settings.vendors_url` they call the simulator instead of the vendors.
     """
 
     def __init__(self, engine: AsyncEngine, settings: Settings) -> None:
@@ -82,12 +82,12 @@ class Vendors:
         }
 
     def _at(self, vendor: Vendor) -> tuple[str, ...]:
-        """Where the simulator has it; nothing for the address that its adapter knows."""
+        """The simulator's address for this vendor; nothing: the adapter calls the vendor itself."""
         return (f"{self._simulator}/{vendor}",) if self._simulator else ()
 
 
 def sync_activities(engine: AsyncEngine, settings: Settings, vendors: Vendors) -> list[Activity]:
-    """Calls to systems outside: those that businesses name, and whatever sends mail."""
+    """Activities that call other systems: outside calendars, vendors to compare with, and mail about accounts."""
     source = HttpSlots(allow_loopback=settings.outbound_allow_loopback)
     calendars = ExternalCalendars(engine, source, Secrets(settings.secrets_key))
     letters = AccountMessages(engine, _account_mail(settings), settings.public_url)
@@ -99,7 +99,7 @@ def sync_activities(engine: AsyncEngine, settings: Settings, vendors: Vendors) -
 
 
 def effect_activities(engine: AsyncEngine, settings: Settings, vendors: Vendors) -> dict[Vendor, list[Activity]]:
-    """What carries out the effects of each vendor."""
+    """The activities that carry out the effects of each vendor."""
     return {
         Vendor.WEBHOOK: [WebhookActivities(engine, vendors.runner, vendors.webhooks).deliver_webhook],
         Vendor.SERVICETITAN: _jobs(engine, vendors),

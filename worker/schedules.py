@@ -1,15 +1,13 @@
-"""What Temporal starts by the clock. Every worker keeps the schedules there while there is work for them.
+"""Temporal Schedules: every worker creates, updates and deletes those that this installation needs.
 
-Where no business has an outside calendar, or a vendor whose records are compared, there is no schedule for it:
-rounds that find nothing would fill the list in which an admin looks for bookings.
+While no business has an outside calendar, or a vendor whose records are compared, there is no schedule for it.
+Rounds that find nothing would fill the list in which an admin looks for bookings.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio.client import (
     Client,
@@ -33,27 +31,26 @@ from domain import names
 from domain.external import RoundsRequest
 from domain.reconciliation import ReconcileRequest
 from runtime.settings import Settings
+from worker.polling import poll
 from workflows import options
 from workflows.external_calendars import RefreshExternalCalendars
 from workflows.reconciliation import ReconcileWorkflow
 
-_log = structlog.get_logger()
-
-_AGAIN_SECONDS = 30.0
+_RETRY = timedelta(seconds=30)
 _CATCH_UP = timedelta(seconds=10)
-"""After an outage the next round finds all that is due: rounds that were missed are not made up for."""
+"""After an outage the next round finds all that is due: missed rounds are not made up for."""
 _NO_OVERLAP = SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=_CATCH_UP)
 
 
 @dataclass
-class _Kept:
-    """A schedule that is there while there is work for it."""
+class _KeptSchedule:
+    """A schedule that exists while there is work for it."""
 
     name: str
     schedule: Schedule
     is_wanted: Callable[[AsyncConnection], Awaitable[bool]]
     is_there: bool | None = field(default=None, init=False)
-    """As far as this worker has seen to it; none: not yet."""
+    """Whether it exists, as far as this worker has made sure; none: not yet."""
 
     async def keep(self, client: Client, engine: AsyncEngine) -> None:
         async with autocommit(engine) as conn:
@@ -64,24 +61,23 @@ class _Kept:
 
 
 async def keep_schedules(client: Client, engine: AsyncEngine, settings: Settings) -> None:
-    """Create, update and remove the schedules; goes on while a server is away or does not let us."""
+    """Keep the schedules until cancelled. Bookings do not depend on it."""
+    calendars, reconciling = external_calendars(settings), reconciliation(settings)
     kept = (
-        _Kept(names.EXTERNAL_CALENDARS_SCHEDULE, external_calendars(settings), external_sources.are_there_any),
-        _Kept(names.RECONCILE_SCHEDULE, reconciliation(settings), findings.is_there_any_to_reconcile),
+        _KeptSchedule(names.EXTERNAL_CALENDARS_SCHEDULE, calendars, external_sources.are_there_any),
+        _KeptSchedule(names.RECONCILE_SCHEDULE, reconciling, findings.is_there_any_to_reconcile),
     )
-    while True:
-        try:
-            for one in kept:
-                await one.keep(client, engine)
-        except Exception as error:  # bookings do not depend on it
-            _log.warning("schedules_not_kept", error=f"{type(error).__name__}: {error}".splitlines()[0])
-            await asyncio.sleep(_AGAIN_SECONDS)
-        else:
-            await asyncio.sleep(settings.sweep_interval_seconds)
+
+    async def keep_all() -> None:
+        for one in kept:
+            await one.keep(client, engine)
+
+    interval = timedelta(seconds=settings.sweep_interval_seconds)
+    await poll(keep_all, every=interval, retry=_RETRY, failure="schedules_not_kept")
 
 
 async def ensure_external_calendars(client: Client, settings: Settings) -> None:
-    """Have outside calendars looked at every so often. Whether the schedule is paused stays as it is.
+    """Create or update the schedule that has outside calendars read. One that is paused stays paused.
 
     Raises:
         RPCError: Temporal cannot be reached, or refuses.
@@ -90,7 +86,7 @@ async def ensure_external_calendars(client: Client, settings: Settings) -> None:
 
 
 async def ensure_reconciliation(client: Client, settings: Settings) -> None:
-    """Have vendors' records compared with ours every so often. Whether the schedule is paused stays as it is.
+    """Create or update the schedule that has vendors' records compared with ours. One that is paused stays paused.
 
     Raises:
         RPCError: Temporal cannot be reached, or refuses.
@@ -111,7 +107,7 @@ async def _ensure(client: Client, name: str, schedule: Schedule) -> None:
 
 
 async def _remove(client: Client, name: str) -> None:
-    """Delete the schedule, if it is there, and let the round that it has under way end."""
+    """Delete the schedule, if it exists, and cancel the rounds that it has under way."""
     handle = client.get_schedule_handle(name)
     try:
         running = await _running(handle)
@@ -133,7 +129,7 @@ async def _cancel(client: Client, workflow_id: str) -> None:
     try:
         await client.get_workflow_handle(workflow_id).cancel()
     except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:  # it has ended by itself
+        if error.status is not RPCStatusCode.NOT_FOUND:  # then it has ended already
             raise
 
 

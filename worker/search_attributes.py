@@ -21,9 +21,9 @@ ATTRIBUTES = {
 
 
 async def ensure_search_attributes(client: Client) -> None:
-    """Register what is missing in the namespace.
+    """Register the search attributes that the namespace lacks.
 
-    Where that is not allowed (Temporal Cloud keeps it for its own console), the log says what to add by hand.
+    Where that is not allowed (Temporal Cloud has its own console for it), the log says what to add by hand.
     """
     try:
         missing = await _missing(client)

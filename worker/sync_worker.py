@@ -1,4 +1,4 @@
-"""The worker that calls systems outside, on a task queue of its own: one that hangs holds up no booking."""
+"""The Temporal worker that calls other systems, on a task queue of its own: one that hangs holds up no booking."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ _POLLERS = 2
 
 
 def build_sync_worker(client: Client, engine: AsyncEngine, settings: Settings, vendors: Vendors) -> Worker:
-    """The worker for activities that call outside; it runs no workflow."""
+    """The worker for activities that call other systems; it runs no workflows."""
     return Worker(
         client,
         task_queue=names.SYNC_TASK_QUEUE,

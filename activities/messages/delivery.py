@@ -16,7 +16,7 @@ from activities.ports.vendors import Account, Call
 from db.engine import autocommit
 from db.repositories import consents, installation_mails, message_facts, messages
 from db.repositories.consents import Consent
-from db.repositories.effects import Claimed
+from db.repositories.effect_attempts import Claimed
 from db.repositories.message_facts import MessageContext
 from db.repositories.messages import Words
 from domain.customers import Purpose

@@ -1,6 +1,6 @@
 """Keeping files: the row is announced, the content stored, and the row shown with the line in the audit log.
 
-A crash in between leaves a row that is not shown, by which the sweeper finds what is to be tidied up.
+A crash in between leaves a row that is not shown, by which the purge of files finds what is to be deleted.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -105,7 +105,7 @@ async def keep(app: AppState, write: OnceWriter, upload: Upload) -> Response:
         shown = True
         return _created(row, f"{upload.location}/{upload.file_id}")
 
-    # What may yet arrive at the store is left to the sweeper: it waits until nothing can be under way any more.
+    # What may yet arrive at the store is left to the purge: it waits until nothing can be under way any more.
     await _put(storage, new, upload.content)
     try:
         return await write.once(upload.asked, show)
@@ -183,7 +183,7 @@ async def _put(storage: Storage, new: NewFile, content: Content) -> None:
 
 
 async def _discard(app: AppState, storage: Storage, business_id: UUID, file_id: UUID, key: str) -> None:
-    """Delete what is not shown. What cannot be deleted now, the sweeper finds by its row."""
+    """Delete what is not shown. What cannot be deleted now, the purge finds by its row."""
     try:
         await storage.delete(key)
     except StorageError as error:

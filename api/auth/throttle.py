@@ -17,7 +17,7 @@ from api.addresses import network_of
 from api.deps import AppStateDep
 from api.request_context import RequestContextDep
 from db.repositories import login_attempts
-from db.repositories.login_attempts import Turn
+from db.repositories.login_attempts import CountedAttempt
 from domain.accounts import (
     FREE_ATTEMPTS_OF_ACCOUNT,
     FREE_ATTEMPTS_OF_ADDRESS,
@@ -32,8 +32,8 @@ from domain.errors import TooManyAttemptsError
 class Attempt:
     """A password attempt that has been counted."""
 
-    by_address: Turn
-    by_account: Turn
+    by_address: CountedAttempt
+    by_account: CountedAttempt
 
 
 class Throttle:
@@ -52,13 +52,13 @@ class Throttle:
             TooManyAttemptsError: too many have failed; it says when to retry. Nothing is counted.
         """
         async with self._engine.begin() as conn:
-            by_address = await self._turn(conn, self._subject("address", self._client), FREE_ATTEMPTS_OF_ADDRESS)
-            by_account = await self._turn(conn, self._of_account(account), FREE_ATTEMPTS_OF_ACCOUNT)
+            by_address = await self._count(conn, self._subject("address", self._client), FREE_ATTEMPTS_OF_ADDRESS)
+            by_account = await self._count(conn, self._of_account(account), FREE_ATTEMPTS_OF_ACCOUNT)
         return Attempt(by_address, by_account)
 
     async def succeeded(self, conn: AsyncConnection, attempt: Attempt) -> None:
         """The password was right: reset the account, and give the attempt back to the address."""
-        await login_attempts.take_back(conn, attempt.by_address)
+        await login_attempts.uncount_attempt(conn, attempt.by_address)
         await login_attempts.clear(conn, attempt.by_account.subject)
 
     async def forget(self, conn: AsyncConnection, account: str) -> None:
@@ -81,11 +81,11 @@ class Throttle:
         subject = self._subject("asked-for", f"{kind} {email.lower()}")
         return await login_attempts.count_in_hour(conn, subject, limit=MESSAGES_AN_HOUR_FOR_ADDRESSEE)
 
-    async def _turn(self, conn: AsyncConnection, subject: str, free: int) -> Turn:
-        turn = await login_attempts.take_turn(conn, subject, free=free)
-        if turn is None:
+    async def _count(self, conn: AsyncConnection, subject: str, free: int) -> CountedAttempt:
+        counted = await login_attempts.count_attempt(conn, subject, free=free)
+        if counted is None:
             raise await _too_many(conn, subject)
-        return turn
+        return counted
 
     def _of_account(self, account: str) -> str:
         return self._subject("account", account.lower())

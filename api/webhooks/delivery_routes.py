@@ -16,7 +16,7 @@ from api.webhooks.routes import there
 from api.webhooks.schemas import Replayed, WebhookDeliveries, WebhookDelivery
 from api.writes import WritingOnce
 from db.engine import autocommit
-from db.repositories import effects, webhooks
+from db.repositories import effect_planning, effects, webhooks
 from db.repositories.rows import Row
 from domain.access import Permission
 from domain.effects import EffectKind, EffectState, Planned, Port, Vendor
@@ -47,7 +47,7 @@ async def try_out(business: ThisBusiness, endpoint_id: UUID, write: WritingOnce)
 
     async def make(conn: AsyncConnection) -> Response:
         there(await webhooks.find(conn, business["id"], endpoint_id))
-        planned = await effects.plan_one(
+        planned = await effect_planning.plan_with(
             conn, business["id"], None, _trial(endpoint_id), vendor=Vendor.WEBHOOK, target_id=endpoint_id
         )
         assert planned is not None

@@ -4,5 +4,5 @@
 - `slots`: another that has PostgreSQL work out the free slots by itself;
 - `workflows` and `worker`: workflows that record one step, with the settings of Holdfast's worker.
 
-The floor has a database of its own in the same PostgreSQL, so that Holdfast's sweeper does not adopt its bookings.
+The floor has a database of its own in the same PostgreSQL, so that Holdfast's recovery leaves its bookings alone.
 """

@@ -13,6 +13,8 @@ from bench.http_client import encode
 from bench.results import Row
 from bench.rig import Rig
 from bench.stats import throughput
+from db.repositories.effect_planning import insert_effects
+from domain.effects import EffectKind
 
 RATE = 2.0
 """Messages a second while it is away."""
@@ -21,8 +23,14 @@ _POLL_SECONDS = 0.25
 _VENDOR = "sendgrid"
 _KEY = "SG.bench"
 
+_SEND = f"""
+SELECT m.business_id, m.booking_id, '{EffectKind.SEND_EMAIL}', i.vendor, i.id, 'message/' || m.key,
+       CAST(NULL AS varchar), jsonb_build_object('message_id', m.id)
+FROM message m JOIN integrations i ON i.business_id = m.business_id AND i.port = 'email'
+"""
+
 # A message about the newest booking, and the effect that sends it, as a step would have written them.
-_ADD_MESSAGE = """
+_ADD_MESSAGE = f"""
 WITH booking AS (
     SELECT business_id, id, starts_at FROM bookings
     WHERE business_id = $1 AND status = 'assigned' ORDER BY id DESC LIMIT 1
@@ -32,16 +40,13 @@ WITH booking AS (
            starts_at
     FROM booking RETURNING id, business_id, booking_id, key
 )
-INSERT INTO effects (id, business_id, booking_id, kind, vendor, target_id, key, subject)
-SELECT uuidv7(), m.business_id, m.booking_id, 'send_email', i.vendor, i.id, 'message/' || m.key,
-       jsonb_build_object('message_id', m.id)
-FROM message m JOIN integrations i ON i.business_id = m.business_id AND i.port = 'email'
+{insert_effects(_SEND)}
 """
-_STATES = """
+_STATES = f"""
 SELECT count(*) FILTER (WHERE state IN ('pending', 'running', 'retrying')) AS open,
        count(*) FILTER (WHERE state = 'done') AS done,
        count(*) FILTER (WHERE state NOT IN ('pending', 'running', 'retrying', 'done')) AS lost
-FROM effects WHERE business_id = $1 AND kind = 'send_email'
+FROM effects WHERE business_id = $1 AND kind = '{EffectKind.SEND_EMAIL}'
 """
 _GIVE_ADDRESSES = "UPDATE customers SET email = id || '@example.com' WHERE business_id = $1 AND email IS NULL"
 

@@ -126,7 +126,7 @@ class Booking(Base):
             "id",
             postgresql_where=text("needs_attention"),
         ),
-        # What the sweeper and reconciliation look for: small however large the table grows. A booking is in one of
+        # What recovery and reconciliation look for: small however large the table grows. A booking is in one of
         # the two of them, open or ended.
         Index("ix_bookings_unstarted", "id", postgresql_where=text("version = 1")),
         Index("ix_bookings_open", "business_id", "id", postgresql_where=text(_OPEN)),

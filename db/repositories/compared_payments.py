@@ -7,13 +7,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories.rows import Row, row, rows
-from domain.effects import Vendor
+from domain.effects import EffectKind, Vendor
 
 # Those that may still move, those that have moved of late, and those that were declined although the service was
 # given: each is a question to the gateway. Of what was captured long ago the gateway tells by itself. A booking
 # that was brought back and cancelled again costs what its newest end says. Which ones may concern us at all is
 # found by index, each reason by its own: a history of years is not read.
-_TO_COMPARE = text("""
+_TO_COMPARE = text(f"""
 SELECT p.*, b.status, b.price_minor, last.id AS effect_id,
        coalesce(settle.fee_percent, 0) AS fee_percent, settle.version AS settled_version
 FROM (
@@ -43,7 +43,7 @@ LEFT JOIN LATERAL (
     SELECT CAST(e.subject ->> 'fee_percent' AS integer) AS fee_percent,
            CAST(e.subject ->> 'version' AS integer) AS version
     FROM effects e
-    WHERE e.business_id = p.business_id AND e.booking_id = p.booking_id AND e.kind = 'settle_payment'
+    WHERE e.business_id = p.business_id AND e.booking_id = p.booking_id AND e.kind = '{EffectKind.SETTLE_PAYMENT}'
       AND e.subject ? 'fee_percent'
     ORDER BY e.id DESC LIMIT 1
 ) AS settle ON true
@@ -58,7 +58,7 @@ WHERE p.business_id = :business_id AND p.vendor = :vendor AND p.payer_ref IS NOT
         AND e.state IN ('pending', 'running', 'retrying'))
   AND coalesce(last.state, '') <> 'skipped'
 ORDER BY p.booking_id LIMIT :limit
-""")
+""")  # noqa: S608
 
 
 async def list_to_compare(
@@ -69,10 +69,10 @@ async def list_to_compare(
     return await rows(conn, _TO_COMPARE, parameters)
 
 
-_NEWEST_SETTLED_VERSION = text("""
+_NEWEST_SETTLED_VERSION = text(f"""
 SELECT max(CAST(subject ->> 'version' AS integer)) AS version FROM effects
-WHERE business_id = :business_id AND booking_id = :booking_id AND kind = 'settle_payment'
-""")
+WHERE business_id = :business_id AND booking_id = :booking_id AND kind = '{EffectKind.SETTLE_PAYMENT}'
+""")  # noqa: S608
 
 
 async def newest_settled_version(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> int | None:

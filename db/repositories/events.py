@@ -1,7 +1,8 @@
-"""The event log: a business's events, each with its place among them.
+"""The event log: a business's events, numbered by position.
 
-Whoever writes an event gives it no place: one writer's transaction may end before that of another who began
-earlier, and places given then would be seen with gaps. They are given afterwards, by any worker, in one statement.
+Whoever writes an event gives it no position. One writer's transaction may end before that of another who began
+earlier, and readers would see positions that were given then with gaps. So any worker numbers events afterwards,
+in one statement.
 """
 
 from collections.abc import Sequence
@@ -12,12 +13,13 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.repositories.effect_planning import insert_effects
 from db.repositories.rows import Row, row, row_or_none, rows
 from domain.effects import EffectKind, Vendor
 
 BATCH: Final = 500
 SCAN: Final = 10_000
-"""So many events are looked at for those of some types, at most, before an answer is given."""
+"""The most events that are searched for those of some types before an answer is given."""
 
 _LOCK: Final = 0x4576656E
 
@@ -25,17 +27,31 @@ _MEANT = """(cardinality({patterns}) = 0 OR EXISTS (
     SELECT 1 FROM unnest({patterns}) AS pattern
     WHERE {type} = pattern OR right(pattern, 2) = '.*' AND starts_with({type}, left(pattern, -1))))"""
 
-# Each step locks its booking, so a booking's events are written one behind the other. PostgreSQL's count is
-# their order, whatever the clocks of their writers said. What was there before it counted comes first.
+_DELIVERIES = f"""
+    SELECT n.business_id,
+           CASE WHEN pg_input_is_valid(n.data ->> 'bookingId', 'uuid')
+                THEN CAST(n.data ->> 'bookingId' AS uuid) END,
+           '{EffectKind.DELIVER_WEBHOOK}', '{Vendor.WEBHOOK}', w.id, 'webhook/' || n.id || '/' || w.id,
+           CAST(NULL AS varchar), jsonb_build_object('event_id', n.id)
+    FROM numbered n
+    JOIN webhook_endpoints w ON w.business_id = n.business_id AND w.state = 'enabled'
+         AND coalesce(w.hears_after < n.written, w.created_at <= n.time)
+         AND {_MEANT.format(patterns="w.event_types", type="n.type")}
+    ORDER BY n.business_id, n.position
+"""  # noqa: S608
+
+# Each step locks its booking, so a booking's events are written one after the other. PostgreSQL's count is their
+# order, whatever the clocks of their writers said. Events from before there was a count come first.
 _ORDER = "written NULLS FIRST, time, id"
 
-# One statement, so that the server ends it however long its client stands still meanwhile. Two at once: the lock
-# (which versions before take for a whole transaction) saves the work. It does not make it right, for the lock may
-# be got after another has committed what this statement's snapshot does not show yet. So a business's events are
-# placed only if its last position is still the one of that snapshot; else the next round sees to them.
+# One statement, so that the server ends it even if its client stands still meanwhile. When two run at once, the
+# lock (which earlier versions hold for a whole transaction) saves work. It does not make the result right: the
+# lock may be got after another statement has committed what this one's snapshot does not show yet. So a business's
+# events are numbered only if its last position is still that of the snapshot; otherwise the next round numbers
+# them.
 #
-# The limit is written out: a plan that does not know how few are wanted reads the whole table. An endpoint hears
-# of what happened from its making on, so that what an older version of us has left behind floods nobody.
+# The limit is written out: a query plan that does not know how few rows are wanted reads the whole table. An
+# endpoint gets only events from after its creation, so that what an older version has left behind floods nobody.
 _NUMBER = text(f"""
 WITH turn AS MATERIALIZED (
     SELECT pg_try_advisory_xact_lock({_LOCK}) AS is_ours
@@ -58,28 +74,16 @@ WITH turn AS MATERIALIZED (
     WHERE e.id = fresh.id
     RETURNING e.id, e.business_id, e.type, e.written, e.time, e.position, e.data
 ), told AS (
-    INSERT INTO effects (id, business_id, booking_id, kind, vendor, target_id, key, subject)
-    SELECT uuidv7(), n.business_id,
-           CASE WHEN pg_input_is_valid(n.data ->> 'bookingId', 'uuid')
-                THEN CAST(n.data ->> 'bookingId' AS uuid) END,
-           '{EffectKind.DELIVER_WEBHOOK}', '{Vendor.WEBHOOK}', w.id, 'webhook/' || n.id || '/' || w.id,
-           jsonb_build_object('event_id', n.id)
-    FROM numbered n
-    JOIN webhook_endpoints w ON w.business_id = n.business_id AND w.state = 'enabled'
-         AND coalesce(w.hears_after < n.written, w.created_at <= n.time)
-         AND {_MEANT.format(patterns="w.event_types", type="n.type")}
-    ORDER BY n.business_id, n.position
-    ON CONFLICT (business_id, key) DO NOTHING
-)
+    {insert_effects(_DELIVERIES)})
 SELECT count(*) AS n FROM numbered
 """)  # noqa: S608
 
 
 async def number_new(conn: AsyncConnection) -> int:
-    """Give new events of all tenants their places, and plan their deliveries; how many, `BATCH` at most.
+    """Number new events of all tenants, and plan their webhook deliveries; how many events, `BATCH` at most.
 
-    Any number of workers may do it at once; one that finds another at it does nothing. On a connection that
-    commits each statement, or a client that stops in between keeps the others from it.
+    Any number of workers may call it at once; one that finds another at work does nothing. On a connection that
+    commits each statement: a client that stops within a transaction would keep the others from it.
     """
     return int((await row(conn, _NUMBER))["n"])
 
@@ -102,11 +106,11 @@ WHERE p.business_id = :business_id
 
 @dataclass(frozen=True, slots=True)
 class EventRange:
-    """A stretch of a business's events, by position."""
+    """Some of a business's events, by position."""
 
     events: Sequence[Row]
     next: int
-    """Everything up to this position has been looked at."""
+    """Everything up to this position has been searched."""
     last: int
     """The last position that there is."""
 
@@ -119,7 +123,7 @@ async def find(conn: AsyncConnection, business_id: UUID, event_id: UUID) -> Row 
 async def list_after(
     conn: AsyncConnection, business_id: UUID, *, after: int, limit: int, types: Sequence[str] = ()
 ) -> EventRange:
-    """The events behind a position, none left out; of some types or the beginnings of some, if they are given."""
+    """The events after a position, without gaps. `types` are names or patterns as `booking.*`; none: all."""
     until = after + (SCAN if types else limit)
     parameters = {
         "business_id": business_id,

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories.rows import Row, row_or_none, rows
-from domain.effects import Lane, Vendor
+from domain.effects import SequenceKey, Vendor
 from domain.reconciliation import Difference, FindingState, IntegrationRef
 from runtime.ids import new_id
 from runtime.json import to_json_text
@@ -45,17 +45,27 @@ SELECT b.id FROM bookings b
 WHERE b.business_id = :business_id AND b.id = :booking_id
   AND NOT EXISTS (
       SELECT 1 FROM effects e
-      WHERE e.business_id = b.business_id AND e.booking_id = b.id AND e.lane = CAST(:lane AS varchar)
+      WHERE e.business_id = b.business_id AND e.booking_id = b.id AND e.lane = CAST(:sequence_key AS varchar)
         AND (e.state IN ('pending', 'running', 'retrying')
              OR e.id > coalesce(CAST(:effect_id AS uuid), '00000000-0000-0000-0000-000000000000')))
 """)
 
 
 async def is_unchanged(
-    conn: AsyncConnection, business_id: UUID, booking_id: UUID, *, lane: Lane, effect_id: UUID | None
+    conn: AsyncConnection,
+    business_id: UUID,
+    booking_id: UUID,
+    *,
+    sequence_key: SequenceKey,
+    effect_id: UUID | None,
 ) -> bool:
     """Whether nothing is on its way to the vendor, nor was since the effect that was the last one then."""
-    parameters = {"business_id": business_id, "booking_id": booking_id, "lane": lane, "effect_id": effect_id}
+    parameters = {
+        "business_id": business_id,
+        "booking_id": booking_id,
+        "sequence_key": sequence_key,
+        "effect_id": effect_id,
+    }
     return await row_or_none(conn, _NOTHING_SINCE, parameters) is not None
 
 

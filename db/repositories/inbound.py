@@ -1,4 +1,4 @@
-"""What vendors tell us: which of their events we have taken, and what follows for messages and people."""
+"""Inbound events of vendors: which have been taken, and what they change for messages and customers."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -11,7 +11,7 @@ from db.repositories.rows import row_or_none, rows
 from domain.notifications import Audience
 from runtime.json import to_json_text
 
-# In the order of their ids: of two deliveries of the same events one waits for the other, and neither for both.
+# In the order of their ids, so that two deliveries of the same events cannot deadlock.
 _NOTE = text("""
 INSERT INTO inbound_events (integration_id, event_id, business_id, type)
 SELECT DISTINCT ON (told.id)
@@ -25,14 +25,14 @@ RETURNING event_id
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An event of a vendor's."""
+    """An event of a vendor."""
 
     id: str
     type: str
 
 
 async def note(conn: AsyncConnection, business_id: UUID, integration_id: UUID, told: Sequence[Told]) -> set[str]:
-    """Note events as taken; the ids of those that are new. Within the transaction that takes them."""
+    """Record events as taken; the ids of those that are new. Within the transaction that handles them."""
     parameters = {
         "business_id": business_id,
         "integration_id": integration_id,
@@ -41,9 +41,9 @@ async def note(conn: AsyncConnection, business_id: UUID, integration_id: UUID, t
     return {found["event_id"] for found in await rows(conn, _NOTE, parameters)}
 
 
-# A message goes forward only, however the vendor's events come in. That it bounced or failed is the last word: a
-# mail system may take an e-mail and send it back later. What was never sent is not the vendor's to speak of; but
-# where it was we who gave up without an answer, the vendor knows better.
+# A message only moves forward, in whatever order the vendor's events arrive. `bounced` and `failed` are final: a
+# mail system may accept an e-mail and send it back later. A vendor does not change a message that was never sent.
+# But where we gave up without an answer, the vendor knows better.
 _RANKS = "WHEN 'queued' THEN 0 WHEN 'sent' THEN 1 WHEN 'delivered' THEN 2 WHEN 'opened' THEN 3 ELSE 9 END"
 _MOVE = text(f"""
 WITH told AS (
@@ -67,23 +67,23 @@ JOIN bookings b ON b.business_id = :business_id AND b.id = told.booking_id
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What a vendor says has become of a message."""
+    """What a vendor says about a message."""
 
     channel: str
     """`email` or `sms`."""
     state: str
     """`sent`, `delivered`, `opened`, `bounced` or `failed`."""
     key: str | None
-    """The message's own, where the vendor gives it back."""
+    """The message's key, where the vendor returns it."""
     vendor_ref: str | None
     error: str | None = None
     """A code."""
 
 
 async def move_message(conn: AsyncConnection, business_id: UUID, told: Delivery) -> UUID | None:
-    """Take over what a vendor says of a message of the business's; the customer, if it was to them.
+    """Adopt what a vendor says about a message of the business; the customer, if the message was for them.
 
-    What is older than what we know changes nothing, and neither does what is said of none of our messages.
+    What is older than what we know changes nothing, and neither does what is about no message of ours.
     """
     found = await row_or_none(conn, _MOVE, asdict(told) | {"business_id": business_id})
     return found["customer_id"] if found is not None and found["audience"] == Audience.CUSTOMER else None
@@ -95,6 +95,6 @@ SELECT id FROM customers WHERE business_id = :business_id AND phone = :phone ORD
 
 
 async def lock_customers_at(conn: AsyncConnection, business_id: UUID, phone: str) -> list[UUID]:
-    """The business's customers with this number (E.164); nobody else writes their consents until it ends."""
+    """The business's customers with this number (E.164), whose consents nobody else writes in the meantime."""
     found = await rows(conn, _CUSTOMERS_AT, {"business_id": business_id, "phone": phone})
     return [one["id"] for one in found]

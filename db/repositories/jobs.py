@@ -1,4 +1,4 @@
-"""Bookings as jobs of a business's own job management system: one to carry over, or many to compare."""
+"""Bookings as jobs in a business's own job management system: one to transfer, or many to compare."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -31,8 +31,8 @@ async def find(conn: AsyncConnection, business_id: UUID, booking_id: UUID, *, ef
     return await row_or_none(conn, _FIND, parameters)
 
 
-# Accepted, with a job that was made once and nothing on its way to it. What ended is compared for two days more: a
-# job that outlives its booking is noticed in that time. Open or ended, each by an index of its own.
+# Accepted bookings whose job was created and has no open effect. A booking that has ended is compared for two more
+# days, to notice a job that outlives it. Open and ended bookings have an index each.
 _TO_COMPARE = text("""
 SELECT b.id AS booking_id, b.status, b.version, b.starts_at, b.ends_at,
        last.id AS effect_id, last.state AS effect_state
@@ -62,7 +62,7 @@ ORDER BY b.id LIMIT :limit
 async def list_to_compare(
     conn: AsyncConnection, business_id: UUID, target_id: UUID, *, after: UUID, limit: int
 ) -> Sequence[Row]:
-    """Bookings whose job should be as they are, behind the one with the id `after`; no personal data.
+    """Bookings whose job should match them, after the one with the id `after`; no personal data.
 
     `target_id` is the integration.
     """

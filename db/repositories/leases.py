@@ -1,7 +1,7 @@
-"""Leases of work that one process at a time should do. They expire by PostgreSQL's clock.
+"""Leases for work that one process at a time should do. They expire by PostgreSQL's clock.
 
-A lease saves work; it is no lock. A process that was stopped may wake up after its lease has expired and go on for
-a moment beside the next holder, so whatever is done under a lease must do no harm when it is done twice.
+A lease saves work; it is not a lock. A process that was stopped may wake up after its lease has expired, and go on
+for a moment beside the next holder. So what is done under a lease must be harmless when it is done twice.
 """
 
 from datetime import timedelta
@@ -15,8 +15,8 @@ from db.repositories.rows import row
 
 RELAY: Final = "relay"
 
-# The first holder ever makes the row. A lease that somebody else holds is not even locked by asking for it.
-_TAKE = text("""
+# The first holder ever inserts the row. Asking for a lease that somebody else holds does not lock its row.
+_ACQUIRE = text("""
 WITH made AS (
     INSERT INTO leases (name, holder, expires_at)
     SELECT CAST(:name AS varchar), CAST(:holder AS uuid), statement_timestamp() + CAST(:lasts AS interval)
@@ -32,9 +32,9 @@ SELECT EXISTS (SELECT 1 FROM made) OR EXISTS (SELECT 1 FROM taken) AS is_ours
 """)
 
 
-async def take(conn: AsyncConnection, name: str, holder: UUID, *, lasts: timedelta) -> bool:
-    """Take a lease that is free, or renew one's own; whether it is ours for as long as it `lasts`.
+async def acquire(conn: AsyncConnection, name: str, holder: UUID, *, lasts: timedelta) -> bool:
+    """Take a lease that is free, or renew one's own; whether it is ours from now on for as long as it `lasts`.
 
-    On a connection that commits each statement: in a transaction a process that stops would keep the row locked.
+    On a connection that commits each statement: in a transaction, a process that stops would keep the row locked.
     """
-    return bool((await row(conn, _TAKE, {"name": name, "holder": holder, "lasts": lasts}))["is_ours"])
+    return bool((await row(conn, _ACQUIRE, {"name": name, "holder": holder, "lasts": lasts}))["is_ours"])

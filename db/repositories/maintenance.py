@@ -1,6 +1,6 @@
-"""What the sweeper looks for and tidies up. It serves all tenants, so only these statements name none.
+"""What recovery, the audit and the purges ask for. They serve all tenants, so these statements name none.
 
-The look-ups return ids alone, and each id comes with its tenant.
+The look-ups return ids, and each id comes with its tenant.
 """
 
 from collections.abc import Sequence
@@ -48,54 +48,54 @@ FIRST_REF = BookingRef(booking_id=FIRST_ID, business_id=FIRST_ID)
 async def list_unstarted(conn: AsyncConnection, *, grace: timedelta, after: UUID, limit: int) -> list[BookingRef]:
     """Bookings older than `grace` whose workflow has not taken its first step, by id, which is by age.
 
-    One that an API with a clock ahead has written is of the future, and is not waited for.
+    A booking of the future, from an API process whose clock is ahead, is listed at once.
     """
     parameters = {"grace": grace, "after": after, "limit": limit}
     return [BookingRef(**row) for row in await rows(conn, _UNSTARTED, parameters)]
 
 
 async def count_unstarted(conn: AsyncConnection, *, up_to: int) -> int:
-    """How many bookings wait for their first step, counted no further than `up_to`."""
+    """How many bookings wait for their first step, `up_to` at most."""
     return int((await row(conn, _COUNT_UNSTARTED, {"limit": up_to}))["waiting"])
 
 
 async def list_open_after(conn: AsyncConnection, *, after: BookingRef, limit: int) -> list[BookingRef]:
-    """A stretch of all open bookings, by business and id."""
+    """The next open bookings after this one, by business and id."""
     parameters = {"business_id": after.business_id, "booking_id": after.booking_id, "limit": limit}
     return [BookingRef(**row) for row in await rows(conn, _OPEN_AFTER, parameters)]
 
 
 async def list_still_open(conn: AsyncConnection, ids: list[UUID]) -> list[BookingRef]:
-    """Those of the bookings that have not ended."""
+    """Those of these bookings that have not ended."""
     return [BookingRef(**row) for row in await rows(conn, _STILL_OPEN, {"ids": ids})]
 
 
 async def list_comparable(conn: AsyncConnection, ids: Sequence[UUID]) -> Sequence[Row]:
-    """Of these bookings what their workflows show as well."""
+    """The columns of these bookings that their workflows show as well."""
     return await rows(conn, _COMPARABLE, {"ids": list(ids)})
 
 
-# The limit is written out: a plan that does not know how few are wanted reads the whole table.
-_FORGET_HOLDS = text("""
+# The limit is written out: a query plan that does not know how few rows are wanted reads the whole table.
+_PURGE_HOLDS = text("""
 WITH over AS (
     SELECT id FROM reservations WHERE expires_at <= statement_timestamp()
     ORDER BY expires_at LIMIT 10000 FOR UPDATE SKIP LOCKED
 ), freed AS (
     DELETE FROM reservations WHERE id IN (SELECT id FROM over)
 ), old AS (
-    SELECT id FROM holds WHERE expires_at <= CAST(:told_until AS timestamptz)
+    SELECT id FROM holds WHERE expires_at <= CAST(:kept_since AS timestamptz)
     ORDER BY expires_at LIMIT 10000 FOR UPDATE SKIP LOCKED
 )
 DELETE FROM holds WHERE id IN (SELECT id FROM old)
 """)
 
 
-async def forget_holds(conn: AsyncConnection, *, told_until: datetime) -> None:
-    """Delete what is left of some holds that ran out; those after `told_until` can still be asked about.
+async def purge_holds(conn: AsyncConnection, *, kept_since: datetime) -> None:
+    """Delete the reservations of holds that ran out, and the holds that ran out before `kept_since`.
 
-    Only tidying: their time has been free since they ran out.
+    Up to 10000 of each. Nothing depends on it: their time has been free since they ran out.
     """
-    await execute(conn, _FORGET_HOLDS, {"told_until": told_until})
+    await execute(conn, _PURGE_HOLDS, {"kept_since": kept_since})
 
 
 _UNSENT_MESSAGES = text("""
@@ -113,8 +113,8 @@ async def list_unsent_messages(conn: AsyncConnection, *, grace: timedelta, after
     return [row["id"] for row in await rows(conn, _UNSENT_MESSAGES, parameters)]
 
 
-# No more than 10000 of each at once: the next round finds the rest. Nobody waits for one that is in use.
-_TIDY = tuple(
+# No more than 10000 of each at once: the next round finds the rest. Rows that are locked are left for it too.
+_PURGES = tuple(
     text(statement)
     for statement in (
         """
@@ -166,10 +166,10 @@ DELETE FROM inbound_events WHERE (integration_id, event_id) IN (
 )
 
 
-async def forget_identity(conn: AsyncConnection) -> None:
-    """Delete some of the sessions, tokens, requests, counters, answers and vendors' events whose time is over.
+async def purge_identity(conn: AsyncConnection) -> None:
+    """Delete expired sessions, tokens, requests, counters, answers to idempotency keys and vendors' events.
 
-    Only tidying: nothing of it has counted since. A connection that commits each statement is meant here.
+    Nothing depends on it: none of them counts any more. On a connection that commits each statement.
     """
-    for statement in _TIDY:
+    for statement in _PURGES:
         await execute(conn, statement, {})

@@ -1,4 +1,4 @@
-"""Messages about bookings, each under a key that makes it one however often it is written."""
+"""Messages about bookings. The key of a message makes it one, however often it is written."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,16 +8,25 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.repositories.effect_planning import insert_effects
 from db.repositories.rows import Row, execute, row_or_none, rows
+from domain.effects import EffectKind
 from domain.events import BOOKING_REMINDER_DUE, SCHEMA_VERSION, SOURCE
 from domain.lifecycle import Role, Status
 from domain.messages import MessageState
 from domain.notifications import TOLD_BY_SMS, Notice
 from runtime.json import to_json_text
 
-# One message a notice and channel, and the effect that sends it. What has no vendor goes to the console, which is
-# these rows: there is nothing left to send then.
-_ADD = text("""
+_SEND = f"""
+    SELECT CAST(:business_id AS uuid), CAST(:booking_id AS uuid),
+           CASE m.channel WHEN 'sms' THEN '{EffectKind.SEND_SMS}' ELSE '{EffectKind.SEND_EMAIL}' END, s.vendor,
+           s.target_id, 'message/' || m.key, CAST(NULL AS varchar), jsonb_build_object('message_id', m.id)
+    FROM message m JOIN sender s ON s.channel = m.channel
+"""  # noqa: S608
+
+# A message for each notice and channel, and the effect that sends it. Without a vendor the message goes to the
+# console, which means that it stays in its row: then there is nothing to send.
+_ADD = text(f"""
 WITH notice AS (
     SELECT * FROM ROWS FROM (
         jsonb_to_recordset(CAST(:notices AS jsonb))
@@ -46,14 +55,9 @@ WITH notice AS (
     ON CONFLICT (business_id, key) DO NOTHING
     RETURNING id, key, channel
 ), effect AS (
-    INSERT INTO effects (id, business_id, booking_id, kind, vendor, target_id, key, subject)
-    SELECT uuidv7(), :business_id, :booking_id, 'send_' || m.channel, s.vendor, s.target_id, 'message/' || m.key,
-           jsonb_build_object('message_id', m.id)
-    FROM message m JOIN sender s ON s.channel = m.channel
-    ON CONFLICT (business_id, key) DO NOTHING
-)
+    {insert_effects(_SEND)})
 SELECT key, channel FROM message
-""")
+""")  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ class Written:
 async def add(
     conn: AsyncConnection, business_id: UUID, booking_id: UUID, notices: Sequence[Notice], *, installation: str
 ) -> list[Written]:
-    """Write the messages that notices lead to, with the effects that send them; those that are new.
+    """Write the messages of these notices, and plan the effects that send them; the new messages.
 
     `installation` is the vendor of e-mails where the business has none of its own: `smtp` or `console`.
     """
@@ -93,7 +97,7 @@ SELECT status, starts_at FROM bookings WHERE business_id = :business_id AND id =
 
 
 async def find_appointment(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> Appointment | None:
-    """The booking as it is committed now; no step of it commits until the transaction ends."""
+    """The booking as it is committed now. No step of it commits until the transaction ends."""
     row = await row_or_none(conn, _APPOINTMENT, {"business_id": business_id, "booking_id": booking_id})
     return None if row is None else Appointment(Status(row["status"]), row["starts_at"])
 
@@ -112,7 +116,7 @@ ON CONFLICT (id) DO NOTHING
 async def add_reminder_event(
     conn: AsyncConnection, business_id: UUID, booking_id: UUID, *, event_id: UUID
 ) -> None:
-    """The event that a reminder is due; its id comes from the reminder, so that it is there once."""
+    """Write the event that a reminder is due. Its id comes from the reminder, so that it is written once."""
     parameters = {
         "id": event_id,
         "business_id": business_id,
@@ -127,7 +131,7 @@ async def add_reminder_event(
 
 # --- what became of it ------------------------------------------------------------------------------------------
 
-# What the vendor told meanwhile, of this very message, is further than that it was sent.
+# The vendor may have reported meanwhile what comes after `sent`, about this very message.
 _NOTE_SENT = text("""
 UPDATE messages
 SET state = CASE WHEN further THEN state ELSE 'sent' END,
@@ -173,7 +177,7 @@ class Words:
 
 
 async def draft(conn: AsyncConnection, business_id: UUID, message_id: UUID, *, language: str, body: str) -> None:
-    """The words that are about to be sent, so that a later attempt sends the same."""
+    """Store the words that are about to be sent, so that a later attempt sends the same."""
     parameters = {"business_id": business_id, "message_id": message_id, "language": language, "body": body}
     await execute(conn, _DRAFT, parameters)
 
@@ -181,7 +185,7 @@ async def draft(conn: AsyncConnection, business_id: UUID, message_id: UUID, *, l
 async def note_sent(
     conn: AsyncConnection, business_id: UUID, message_id: UUID, words: Words, vendor_ref: str | None
 ) -> None:
-    """The vendor has taken it. What it told of it meanwhile stays."""
+    """Record that the vendor has accepted the message. What it has reported meanwhile stays."""
     parameters = {
         "business_id": business_id,
         "message_id": message_id,
@@ -196,11 +200,11 @@ async def note_sent(
 async def note_unsent(
     conn: AsyncConnection, business_id: UUID, message_id: UUID, state: MessageState, error: str
 ) -> None:
-    """It is not sent: `failed` or `suppressed`, and by which code."""
+    """Record that the message is not sent: `failed` or `suppressed`, with a code."""
     parameters = {"business_id": business_id, "message_id": message_id, "state": state, "error": error}
     await execute(conn, _NOTE_UNSENT, parameters)
 
 
 async def list_of_booking(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> Sequence[Row]:
-    """What everybody was told of a booking, the oldest first."""
+    """All messages about a booking, the oldest first."""
     return await rows(conn, _OF_BOOKING, {"business_id": business_id, "booking_id": booking_id})

@@ -6,21 +6,21 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories.payments import plan
+from db.repositories.effect_planning import plan
 from db.repositories.rows import row_or_none
-from domain.effects import EffectKind, Lane, Planned, Port, Vendor
+from domain.effects import EffectKind, Planned, Port, SequenceKey, Vendor
 
 # One that waits to be handed over will see what the gateway is telling now.
-_SYNC = text("""
+_SYNC = text(f"""
 SELECT p.booking_id FROM payments p
 WHERE p.business_id = :business_id AND p.vendor = :vendor
   AND (p.gateway_ref = CAST(:gateway_ref AS varchar) OR p.booking_id = CAST(:booking_id AS uuid))
   AND NOT EXISTS (
       SELECT 1 FROM effects e
-      WHERE e.booking_id = p.booking_id AND e.lane = 'payment' AND e.kind = 'sync_payment'
+      WHERE e.booking_id = p.booking_id AND e.lane = 'payment' AND e.kind = '{EffectKind.SYNC_PAYMENT}'
         AND e.state = 'pending' AND e.handed_at IS NULL)
 LIMIT 1
-""")
+""")  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ async def plan_sync(conn: AsyncConnection, business_id: UUID, called: Called) ->
         await plan(conn, business_id, found["booking_id"], [_sync(found["booking_id"], called.event_id[:100])])
 
 
-# Whatever is open in the lane will look at the gateway itself.
+# Whatever is open for the payment looks at the gateway itself.
 _WATCHED = text("""
 SELECT to_char(statement_timestamp() AT TIME ZONE 'UTC', 'YYYYMMDD"T"HH24MI') AS minute FROM payments p
 JOIN bookings b ON b.business_id = p.business_id AND b.id = p.booking_id
@@ -67,4 +67,5 @@ async def plan_sync_of_watched(conn: AsyncConnection, business_id: UUID, booking
 
 def _sync(booking_id: UUID, cause: str) -> Planned:
     kind = EffectKind.SYNC_PAYMENT
-    return Planned(kind=kind, port=Port.PAYMENTS, key=f"{booking_id}/{kind}/{cause}", lane=Lane.PAYMENT)
+    key = f"{booking_id}/{kind}/{cause}"
+    return Planned(kind=kind, port=Port.PAYMENTS, key=key, sequence_key=SequenceKey.PAYMENT)

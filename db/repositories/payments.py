@@ -1,4 +1,4 @@
-"""Payments of bookings: their rows, the effects that move them, and the events that tell of it."""
+"""Payments of bookings: their rows, and the events about them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,17 +8,15 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.repositories import effect_planning
 from db.repositories.rows import Row, execute, row, row_or_none, rows
-from domain.effects import EffectKind, Lane, Planned, Port, Vendor
+from domain.effects import EffectKind, Planned, Port, SequenceKey, Vendor
 from domain.errors import NothingToPayError, TooManyPaymentTriesError
 from domain.events import SCHEMA_VERSION
 from domain.lifecycle import Role
 from domain.payments import PAYMENT_SOURCE, Collect, Payment, PaymentEvent, PaymentState
 from domain.steps import BookingRef
 from runtime.json import to_json_text
-
-_NO_INTEGRATION: Final = UUID(int=0)
-"""In place of a gateway's account that is gone: what is still planned with it fails as `not_configured`."""
 
 _ADD = text("""
 INSERT INTO payments (
@@ -56,46 +54,16 @@ async def add(conn: AsyncConnection, business_id: UUID, new: NewPayment) -> None
     }
     await execute(conn, _ADD, parameters)
     if tries:
-        await plan(conn, business_id, new.booking_id, [authorization(new.booking_id, tries)])
+        await effect_planning.plan(conn, business_id, new.booking_id, [authorization(new.booking_id, tries)])
 
 
 def authorization(booking_id: UUID, number: int) -> Planned:
     """The effect that tries a method; each try has a key of its own."""
     kind = EffectKind.AUTHORIZE_PAYMENT
     key = f"{booking_id}/{kind}/{number}"
-    return Planned(kind=kind, port=Port.PAYMENTS, key=key, lane=Lane.PAYMENT, subject={"try": number})
-
-
-# With the gateway that the payment began with, whichever the business has by now.
-_PLAN = text("""
-INSERT INTO effects (id, business_id, booking_id, kind, vendor, target_id, key, lane, subject)
-SELECT uuidv7(), p.business_id, p.booking_id, w.kind, p.vendor, coalesce(i.id, CAST(:none AS uuid)),
-       w.key || '/' || p.vendor, w.lane, w.subject
-FROM payments p
-JOIN ROWS FROM (
-    jsonb_to_recordset(CAST(:wanted AS jsonb)) AS (kind text, key text, lane text, subject jsonb)
-) WITH ORDINALITY AS w(kind, key, lane, subject, place) ON coalesce(w.subject ->> 'collect', p.collect) = p.collect
-LEFT JOIN integrations i ON i.business_id = p.business_id AND i.vendor = p.vendor
-WHERE p.business_id = :business_id AND p.booking_id = :booking_id
-ORDER BY w.place
-ON CONFLICT (business_id, key) DO NOTHING
-""")
-
-
-async def plan(conn: AsyncConnection, business_id: UUID, booking_id: UUID, wanted: Sequence[Planned]) -> None:
-    """Plan effects on a booking's payment; nothing for a booking without one.
-
-    One whose subject names a `collect` is for payments that are collected so.
-    """
-    if not wanted:
-        return
-    parameters = {
-        "business_id": business_id,
-        "booking_id": booking_id,
-        "wanted": to_json_text([one.model_dump(mode="json") for one in wanted]),
-        "none": _NO_INTEGRATION,
-    }
-    await execute(conn, _PLAN, parameters)
+    return Planned(
+        kind=kind, port=Port.PAYMENTS, key=key, sequence_key=SequenceKey.PAYMENT, subject={"try": number}
+    )
 
 
 # --- what the customer does -----------------------------------------------------------------------------------
@@ -110,13 +78,14 @@ FOR SHARE
 
 # One that only waits for its next attempt would keep the next try waiting as long. What it did at the gateway, if
 # anything, that try finds.
-_GIVE_UP = text("""
+_GIVE_UP = text(f"""
 UPDATE effects SET state = 'obsolete', last_error = 'superseded', next_attempt_at = NULL,
     done_at = statement_timestamp()
-WHERE business_id = :business_id AND booking_id = :booking_id AND kind = 'authorize_payment' AND state = 'retrying'
-""")
+WHERE business_id = :business_id AND booking_id = :booking_id AND kind = '{EffectKind.AUTHORIZE_PAYMENT}'
+  AND state = 'retrying'
+""")  # noqa: S608
 
-_TRY = text("""
+_TRY = text(f"""
 UPDATE payments p SET
     tries = tries + 1, state = 'awaiting', method_encrypted = :method, gateway_ref = NULL, action_encrypted = NULL,
     failure = NULL, keep_minor = NULL, updated_at = clock_timestamp(),
@@ -126,10 +95,10 @@ WHERE business_id = :business_id AND booking_id = :booking_id AND tries < :most
   AND state IN ('awaiting', 'action_required', 'declined', 'released', 'refunded')
   AND NOT EXISTS (
       SELECT 1 FROM effects e
-      WHERE e.business_id = p.business_id AND e.booking_id = p.booking_id AND e.kind = 'authorize_payment'
-        AND e.state IN ('pending', 'running', 'retrying'))
+      WHERE e.business_id = p.business_id AND e.booking_id = p.booking_id
+        AND e.kind = '{EffectKind.AUTHORIZE_PAYMENT}' AND e.state IN ('pending', 'running', 'retrying'))
 RETURNING tries
-""")
+""")  # noqa: S608
 
 MOST_TRIES: Final = 10
 """Of methods for one booking: whoever tests stolen cards needs more."""
@@ -152,7 +121,7 @@ async def try_method(conn: AsyncConnection, business_id: UUID, booking_id: UUID,
     found = await row_or_none(conn, _TRY, place | {"method": method_encrypted, "most": MOST_TRIES})
     if found is None:
         raise TooManyPaymentTriesError if known["tries"] >= MOST_TRIES else NothingToPayError
-    await plan(conn, business_id, booking_id, [authorization(booking_id, found["tries"])])
+    await effect_planning.plan(conn, business_id, booking_id, [authorization(booking_id, found["tries"])])
 
 
 _FIND = text("""
@@ -269,28 +238,28 @@ async def add_events(
         await execute(conn, _EVENT, parameters)
 
 
-# --- what the booking's workflow has not heard of --------------------------------------------------------------
+# --- what the booking's workflow has not been told --------------------------------------------------------------
 
-_UNHEARD = """
+_UNNOTIFIED = """
 SELECT p.booking_id, p.business_id FROM {where}
 JOIN bookings b ON b.business_id = p.business_id AND b.id = p.booking_id
 WHERE {which} AND b.payment = 'awaiting' AND b.status NOT IN ('completed', 'cancelled')
 """
-_UNHEARD_OF = text(
-    _UNHEARD.format(
+_UNNOTIFIED_OF = text(
+    _UNNOTIFIED.format(
         where="effects e JOIN payments p ON p.business_id = e.business_id AND p.booking_id = e.booking_id",
         which="e.business_id = :business_id AND e.id = :effect_id AND p.state IN ('authorized', 'captured')",
     )
 )
-_ALL_UNHEARD = text(_UNHEARD.format(where="payments p", which="p.state = 'authorized'") + "LIMIT :limit")
+_ALL_UNNOTIFIED = text(_UNNOTIFIED.format(where="payments p", which="p.state = 'authorized'") + "LIMIT :limit")
 
 
-async def find_unheard(conn: AsyncConnection, business_id: UUID, effect_id: UUID) -> BookingRef | None:
+async def find_unnotified(conn: AsyncConnection, business_id: UUID, effect_id: UUID) -> BookingRef | None:
     """The booking of a payment effect, if it still waits for a payment that is there."""
-    found = await row_or_none(conn, _UNHEARD_OF, {"business_id": business_id, "effect_id": effect_id})
+    found = await row_or_none(conn, _UNNOTIFIED_OF, {"business_id": business_id, "effect_id": effect_id})
     return None if found is None else BookingRef(**dict(found))
 
 
 async def list_unnotified(conn: AsyncConnection, *, limit: int) -> list[BookingRef]:
     """Bookings of all tenants that still wait for a payment that is there."""
-    return [BookingRef(**dict(found)) for found in await rows(conn, _ALL_UNHEARD, {"limit": limit})]
+    return [BookingRef(**dict(found)) for found in await rows(conn, _ALL_UNNOTIFIED, {"limit": limit})]

@@ -1,4 +1,4 @@
-"""Where businesses are told of their events. Secrets leave here encrypted, as they are kept."""
+"""A business's webhook endpoints, and the deliveries to them. Secrets stay encrypted here."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.repositories.effects import NEW_ROUND
 from db.repositories.rows import Row, execute, row, row_or_none, rows
 from domain.effects import EffectState
 
@@ -19,7 +20,7 @@ _SHOWN = (
 _KEPT = "id, url, state, secret_encrypted, former_secret_encrypted, former_secret_until"
 
 # New bookings, which refer to the row, do not wait for this lock.
-_TAKE_TURN = text("SELECT id FROM businesses WHERE id = :business_id FOR NO KEY UPDATE")
+_LOCK_BUSINESS = text("SELECT id FROM businesses WHERE id = :business_id FOR NO KEY UPDATE")
 _LIST = text(f"SELECT {_SHOWN} FROM webhook_endpoints WHERE business_id = :business_id ORDER BY id")  # noqa: S608
 _FIND = text(f"SELECT {_SHOWN} FROM webhook_endpoints WHERE business_id = :business_id AND id = :id")  # noqa: S608
 _OPEN = text(f"SELECT {_KEPT} FROM webhook_endpoints WHERE business_id = :business_id AND id = :id")  # noqa: S608
@@ -50,9 +51,9 @@ RETURNING id
 """)
 
 
-async def take_turn(conn: AsyncConnection, business_id: UUID) -> None:
-    """Wait until nobody else adds endpoints to this business, and keep it so until the transaction ends."""
-    await row(conn, _TAKE_TURN, {"business_id": business_id})
+async def lock_business(conn: AsyncConnection, business_id: UUID) -> None:
+    """Keep everybody else from adding endpoints to this business until the transaction ends."""
+    await row(conn, _LOCK_BUSINESS, {"business_id": business_id})
 
 
 async def list_all(conn: AsyncConnection, business_id: UUID) -> Sequence[Row]:
@@ -66,7 +67,7 @@ async def find(conn: AsyncConnection, business_id: UUID, endpoint_id: UUID) -> R
 
 
 async def open_one(conn: AsyncConnection, business_id: UUID, endpoint_id: UUID) -> Row | None:
-    """What it takes to deliver to it: its URL, its state and its encrypted secrets."""
+    """What a delivery needs: the endpoint's URL, state and encrypted secrets."""
     return await row_or_none(conn, _OPEN, {"business_id": business_id, "id": endpoint_id})
 
 
@@ -76,7 +77,7 @@ async def add(conn: AsyncConnection, business_id: UUID, values: Mapping[str, Any
 
 
 async def update(conn: AsyncConnection, business_id: UUID, values: Mapping[str, Any]) -> Row:
-    """Change an endpoint to these values; deliveries to one that is disabled by it fail."""
+    """Change an endpoint to these values. If that disables it, its open deliveries fail."""
     if values["state"] == "disabled":
         await _end_open(conn, business_id, values["id"], EffectState.FAILED, "endpoint_disabled")
     return await row(conn, _UPDATE, {"business_id": business_id, **values})
@@ -85,7 +86,7 @@ async def update(conn: AsyncConnection, business_id: UUID, values: Mapping[str, 
 async def rotate(
     conn: AsyncConnection, business_id: UUID, endpoint_id: UUID, secret: str, former: str | None, until: datetime
 ) -> Row:
-    """Sign with another secret, and with the former ones until then; all of them are encrypted."""
+    """Sign with `secret` from now on, and with `former` as well until `until`; both are encrypted."""
     parameters = {
         "business_id": business_id,
         "id": endpoint_id,
@@ -97,13 +98,13 @@ async def rotate(
 
 
 async def delete(conn: AsyncConnection, business_id: UUID, endpoint_id: UUID) -> bool:
-    """Forget an endpoint, and what was still to be delivered to it; whether there was one."""
+    """Delete an endpoint and end its open deliveries; whether there was one."""
     await _end_open(conn, business_id, endpoint_id, EffectState.OBSOLETE, "endpoint_deleted")
     return await row_or_none(conn, _DELETE, {"business_id": business_id, "id": endpoint_id}) is not None
 
 
 async def disable(conn: AsyncConnection, business_id: UUID, endpoint_id: UUID, reason: str) -> bool:
-    """Deliver nothing to an endpoint any more; what was still open has failed. Whether it was enabled."""
+    """Disable an endpoint; its open deliveries fail. Whether it was enabled."""
     parameters = {"business_id": business_id, "id": endpoint_id, "reason": reason}
     if await row_or_none(conn, _DISABLE, parameters) is None:
         return False
@@ -111,7 +112,7 @@ async def disable(conn: AsyncConnection, business_id: UUID, endpoint_id: UUID, r
     return True
 
 
-# No more than so many at once, and none that is in use: what is left ends by itself when its turn comes.
+# No more than 1000 at once, and none that is locked: the others end when they are attempted.
 _END_OPEN = text("""
 UPDATE effects
 SET state = :state, last_error = :error, next_attempt_at = NULL, done_at = statement_timestamp()
@@ -152,9 +153,7 @@ WITH dead AS (
       AND (CAST(:since AS timestamptz) IS NULL OR created_at >= CAST(:since AS timestamptz))
     ORDER BY id LIMIT {REPLAYED_AT_ONCE} FOR UPDATE
 )
-UPDATE effects e
-SET state = 'pending', round = round + 1, tries = 0, handed_at = NULL, next_attempt_at = NULL, done_at = NULL,
-    due_at = statement_timestamp()
+UPDATE effects e SET {NEW_ROUND}
 FROM dead WHERE e.id = dead.id
 RETURNING e.id
 """)  # noqa: S608
@@ -195,12 +194,12 @@ async def find_delivery(
 
 
 async def replay(conn: AsyncConnection, business_id: UUID, endpoint_id: UUID, since: datetime | None) -> int:
-    """Deliver again what has failed, the oldest first; how many, `REPLAYED_AT_ONCE` at most."""
+    """Retry deliveries that have failed, the oldest first; how many, `REPLAYED_AT_ONCE` at most."""
     parameters = {"business_id": business_id, "target_id": endpoint_id, "since": since}
     return len(await rows(conn, _REPLAY, parameters))
 
 
 async def has_heard(conn: AsyncConnection, business_id: UUID, endpoint_id: UUID, since: datetime) -> bool:
-    """Whether it has taken anything since then."""
+    """Whether it has accepted a delivery since then."""
     parameters = {"business_id": business_id, "target_id": endpoint_id, "since": since}
     return bool((await row(conn, _HEARD, parameters))["heard"])

@@ -20,7 +20,7 @@ from temporalio.client import Client, Interceptor
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 from temporalio.worker import Interceptor as WorkerInterceptor
 
-from db.repositories import effects
+from db.repositories import effect_attempts
 from domain.effects import EffectRef, EffectState
 from domain.steps import Step
 from runtime import temporal
@@ -57,14 +57,14 @@ def _effect_name() -> str:
 
 def _let_die_when_applied() -> None:
     """Pull the trigger between the vendor's answer and our own note of it."""
-    finish = effects.finish
+    finish = effect_attempts.finish
 
     async def finish_or_die(conn: Any, business_id: UUID, ref: Any, state: EffectState, **rest: Any) -> bool:
         if state is EffectState.DONE:
             _pull_once(f"{_effect_name()}-applied")
         return await finish(conn, business_id, ref, state, **rest)
 
-    effects.finish = finish_or_die
+    effect_attempts.finish = finish_or_die
 
 
 def _pull_once(name: str) -> None:

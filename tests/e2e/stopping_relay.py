@@ -13,7 +13,7 @@ from temporalio.client import Client, Interceptor, OutboundInterceptor, StartAct
 from db.engine import create_engine
 from runtime import temporal
 from runtime.settings import settings
-from worker.relay import Relay
+from worker.effect_relay import EffectRelay
 
 
 class _Stops(OutboundInterceptor):
@@ -36,7 +36,7 @@ async def _main() -> None:
     config["interceptors"] = [_Stopping()]
     engine = create_engine(settings(), application_name="stopping-relay")
     try:
-        await Relay(Client(**config), engine, settings()).round()
+        await EffectRelay(Client(**config), engine, settings()).hand_over()
     finally:
         await engine.dispose()
 

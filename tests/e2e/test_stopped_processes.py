@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.repositories import effects
+from db.repositories import effect_planning
 from dev.demo_users import BUSINESS
 from dev.stack import Stack
 from domain.effects import EffectKind, Planned, Port, Vendor
@@ -179,7 +179,9 @@ async def _plan(engine: AsyncEngine, count: int) -> list[UUID]:
                 kind=EffectKind.DELIVER_WEBHOOK, port=Port.WEBHOOKS, key=subject["event_id"], subject=subject
             )
             planned.append(
-                await effects.plan_one(conn, business_id, None, one, vendor=Vendor.WEBHOOK, target_id=None)
+                await effect_planning.plan_with(
+                    conn, business_id, None, one, vendor=Vendor.WEBHOOK, target_id=None
+                )
             )
     return [one for one in planned if one is not None]
 

@@ -119,7 +119,7 @@ async def test_nothing_is_sent_for_a_request_that_has_run_out_or_was_never_made(
     assert post.letters == []
 
 
-async def test_what_a_crash_left_unsent_the_sweeper_has_sent(
+async def test_what_a_crash_left_unsent_recovery_has_sent(
     worker: None, engine: AsyncEngine, settings: Settings
 ) -> None:
     address = new_address()

@@ -72,7 +72,7 @@ async def test_a_command_right_behind_a_terminate_brings_the_workflow_back(live:
     await booking.handle.terminate("by mistake")
     accepted = await booking.give_with_start(Accept(actor=ADMIN))
     assert accepted.status is Status.ACCEPTED
-    assert accepted.version in {before.version + 1, before.version + 2}  # the sweeper may have come first
+    assert accepted.version in {before.version + 1, before.version + 2}  # recovery may have come first
     await check_invariants(booking)
 
 

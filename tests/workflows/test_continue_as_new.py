@@ -31,7 +31,7 @@ EARLY = TIME_SKIPPING | {"limit.historyCount.suggestContinueAsNew": "20"}
 
 @pytest.fixture(scope="module")
 async def early_skipper(servers_home: Path, settings: Settings) -> AsyncIterator[TimeSkipper]:
-    """A server with a worker that knows only this module's bookings: without a sweeper, which looks at all."""
+    """A server with a worker that knows only this module's bookings: without recovery, which looks at all."""
     server = DevTemporal(servers_home / "early", port=free_port(), dynamic_config=EARLY)
     await server.start()
     engine = create_engine(settings, application_name="tests-early")

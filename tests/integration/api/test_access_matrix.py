@@ -21,7 +21,7 @@ from api.access import permission_of
 from api.app import create_app
 from api.openapi.document import operations_of
 from db.models import Membership, Provider, User
-from db.repositories import effects, findings, payments
+from db.repositories import effect_planning, findings, payments
 from db.repositories.payments import NewPayment
 from domain.access import Permission
 from domain.effects import EffectKind, Planned, Port, Vendor
@@ -234,7 +234,7 @@ async def _job(house: House, booking_id: UUID) -> UUID:
     business_id = house.stage.tenant.business_id
     kind = EffectKind.REPORT_CONVERSION
     async with house.engine.begin() as conn:
-        found = await effects.plan_one(
+        found = await effect_planning.plan_with(
             conn,
             business_id,
             booking_id,

@@ -26,7 +26,7 @@ from runtime.settings import Settings
 from runtime.storage import StorageError, Storages
 from tests.api_client import ApiClient
 from tests.integration.api.stage import Json, Stage, make_stage, ok, problem
-from worker.orphaned_files import OrphanedFiles
+from worker.purges import OrphanedFiles
 
 PDF = b"%PDF-1.7 a leaking tap"
 MOST = 10 * 1024 * 1024
@@ -236,9 +236,9 @@ async def test_what_a_crash_has_left_over_is_tidied_up(
     bucket = await use_s3(stage, settings, s3_url)
     kept = ok(await attach(stage.as_("customer"), booking), 201)
     left = await cut_short(stage, booking, settings)
-    await OrphanedFiles(stage.engine, settings).tidy()
+    await OrphanedFiles(stage.engine, settings).purge()
     assert await states(stage) == ["stored", "uploading"]  # it may still be under way
-    await OrphanedFiles(stage.engine, settings, cut_short=timedelta()).tidy()
+    await OrphanedFiles(stage.engine, settings, cut_short=timedelta()).purge()
     assert await states(stage) == ["stored"]
     assert [key.rsplit("/", 1)[-1] for key in keys_in(s3_url, bucket)] == [kept["id"]]
     with pytest.raises(StorageError, match="missing"):
@@ -266,7 +266,8 @@ async def test_a_store_that_hangs_keeps_nobody_else_s_files_from_being_tidied_up
     await use_s3(other, settings, s3_url)
     await cut_short(other, await other.settled(await other.book(), "assigned"), settings)
     async with hanging:
-        await OrphanedFiles(stage.engine, settings, cut_short=timedelta(), patience_seconds=0.5).tidy()
+        patience = timedelta(seconds=0.5)
+        await OrphanedFiles(stage.engine, settings, cut_short=timedelta(), patience=patience).purge()
     assert called.is_set()
     assert await states(stage) == ["uploading"]
     assert await states(other) == []

@@ -180,7 +180,7 @@ async def test_the_same_key_gets_the_same_answer_byte_for_byte(stage: Stage) -> 
     assert (await hold(await newcomer(stage), stage, NOON, key="k")).content != answers[0].content
 
 
-async def test_the_sweeper_tidies_what_ran_out_and_nothing_else(stage: Stage) -> None:
+async def test_the_purge_deletes_what_ran_out_and_nothing_else(stage: Stage) -> None:
     live, ended, old, booked = [await held(stage, NOON + n * HOUR) for n in range(4)]
     ok(await redeem(stage, booked), 201)
     await run_out(stage, ended)
@@ -188,7 +188,7 @@ async def test_the_sweeper_tidies_what_ran_out_and_nothing_else(stage: Stage) ->
 
     async def tidy() -> None:
         async with autocommit(stage.engine) as conn:
-            await maintenance.forget_holds(conn, told_until=datetime.now(UTC) - timedelta(minutes=30))
+            await maintenance.purge_holds(conn, kept_since=datetime.now(UTC) - timedelta(minutes=30))
 
     await tidy()
     await tidy()

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from db.repositories import effects
+from db.repositories import effect_planning
 from domain.effects import EffectKind, Planned, Port, Vendor
 from tests.integration.api.stage import Json, Stage, ok, problem
 
@@ -20,7 +20,7 @@ async def make_job(stage: Stage, booking: Json, state: str, kind: EffectKind = E
     """An effect of the booking with an account that is not there, in the state that a test begins with."""
     wanted = Planned(kind=kind, port=Port.JOBS, key=uuid4().hex)
     async with stage.engine.begin() as conn:
-        made = await effects.plan_one(
+        made = await effect_planning.plan_with(
             conn,
             stage.tenant.business_id,
             UUID(booking["id"]),

@@ -312,7 +312,7 @@ async def test_what_has_run_out_is_tidied_away_and_nothing_else(
         for statement in _AGE.split(";\n"):
             await conn.execute(filled(statement))
     async with autocommit(engine) as conn:
-        await maintenance.forget_identity(conn)
+        await maintenance.purge_identity(conn)
         left = (await conn.execute(filled(_LEFT))).scalar_one()
     kept = names["young"]
     assert left == sorted(

@@ -33,29 +33,29 @@ async def conn(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 async def test_a_lease_has_one_holder_who_may_renew_it(conn: AsyncConnection, name: str) -> None:
-    assert await leases.take(conn, name, ME, lasts=LASTS)
-    assert not await leases.take(conn, name, OTHER, lasts=LASTS)
-    assert await leases.take(conn, name, ME, lasts=LASTS)
+    assert await leases.acquire(conn, name, ME, lasts=LASTS)
+    assert not await leases.acquire(conn, name, OTHER, lasts=LASTS)
+    assert await leases.acquire(conn, name, ME, lasts=LASTS)
 
 
 async def test_a_lease_that_has_expired_is_anybody_s(conn: AsyncConnection, name: str) -> None:
-    assert await leases.take(conn, name, ME, lasts=LASTS)
+    assert await leases.acquire(conn, name, ME, lasts=LASTS)
     expired = update(Lease).where(Lease.name == name).values(expires_at=text("now() - interval '1 ms'"))
     await conn.execute(expired)
-    assert await leases.take(conn, name, OTHER, lasts=LASTS)
-    assert not await leases.take(conn, name, ME, lasts=LASTS)
+    assert await leases.acquire(conn, name, OTHER, lasts=LASTS)
+    assert not await leases.acquire(conn, name, ME, lasts=LASTS)
 
 
 async def test_of_many_who_ask_at_once_one_gets_it(engine: AsyncEngine, name: str) -> None:
     async def ask() -> bool:
         async with autocommit(engine) as conn:
-            return await leases.take(conn, name, uuid4(), lasts=LASTS)
+            return await leases.acquire(conn, name, uuid4(), lasts=LASTS)
 
     assert (await asyncio.gather(*(ask() for _ in range(8)))).count(True) == 1
 
 
 async def test_who_is_refused_waits_for_no_lock(engine: AsyncEngine, conn: AsyncConnection, name: str) -> None:
-    assert await leases.take(conn, name, ME, lasts=LASTS)
+    assert await leases.acquire(conn, name, ME, lasts=LASTS)
     async with engine.begin() as holder, asyncio.timeout(3):
-        assert await leases.take(holder, name, ME, lasts=LASTS)  # not committed: the row is locked
-        assert not await leases.take(conn, name, OTHER, lasts=LASTS)
+        assert await leases.acquire(holder, name, ME, lasts=LASTS)  # not committed: the row is locked
+        assert not await leases.acquire(conn, name, OTHER, lasts=LASTS)

@@ -169,7 +169,7 @@ async def test_payments_are_compared_that_may_move_or_moved_of_late(busy: tuple[
         assert conditions(found, index)
 
 
-async def test_the_sweeper_looks_through_few_bookings(busy: tuple[AsyncConnection, UUID]) -> None:
+async def test_recovery_looks_through_few_bookings(busy: tuple[AsyncConnection, UUID]) -> None:
     conn, _ = busy
     found = await plans(conn, lambda: payments.list_unnotified(conn, limit=200))
     assert read_whole(found) == {"ix_bookings_unpaid"}

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.repositories import effects
+from db.repositories import effect_handover, effect_planning
 from domain.effects import EffectKind, Planned, Port, Vendor
 from tests.factories import Tenant
 
@@ -33,11 +33,11 @@ async def test_what_is_lost_is_taken_back(
 ) -> None:
     planned = Planned(kind=EffectKind.CREATE_JOB, port=Port.JOBS, key="x")
     async with engine.connect() as conn:  # rolled back: the relay never sees it
-        found = await effects.plan_one(
+        found = await effect_planning.plan_with(
             conn, tenant.business_id, None, planned, vendor=Vendor.SERVICETITAN, target_id=None
         )
         await conn.execute(text(f"UPDATE effects SET state = '{state}', {heard} WHERE id = '{found}'"))
-        await effects.requeue_expired(conn, age=AGE)
+        await effect_handover.requeue_expired(conn, age=AGE)
         query = text(f"SELECT handed_at IS NULL AND state = 'pending' FROM effects WHERE id = '{found}'")
         assert (await conn.execute(query)).scalar_one() is comes_back
         await conn.rollback()

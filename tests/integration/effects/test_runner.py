@@ -16,10 +16,11 @@ from temporalio.testing import ActivityEnvironment
 from activities.effects import Done, EffectRunner
 from activities.ports.vendors import Call
 from db.models import Effect
-from db.repositories import effects, integrations
-from db.repositories.effects import Claimed
+from db.repositories import effect_attempts, effect_planning, effects, integrations
+from db.repositories.effect_attempts import Claimed
 from db.repositories.integrations import NewIntegration
-from domain.effects import ANALYTICS, EffectKind, EffectRef, ObsoleteError, Planned, Port, Vendor, VendorError
+from domain.effect_retries import ANALYTICS
+from domain.effects import EffectKind, EffectRef, ObsoleteError, Planned, Port, Vendor, VendorError
 from runtime.json import to_json_text
 from runtime.secrets import Secrets
 from runtime.settings import Settings
@@ -80,8 +81,9 @@ async def rig(engine: AsyncEngine, settings: Settings, tenant: Tenant) -> Rig:
             ),
         )
         kind = EffectKind.REPORT_CONVERSION
-        await effects.plan(conn, tenant.business_id, None, [Planned(kind=kind, port=Port.ANALYTICS, key="x")])
-        await effects.plan(conn, tenant.business_id, None, [Planned(kind=kind, port=Port.ANALYTICS, key="x")])
+        one = Planned(kind=kind, port=Port.ANALYTICS, key="x")
+        for _ in range(2):
+            await effect_planning.plan(conn, tenant.business_id, None, [one])
         [planned] = await effects.list_page(conn, tenant.business_id, limit=10)
     ref = EffectRef(effect_id=UUID(str(planned["id"])), business_id=tenant.business_id, round=1)
     return Rig(engine, secrets, EffectRunner(engine, secrets), ref)
@@ -161,8 +163,10 @@ async def test_a_business_has_so_many_under_way_with_a_vendor_and_no_more(rig: R
 
     async with rig.engine.begin() as conn:
         kind = EffectKind.REPORT_CONVERSION
-        hanging = [Planned(kind=kind, port=Port.ANALYTICS, key=str(number)) for number in range(effects.AT_ONCE)]
-        await effects.plan(conn, rig.ref.business_id, None, hanging)
+        hanging = [
+            Planned(kind=kind, port=Port.ANALYTICS, key=str(number)) for number in range(effect_attempts.AT_ONCE)
+        ]
+        await effect_planning.plan(conn, rig.ref.business_id, None, hanging)
         others = (Effect.business_id == rig.ref.business_id, Effect.id != rig.ref.effect_id)
         await conn.execute(update(Effect).where(*others).values(state="running"))
     assert await rig.run(perform) == "nothing_to_do"

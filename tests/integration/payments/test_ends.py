@@ -7,9 +7,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 
-from db.repositories import payments
+from db.repositories import effect_planning
 from dev.vendors.stripe import Stripe
-from domain.effects import EffectKind, Lane, Planned, Port
+from domain.effects import EffectKind, Planned, Port, SequenceKey
 from runtime.secrets import Secrets
 from runtime.settings import Settings
 from tests.api_client import ApiClient
@@ -178,11 +178,11 @@ async def test_the_newest_end_decides_what_is_kept(shop: Shop) -> None:
         kind=EffectKind.SETTLE_PAYMENT,
         port=Port.PAYMENTS,
         key=f"{booking['id']}/older",
-        lane=Lane.PAYMENT,
+        sequence_key=SequenceKey.PAYMENT,
         subject={"fee_percent": 50, "version": 4},
     )
     async with shop.engine.begin() as conn:
-        await payments.plan(conn, shop.tenant.business_id, booking["id"], [older])
+        await effect_planning.plan(conn, shop.tenant.business_id, booking["id"], [older])
     await shop.quiet(booking)
     assert (await shop.effects(booking))[-1] == ("settle_payment", "obsolete", "superseded")
     assert shop.kept(booking) == 0

@@ -214,7 +214,7 @@ async def test_a_refund_whose_reply_was_lost_is_not_given_twice(
     assert await shop.attempts(booking, "settle_payment") == 2
 
 
-async def test_a_payment_that_nobody_told_of_is_told_by_the_sweeper(shop: Shop) -> None:
+async def test_a_payment_that_nobody_told_of_is_told_by_recovery(shop: Shop) -> None:
     booking = await shop.buy()
     async with shop.engine.begin() as conn:
         await conn.execute(

@@ -22,7 +22,8 @@ from db.models import Effect
 from dev.ports import LOOPBACK, free_port
 from dev.vendors.fault_modes import Behaviour, FaultMode
 from dev.vendors.ledger import Entry
-from domain.effects import WEBHOOK, EffectRef, VendorError
+from domain.effect_retries import WEBHOOK
+from domain.effects import EffectRef, VendorError
 from runtime.ids import new_id
 from runtime.secrets import Secrets
 from runtime.settings import Settings

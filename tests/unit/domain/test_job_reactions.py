@@ -6,13 +6,13 @@ import pytest
 
 from domain.booking import SYSTEM
 from domain.effect_rules import effects_of_step
-from domain.effects import EffectKind, Lane, Port
+from domain.effects import EffectKind, Port, SequenceKey
 from domain.lifecycle import Status
 from domain.steps import Hold, Step, StepKind
 from tests.unit.domain.builders import NOW, booking
 
 
-def planned(kind: StepKind, **state: Any) -> list[tuple[EffectKind, Lane | None]]:
+def planned(kind: StepKind, **state: Any) -> list[tuple[EffectKind, SequenceKey | None]]:
     """The job's effects of a step into this state."""
     after = booking(**state)
     step = Step(
@@ -25,7 +25,7 @@ def planned(kind: StepKind, **state: Any) -> list[tuple[EffectKind, Lane | None]
         at=NOW,
         actor=SYSTEM,
     )
-    return [(one.kind, one.lane) for one in effects_of_step(step, after) if one.port is Port.JOBS]
+    return [(one.kind, one.sequence_key) for one in effects_of_step(step, after) if one.port is Port.JOBS]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def planned(kind: StepKind, **state: Any) -> list[tuple[EffectKind, Lane | None]
 def test_a_job_is_there_from_the_first_acceptance_on_and_follows_when_and_with_whom(
     kind: StepKind, status: Status, effect: EffectKind | None
 ) -> None:
-    expected = [] if effect is None else [(effect, Lane.JOB)]
+    expected = [] if effect is None else [(effect, SequenceKey.JOB)]
     assert planned(kind, status=status, accepted_once=True) == expected
     if status is not Status.ACCEPTED:
         assert planned(kind, status=status, accepted_once=False) == []

@@ -260,7 +260,7 @@ def planned(
         }
         | values
     )
-    return [(one.kind, one.subject) for one in effects_of_step(taken, after) if one.lane == "payment"]
+    return [(one.kind, one.subject) for one in effects_of_step(taken, after) if one.sequence_key == "payment"]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from domain.effects import EffectKind, EffectState, Lane, Port, Vendor
+from domain.effects import EffectKind, EffectState, Port, SequenceKey, Vendor
 from domain.jobs import Job, JobState
 from domain.lifecycle import Status
 from domain.payments import Charge, ChargeState, Payment, PaymentState
@@ -160,5 +160,5 @@ def test_a_repair_has_another_key_each_time_that_the_difference_is_found() -> No
     assert first is not None
     assert again is not None
     assert first.key != again.key
-    assert (first.lane, first.subject) == (Lane.PAYMENT, {"fee_percent": 40, "finding_id": str(ID)})
+    assert (first.sequence_key, first.subject) == (SequenceKey.PAYMENT, {"fee_percent": 40, "finding_id": str(ID)})
     assert repair_of(replace(difference, repair=None), Port.PAYMENTS, ID, START) is None

@@ -1,4 +1,8 @@
-"""Deletes contents of files that are not shown: of uploads that were cut short, and of what was taken away."""
+"""Purges: rows whose time is over, and stored files that are shown nowhere, are deleted.
+
+Nothing depends on when. Rows are purged by short tasks. Files are left by uploads that were cut short and by
+attachments that were taken away; they have a loop of their own, for a store that hangs must hold up nothing else.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,27 +14,49 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.engine import autocommit
-from db.repositories import attachments, integrations
-from db.repositories.maintenance import FIRST_ID
+from db.repositories import attachments, integrations, maintenance
 from db.repositories.rows import Row
 from domain.effects import Port, Vendor
 from runtime.settings import Settings
 from runtime.storage import FOLDER, Storage, StorageError, Storages
+from worker.polling import Task
 
 _log = structlog.get_logger()
 
-_EVERY_SECONDS: Final = 60.0
+_ROWS_EVERY: Final = timedelta(minutes=1)
+_HOLDS_ARE_KEPT: Final = timedelta(days=1)
+"""How long a hold that ran out can still be asked about."""
 _BATCH: Final = 100
-_AT_ONCE: Final = 8
-"""Businesses."""
-_PATIENCE_SECONDS: Final = 30.0
-"""With each of them, for a page of files."""
+_BUSINESSES_AT_ONCE: Final = 8
+_PATIENCE: Final = timedelta(seconds=30)
+"""With one business's store, for one page of files."""
 _CUT_SHORT: Final = timedelta(hours=1)
 """Much longer than an upload may take."""
 
 
+class RowPurge:
+    """Deletes rows whose time is over."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    def tasks(self) -> list[Task]:
+        """What is to be done, and how often."""
+        return [Task(self.purge_holds, _ROWS_EVERY), Task(self.purge_identity, _ROWS_EVERY)]
+
+    async def purge_holds(self) -> None:
+        """Delete holds that ran out, and the times that they held."""
+        async with autocommit(self._engine) as conn:
+            await maintenance.purge_holds(conn, kept_since=datetime.now(UTC) - _HOLDS_ARE_KEPT)
+
+    async def purge_identity(self) -> None:
+        """Delete expired sessions, tokens, counters, answers to idempotency keys and vendors' events."""
+        async with autocommit(self._engine) as conn:
+            await maintenance.purge_identity(conn)
+
+
 class OrphanedFiles:
-    """Walks over them again and again. Not the sweeper's: a store that hangs must hold up nothing else."""
+    """Deletes the contents of files that are shown nowhere, and then their rows."""
 
     def __init__(
         self,
@@ -38,25 +64,16 @@ class OrphanedFiles:
         settings: Settings,
         *,
         cut_short: timedelta = _CUT_SHORT,
-        patience_seconds: float = _PATIENCE_SECONDS,
+        patience: timedelta = _PATIENCE,
     ) -> None:
         self._engine = engine
         self._storages = Storages(settings)
         self._cut_short = cut_short
-        self._patience = patience_seconds
+        self._patience = patience
 
-    async def run(self) -> None:
-        """Tidy up until cancelled; what fails is tried again in the next round."""
-        while True:
-            try:
-                await self.tidy()
-            except Exception as error:  # PostgreSQL is away: the next round finds the same
-                _log.warning("files_not_tidied", error=type(error).__name__)
-            await asyncio.sleep(_EVERY_SECONDS)
-
-    async def tidy(self) -> None:
-        """One round over all of them. Whose store takes too long waits for the next, and holds up nobody else."""
-        before, after = datetime.now(UTC) - self._cut_short, FIRST_ID
+    async def purge(self) -> None:
+        """One round over all of them. A business whose store takes too long waits for the next round."""
+        before, after = datetime.now(UTC) - self._cut_short, maintenance.FIRST_ID
         given_up = set[UUID]()
         while True:
             async with autocommit(self._engine) as conn:
@@ -68,17 +85,17 @@ class OrphanedFiles:
             after = page[-1]["id"]
 
     async def _delete_all(self, page: Sequence[Row]) -> set[UUID]:
-        """Delete them, the businesses side by side; those that were given up."""
-        slots, given_up = asyncio.Semaphore(_AT_ONCE), set[UUID]()
+        """Delete a page of files, the businesses side by side; the businesses that were given up."""
+        slots, given_up = asyncio.Semaphore(_BUSINESSES_AT_ONCE), set[UUID]()
 
         async def delete(business_id: UUID) -> None:
             async with slots:
                 try:
-                    async with asyncio.timeout(self._patience):
+                    async with asyncio.timeout(self._patience.total_seconds()):
                         for row in page:
                             if row["business_id"] == business_id:
                                 await self._delete(row)
-                except Exception as error:  # of this one; PostgreSQL is asked for the next page anyway
+                except Exception as error:  # this business's; if PostgreSQL is away, the next page raises
                     _log.warning("files_not_tidied", business_id=str(business_id), error=type(error).__name__)
                     given_up.add(business_id)
 
@@ -97,7 +114,7 @@ class OrphanedFiles:
             await attachments.forget(conn, row["business_id"], row["id"])
 
     async def _storage_of(self, row: Row) -> Storage | None:
-        """Where it lies; none when the business has taken its store back, and what is in there with it."""
+        """The store that has the file; none when the business has removed its store, with all that is in it."""
         if row["storage"] == FOLDER:
             return self._storages.of(None)
         async with autocommit(self._engine) as conn:

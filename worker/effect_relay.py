@@ -1,7 +1,8 @@
-"""The relay: effects that are planned are handed to Temporal, each as an activity on its vendor's queue.
+"""The effect relay: planned effects are handed to Temporal, each as an activity on its vendor's task queue.
 
-One worker at a time does it, by a lease that saves the others the work. What is handed over twice, because a
-worker died or stood still in between, Temporal knows by its name. No transaction is open while Temporal is called.
+One worker at a time relays, under a lease that saves the others the work. An effect that is handed over twice,
+because a worker died or stood still in between, is one activity: Temporal knows its id. No transaction is open
+while Temporal is called. The relay also hands over again what is overdue: Temporal may have lost it.
 """
 
 import asyncio
@@ -24,70 +25,62 @@ from temporalio.common import (
 )
 
 from db.engine import autocommit
-from db.repositories import effects, leases
+from db.repositories import effect_handover, leases
 from domain import names
-from domain.effects import PORT_OF, PROFILES, URGENCY, EffectRef, HandOver
+from domain.effect_retries import Interruption, profile_of, wait_after_interruption
+from domain.effects import URGENCY, EffectRef, HandOver
 from runtime.metrics import RELAYED
 from runtime.settings import Settings
+from worker.polling import Task, described
 
 _log = structlog.get_logger()
 
 _BATCH: Final = 100
 _AT_ONCE: Final = 16
-_BREATH: Final = 0.05
-"""Seconds until the next round when there may be more."""
 _ROUND_SECONDS: Final = 2.0
 _LEASE: Final = timedelta(seconds=3)
-"""Longer than a round, and short: when its holder dies or stands still, the others wait for so long."""
+"""Longer than a round. The others wait for so long when the holder dies or stands still."""
 _RPC_TIMEOUT: Final = timedelta(seconds=5)
-_MARGIN: Final = timedelta(seconds=15)
-"""An attempt ends itself; Temporal ends one that does not."""
-_AFTER_A_CRASH: Final = RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=1.0)
-"""Failures name their own wait: this is for attempts whose worker was killed, which the runner counts as well."""
+_TIMEOUT_MARGIN: Final = timedelta(seconds=15)
+"""An attempt ends itself at its timeout. So much later Temporal ends one that does not."""
+_RETRY_POLICY: Final = RetryPolicy(
+    initial_interval=wait_after_interruption(Interruption.WORKER_LOST), backoff_coefficient=1.0
+)
+"""For attempts whose worker was killed. An attempt that fails names its own wait, and the runner counts both."""
+_REQUEUE_EVERY: Final = timedelta(seconds=15)
 _TENANT: Final = SearchAttributeKey.for_keyword(names.TENANT_ID)
 
 
-class Relay:
-    """Hands effects over until it is cancelled."""
+class EffectRelay:
+    """The relay of one worker."""
 
     def __init__(self, client: Client, engine: AsyncEngine, settings: Settings) -> None:
         self._client = client
         self._engine = engine
-        self._interval = settings.relay_interval_seconds
         self._heartbeat = timedelta(seconds=settings.effect_heartbeat_seconds)
         self._holder = uuid4()
 
-    async def run(self) -> None:
-        """Go on for ever; a round that fails is said in the log and tried again."""
-        while True:
-            try:
-                busy = await self.round()
-            except Exception as error:  # PostgreSQL or Temporal is away: the next round finds the same work
-                _log.warning("relay_failed", error=f"{type(error).__name__}: {error}".splitlines()[0])
-                busy = False
-            await asyncio.sleep(_BREATH if busy else self._interval)
-
-    async def round(self) -> bool:
-        """Hand over what is due, if no other worker is at it; whether there may be more."""
+    async def hand_over(self) -> bool:
+        """Hand over what is due, unless another worker is relaying; whether there may be more."""
         due = await self._due()
         if not due:
             return False
         handed = await self._start_all(due)
         async with autocommit(self._engine) as conn:
-            await effects.mark_handed(conn, handed)
+            await effect_handover.mark_handed(conn, handed)
         RELAYED.labels("handed").inc(len(handed))
         RELAYED.labels("failed").inc(len(due) - len(handed))
         return bool(handed)
 
     async def _due(self) -> Sequence[HandOver]:
-        """What is due, if it is ours to hand over. Idle workers ask for no lease, and so write nothing."""
+        """What is due, if this worker has the lease. A worker that finds nothing does not ask for it."""
         async with autocommit(self._engine) as conn:
-            due = await effects.list_to_hand_over(conn, limit=_BATCH)
-            is_ours = bool(due) and await leases.take(conn, leases.RELAY, self._holder, lasts=_LEASE)
+            due = await effect_handover.list_to_hand_over(conn, limit=_BATCH)
+            is_ours = bool(due) and await leases.acquire(conn, leases.RELAY, self._holder, lasts=_LEASE)
         return due if is_ours else []
 
     async def _start_all(self, due: Sequence[HandOver]) -> list[EffectRef]:
-        """Start them, as far as they can be; those that Temporal has."""
+        """Start the activities of these effects; those that Temporal has then."""
         slots = asyncio.Semaphore(_AT_ONCE)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _ROUND_SECONDS  # the lease ends soon after
@@ -99,8 +92,7 @@ class Relay:
                 try:
                     await self._start(effect)
                 except Exception as error:  # one that cannot be started holds up no other
-                    told = f"{type(error).__name__}: {error}".splitlines()[0]
-                    _log.warning("effect_not_started", effect_id=str(effect.effect_id), error=told)
+                    _log.warning("effect_not_started", effect_id=str(effect.effect_id), **described(error))
                     return None
             return effect.ref
 
@@ -108,15 +100,14 @@ class Relay:
         return [ref for ref in started if ref is not None]
 
     async def _start(self, effect: HandOver) -> None:
-        profile = PROFILES[PORT_OF[effect.vendor]]
         await self._client.start_activity(
             effect.kind,
             effect.ref,
             id=names.effect_activity_id(effect.effect_id, effect.round),
             task_queue=names.effect_task_queue(effect.vendor),
-            start_to_close_timeout=profile.timeout + _MARGIN,
+            start_to_close_timeout=profile_of(effect.vendor).timeout + _TIMEOUT_MARGIN,
             heartbeat_timeout=self._heartbeat,
-            retry_policy=_AFTER_A_CRASH,
+            retry_policy=_RETRY_POLICY,
             id_conflict_policy=ActivityIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=ActivityIDReusePolicy.ALLOW_DUPLICATE,
             priority=Priority(priority_key=URGENCY[effect.kind], fairness_key=str(effect.business_id)),
@@ -124,3 +115,14 @@ class Relay:
             summary=f"booking {effect.booking_id}" if effect.booking_id else None,
             rpc_timeout=_RPC_TIMEOUT,
         )
+
+    def tasks(self) -> list[Task]:
+        """What is to be done beside handing over, and how often."""
+        return [Task(self.requeue_overdue, _REQUEUE_EVERY)]
+
+    async def requeue_overdue(self) -> None:
+        """Have effects handed over again of which nothing was heard. Those that Temporal has stay as they are."""
+        async with autocommit(self._engine) as conn:
+            lost = await effect_handover.requeue_expired(conn, age=wait_after_interruption(Interruption.OVERDUE))
+        if lost:
+            _log.warning("effects_taken_back", count=lost)
