@@ -25,7 +25,7 @@ class RequestKind(StrEnum):
     RESET = "reset"
 
 
-class EndReason(StrEnum):
+class SessionEndReason(StrEnum):
     """Why a session ended before its time."""
 
     LOGOUT = "logout"
@@ -43,7 +43,7 @@ class AccountState(StrEnum):
     CLOSED = "closed"
 
 
-class LetterKind(StrEnum):
+class AccountMessageKind(StrEnum):
     VERIFY = "verify"
     """Prove that the address is yours."""
     HAVE_ACCOUNT = "have_account"
@@ -53,13 +53,13 @@ class LetterKind(StrEnum):
 
 
 _LETTERS: Final = {
-    (RequestKind.REGISTER, AccountState.NONE): LetterKind.VERIFY,
-    (RequestKind.REGISTER, AccountState.ACTIVE): LetterKind.HAVE_ACCOUNT,
-    (RequestKind.RESET, AccountState.ACTIVE): LetterKind.RESET,
+    (RequestKind.REGISTER, AccountState.NONE): AccountMessageKind.VERIFY,
+    (RequestKind.REGISTER, AccountState.ACTIVE): AccountMessageKind.HAVE_ACCOUNT,
+    (RequestKind.RESET, AccountState.ACTIVE): AccountMessageKind.RESET,
 }
 
 
-def letter_for(kind: RequestKind, account: AccountState) -> LetterKind | None:
+def account_message_for(kind: RequestKind, account: AccountState) -> AccountMessageKind | None:
     """What to send; none: there is nobody to send anything to, or the account is closed."""
     return _LETTERS.get((kind, account))
 

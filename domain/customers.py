@@ -33,14 +33,16 @@ def booking_contact(typed: Mapping[str, Any], known: Mapping[str, Any]) -> dict[
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class LatestConsent:
     """A customer's latest word on a purpose."""
 
     granted: bool
     given_at: datetime
 
 
-def consent_for_booking(said: Said | None, *, opted_in: bool, is_own: bool, booked_at: datetime) -> bool | None:
+def consent_for_booking(
+    said: LatestConsent | None, *, opted_in: bool, is_own: bool, booked_at: datetime
+) -> bool | None:
     """What counts as consent to write about one booking; none: nothing was said.
 
     `opted_in` came with the booking, `is_own` says that the address did too. A consent is one to an address

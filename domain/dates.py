@@ -24,7 +24,7 @@ _MONTH_FIRST: Final = frozenset({"", "US", "CA", "PH"})
 
 
 @dataclass(frozen=True, slots=True)
-class Writing:
+class DateFormat:
     """How a language writes dates and times."""
 
     date: Callable[[date], str]
@@ -37,13 +37,13 @@ class Writing:
         return self.both.format(date=self.date(local.date()), time=self.time(local.time()))
 
 
-def writing_of(tag: str) -> Writing:
+def date_format_for(tag: str) -> DateFormat:
     """How dates are written in a language (BCP 47): of English it matters where."""
     language, *rest = tag.split("-")
     region = next((part.upper() for part in rest if len(part) == 2), "")  # noqa: PLR2004 - ISO 3166-1
     if language.lower() == "en":
         return _AMERICAN if region in _MONTH_FIRST else _BRITISH
-    return _WRITINGS.get(language.lower(), _ISO)
+    return _FORMATS.get(language.lower(), _ISO)
 
 
 def zone_label(local: datetime) -> str:
@@ -68,29 +68,29 @@ def _by_12_hours(at: time) -> str:
     return f"{at.hour % 12 or 12}:{at:%M} {'AM' if at.hour < 12 else 'PM'}"  # noqa: PLR2004 - noon
 
 
-_AMERICAN: Final = Writing(
+_AMERICAN: Final = DateFormat(
     lambda day: f"{_weekday(day, 'en')}, {_month(day, 'en')} {day.day}, {day.year}",
     _by_12_hours,
     "{date} at {time}",
 )
-_BRITISH: Final = Writing(
+_BRITISH: Final = DateFormat(
     lambda day: f"{_weekday(day, 'en')} {day.day} {_month(day, 'en')} {day.year}",
     _by_24_hours,
     "{date} at {time}",
 )
-_ISO: Final = Writing(date.isoformat, _by_24_hours, "{date} {time}")
-_WRITINGS: Final = {
-    "de": Writing(
+_ISO: Final = DateFormat(date.isoformat, _by_24_hours, "{date} {time}")
+_FORMATS: Final = {
+    "de": DateFormat(
         lambda day: f"{_weekday(day, 'de')}, {day.day}. {_month(day, 'de')} {day.year}",
         lambda at: f"{_by_24_hours(at)} Uhr",
         "{date} um {time}",
     ),
-    "es": Writing(
+    "es": DateFormat(
         lambda day: f"{_weekday(day, 'es')}, {day.day} de {_month(day, 'es')} de {day.year}",
         _by_24_hours,
         "{date}, {time}",
     ),
-    "ja": Writing(
+    "ja": DateFormat(
         lambda day: f"{day.year}年{day.month}月{day.day}日{_weekday(day, 'ja')}",
         _by_24_hours,
         "{date} {time}",

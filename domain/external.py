@@ -124,7 +124,7 @@ class SourceAnswer(_Said):
 
 
 @dataclass(frozen=True, slots=True)
-class OutsideTime:
+class ExternalInterval:
     """A stretch of a provider's time as it is stored; those of one provider and kind do not touch."""
 
     provider_ref: str
@@ -133,19 +133,19 @@ class OutsideTime:
     ends_at: datetime
 
 
-def times_within(answer: SourceAnswer, starts_at: datetime, ends_at: datetime) -> list[OutsideTime]:
+def times_within(answer: SourceAnswer, starts_at: datetime, ends_at: datetime) -> list[ExternalInterval]:
     """What the answer says of this window, by provider and time.
 
     Storage knows open time by its rows alone, so a provider whose open time is said to be none is stored as busy
     throughout the window.
     """
-    found: list[OutsideTime] = []
+    found: list[ExternalInterval] = []
     for ref, (busy, open_) in _by_provider(answer).items():
         open_spans = _merged(open_ or (), starts_at, ends_at)
         closed = open_ is not None and not open_spans
         busy_spans = [(starts_at, ends_at)] if closed else _merged(busy, starts_at, ends_at)
-        found += [OutsideTime(ref, TimeKind.BUSY, *span) for span in busy_spans]
-        found += [OutsideTime(ref, TimeKind.OPEN, *span) for span in open_spans]
+        found += [ExternalInterval(ref, TimeKind.BUSY, *span) for span in busy_spans]
+        found += [ExternalInterval(ref, TimeKind.OPEN, *span) for span in open_spans]
     return found
 
 

@@ -9,34 +9,34 @@ from typing import Annotated, Any, Final, Self
 from pydantic import BaseModel, ConfigDict, EmailStr, Field, StrictBool, model_validator
 
 from domain.effects import PORT_OF, Port, Vendor
-from domain.normalization import Spelled
+from domain.text_patterns import TextPattern
 
 _Line = Annotated[
-    str, Field(min_length=1, max_length=200), Spelled(r"^[^\x00-\x1f\x7f]+$", "must be one line of text")
+    str, Field(min_length=1, max_length=200), TextPattern(r"^[^\x00-\x1f\x7f]+$", "must be one line of text")
 ]
 _Name = Annotated[
     str,
-    Spelled(
+    TextPattern(
         r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$",
         "must be the id that the vendor shows: letters and digits, with dots, hyphens, colons or underscores",
     ),
 ]
 """An id as vendors give them."""
-_Digits = Annotated[str, Spelled(r"^[0-9]{1,20}$", "must be the vendor's number: digits alone, 20 at most")]
+_Digits = Annotated[str, TextPattern(r"^[0-9]{1,20}$", "must be the vendor's number: digits alone, 20 at most")]
 _Host = Annotated[
     str,
-    Spelled(
+    TextPattern(
         r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$",
         "must be a host's name or address alone, as smtp.example.com",
     ),
 ]
 _E164 = Annotated[
-    str, Spelled(r"^\+[1-9][0-9]{6,14}$", "must be a phone number with its country code, as +12125550100")
+    str, TextPattern(r"^\+[1-9][0-9]{6,14}$", "must be a phone number with its country code, as +12125550100")
 ]
 
 
-def _twilio_sid(kind: str) -> Spelled:
-    return Spelled(
+def _twilio_sid(kind: str) -> TextPattern:
+    return TextPattern(
         f"^{kind}[0-9a-fA-F]{{32}}$", f"must be an id of Twilio's: {kind} and 32 digits or letters a to f"
     )
 
@@ -95,7 +95,7 @@ class Premises(VendorSettings):
     city: _Line
     region: _Line
     postal_code: _Line
-    country: Annotated[str, Spelled("^[A-Z]{2}$", "must be a country's two capital letters, as US")]
+    country: Annotated[str, TextPattern("^[A-Z]{2}$", "must be a country's two capital letters, as US")]
 
 
 class ServiceTitanSettings(VendorSettings):
@@ -121,7 +121,7 @@ class PayjpSettings(VendorSettings):
 
 class Ga4Settings(VendorSettings):
     measurement_id: Annotated[
-        str, Spelled(r"^G-[A-Z0-9]{1,20}$", "must be a measurement id, G- with capital letters and digits")
+        str, TextPattern(r"^G-[A-Z0-9]{1,20}$", "must be a measurement id, G- with capital letters and digits")
     ]
 
 
@@ -139,7 +139,7 @@ class GoogleAdsSettings(VendorSettings):
 class S3Settings(VendorSettings):
     bucket: Annotated[
         str,
-        Spelled(
+        TextPattern(
             r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
             "must be a bucket's name: 3 to 63 small letters, digits, dots and hyphens",
         ),
@@ -150,7 +150,7 @@ class S3Settings(VendorSettings):
     prefix: (
         Annotated[
             str,
-            Spelled(
+            TextPattern(
                 r"^[A-Za-z0-9/_.-]{0,200}$",
                 "must be made of letters, digits, slashes, dots, hyphens and underscores, 200 at most",
             ),

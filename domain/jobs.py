@@ -35,7 +35,7 @@ class Job:
         )
 
 
-def the_one(jobs: list[Job]) -> Job | None:
+def current_job(jobs: list[Job]) -> Job | None:
     """Of a booking's jobs, of which there should be one: one that goes on before one that has ended."""
     order = (JobState.OPEN, JobState.DONE, JobState.CANCELLED)
     return min(jobs, key=lambda job: order.index(job.state), default=None)

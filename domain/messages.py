@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
-from domain.dates import writing_of, zone_label
+from domain.dates import date_format_for, zone_label
 from domain.languages import LAST_RESORT
 from domain.lifecycle import Status
 from domain.links import without_links
@@ -121,23 +121,23 @@ class Facts:
 
     def __post_init__(self) -> None:
         """Clean what strangers may have typed, here and so for every rendering: subject, `To`, calendar, text."""
-        object.__setattr__(self, "customer_name", shown_name(self.customer_name))
+        object.__setattr__(self, "customer_name", display_name(self.customer_name))
 
     def without_own_links(self) -> "Facts":
         """The same, with no link in the names that the business has given either."""
         return replace(
             self,
-            business_name=shown_name(self.business_name),
-            service_name=shown_name(self.service_name),
-            provider_name=None if self.provider_name is None else shown_name(self.provider_name),
+            business_name=display_name(self.business_name),
+            service_name=display_name(self.service_name),
+            provider_name=None if self.provider_name is None else display_name(self.provider_name),
         )
 
-    def wishes(self) -> list[str | None]:
+    def preferred_languages(self) -> list[str | None]:
         """The languages that it may be written in, the best first."""
         own = [self.customer_locale] if self.audience is Audience.CUSTOMER else []
         return [*own, self.business_locale, LAST_RESORT]
 
-    def wished_in(self, tag: str) -> "Facts":
+    def in_language(self, tag: str) -> "Facts":
         """The same for a reader of this language (BCP 47)."""
         if self.audience is Audience.CUSTOMER:
             return replace(self, customer_locale=tag)
@@ -175,7 +175,7 @@ VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
 
 def variables(facts: Facts, tag: str) -> dict[str, str | int]:
     """The value of each of `VARIABLES` for a reader of this language (BCP 47)."""
-    writing, zone = writing_of(tag), zone_named(facts.timezone())
+    writing, zone = date_format_for(tag), zone_named(facts.timezone())
     starts, ends = facts.starts_at.astimezone(zone), facts.ends_at.astimezone(zone)
     return {
         "business.name": one_line(facts.business_name),
@@ -194,7 +194,7 @@ def variables(facts: Facts, tag: str) -> dict[str, str | int]:
     }
 
 
-def shown_name(name: str) -> str:
+def display_name(name: str) -> str:
     """A name as messages show it: one line, without links."""
     return one_line(without_links(name))
 
@@ -208,7 +208,7 @@ def one_line(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Announcement:
     """What a message says of a booking, by when it was decided on."""
 
     kind: NoticeKind
@@ -219,7 +219,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class BookingSnapshot:
     """How the booking stands when the message is to be sent."""
 
     status: Status
@@ -228,23 +228,23 @@ class Standing:
     needs_attention: bool
 
 
-def is_still_true(told: Told, now: Standing, at: datetime) -> bool:
+def is_still_true(announcement: Announcement, now: BookingSnapshot, at: datetime) -> bool:
     """Whether a message may be sent at `at`, going by the booking.
 
-    Of a booking that is cancelled nothing but that is told. What speaks of a time that was given up, or to a
-    provider who no longer has it, is not told any more; that it left them is.
+    About a cancelled booking, only the cancellation is sent. A message about a former time, or to a
+    provider who no longer has the booking, is not sent; the one that tells them so is.
     """
-    if told.kind is NoticeKind.CANCELLED:
-        return now.status is Status.CANCELLED or has_lost_it(told, now)
+    if announcement.kind is NoticeKind.CANCELLED:
+        return now.status is Status.CANCELLED or has_lost_it(announcement, now)
     if now.status is Status.CANCELLED:
         return False
-    if told.kind is NoticeKind.NEEDS_ATTENTION:
+    if announcement.kind is NoticeKind.NEEDS_ATTENTION:
         return now.needs_attention
-    if not _speaks_of(told, now):
+    if not _speaks_of(announcement, now):
         return False
-    if told.kind is NoticeKind.REMINDER:
-        return _reminds(told, now, at)
-    return now.status in _TRUE_IN.get(told.kind, frozenset(Status))
+    if announcement.kind is NoticeKind.REMINDER:
+        return _reminds(announcement, now, at)
+    return now.status in _TRUE_IN.get(announcement.kind, frozenset(Status))
 
 
 _CONFIRMED: Final = frozenset({Status.ACCEPTED, Status.IN_PROGRESS, Status.COMPLETED})
@@ -258,26 +258,28 @@ _TRUE_IN: Final = MappingProxyType(
 )
 
 
-def has_lost_it(told: Told, now: Standing) -> bool:
+def has_lost_it(announcement: Announcement, now: BookingSnapshot) -> bool:
     """Whether a message is to a provider with whom the booking is no longer, although it is not cancelled."""
-    if told.provider_id is None or now.status is Status.CANCELLED:
+    if announcement.provider_id is None or now.status is Status.CANCELLED:
         return False
-    return now.provider_id != told.provider_id or now.status not in _WITH_SOMEBODY
+    return now.provider_id != announcement.provider_id or now.status not in _WITH_SOMEBODY
 
 
-def _speaks_of(told: Told, now: Standing) -> bool:
-    same_time = told.starts_at is None or told.starts_at == now.starts_at
-    same_provider = told.provider_id is None or told.provider_id == now.provider_id
+def _speaks_of(announcement: Announcement, now: BookingSnapshot) -> bool:
+    same_time = announcement.starts_at is None or announcement.starts_at == now.starts_at
+    same_provider = announcement.provider_id is None or announcement.provider_id == now.provider_id
     return same_time and same_provider
 
 
-def _reminds(told: Told, now: Standing, at: datetime) -> bool:
-    starts_at = told.starts_at or now.starts_at
-    notice = Notice(key="", kind=told.kind, audience=told.audience, starts_at=starts_at)
+def _reminds(announcement: Announcement, now: BookingSnapshot, at: datetime) -> bool:
+    starts_at = announcement.starts_at or now.starts_at
+    notice = Notice(key="", kind=announcement.kind, audience=announcement.audience, starts_at=starts_at)
     return still_due(notice, now.status, now.starts_at, at)
 
 
-def why_not(channel: Channel, audience: Audience, address: str | None, consent: bool | None) -> Suppressed | None:
+def suppression_reason(
+    channel: Channel, audience: Audience, address: str | None, consent: bool | None
+) -> Suppressed | None:
     """What stands against sending to somebody; `consent` is the latest for this channel, none: nothing was said.
 
     An e-mail about one's own booking needs no consent, but heeds a refusal. A text needs one (47 CFR 64.1200),

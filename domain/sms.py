@@ -39,7 +39,7 @@ def segments(text: str) -> int:
     return 1 if length <= single else -(-length // each)
 
 
-def economical(text: str) -> str:
+def in_gsm_alphabet(text: str) -> str:
     """The text in the GSM alphabet where leaving accents out is enough for that, as in Spanish; else as it is.
 
     One `á` more than doubles what a text costs, and people read `sabado` as they write it in texts themselves.

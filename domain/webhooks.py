@@ -22,7 +22,7 @@ def kept(secret: str) -> dict[str, str]:
     return {"secret": secret}
 
 
-def former_after(
+def former_secrets(
     present: Mapping[str, str], former: Mapping[str, str], now: datetime, until: datetime
 ) -> dict[str, str]:
     """The former secrets as they are kept once another is the present one; the newest ones when there are many."""

@@ -36,7 +36,7 @@ def zone_named(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
-def zone_to_live_by(name: str) -> ZoneInfo:
+def selectable_zone(name: str) -> ZoneInfo:
     """The zone of this name, for somebody who chooses one.
 
     Raises:

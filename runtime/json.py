@@ -32,7 +32,7 @@ def from_json(text: str | bytes) -> Any:
     return orjson.loads(text)
 
 
-def from_strangers(body: bytes) -> Any:
+def parse_untrusted(body: bytes) -> Any:
     """The value that somebody else's JSON stands for, if there is one reading of it (RFC 8259, section 4).
 
     Raises:

@@ -66,7 +66,7 @@ class _Kept:
 async def keep_schedules(client: Client, engine: AsyncEngine, settings: Settings) -> None:
     """Create, update and remove the schedules; goes on while a server is away or does not let us."""
     kept = (
-        _Kept(names.EXTERNAL_CALENDARS_SCHEDULE, external_calendars(settings), external_sources.are_there_any),
+        _Kept(names.EXTERNAL_CALENDARS_SCHEDULE, external_calendars(settings), external_sources.any_exist),
         _Kept(names.RECONCILE_SCHEDULE, reconciliation(settings), findings.is_there_any_to_reconcile),
     )
     while True:

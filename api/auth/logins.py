@@ -16,8 +16,8 @@ from api.auth.schemas import TokenOut
 from api.deps import AppStateDep
 from api.request_context import context_of
 from db.repositories import audit, sessions
-from db.repositories.sessions import Presented
-from domain.accounts import REFRESH_GRACE, EndReason, token_hash
+from db.repositories.sessions import PresentedToken
+from domain.accounts import REFRESH_GRACE, SessionEndReason, token_hash
 from domain.callers import Principal
 from domain.errors import UnauthenticatedError
 from runtime.ids import new_token
@@ -67,10 +67,10 @@ class Logins:
         )
         return self._answer(presented.user_id, presented.session_id, next_token)
 
-    async def _end(self, conn: AsyncConnection, reused: Presented) -> None:
-        await sessions.end(conn, reused.session_id, EndReason.TOKEN_REUSED)
+    async def _end(self, conn: AsyncConnection, reused: PresentedToken) -> None:
+        await sessions.end(conn, reused.session_id, SessionEndReason.TOKEN_REUSED)
         self._is_of(reused.user_id, reused.session_id)
-        await audit.add(conn, None, trail.entry_of(self._request, "denied", EndReason.TOKEN_REUSED))
+        await audit.add(conn, None, trail.entry_of(self._request, "denied", SessionEndReason.TOKEN_REUSED))
         self._context.is_audited = True
 
     def _answer(self, user_id: UUID, session_id: UUID, refresh_token: str) -> TokenOut:

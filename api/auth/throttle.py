@@ -17,7 +17,7 @@ from api.addresses import network_of
 from api.deps import AppStateDep
 from api.request_context import RequestContextDep
 from db.repositories import login_attempts
-from db.repositories.login_attempts import Turn
+from db.repositories.login_attempts import CountedAttempt
 from domain.accounts import (
     FREE_ATTEMPTS_OF_ACCOUNT,
     FREE_ATTEMPTS_OF_ADDRESS,
@@ -32,8 +32,8 @@ from domain.errors import TooManyAttemptsError
 class Attempt:
     """A password that is about to be tried."""
 
-    by_address: Turn
-    by_account: Turn
+    by_address: CountedAttempt
+    by_account: CountedAttempt
 
 
 class Throttle:
@@ -58,7 +58,7 @@ class Throttle:
 
     async def succeeded(self, conn: AsyncConnection, attempt: Attempt) -> None:
         """The password was right: the account starts anew, and the address has one failure less."""
-        await login_attempts.take_back(conn, attempt.by_address)
+        await login_attempts.undo_attempt(conn, attempt.by_address)
         await login_attempts.clear(conn, attempt.by_account.subject)
 
     async def forget(self, conn: AsyncConnection, account: str) -> None:
@@ -81,8 +81,8 @@ class Throttle:
         subject = self._subject("asked-for", f"{kind} {email.lower()}")
         return await login_attempts.count_in_hour(conn, subject, limit=MESSAGES_AN_HOUR_FOR_ADDRESSEE)
 
-    async def _turn(self, conn: AsyncConnection, subject: str, free: int) -> Turn:
-        turn = await login_attempts.take_turn(conn, subject, free=free)
+    async def _turn(self, conn: AsyncConnection, subject: str, free: int) -> CountedAttempt:
+        turn = await login_attempts.begin_attempt(conn, subject, free=free)
         if turn is None:
             raise await _too_many(conn, subject)
         return turn

@@ -9,14 +9,14 @@ from api.businesses.keys import OwnSlug
 from api.shapes import CurrencyCode, Flag, In, Line, Zone
 from db.repositories.rows import Row
 from domain.lifecycle import Role
-from domain.normalization import Spelled
 from domain.policies import Cancellation, Intake, Policy
+from domain.text_patterns import TextPattern
 
 BusinessStatus = Literal["setup", "active", "suspended"]
 Locale = Annotated[
     str,
     Field(max_length=35, description="BCP 47, as en-US"),
-    Spelled("^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", "must be a language tag, as en-US"),
+    TextPattern("^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", "must be a language tag, as en-US"),
 ]
 
 ABSENT: Final[Any] = Field(default_factory=lambda: None)

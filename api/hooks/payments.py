@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.hooks.hook import Event, Integration, Told
 from db.repositories import payment_syncs
-from db.repositories.payment_syncs import Called
+from db.repositories.payment_syncs import GatewayCallback
 from domain.effects import Vendor
 
 _BOOKING: Final = "holdfast_booking"
@@ -31,7 +31,7 @@ async def plan_sync(
     conn: AsyncConnection, integration: Integration, vendor: Vendor, event: Event, ref: str | None
 ) -> None:
     """Have the payment that an event is about compared with the gateway's; nothing if it is none of ours."""
-    called = Called(
+    called = GatewayCallback(
         vendor=vendor,
         event_id=event.id,
         booking_id=event.data.booking_id,

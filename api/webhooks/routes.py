@@ -51,7 +51,7 @@ async def create(business: ThisBusiness, body: WebhookEndpointIn, app: AppStateD
     secret = new_secret()
     values = body.model_dump() | {"id": new_id(), "url": url, "secret": encrypted(_keys(app), kept(secret))}
     async with write.begin() as conn:
-        await webhooks.take_turn(conn, business["id"])
+        await webhooks.lock_business(conn, business["id"])
         _require_room(await webhooks.list_all(conn, business["id"]), url)
         row = await webhooks.add(conn, business["id"], values)
         write.concerns(row["id"])
@@ -108,7 +108,7 @@ async def change(
     if "url" in changes:
         changes["url"] = _checked_url(app, body.url)
     async with write.begin() as conn:
-        await webhooks.take_turn(conn, business["id"])
+        await webhooks.lock_business(conn, business["id"])
         stored = there(await webhooks.find(conn, business["id"], endpoint_id))
         expected.check(_shown(stored))
         others = [row for row in await webhooks.list_all(conn, business["id"]) if row["id"] != endpoint_id]
@@ -149,7 +149,7 @@ async def rotate_secret(
     """
     secret, hours = new_secret(), (body or SecretRotation()).former_valid_hours
     async with write.begin() as conn:
-        await webhooks.take_turn(conn, business["id"])
+        await webhooks.lock_business(conn, business["id"])
         stored = there(await webhooks.open_one(conn, business["id"], endpoint_id))
         after = rotated(_keys(app), stored, secret, app.now(), hours)
         row = await webhooks.rotate(conn, business["id"], endpoint_id, *after)

@@ -39,7 +39,7 @@ async def add_request(
 
 
 @dataclass(frozen=True, slots=True)
-class Unsent:
+class UnsentRequest:
     """A request that no message was sent for yet."""
 
     kind: RequestKind
@@ -57,12 +57,12 @@ WHERE r.id = :request_id AND r.sent_at IS NULL AND r.expires_at > statement_time
 """)
 
 
-async def find_unsent(conn: AsyncConnection, request_id: UUID) -> Unsent | None:
+async def find_unsent(conn: AsyncConnection, request_id: UUID) -> UnsentRequest | None:
     """The request; none when its message was sent, or it has run out."""
     found = await row_or_none(conn, _UNSENT, {"request_id": request_id})
     if found is None:
         return None
-    return Unsent(RequestKind(found["kind"]), found["email"], AccountState(found["account"]))
+    return UnsentRequest(RequestKind(found["kind"]), found["email"], AccountState(found["account"]))
 
 
 _ADD_TOKEN = text("INSERT INTO account_tokens (token_hash, request_id) VALUES (:token_hash, :request_id)")

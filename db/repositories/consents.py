@@ -65,7 +65,7 @@ class Consent:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedConsent:
     """The consent as stored, and whether it is new."""
 
     row: Row
@@ -78,7 +78,7 @@ async def lock_customer(conn: AsyncConnection, business_id: UUID, customer_id: U
     return await row_or_none(conn, _LOCK, parameters) is not None
 
 
-async def record(conn: AsyncConnection, business_id: UUID, customer_id: UUID, consent: Consent) -> Recorded:
+async def record(conn: AsyncConnection, business_id: UUID, customer_id: UUID, consent: Consent) -> RecordedConsent:
     """Note a consent of a locked customer; one that is known already is not noted twice."""
     whose = {"business_id": business_id, "customer_id": customer_id}
     parameters: dict[str, Any] = whose | {
@@ -90,11 +90,11 @@ async def record(conn: AsyncConnection, business_id: UUID, customer_id: UUID, co
     }
     known = await row_or_none(conn, _KNOWN, parameters)
     if known is not None:
-        return Recorded(known, is_new=False)
+        return RecordedConsent(known, is_new=False)
     added = await row(conn, _ADD, parameters | {"id": new_id()})
     if consent.purpose is Purpose.SMS:
         await execute(conn, _SET_SMS, whose)
-    return Recorded(added, is_new=True)
+    return RecordedConsent(added, is_new=True)
 
 
 async def list_page(

@@ -51,7 +51,7 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True)
-class Met:
+class MatchedCustomer:
     """A customer who was found by their contact, or made for it."""
 
     id: UUID
@@ -150,7 +150,9 @@ SELECT :id, :business_id, turned.id, 'sms', true, 'booking', '', clock_timestamp
 """)
 
 
-async def of_user(conn: AsyncConnection, business_id: UUID, user_id: UUID, contact: Contact | None) -> Met:
+async def of_user(
+    conn: AsyncConnection, business_id: UUID, user_id: UUID, contact: Contact | None
+) -> MatchedCustomer:
     """The customer that a user is with this business: made at the first booking, brought up to date by others."""
     parameters = {
         "id": new_id(),
@@ -162,21 +164,21 @@ async def of_user(conn: AsyncConnection, business_id: UUID, user_id: UUID, conta
         "timezone": contact.timezone if contact else None,
     }
     found = await row(conn, _FOR_USER, parameters)
-    met = Met(UUID(str(found["id"])), is_new=False, contact=_kept_with_booking(contact, found))
+    met = MatchedCustomer(UUID(str(found["id"])), is_new=False, contact=_kept_with_booking(contact, found))
     return await _with_consent(conn, business_id, met, contact)
 
 
-async def by_contact(conn: AsyncConnection, business_id: UUID, contact: Contact) -> Met:
+async def by_contact(conn: AsyncConnection, business_id: UUID, contact: Contact) -> MatchedCustomer:
     """The customer with this contact, found again or made, for a booking. Needs an open transaction."""
     return await _with_consent(conn, business_id, await meet(conn, business_id, contact), contact)
 
 
-async def meet(conn: AsyncConnection, business_id: UUID, contact: Contact) -> Met:
+async def meet(conn: AsyncConnection, business_id: UUID, contact: Contact) -> MatchedCustomer:
     """The customer with this contact, found again or made. Needs an open transaction; notes no consent."""
     return await _meet(conn, business_id, contact, _MEET)
 
 
-async def of_stranger(conn: AsyncConnection, business_id: UUID, contact: Contact) -> Met:
+async def of_stranger(conn: AsyncConnection, business_id: UUID, contact: Contact) -> MatchedCustomer:
     """The customer for somebody who has proved nothing; nobody who is there already is changed.
 
     Needs an open transaction.
@@ -185,7 +187,9 @@ async def of_stranger(conn: AsyncConnection, business_id: UUID, contact: Contact
     return await _with_consent(conn, business_id, met, contact) if met.is_new else met
 
 
-async def _meet(conn: AsyncConnection, business_id: UUID, contact: Contact, statement: TextClause) -> Met:
+async def _meet(
+    conn: AsyncConnection, business_id: UUID, contact: Contact, statement: TextClause
+) -> MatchedCustomer:
     await _lock(conn, business_id, contact.email, contact.phone)
     parameters = {
         "id": new_id(),
@@ -197,14 +201,16 @@ async def _meet(conn: AsyncConnection, business_id: UUID, contact: Contact, stat
         "timezone": contact.timezone,
     }
     found = await row(conn, statement, parameters)
-    return Met(UUID(str(found["id"])), found["is_new"], _kept_with_booking(contact, found))
+    return MatchedCustomer(UUID(str(found["id"])), found["is_new"], _kept_with_booking(contact, found))
 
 
 def _kept_with_booking(contact: Contact | None, known: Row) -> dict[str, Any] | None:
     return None if contact is None else booking_contact(asdict(contact), known)
 
 
-async def _with_consent(conn: AsyncConnection, business_id: UUID, met: Met, contact: Contact | None) -> Met:
+async def _with_consent(
+    conn: AsyncConnection, business_id: UUID, met: MatchedCustomer, contact: Contact | None
+) -> MatchedCustomer:
     """Note the consent that came with a booking, where it is one to the number of the customer's record."""
     if contact is None or not contact.sms_opt_in or "phone" in (met.contact or {}):
         return met

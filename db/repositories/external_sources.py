@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories.rows import Row, execute, row, row_or_none, rows
-from domain.external import CheckOutcome, OutsideTime, adopted_as_of
+from domain.external import CheckOutcome, ExternalInterval, adopted_as_of
 
 _ROWS_A_STATEMENT = 10_000
 """Each statement stays far within the database's command timeout."""
@@ -128,7 +128,7 @@ class ClaimedSource:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredAnswer:
     outcome: CheckOutcome
     times: int = 0
     unknown_refs: int = 0
@@ -165,7 +165,7 @@ async def list_due(conn: AsyncConnection, *, limit: int) -> list[UUID]:
     return [UUID(str(found["business_id"])) for found in await rows(conn, _LIST_DUE, {"limit": limit})]
 
 
-async def are_there_any(conn: AsyncConnection) -> bool:
+async def any_exist(conn: AsyncConnection) -> bool:
     """Whether any business has a source; it serves all tenants."""
     return bool((await row(conn, _ANY, {}))["found"])
 
@@ -187,9 +187,9 @@ async def store_answer(
     *,
     url: str,
     said_as_of: datetime,
-    times: Sequence[OutsideTime],
+    times: Sequence[ExternalInterval],
     now: datetime,
-) -> Stored:
+) -> StoredAnswer:
     """Replace all that is known of the business's time by an answer that came now. Within a transaction.
 
     Nothing is replaced by an answer whose own `said_as_of` is no newer than what is known, nor by one from another
@@ -197,21 +197,21 @@ async def store_answer(
     """
     source = await row_or_none(conn, _LOCK, {"business_id": business_id})
     if source is None or source["url"] != url:
-        return Stored(CheckOutcome.SUPERSEDED)
+        return StoredAnswer(CheckOutcome.SUPERSEDED)
     known = {found["code"]: found["id"] for found in await rows(conn, _PROVIDERS, {"business_id": business_id})}
     unknown = {time.provider_ref for time in times} - known.keys()
     as_of = adopted_as_of(said_as_of, source["as_of"], now)
     told = {"as_of": as_of or source["as_of"], "error": UNKNOWN_PROVIDERS if unknown else None}
     await execute(conn, _ANSWERED, {"business_id": business_id} | told)
     if as_of is None:
-        return Stored(CheckOutcome.UNCHANGED)
+        return StoredAnswer(CheckOutcome.UNCHANGED)
     ours = [time for time in times if time.provider_ref in known]
     await _replace_times(conn, business_id, ours, known)
-    return Stored(CheckOutcome.REFRESHED, len(ours), len(unknown))
+    return StoredAnswer(CheckOutcome.REFRESHED, len(ours), len(unknown))
 
 
 async def _replace_times(
-    conn: AsyncConnection, business_id: UUID, times: Sequence[OutsideTime], ids: dict[str, UUID]
+    conn: AsyncConnection, business_id: UUID, times: Sequence[ExternalInterval], ids: dict[str, UUID]
 ) -> None:
     await execute(conn, _DELETE_OTHER_TIMES, {"business_id": business_id} | _arrays(times, ids))
     for start in range(0, len(times), _ROWS_A_STATEMENT):
@@ -219,7 +219,7 @@ async def _replace_times(
         await execute(conn, _INSERT_TIMES, {"business_id": business_id} | some)
 
 
-def _arrays(times: Sequence[OutsideTime], ids: dict[str, UUID]) -> dict[str, Any]:
+def _arrays(times: Sequence[ExternalInterval], ids: dict[str, UUID]) -> dict[str, Any]:
     return {
         "provider_ids": [ids[time.provider_ref] for time in times],
         "kinds": [time.kind.value for time in times],

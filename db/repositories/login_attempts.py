@@ -8,9 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories.rows import execute, row_or_none
 
-# One statement, so that of guesses which come at once no more get through than have a turn.
+# One statement, so that of guesses which come at once no more get through than have a attempt.
 # By the clock as it is when the row is ours: whoever had it before may have begun later.
-_TAKE_TURN = text("""
+_BEGIN_ATTEMPT = text("""
 INSERT INTO login_attempts AS a (subject, failures, last_at, free_at)
 VALUES (:subject, 1, statement_timestamp(), statement_timestamp())
 ON CONFLICT (subject) DO UPDATE SET (failures, last_at, free_at) = (
@@ -29,25 +29,25 @@ RETURNING last_at
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class CountedAttempt:
     """An attempt that counts as failed until it is taken back."""
 
     subject: str
     at: datetime
 
 
-async def take_turn(conn: AsyncConnection, subject: str, *, free: int) -> Turn | None:
+async def begin_attempt(conn: AsyncConnection, subject: str, *, free: int) -> CountedAttempt | None:
     """Count an attempt of the subject; none: it has to wait.
 
     From the attempt number `free` on the next has to wait for a second, then for two, four … 300. After an hour
     of quiet all is forgotten.
     """
-    taken = await row_or_none(conn, _TAKE_TURN, {"subject": subject, "free": free})
-    return None if taken is None else Turn(subject, taken["last_at"])
+    taken = await row_or_none(conn, _BEGIN_ATTEMPT, {"subject": subject, "free": free})
+    return None if taken is None else CountedAttempt(subject, taken["last_at"])
 
 
 # Whoever came in between has their own wait, which stays.
-_TAKE_BACK = text("""
+_UNDO_ATTEMPT = text("""
 UPDATE login_attempts
 SET failures = greatest(failures - 1, 0),
     free_at = CASE WHEN last_at = :at THEN statement_timestamp() ELSE free_at END
@@ -55,9 +55,9 @@ WHERE subject = :subject
 """)
 
 
-async def take_back(conn: AsyncConnection, turn: Turn) -> None:
+async def undo_attempt(conn: AsyncConnection, attempt: CountedAttempt) -> None:
     """Uncount an attempt that succeeded."""
-    await execute(conn, _TAKE_BACK, {"subject": turn.subject, "at": turn.at})
+    await execute(conn, _UNDO_ATTEMPT, {"subject": attempt.subject, "at": attempt.at})
 
 
 _CLEAR = text("DELETE FROM login_attempts WHERE subject = :subject")
@@ -98,6 +98,6 @@ FROM login_attempts WHERE subject = :subject
 
 
 async def seconds_to_wait(conn: AsyncConnection, subject: str) -> int:
-    """How long the subject has to wait for its next turn, in whole seconds."""
+    """How long the subject has to wait for its next attempt, in whole seconds."""
     found = await row_or_none(conn, _WAIT, {"subject": subject})
     return 1 if found is None else int(found["seconds"])

@@ -8,20 +8,20 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories.rows import Row, row_or_none
-from domain.customers import Said, consent_for_booking
+from domain.customers import LatestConsent, consent_for_booking
 from domain.lifecycle import Status
 from domain.messages import (
     GONE_OUT,
     WITH_ENTRY,
+    Announcement,
+    BookingSnapshot,
     Channel,
     Facts,
     MessageState,
     Occasion,
-    Standing,
     Template,
-    Told,
+    display_name,
     has_lost_it,
-    shown_name,
 )
 from domain.notifications import Audience, NoticeKind
 
@@ -110,8 +110,8 @@ class MessageContext:
 
     occasion: Occasion
     facts: Facts
-    told: Told
-    standing: Standing
+    announcement: Announcement
+    booking: BookingSnapshot
     own: tuple[Template, ...]
     """The business's templates for this occasion."""
     state: MessageState
@@ -142,7 +142,7 @@ class MessageContext:
 async def of_message(conn: AsyncConnection, business_id: UUID, message_id: UUID) -> MessageContext | None:
     """Of a message that was decided on."""
     found = await row_or_none(conn, _OF_MESSAGE, {"business_id": business_id, "message_id": message_id})
-    return None if found is None else _letter(found)
+    return None if found is None else _message_context(found)
 
 
 async def of_booking(
@@ -158,19 +158,21 @@ async def of_booking(
         "minutes_before": minutes_before,
     }
     found = await row_or_none(conn, _OF_BOOKING, parameters)
-    return None if found is None else _letter(found)
+    return None if found is None else _message_context(found)
 
 
-def _letter(found: Row) -> MessageContext:
+def _message_context(found: Row) -> MessageContext:
     occasion = Occasion(NoticeKind(found["kind"]), Audience(found["audience"]), Channel(found["channel"]))
     status = Status(found["status"])
-    told = Told(occasion.kind, occasion.audience, found["told_starts_at"], found["told_provider_id"])
-    standing = Standing(status, found["starts_at"], found["provider_id"], found["needs_attention"])
+    announcement = Announcement(
+        occasion.kind, occasion.audience, found["told_starts_at"], found["told_provider_id"]
+    )
+    booking = BookingSnapshot(status, found["starts_at"], found["provider_id"], found["needs_attention"])
     return MessageContext(
         occasion=occasion,
-        facts=_facts(found, told, standing),
-        told=told,
-        standing=standing,
+        facts=_facts(found, announcement, booking),
+        announcement=announcement,
+        booking=booking,
         own=tuple(Template(**template) for template in found["templates"] or ()),
         state=MessageState(found["message_state"]),
         draft=None if found["body"] is None else Draft(found["language"], found["body"]),
@@ -180,7 +182,7 @@ def _letter(found: Row) -> MessageContext:
         customer_id=found["customer_id"],
         email=found["email"],
         phone=found["phone"],
-        to_name=shown_name(found["to_name"] or ""),
+        to_name=display_name(found["to_name"] or ""),
         consent=_consent(found),
         has_entry=found["has_entry"],
         is_own_address=found["is_own_address"],
@@ -189,15 +191,19 @@ def _letter(found: Row) -> MessageContext:
 
 
 def _consent(found: Row) -> bool | None:
-    said = None if found["granted"] is None else Said(found["granted"], found["given_at"])
+    said = None if found["granted"] is None else LatestConsent(found["granted"], found["given_at"])
     own = {"opted_in": found["opted_in"], "is_own": found["is_own_address"]}
     return consent_for_booking(said, **own, booked_at=found["booked_at"])
 
 
-def _facts(found: Row, told: Told, standing: Standing) -> Facts:
+def _facts(found: Row, announcement: Announcement, booking: BookingSnapshot) -> Facts:
     named = {name: found[name] for name in Facts.__dataclass_fields__ if name not in ("audience", "status")}
-    if told.kind is NoticeKind.CANCELLED and told.starts_at is not None and has_lost_it(told, standing):
+    if (
+        announcement.kind is NoticeKind.CANCELLED
+        and announcement.starts_at is not None
+        and has_lost_it(announcement, booking)
+    ):
         # They had it for this time, whatever time it was moved to when somebody else got it.
-        moved_by = standing.starts_at - told.starts_at
-        named |= {"starts_at": told.starts_at, "ends_at": found["ends_at"] - moved_by}
-    return Facts(audience=told.audience, status=standing.status, **named)
+        moved_by = booking.starts_at - announcement.starts_at
+        named |= {"starts_at": announcement.starts_at, "ends_at": found["ends_at"] - moved_by}
+    return Facts(audience=announcement.audience, status=booking.status, **named)

@@ -57,14 +57,14 @@ SELECT key, channel FROM message
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class AddedMessage:
     key: str
     channel: str
 
 
 async def add(
     conn: AsyncConnection, business_id: UUID, booking_id: UUID, notices: Sequence[Notice], *, installation: str
-) -> list[Written]:
+) -> list[AddedMessage]:
     """Write the messages that notices lead to, with the effects that send them; those that are new.
 
     `installation` is the vendor of e-mails where the business has none of its own: `smtp` or `console`.
@@ -76,7 +76,7 @@ async def add(
         "notices": to_json_text(lines),
         "installation": installation,
     }
-    return [Written(**found) for found in await rows(conn, _ADD, parameters)]
+    return [AddedMessage(**found) for found in await rows(conn, _ADD, parameters)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ UPDATE messages SET language = :language, body = :body WHERE business_id = :busi
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class SentContent:
     """What was sent."""
 
     language: str
@@ -178,8 +178,8 @@ async def draft(conn: AsyncConnection, business_id: UUID, message_id: UUID, *, l
     await execute(conn, _DRAFT, parameters)
 
 
-async def note_sent(
-    conn: AsyncConnection, business_id: UUID, message_id: UUID, words: Words, vendor_ref: str | None
+async def record_sent(
+    conn: AsyncConnection, business_id: UUID, message_id: UUID, words: SentContent, vendor_ref: str | None
 ) -> None:
     """The vendor has taken it. What it told of it meanwhile stays."""
     parameters = {
@@ -193,7 +193,7 @@ async def note_sent(
     await execute(conn, _NOTE_SENT, parameters)
 
 
-async def note_unsent(
+async def record_unsent(
     conn: AsyncConnection, business_id: UUID, message_id: UUID, state: MessageState, error: str
 ) -> None:
     """It is not sent: `failed` or `suppressed`, and by which code."""

@@ -24,7 +24,7 @@ LIMIT 1
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
+class GatewayCallback:
     """What a gateway's call is about."""
 
     vendor: Vendor
@@ -33,7 +33,7 @@ class Called:
     gateway_ref: str | None
 
 
-async def plan_sync(conn: AsyncConnection, business_id: UUID, called: Called) -> None:
+async def plan_sync(conn: AsyncConnection, business_id: UUID, called: GatewayCallback) -> None:
     """Have the truth asked for at the gateway; nothing when the call is about no payment of this business."""
     parameters = {
         "business_id": business_id,

@@ -209,7 +209,7 @@ RETURNING payer_ref
 """)
 
 
-async def note_payer(conn: AsyncConnection, business_id: UUID, booking_id: UUID, payer_ref: str) -> str:
+async def record_payer(conn: AsyncConnection, business_id: UUID, booking_id: UUID, payer_ref: str) -> str:
     """Keep whom the gateway charges, before it is asked to charge anybody; who is kept."""
     parameters = {"business_id": business_id, "booking_id": booking_id, "payer_ref": payer_ref}
     return str((await row(conn, _NOTE_PAYER, parameters))["payer_ref"])
@@ -285,7 +285,7 @@ _UNHEARD_OF = text(
 _ALL_UNHEARD = text(_UNHEARD.format(where="payments p", which="p.state = 'authorized'") + "LIMIT :limit")
 
 
-async def find_unheard(conn: AsyncConnection, business_id: UUID, effect_id: UUID) -> BookingRef | None:
+async def find_unnotified(conn: AsyncConnection, business_id: UUID, effect_id: UUID) -> BookingRef | None:
     """The booking of a payment effect, if it still waits for a payment that is there."""
     found = await row_or_none(conn, _UNHEARD_OF, {"business_id": business_id, "effect_id": effect_id})
     return None if found is None else BookingRef(**dict(found))

@@ -14,7 +14,7 @@ from db.repositories.rows import rows
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class QuotaRequest:
     """Somebody who wants to make requests."""
 
     subject: str
@@ -25,7 +25,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class QuotaUsage:
     """What came of it."""
 
     subject: str
@@ -67,7 +67,7 @@ RETURNING
 """)
 
 
-async def count(conn: AsyncConnection, asked: Sequence[Asked]) -> list[Counted]:
+async def count(conn: AsyncConnection, asked: Sequence[QuotaRequest]) -> list[QuotaUsage]:
     """Count the requests of several subjects, each named once, in one statement.
 
     Subjects are taken in one order, so that no two processes wait for each other.
@@ -79,5 +79,5 @@ async def count(conn: AsyncConnection, asked: Sequence[Asked]) -> list[Counted]:
     }
     found = await rows(conn, _COUNT, parameters)
     return [
-        Counted(row["subject"], row["granted"], row["requests"], row["before"], row["elapsed"]) for row in found
+        QuotaUsage(row["subject"], row["granted"], row["requests"], row["before"], row["elapsed"]) for row in found
     ]

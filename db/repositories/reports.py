@@ -51,7 +51,7 @@ _NAMES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class BookingCounts:
     """Bookings by group, which is a day by its number from 0, a service or a provider."""
 
     lots: Sequence[Row]
@@ -61,11 +61,11 @@ class Counted:
     names: dict[UUID, str]
 
 
-async def count(conn: AsyncConnection, business_id: UUID, edges: Sequence[datetime], by: GroupBy) -> Counted:
+async def count(conn: AsyncConnection, business_id: UUID, edges: Sequence[datetime], by: GroupBy) -> BookingCounts:
     """The bookings that start from the first edge to before the last; days are what lies between two."""
     window: dict[str, Any] = {"business_id": business_id, "edges": list(edges)}
     named = await rows(conn, _NAMES[by], {"business_id": business_id}) if by in _NAMES else ()
-    return Counted(
+    return BookingCounts(
         lots=await rows(conn, _LOTS[by], window),
         refusals=await rows(conn, _REFUSALS, window) if by is GroupBy.PROVIDER else (),
         names={row["id"]: row["name"] for row in named},

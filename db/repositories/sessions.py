@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories.rows import execute, row_or_none, rows
-from domain.accounts import EndReason
+from domain.accounts import SessionEndReason
 from domain.callers import Membership, Principal
 from runtime.ids import new_id
 
@@ -62,7 +62,7 @@ async def begin(
 
 
 @dataclass(frozen=True, slots=True)
-class Presented:
+class PresentedToken:
     """A refresh token that somebody came with, of a session that goes on."""
 
     session_id: UUID
@@ -83,10 +83,10 @@ FOR NO KEY UPDATE OF t, s
 """)
 
 
-async def present(conn: AsyncConnection, token_hash: bytes, *, grace: timedelta) -> Presented | None:
+async def present(conn: AsyncConnection, token_hash: bytes, *, grace: timedelta) -> PresentedToken | None:
     """Look a refresh token up. Until the transaction ends nobody else uses it, or ends its session."""
     found = await row_or_none(conn, _PRESENT, {"token_hash": token_hash, "grace": grace})
-    return None if found is None else Presented(**found)
+    return None if found is None else PresentedToken(**found)
 
 
 # The grace is for an answer that got lost: until one of the tokens that were made out of this one is used. Then
@@ -128,7 +128,7 @@ WHERE id = :session_id AND ended_at IS NULL
 """)
 
 
-async def end(conn: AsyncConnection, session_id: UUID, reason: EndReason) -> None:
+async def end(conn: AsyncConnection, session_id: UUID, reason: SessionEndReason) -> None:
     """End a session: its tokens of both kinds are dead at once. Ended before, it keeps the reason of then."""
     await execute(conn, _END, {"session_id": session_id, "reason": reason})
 
@@ -139,6 +139,8 @@ WHERE user_id = :user_id AND ended_at IS NULL AND id IS DISTINCT FROM CAST(:but 
 """)
 
 
-async def end_all(conn: AsyncConnection, user_id: UUID, reason: EndReason, *, but: UUID | None = None) -> None:
+async def end_all(
+    conn: AsyncConnection, user_id: UUID, reason: SessionEndReason, *, but: UUID | None = None
+) -> None:
     """End every session of a user, or every one but one."""
     await execute(conn, _END_ALL, {"user_id": user_id, "reason": reason, "but": but})

@@ -88,14 +88,14 @@ RETURNING id
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class UpsertCounts:
     """How many rows are new, and how many were there and are others now."""
 
     created: int
     updated: int
 
 
-async def upsert_services(conn: AsyncConnection, business_id: UUID, services: Sequence[Columns]) -> Written:
+async def upsert_services(conn: AsyncConnection, business_id: UUID, services: Sequence[Columns]) -> UpsertCounts:
     """Add services, or change those that have their codes.
 
     A currency of None is the one before, or for a new service the business's.
@@ -103,14 +103,14 @@ async def upsert_services(conn: AsyncConnection, business_id: UUID, services: Se
     return await _upsert(conn, business_id, _SERVICES, services)
 
 
-async def upsert_providers(conn: AsyncConnection, business_id: UUID, providers: Sequence[Columns]) -> Written:
+async def upsert_providers(conn: AsyncConnection, business_id: UUID, providers: Sequence[Columns]) -> UpsertCounts:
     """Add providers, or change those who have their codes."""
     return await _upsert(conn, business_id, _PROVIDERS, providers)
 
 
 async def _upsert(
     conn: AsyncConnection, business_id: UUID, statement: TextClause, wanted: Sequence[Columns]
-) -> Written:
+) -> UpsertCounts:
     created = updated = 0
     for part in chunks(wanted):
         # A millisecond apart: the calendar's index tells ids apart by their time, and reads far more where many
@@ -120,7 +120,7 @@ async def _upsert(
         written = {row["id"] for row in await rows(conn, statement, parameters)}
         created += len(written & new.keys())
         updated += len(written - new.keys())
-    return Written(created, updated)
+    return UpsertCounts(created, updated)
 
 
 _LOCK_PROVIDERS = text("""

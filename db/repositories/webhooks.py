@@ -19,7 +19,7 @@ _SHOWN = (
 _KEPT = "id, url, state, secret_encrypted, former_secret_encrypted, former_secret_until"
 
 # New bookings, which refer to the row, do not wait for this lock.
-_TAKE_TURN = text("SELECT id FROM businesses WHERE id = :business_id FOR NO KEY UPDATE")
+_LOCK_BUSINESS = text("SELECT id FROM businesses WHERE id = :business_id FOR NO KEY UPDATE")
 _LIST = text(f"SELECT {_SHOWN} FROM webhook_endpoints WHERE business_id = :business_id ORDER BY id")  # noqa: S608
 _FIND = text(f"SELECT {_SHOWN} FROM webhook_endpoints WHERE business_id = :business_id AND id = :id")  # noqa: S608
 _OPEN = text(f"SELECT {_KEPT} FROM webhook_endpoints WHERE business_id = :business_id AND id = :id")  # noqa: S608
@@ -50,9 +50,9 @@ RETURNING id
 """)
 
 
-async def take_turn(conn: AsyncConnection, business_id: UUID) -> None:
+async def lock_business(conn: AsyncConnection, business_id: UUID) -> None:
     """Wait until nobody else adds endpoints to this business, and keep it so until the transaction ends."""
-    await row(conn, _TAKE_TURN, {"business_id": business_id})
+    await row(conn, _LOCK_BUSINESS, {"business_id": business_id})
 
 
 async def list_all(conn: AsyncConnection, business_id: UUID) -> Sequence[Row]:
@@ -158,11 +158,11 @@ SET state = 'pending', round = round + 1, tries = 0, handed_at = NULL, next_atte
 FROM dead WHERE e.id = dead.id
 RETURNING e.id
 """)  # noqa: S608
-_HEARD = text("""
+_ACCEPTED = text("""
 SELECT EXISTS (
     SELECT 1 FROM effects
     WHERE business_id = :business_id AND target_id = :target_id AND state = 'done' AND done_at >= :since
-) AS heard
+) AS accepted
 """)
 
 
@@ -200,7 +200,7 @@ async def replay(conn: AsyncConnection, business_id: UUID, endpoint_id: UUID, si
     return len(await rows(conn, _REPLAY, parameters))
 
 
-async def has_heard(conn: AsyncConnection, business_id: UUID, endpoint_id: UUID, since: datetime) -> bool:
+async def has_accepted_since(conn: AsyncConnection, business_id: UUID, endpoint_id: UUID, since: datetime) -> bool:
     """Whether it has taken anything since then."""
     parameters = {"business_id": business_id, "target_id": endpoint_id, "since": since}
-    return bool((await row(conn, _HEARD, parameters))["heard"])
+    return bool((await row(conn, _ACCEPTED, parameters))["accepted"])

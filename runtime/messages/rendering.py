@@ -1,21 +1,28 @@
-"""A message in the words and the time zone of whoever reads it."""
+"""Rendering of messages in the reader's language and time zone, from a business's templates or the built-in ones.
+
+The built-in templates are in the TOML files beside this module.
+"""
 
 import re
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
 
 from markupsafe import Markup, escape
 
 from domain.languages import look_up
 from domain.lifecycle import Status
-from domain.messages import Channel, Facts, Occasion, Template, variables
+from domain.messages import OCCASIONS, Channel, Facts, Occasion, Template, variables
 from domain.notifications import NoticeKind
-from domain.sms import economical
-from runtime.messages.defaults import LANGUAGES, defaults
+from domain.sms import in_gsm_alphabet
 from runtime.messages.sandbox import TemplateRefusedError, compiled, fill
 
+LANGUAGES: Final = ("en", "de", "es", "ja")
 LONGEST_SUBJECT: Final = 200
 LONGEST_TEXT: Final = 65_536
 LONGEST_SMS: Final = 1600
@@ -49,15 +56,15 @@ def render(occasion: Occasion, facts: Facts, own: Iterable[Template] = ()) -> Re
     Where the business's own cannot be filled in with these facts, ours is sent.
     """
     templates = {template.language: template for template in own}
-    chosen = look_up(facts.wishes(), {*LANGUAGES, *templates})
+    chosen = look_up(facts.preferred_languages(), {*LANGUAGES, *templates})
     assert chosen is not None, "English is wished for last"
     if chosen.language in templates:
         try:
             return render_with(templates[chosen.language], occasion.channel, facts, chosen.wish)
         except PartRefusedError:
             return render(occasion, facts)
-    ours = render_with(defaults()[occasion, chosen.language], occasion.channel, facts, chosen.wish)
-    return replace(ours, text=economical(ours.text)) if occasion.channel is Channel.SMS else ours
+    ours = render_with(built_in_templates()[occasion, chosen.language], occasion.channel, facts, chosen.wish)
+    return replace(ours, text=in_gsm_alphabet(ours.text)) if occasion.channel is Channel.SMS else ours
 
 
 def render_with(template: Template, channel: Channel, facts: Facts, tag: str) -> Rendered:
@@ -127,3 +134,33 @@ def sample_facts(occasion: Occasion) -> Facts:
         customer_timezone=None,
         minutes_before=1440 if occasion.kind is NoticeKind.REMINDER else None,
     )
+
+
+# --- built-in templates ---------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def built_in_templates() -> Mapping[tuple[Occasion, str], Template]:
+    """The built-in templates, by occasion and language. None is missing."""
+    return MappingProxyType(
+        {
+            (occasion, language): _template(occasion, language, table)
+            for language in LANGUAGES
+            for table in [_table(language)]
+            for occasion in OCCASIONS
+        }
+    )
+
+
+def _table(language: str) -> dict[str, Any]:
+    return tomllib.loads(Path(__file__).with_name(f"{language}.toml").read_text("utf-8"))
+
+
+def _template(occasion: Occasion, language: str, table: dict[str, Any]) -> Template:
+    words = table[occasion.kind][occasion.audience]
+    if occasion.channel is Channel.SMS:
+        end = table["sms"]["end"][occasion.audience]
+        return Template(language, None, f"{words['sms']} {end}".rstrip())
+    email = table["email"]
+    parts = (email["greeting"][occasion.audience], words["text"], email["details"], "{{ business.name }}")
+    return Template(language, words["subject"], "\n\n".join(parts) + "\n")

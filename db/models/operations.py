@@ -1,4 +1,4 @@
-"""What is kept of requests: how many there were, and what they did."""
+"""The installation's own records: rate limits, the audit log, and leases between processes."""
 
 from uuid import UUID
 
@@ -51,3 +51,15 @@ class AuditEntry(Base):
     address: Mapped[str | None] = mapped_column(String(45))
     """Where the request came from."""
     request_id: Mapped[str] = mapped_column(String(64))
+
+
+class Lease(Base):
+    """A right to some work. It ends by itself, so that a process that stands still stops nobody else."""
+
+    __tablename__ = "leases"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    holder: Mapped[UUID]
+    """One object in one process, for as long as it lives."""
+    expires_at: Mapped[Moment]
+    """By PostgreSQL's clock. Anybody may take the lease from then on."""

@@ -9,7 +9,7 @@ from pydantic_core import CoreSchema, core_schema
 
 
 @dataclass(frozen=True, slots=True)
-class Spelled:
+class TextPattern:
     """Annotates a text that must match `pattern` as a whole.
 
     The contract shows the pattern, a refusal the sentence.
