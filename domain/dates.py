@@ -1,6 +1,6 @@
-"""Dates and times as people write them: English, German, Spanish and Japanese; ISO 8601 in any other language.
+"""Dates and times in English, German, Spanish and Japanese; ISO 8601 in any other language.
 
-The patterns are those of the Unicode CLDR (https://cldr.unicode.org), full dates and short times.
+The patterns are from the Unicode CLDR (https://cldr.unicode.org): full dates and short times.
 """
 
 from collections.abc import Callable
@@ -20,17 +20,17 @@ _WEEKDAYS: Final = {
     "ja": "月曜日 火曜日 水曜日 木曜日 金曜日 土曜日 日曜日",
 }
 _MONTH_FIRST: Final = frozenset({"", "US", "CA", "PH"})
-"""Regions of English that write the month first, and the time by twelve hours."""
+"""English-speaking regions with the month first and the 12-hour clock."""
 
 
 @dataclass(frozen=True, slots=True)
 class DateFormat:
-    """How a language writes dates and times."""
+    """A language's format of dates and times."""
 
     date: Callable[[date], str]
     time: Callable[[time], str]
     both: str
-    """Of `{date}` and `{time}`."""
+    """With the placeholders `{date}` and `{time}`."""
 
     def moment(self, local: datetime) -> str:
         """A date with its time of day, as `Friday, March 5, 2027 at 2:30 PM`."""
@@ -38,7 +38,7 @@ class DateFormat:
 
 
 def date_format_for(tag: str) -> DateFormat:
-    """How dates are written in a language (BCP 47): of English it matters where."""
+    """The format of a language tag (BCP 47); English differs by region."""
     language, *rest = tag.split("-")
     region = next((part.upper() for part in rest if len(part) == 2), "")  # noqa: PLR2004 - ISO 3166-1
     if language.lower() == "en":
@@ -47,7 +47,7 @@ def date_format_for(tag: str) -> DateFormat:
 
 
 def zone_label(local: datetime) -> str:
-    """What its zone is called: `CET`, or `UTC-03:00` where there is no abbreviation."""
+    """The name of its time zone: `CET`, or `UTC-03:00` where there is no abbreviation."""
     name = local.strftime("%Z")
     return name if name.isalpha() else f"UTC{local.isoformat()[-6:]}"
 

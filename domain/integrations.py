@@ -1,4 +1,4 @@
-"""What it takes to reach a business's account at each vendor: settings, which may be shown, and secrets."""
+"""The settings, which may be shown, and the secrets of a business's account at each vendor."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _Name = Annotated[
         "must be the id that the vendor shows: letters and digits, with dots, hyphens, colons or underscores",
     ),
 ]
-"""An id as vendors give them."""
+"""An id in the form that vendors use."""
 _Digits = Annotated[str, TextPattern(r"^[0-9]{1,20}$", "must be the vendor's number: digits alone, 20 at most")]
 _Host = Annotated[
     str,
@@ -42,7 +42,7 @@ def _twilio_sid(kind: str) -> TextPattern:
 
 
 class VendorSettings(BaseModel):
-    """Base of a vendor's settings: a member that it does not know is refused."""
+    """Base of a vendor's settings; unknown members are rejected."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
@@ -53,7 +53,7 @@ class Security(StrEnum):
     TLS = "tls"
     STARTTLS = "starttls"
     NONE = "none"
-    """To a server on the same machine, while developing."""
+    """To a server on the same machine, for development."""
 
 
 class SmtpSettings(VendorSettings):
@@ -64,7 +64,7 @@ class SmtpSettings(VendorSettings):
     sender: EmailStr
     sender_name: _Line | None = None
     smtputf8: StrictBool = False
-    """It takes addresses with letters beyond ASCII before the @ (RFC 6531); without it they are refused early."""
+    """The server accepts non-ASCII letters before the @ (RFC 6531); without it, such addresses are rejected."""
 
 
 class SendgridSettings(VendorSettings):
@@ -89,7 +89,7 @@ class TwilioSettings(VendorSettings):
 
 
 class Premises(VendorSettings):
-    """Where the business itself is."""
+    """The business's own address."""
 
     street: _Line
     city: _Line
@@ -103,12 +103,12 @@ class ServiceTitanSettings(VendorSettings):
     business_unit_id: int = Field(strict=True, ge=1)
     job_type_id: int = Field(strict=True, ge=1)
     job_types: Annotated[dict[_Name, Annotated[int, Field(strict=True, ge=1)]], Field(max_length=200)] = {}
-    """By the service's code; the others are of `job_type_id`."""
+    """By service code; other services use `job_type_id`."""
     campaign_id: int = Field(strict=True, ge=1)
     cancel_reason_id: int = Field(strict=True, ge=1)
     application_guid: _Name
     premises: Premises | None = None
-    """The location of jobs whose booking names no address."""
+    """The location of jobs whose booking has no address."""
 
 
 class StripeSettings(VendorSettings):
@@ -146,7 +146,7 @@ class S3Settings(VendorSettings):
     ]
     region: _Name
     endpoint: Annotated[str, Field(max_length=2000)] | None = None
-    """Of a store that is not Amazon's."""
+    """For stores other than Amazon's."""
     prefix: (
         Annotated[
             str,
@@ -161,15 +161,15 @@ class S3Settings(VendorSettings):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """What a vendor needs."""
+    """What a connection to a vendor needs."""
 
     settings: type[VendorSettings]
     required: frozenset[str] = frozenset()
-    """Secrets without which nothing can be done."""
+    """Secrets that are needed from the start."""
     optional: frozenset[str] = frozenset()
-    """Secrets that may come later: what proves the vendor's calls is known once it has our URL."""
+    """Secrets that may be added later, such as a webhook secret, which exists once the vendor has our URL."""
     calls_back: bool = False
-    """The vendor tells us of what happened later, at a URL of ours."""
+    """The vendor reports later events to a URL of ours."""
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -199,16 +199,16 @@ CONNECTIONS: Final[Mapping[Vendor, Connection]] = MappingProxyType(
         Vendor.S3: _connection(S3Settings, "access_key_id", "secret_access_key"),
     }
 )
-"""Every vendor that a business can have an account at."""
+"""Every vendor at which a business can have an account."""
 
 
 def port_of(vendor: Vendor) -> Port:
-    """The port that the vendor stands behind."""
+    """The vendor's port."""
     return PORT_OF[vendor]
 
 
 def address_of(vendor: Vendor, settings: Mapping[str, Any]) -> tuple[str, str] | None:
-    """The setting that names a host of the business's choice, and that host as a URL; none for most vendors."""
+    """The setting that names a host chosen by the business, and that host as a URL; None for most vendors."""
     if vendor is Vendor.SMTP:
         host = settings["host"]
         return "host", f"https://{f'[{host}]' if ':' in host else host}:{settings['port']}/"

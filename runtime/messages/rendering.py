@@ -33,7 +33,7 @@ _LINK: Final = re.compile(r"(https?://[^\s<>\"']+[^\s<>\"'.,;:!?)])")
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A message as it is sent."""
+    """A rendered message, ready to be sent."""
 
     language: str
     subject: str | None
@@ -42,7 +42,7 @@ class Rendered:
 
 
 class PartRefusedError(Exception):
-    """A template cannot be used; `part` is the member of it that is to blame."""
+    """A template cannot be used; `part` names the template's member at fault."""
 
     def __init__(self, part: str, reason: str) -> None:
         super().__init__(f"{part}: {reason}")
@@ -51,33 +51,36 @@ class PartRefusedError(Exception):
 
 
 def render(occasion: Occasion, facts: Facts, own: Iterable[Template] = ()) -> Rendered:
-    """A message in the best language that there is; `own` are the business's templates for the occasion.
+    """The message in the best available language; `own` are the business's templates for the occasion.
 
-    Where the business's own cannot be filled in with these facts, ours is sent.
+    If the business's template fails with these facts, the built-in one is used.
     """
     templates = {template.language: template for template in own}
     chosen = look_up(facts.preferred_languages(), {*LANGUAGES, *templates})
-    assert chosen is not None, "English is wished for last"
+    assert chosen is not None, "English is the last preference"
     if chosen.language in templates:
         try:
-            return render_with(templates[chosen.language], occasion.channel, facts, chosen.wish)
+            return render_with(templates[chosen.language], occasion.channel, facts, chosen.preference)
         except PartRefusedError:
             return render(occasion, facts)
-    ours = render_with(built_in_templates()[occasion, chosen.language], occasion.channel, facts, chosen.wish)
-    return replace(ours, text=in_gsm_alphabet(ours.text)) if occasion.channel is Channel.SMS else ours
+    template = built_in_templates()[occasion, chosen.language]
+    rendered = render_with(template, occasion.channel, facts, chosen.preference)
+    if occasion.channel is Channel.SMS:
+        rendered = replace(rendered, text=in_gsm_alphabet(rendered.text))
+    return rendered
 
 
 def render_with(template: Template, channel: Channel, facts: Facts, tag: str) -> Rendered:
-    """A message by this template; `tag` is the language of its dates (BCP 47).
+    """The message from this template; `tag` is the language of its dates (BCP 47).
 
     Raises:
-        PartRefusedError: it cannot be filled in.
+        PartRefusedError: the template fails with these facts.
     """
     values = variables(facts, tag)
     if channel is Channel.SMS:
         body = _filled("body", template.body, values, LONGEST_SMS)
         return Rendered(template.language, None, " ".join(body.split()), None)
-    # One line, whatever the values are: a line break would begin another header.
+    # One line, whatever the values are: a line break would start another header.
     subject = " ".join(_filled("subject", template.subject or "", values, LONGEST_SUBJECT).split())
     text = _filled("body", template.body, values, LONGEST_TEXT)
     if template.html is None:
@@ -94,7 +97,7 @@ def _filled(part: str, source: str, values: Mapping[str, str | int], longest: in
 
 
 def as_html(text: str, tag: str) -> str:
-    """Plain text as a page of HTML: its paragraphs, its lines and its links."""
+    """Plain text as an HTML page with its paragraphs, lines and links."""
     paragraphs = [part.strip("\n") for part in re.split(r"\n{2,}", text) if part.strip()]
     body = Markup("\n").join(Markup("<p>{}</p>").format(_lines(part)) for part in paragraphs)
     page = Markup(
@@ -114,7 +117,7 @@ def _linked(line: str) -> Iterator[Markup]:
 
 
 def sample_facts(occasion: Occasion) -> Facts:
-    """Facts to try a template with: nobody's."""
+    """Fictitious facts for trying a template."""
     starts_at = datetime(2035, 3, 14, 14, 0, tzinfo=UTC)
     return Facts(
         audience=occasion.audience,
