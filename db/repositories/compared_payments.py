@@ -1,4 +1,4 @@
-"""Payments as reconciliation compares them with the gateway, and the newest end that they are settled by."""
+"""Payments to compare with the gateway in reconciliation, and the newest settled end of a booking."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.repositories.rows import Row, row, rows
 from domain.effects import Vendor
 
-# Those that may still move, those that have moved of late, and those that were declined although the service was
-# given: each is a question to the gateway. Of what was captured long ago the gateway tells by itself. A booking
-# that was brought back and cancelled again costs what its newest end says. Which ones may concern us at all is
-# found by index, each reason by its own: a history of years is not read.
+# Payments that may still change, that changed recently, and those that were declined although the service was
+# provided: each costs one request to the gateway. The gateway itself reports changes of older ones. A booking that
+# was reopened and cancelled again costs what its newest end says. Each reason to compare is found by its own
+# index, so that years of history are not read.
 _TO_COMPARE = text("""
 SELECT p.*, b.status, b.price_minor, last.id AS effect_id,
        coalesce(settle.fee_percent, 0) AS fee_percent, settle.version AS settled_version
@@ -64,7 +64,7 @@ ORDER BY p.booking_id LIMIT :limit
 async def list_to_compare(
     conn: AsyncConnection, business_id: UUID, vendor: Vendor, *, after: UUID, limit: int
 ) -> Sequence[Row]:
-    """Payments with nothing on its way to the gateway, behind that of the booking with the id `after`."""
+    """Payments without open effects, after the booking with the id `after`."""
     parameters = {"business_id": business_id, "vendor": vendor, "after": after, "limit": limit}
     return await rows(conn, _TO_COMPARE, parameters)
 
@@ -76,7 +76,7 @@ WHERE business_id = :business_id AND booking_id = :booking_id AND kind = 'settle
 
 
 async def newest_settled_version(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> int | None:
-    """The booking's version at its newest end that was to be settled."""
+    """The booking's version at its newest end with a settlement."""
     parameters = {"business_id": business_id, "booking_id": booking_id}
     version: int | None = (await row(conn, _NEWEST_SETTLED_VERSION, parameters))["version"]
     return version

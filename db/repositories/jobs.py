@@ -1,4 +1,4 @@
-"""Bookings as jobs of a business's own job management system: one to carry over, or many to compare."""
+"""Bookings as jobs of a business's job management system: one to transfer, or many to compare."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -26,13 +26,13 @@ WHERE b.business_id = :business_id AND b.id = :booking_id
 
 
 async def find(conn: AsyncConnection, business_id: UUID, booking_id: UUID, *, effect_id: UUID) -> Row | None:
-    """The booking as it is now; `may_be_there` says that an effect before this one was attempted."""
+    """The booking's current state; `may_be_there` says that an earlier effect was attempted."""
     parameters = {"business_id": business_id, "booking_id": booking_id, "effect_id": effect_id}
     return await row_or_none(conn, _FIND, parameters)
 
 
-# Accepted, with a job that was made once and nothing on its way to it. What ended is compared for two days more: a
-# job that outlives its booking is noticed in that time. Open or ended, each by an index of its own.
+# Accepted bookings with a created job and no open effects. Ended bookings are compared for two more days, to
+# notice a job that outlives its booking. Open and ended bookings are found by separate indexes.
 _TO_COMPARE = text("""
 SELECT b.id AS booking_id, b.status, b.version, b.starts_at, b.ends_at,
        last.id AS effect_id, last.state AS effect_state
@@ -62,7 +62,7 @@ ORDER BY b.id LIMIT :limit
 async def list_to_compare(
     conn: AsyncConnection, business_id: UUID, target_id: UUID, *, after: UUID, limit: int
 ) -> Sequence[Row]:
-    """Bookings whose job should be as they are, behind the one with the id `after`; no personal data.
+    """Bookings whose job should match them, after the one with the id `after`; without personal data.
 
     `target_id` is the integration.
     """

@@ -1,4 +1,4 @@
-"""Counting attempts: to log in, and to have messages sent. Of subjects, which are hashes, and of no tenant."""
+"""Rate limits of logins and requested messages. Subjects are hashes and belong to no tenant."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories.rows import execute, row_or_none
 
-# One statement, so that of guesses which come at once no more get through than have a attempt.
-# By the clock as it is when the row is ours: whoever had it before may have begun later.
+# One statement, so that concurrent guesses cannot exceed the limit.
+# It uses the clock after the row is locked: whoever held it before may have started later.
 _BEGIN_ATTEMPT = text("""
 INSERT INTO login_attempts AS a (subject, failures, last_at, free_at)
 VALUES (:subject, 1, statement_timestamp(), statement_timestamp())
@@ -30,23 +30,23 @@ RETURNING last_at
 
 @dataclass(frozen=True, slots=True)
 class CountedAttempt:
-    """An attempt that counts as failed until it is taken back."""
+    """An attempt, which counts as failed until it is undone."""
 
     subject: str
     at: datetime
 
 
 async def begin_attempt(conn: AsyncConnection, subject: str, *, free: int) -> CountedAttempt | None:
-    """Count an attempt of the subject; none: it has to wait.
+    """Count an attempt of the subject; None: it has to wait.
 
-    From the attempt number `free` on the next has to wait for a second, then for two, four … 300. After an hour
-    of quiet all is forgotten.
+    After attempt number `free`, the next one has to wait for 1 s, then 2, 4, … up to 300 s. After an hour without
+    attempts the count restarts.
     """
     taken = await row_or_none(conn, _BEGIN_ATTEMPT, {"subject": subject, "free": free})
     return None if taken is None else CountedAttempt(subject, taken["last_at"])
 
 
-# Whoever came in between has their own wait, which stays.
+# A later attempt's waiting time stays.
 _UNDO_ATTEMPT = text("""
 UPDATE login_attempts
 SET failures = greatest(failures - 1, 0),
@@ -56,7 +56,7 @@ WHERE subject = :subject
 
 
 async def undo_attempt(conn: AsyncConnection, attempt: CountedAttempt) -> None:
-    """Uncount an attempt that succeeded."""
+    """Undo the count of a successful attempt."""
     await execute(conn, _UNDO_ATTEMPT, {"subject": attempt.subject, "at": attempt.at})
 
 
@@ -64,11 +64,11 @@ _CLEAR = text("DELETE FROM login_attempts WHERE subject = :subject")
 
 
 async def clear(conn: AsyncConnection, subject: str) -> None:
-    """Forget every attempt of the subject."""
+    """Delete all attempts of the subject."""
     await execute(conn, _CLEAR, {"subject": subject})
 
 
-# Here `last_at` is when the hour began.
+# Here `last_at` is the start of the hour.
 _COUNT_IN_HOUR = text("""
 INSERT INTO login_attempts AS a (subject, failures, last_at, free_at)
 VALUES (:subject, 1, statement_timestamp(), statement_timestamp())
@@ -87,7 +87,7 @@ RETURNING failures
 
 
 async def count_in_hour(conn: AsyncConnection, subject: str, *, limit: int) -> bool:
-    """Count one more in the hour that began with the subject's first; false: it has had `limit` (2 or more)."""
+    """Count one in the hour that began with the subject's first; False if it has had `limit` (2 or more)."""
     return await row_or_none(conn, _COUNT_IN_HOUR, {"subject": subject, "limit": limit}) is not None
 
 

@@ -1,4 +1,4 @@
-"""Messages about bookings, each under a key that makes it one however often it is written."""
+"""Messages about bookings. Each has a key, so that writing it again changes nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from domain.messages import MessageState
 from domain.notifications import TOLD_BY_SMS, Notice
 from runtime.json import to_json_text
 
-# One message a notice and channel, and the effect that sends it. What has no vendor goes to the console, which is
-# these rows: there is nothing left to send then.
+# One message per notice and channel, with the effect that sends it. Without a vendor, messages go to the console,
+# which is these rows alone: nothing is sent.
 _ADD = text("""
 WITH notice AS (
     SELECT * FROM ROWS FROM (
@@ -65,9 +65,9 @@ class AddedMessage:
 async def add(
     conn: AsyncConnection, business_id: UUID, booking_id: UUID, notices: Sequence[Notice], *, installation: str
 ) -> list[AddedMessage]:
-    """Write the messages that notices lead to, with the effects that send them; those that are new.
+    """Write the messages of notices, with the effects that send them; returns the new ones.
 
-    `installation` is the vendor of e-mails where the business has none of its own: `smtp` or `console`.
+    `installation` is the e-mail vendor for businesses without their own: `smtp` or `console`.
     """
     lines = [notice.model_dump(mode="json") | {"by_sms": notice.kind in TOLD_BY_SMS} for notice in notices]
     parameters = {
@@ -81,7 +81,7 @@ async def add(
 
 @dataclass(frozen=True, slots=True)
 class Appointment:
-    """What a reminder needs to know of its booking."""
+    """What a reminder depends on."""
 
     status: Status
     starts_at: datetime
@@ -93,7 +93,7 @@ SELECT status, starts_at FROM bookings WHERE business_id = :business_id AND id =
 
 
 async def find_appointment(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> Appointment | None:
-    """The booking as it is committed now; no step of it commits until the transaction ends."""
+    """The booking's committed state. No step of it commits until the transaction ends."""
     row = await row_or_none(conn, _APPOINTMENT, {"business_id": business_id, "booking_id": booking_id})
     return None if row is None else Appointment(Status(row["status"]), row["starts_at"])
 
@@ -112,7 +112,7 @@ ON CONFLICT (id) DO NOTHING
 async def add_reminder_event(
     conn: AsyncConnection, business_id: UUID, booking_id: UUID, *, event_id: UUID
 ) -> None:
-    """The event that a reminder is due; its id comes from the reminder, so that it is there once."""
+    """Add the event that a reminder is due. Its id is derived from the reminder, so it exists once."""
     parameters = {
         "id": event_id,
         "business_id": business_id,
@@ -125,9 +125,9 @@ async def add_reminder_event(
     await execute(conn, _REMINDER_EVENT, parameters)
 
 
-# --- what became of it ------------------------------------------------------------------------------------------
+# --- results --------------------------------------------------------------------------------------------------
 
-# What the vendor told meanwhile, of this very message, is further than that it was sent.
+# If the vendor has meanwhile reported a later state of this message, that state stays.
 _NOTE_SENT = text("""
 UPDATE messages
 SET state = CASE WHEN further THEN state ELSE 'sent' END,
@@ -165,7 +165,7 @@ UPDATE messages SET language = :language, body = :body WHERE business_id = :busi
 
 @dataclass(frozen=True, slots=True)
 class SentContent:
-    """What was sent."""
+    """The content that was sent."""
 
     language: str
     subject: str | None
@@ -173,7 +173,7 @@ class SentContent:
 
 
 async def draft(conn: AsyncConnection, business_id: UUID, message_id: UUID, *, language: str, body: str) -> None:
-    """The words that are about to be sent, so that a later attempt sends the same."""
+    """Store the text that is about to be sent, so that a later attempt sends the same."""
     parameters = {"business_id": business_id, "message_id": message_id, "language": language, "body": body}
     await execute(conn, _DRAFT, parameters)
 
@@ -181,7 +181,7 @@ async def draft(conn: AsyncConnection, business_id: UUID, message_id: UUID, *, l
 async def record_sent(
     conn: AsyncConnection, business_id: UUID, message_id: UUID, words: SentContent, vendor_ref: str | None
 ) -> None:
-    """The vendor has taken it. What it told of it meanwhile stays."""
+    """Record that the vendor has accepted the message. A later state that it reported meanwhile stays."""
     parameters = {
         "business_id": business_id,
         "message_id": message_id,
@@ -196,11 +196,11 @@ async def record_sent(
 async def record_unsent(
     conn: AsyncConnection, business_id: UUID, message_id: UUID, state: MessageState, error: str
 ) -> None:
-    """It is not sent: `failed` or `suppressed`, and by which code."""
+    """Record that the message is not sent: `failed` or `suppressed`, with the error code."""
     parameters = {"business_id": business_id, "message_id": message_id, "state": state, "error": error}
     await execute(conn, _NOTE_UNSENT, parameters)
 
 
 async def list_of_booking(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> Sequence[Row]:
-    """What everybody was told of a booking, the oldest first."""
+    """All messages about a booking, oldest first."""
     return await rows(conn, _OF_BOOKING, {"business_id": business_id, "booking_id": booking_id})

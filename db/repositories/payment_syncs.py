@@ -1,4 +1,4 @@
-"""Having a gateway asked what it has: because it called, or because the payer waits."""
+"""Effects that query a gateway's state: after its callback, or while the payer waits."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -10,7 +10,7 @@ from db.repositories.payments import plan
 from db.repositories.rows import row_or_none
 from domain.effects import EffectKind, Lane, Planned, Port, Vendor
 
-# One that waits to be handed over will see what the gateway is telling now.
+# A sync that was not handed over yet will see the new state too.
 _SYNC = text("""
 SELECT p.booking_id FROM payments p
 WHERE p.business_id = :business_id AND p.vendor = :vendor
@@ -25,7 +25,7 @@ LIMIT 1
 
 @dataclass(frozen=True, slots=True)
 class GatewayCallback:
-    """What a gateway's call is about."""
+    """What a gateway's callback is about."""
 
     vendor: Vendor
     event_id: str
@@ -34,7 +34,7 @@ class GatewayCallback:
 
 
 async def plan_sync(conn: AsyncConnection, business_id: UUID, called: GatewayCallback) -> None:
-    """Have the truth asked for at the gateway; nothing when the call is about no payment of this business."""
+    """Plan a query of the gateway's state; nothing if the callback concerns no payment of this business."""
     parameters = {
         "business_id": business_id,
         "vendor": called.vendor,
@@ -46,7 +46,7 @@ async def plan_sync(conn: AsyncConnection, business_id: UUID, called: GatewayCal
         await plan(conn, business_id, found["booking_id"], [_sync(found["booking_id"], called.event_id[:100])])
 
 
-# Whatever is open in the lane will look at the gateway itself.
+# Any open effect in the lane will query the gateway itself.
 _WATCHED = text("""
 SELECT to_char(statement_timestamp() AT TIME ZONE 'UTC', 'YYYYMMDD"T"HH24MI') AS minute FROM payments p
 JOIN bookings b ON b.business_id = p.business_id AND b.id = p.booking_id
@@ -59,7 +59,7 @@ WHERE p.business_id = :business_id AND p.booking_id = :booking_id AND p.state = 
 
 
 async def plan_sync_of_watched(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> None:
-    """Have the gateway asked, once a minute at most, whether the payer who is waiting has proved who they are."""
+    """Plan a query, at most once a minute, whether the waiting payer has authenticated."""
     found = await row_or_none(conn, _WATCHED, {"business_id": business_id, "booking_id": booking_id})
     if found is not None:
         await plan(conn, business_id, booking_id, [_sync(booking_id, f"watched/{found['minute']}")])

@@ -1,4 +1,4 @@
-"""Payments of bookings: their rows, the effects that move them, and the events that tell of it."""
+"""Payments of bookings: rows, effects and events."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from domain.steps import BookingRef
 from runtime.json import to_json_text
 
 _NO_INTEGRATION: Final = UUID(int=0)
-"""In place of a gateway's account that is gone: what is still planned with it fails as `not_configured`."""
+"""Stands for a removed integration: effects that are still planned with it fail as `not_configured`."""
 
 _ADD = text("""
 INSERT INTO payments (
@@ -30,7 +30,7 @@ VALUES (
 
 @dataclass(frozen=True, slots=True)
 class NewPayment:
-    """What a new booking is to be paid with."""
+    """The payment of a new booking."""
 
     booking_id: UUID
     vendor: Vendor
@@ -42,7 +42,7 @@ class NewPayment:
 
 
 async def add(conn: AsyncConnection, business_id: UUID, new: NewPayment) -> None:
-    """Store what is to be paid, and have it authorised if there is a method. Within the booking's transaction."""
+    """Store the payment, and plan its authorisation if there is a method. Within the booking's transaction."""
     tries = 0 if new.method_encrypted is None else 1
     parameters = {
         "booking_id": new.booking_id,
@@ -60,13 +60,13 @@ async def add(conn: AsyncConnection, business_id: UUID, new: NewPayment) -> None
 
 
 def authorization(booking_id: UUID, number: int) -> Planned:
-    """The effect that tries a method; each try has a key of its own."""
+    """The effect that tries a method; each try has its own key."""
     kind = EffectKind.AUTHORIZE_PAYMENT
     key = f"{booking_id}/{kind}/{number}"
     return Planned(kind=kind, port=Port.PAYMENTS, key=key, lane=Lane.PAYMENT, subject={"try": number})
 
 
-# With the gateway that the payment began with, whichever the business has by now.
+# With the gateway that the payment began with, even if the business has changed it.
 _PLAN = text("""
 INSERT INTO effects (id, business_id, booking_id, kind, vendor, target_id, key, lane, subject)
 SELECT uuidv7(), p.business_id, p.booking_id, w.kind, p.vendor, coalesce(i.id, CAST(:none AS uuid)),
@@ -83,9 +83,9 @@ ON CONFLICT (business_id, key) DO NOTHING
 
 
 async def plan(conn: AsyncConnection, business_id: UUID, booking_id: UUID, wanted: Sequence[Planned]) -> None:
-    """Plan effects on a booking's payment; nothing for a booking without one.
+    """Plan effects of a booking's payment; nothing for a booking without one.
 
-    One whose subject names a `collect` is for payments that are collected so.
+    An effect whose subject names a `collect` applies only to payments that are collected then.
     """
     if not wanted:
         return
@@ -98,9 +98,9 @@ async def plan(conn: AsyncConnection, business_id: UUID, booking_id: UUID, wante
     await execute(conn, _PLAN, parameters)
 
 
-# --- what the customer does -----------------------------------------------------------------------------------
+# --- the customer's actions -----------------------------------------------------------------------------------
 
-# No step of the booking commits meanwhile: what ends it is planned behind this, or seen here.
+# No step of the booking commits meanwhile: its end is either seen here or plans its effects after this.
 _LOCK_BOOKING = text("""
 SELECT id FROM bookings
 WHERE business_id = :business_id AND id = :booking_id AND payment = 'awaiting'
@@ -108,8 +108,8 @@ WHERE business_id = :business_id AND id = :booking_id AND payment = 'awaiting'
 FOR SHARE
 """)
 
-# One that only waits for its next attempt would keep the next try waiting as long. What it did at the gateway, if
-# anything, that try finds.
+# An effect that waits for its next attempt would delay the new try as long. The new try finds what it did at the
+# gateway, if anything.
 _GIVE_UP = text("""
 UPDATE effects SET state = 'obsolete', last_error = 'superseded', next_attempt_at = NULL,
     done_at = statement_timestamp()
@@ -132,15 +132,15 @@ RETURNING tries
 """)
 
 MOST_TRIES: Final = 10
-"""Of methods for one booking: whoever tests stolen cards needs more."""
+"""Methods per booking: testing stolen cards needs more."""
 
 
 async def try_method(conn: AsyncConnection, business_id: UUID, booking_id: UUID, method_encrypted: str) -> None:
-    """Have another method tried.
+    """Plan a try of another method.
 
     Raises:
-        NothingToPayError: the booking waits for no payment, or a method is being tried at this moment.
-        TooManyPaymentTriesError: there were `MOST_TRIES`.
+        NothingToPayError: the booking waits for no payment, or a method is being tried now.
+        TooManyPaymentTriesError: `MOST_TRIES` is reached.
     """
     place = {"business_id": business_id, "booking_id": booking_id}
     known = None
@@ -165,12 +165,12 @@ WHERE p.business_id = :business_id AND p.booking_id = :booking_id
 
 
 async def find(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> Row | None:
-    """A booking's payment, with what decides about it: the booking's status and price, the gateway's settings."""
+    """A booking's payment, with the booking's status and price and the gateway's settings."""
     return await row_or_none(conn, _FIND, {"business_id": business_id, "booking_id": booking_id})
 
 
 def as_payment(found: Row) -> Payment:
-    """A row as the rules know it; what the browser needs stays encrypted."""
+    """A row as a `Payment`, without the encrypted browser action."""
     return Payment(
         state=PaymentState(found["state"]),
         tries=found["tries"],
@@ -183,7 +183,7 @@ def as_payment(found: Row) -> Payment:
     )
 
 
-# --- what the gateway says ------------------------------------------------------------------------------------
+# --- the gateway's state --------------------------------------------------------------------------------------
 
 _LOCK = text("""
 SELECT * FROM payments WHERE business_id = :business_id AND booking_id = :booking_id FOR NO KEY UPDATE
@@ -210,20 +210,20 @@ RETURNING payer_ref
 
 
 async def record_payer(conn: AsyncConnection, business_id: UUID, booking_id: UUID, payer_ref: str) -> str:
-    """Keep whom the gateway charges, before it is asked to charge anybody; who is kept."""
+    """Store the gateway's payer before anybody is charged; returns the stored one."""
     parameters = {"business_id": business_id, "booking_id": booking_id, "payer_ref": payer_ref}
     return str((await row(conn, _NOTE_PAYER, parameters))["payer_ref"])
 
 
 async def lock(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> Row:
-    """The payment, which nobody else writes until the transaction ends."""
+    """The payment, locked until the transaction ends."""
     return await row(conn, _LOCK, {"business_id": business_id, "booking_id": booking_id})
 
 
 async def save(
     conn: AsyncConnection, business_id: UUID, booking_id: UUID, payment: Payment, action_encrypted: str | None
 ) -> None:
-    """Write a payment as it is now. The method is forgotten as soon as nothing more can be taken with it."""
+    """Write a payment's state. The method is deleted once nothing more can be charged."""
     parameters = {
         "business_id": business_id,
         "booking_id": booking_id,
@@ -253,7 +253,7 @@ ON CONFLICT (id) DO NOTHING
 async def add_events(
     conn: AsyncConnection, business_id: UUID, booking_id: UUID, after: Payment, events: Sequence[PaymentEvent]
 ) -> None:
-    """Tell of a change of a payment; an event is there once however often the change is found."""
+    """Add the events of a payment's change; repeated events are added once."""
     for event in events:
         name = f"{booking_id}/{event.type}/{after.gateway_ref}/{after.tries}/{after.captured}/{after.refunded}"
         parameters = {
@@ -269,7 +269,7 @@ async def add_events(
         await execute(conn, _EVENT, parameters)
 
 
-# --- what the booking's workflow has not heard of --------------------------------------------------------------
+# --- payments that the workflow does not know yet -------------------------------------------------------------
 
 _UNHEARD = """
 SELECT p.booking_id, p.business_id FROM {where}
@@ -286,11 +286,11 @@ _ALL_UNHEARD = text(_UNHEARD.format(where="payments p", which="p.state = 'author
 
 
 async def find_unnotified(conn: AsyncConnection, business_id: UUID, effect_id: UUID) -> BookingRef | None:
-    """The booking of a payment effect, if it still waits for a payment that is there."""
+    """The booking of a payment effect, if it still waits for a payment that is authorised."""
     found = await row_or_none(conn, _UNHEARD_OF, {"business_id": business_id, "effect_id": effect_id})
     return None if found is None else BookingRef(**dict(found))
 
 
 async def list_unnotified(conn: AsyncConnection, *, limit: int) -> list[BookingRef]:
-    """Bookings of all tenants that still wait for a payment that is there."""
+    """Bookings of all tenants that still wait for a payment that is authorised."""
     return [BookingRef(**dict(found)) for found in await rows(conn, _ALL_UNHEARD, {"limit": limit})]

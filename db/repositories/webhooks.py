@@ -1,4 +1,4 @@
-"""Where businesses are told of their events. Secrets leave here encrypted, as they are kept."""
+"""Businesses' webhook endpoints and deliveries. Secrets stay encrypted here."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -18,7 +18,7 @@ _SHOWN = (
 )
 _KEPT = "id, url, state, secret_encrypted, former_secret_encrypted, former_secret_until"
 
-# New bookings, which refer to the row, do not wait for this lock.
+# Does not block new bookings, which reference the row.
 _LOCK_BUSINESS = text("SELECT id FROM businesses WHERE id = :business_id FOR NO KEY UPDATE")
 _LIST = text(f"SELECT {_SHOWN} FROM webhook_endpoints WHERE business_id = :business_id ORDER BY id")  # noqa: S608
 _FIND = text(f"SELECT {_SHOWN} FROM webhook_endpoints WHERE business_id = :business_id AND id = :id")  # noqa: S608
@@ -51,32 +51,32 @@ RETURNING id
 
 
 async def lock_business(conn: AsyncConnection, business_id: UUID) -> None:
-    """Wait until nobody else adds endpoints to this business, and keep it so until the transaction ends."""
+    """Lock the business, so that nobody else adds endpoints until the transaction ends."""
     await row(conn, _LOCK_BUSINESS, {"business_id": business_id})
 
 
 async def list_all(conn: AsyncConnection, business_id: UUID) -> Sequence[Row]:
-    """All endpoints of a business, the first first."""
+    """All endpoints of a business, oldest first."""
     return await rows(conn, _LIST, {"business_id": business_id})
 
 
 async def find(conn: AsyncConnection, business_id: UUID, endpoint_id: UUID) -> Row | None:
-    """One endpoint, without its secrets."""
+    """An endpoint without its secrets."""
     return await row_or_none(conn, _FIND, {"business_id": business_id, "id": endpoint_id})
 
 
 async def open_one(conn: AsyncConnection, business_id: UUID, endpoint_id: UUID) -> Row | None:
-    """What it takes to deliver to it: its URL, its state and its encrypted secrets."""
+    """An endpoint's URL, state and encrypted secrets, for a delivery."""
     return await row_or_none(conn, _OPEN, {"business_id": business_id, "id": endpoint_id})
 
 
 async def add(conn: AsyncConnection, business_id: UUID, values: Mapping[str, Any]) -> Row:
-    """Add an endpoint: `id`, `url`, `description`, `event_types` and the encrypted `secret`."""
+    """Add an endpoint with `id`, `url`, `description`, `event_types` and the encrypted `secret`."""
     return await row(conn, _ADD, {"business_id": business_id, **values})
 
 
 async def update(conn: AsyncConnection, business_id: UUID, values: Mapping[str, Any]) -> Row:
-    """Change an endpoint to these values; deliveries to one that is disabled by it fail."""
+    """Change an endpoint; if this disables it, its open deliveries fail."""
     if values["state"] == "disabled":
         await _end_open(conn, business_id, values["id"], EffectState.FAILED, "endpoint_disabled")
     return await row(conn, _UPDATE, {"business_id": business_id, **values})
@@ -85,7 +85,7 @@ async def update(conn: AsyncConnection, business_id: UUID, values: Mapping[str, 
 async def rotate(
     conn: AsyncConnection, business_id: UUID, endpoint_id: UUID, secret: str, former: str | None, until: datetime
 ) -> Row:
-    """Sign with another secret, and with the former ones until then; all of them are encrypted."""
+    """Set a new secret, and the former ones that still sign until then; all encrypted."""
     parameters = {
         "business_id": business_id,
         "id": endpoint_id,
@@ -97,13 +97,13 @@ async def rotate(
 
 
 async def delete(conn: AsyncConnection, business_id: UUID, endpoint_id: UUID) -> bool:
-    """Forget an endpoint, and what was still to be delivered to it; whether there was one."""
+    """Delete an endpoint and end its open deliveries; False if there is none."""
     await _end_open(conn, business_id, endpoint_id, EffectState.OBSOLETE, "endpoint_deleted")
     return await row_or_none(conn, _DELETE, {"business_id": business_id, "id": endpoint_id}) is not None
 
 
 async def disable(conn: AsyncConnection, business_id: UUID, endpoint_id: UUID, reason: str) -> bool:
-    """Deliver nothing to an endpoint any more; what was still open has failed. Whether it was enabled."""
+    """Disable an endpoint and fail its open deliveries; False if it was not enabled."""
     parameters = {"business_id": business_id, "id": endpoint_id, "reason": reason}
     if await row_or_none(conn, _DISABLE, parameters) is None:
         return False
@@ -111,7 +111,7 @@ async def disable(conn: AsyncConnection, business_id: UUID, endpoint_id: UUID, r
     return True
 
 
-# No more than so many at once, and none that is in use: what is left ends by itself when its turn comes.
+# Limited, and without locked ones: the rest ends when its next attempt runs.
 _END_OPEN = text("""
 UPDATE effects
 SET state = :state, last_error = :error, next_attempt_at = NULL, done_at = statement_timestamp()
@@ -175,7 +175,7 @@ async def list_deliveries(
     state: EffectState | None = None,
     before: UUID | None = None,
 ) -> Sequence[Row]:
-    """Deliveries to an endpoint, the newest first, behind the one with the id `before`."""
+    """Deliveries to an endpoint, newest first, after the one with the id `before`."""
     parameters = {
         "business_id": business_id,
         "target_id": endpoint_id,
@@ -189,18 +189,18 @@ async def list_deliveries(
 async def find_delivery(
     conn: AsyncConnection, business_id: UUID, endpoint_id: UUID, delivery_id: UUID
 ) -> Row | None:
-    """One delivery to an endpoint."""
+    """A delivery to an endpoint."""
     parameters = {"business_id": business_id, "target_id": endpoint_id, "id": delivery_id}
     return await row_or_none(conn, _ONE_DELIVERY, parameters)
 
 
 async def replay(conn: AsyncConnection, business_id: UUID, endpoint_id: UUID, since: datetime | None) -> int:
-    """Deliver again what has failed, the oldest first; how many, `REPLAYED_AT_ONCE` at most."""
+    """Retry failed deliveries, oldest first, at most `REPLAYED_AT_ONCE`; returns how many."""
     parameters = {"business_id": business_id, "target_id": endpoint_id, "since": since}
     return len(await rows(conn, _REPLAY, parameters))
 
 
 async def has_accepted_since(conn: AsyncConnection, business_id: UUID, endpoint_id: UUID, since: datetime) -> bool:
-    """Whether it has taken anything since then."""
+    """Whether the endpoint has accepted a delivery since then."""
     parameters = {"business_id": business_id, "target_id": endpoint_id, "since": since}
     return bool((await row(conn, _ACCEPTED, parameters))["accepted"])

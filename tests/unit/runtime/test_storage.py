@@ -18,7 +18,7 @@ from dev.vendors.s3 import REGION, create_bucket, keys_in, s3_server
 from runtime.json import to_json_text
 from runtime.secrets import Secrets, new_key
 from runtime.settings import Settings
-from runtime.storage import Storage, StorageError, Storages
+from runtime.storage import Storage, StorageError, Storages, StorageTimeouts
 
 KEY = f"businesses/{uuid4()}/attachments/{uuid4()}"
 BUSINESS_ID = uuid4()
