@@ -1,4 +1,4 @@
-"""The messages about accounts. Their tokens are made here, where they are sent, and go nowhere else."""
+"""Messages about accounts. Their tokens are created here, right before sending, and are passed to nothing else."""
 
 from typing import Final
 
@@ -6,90 +6,90 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 
 from activities.failures import as_application_errors
-from activities.ports.account_mail import AccountMail, AccountMessage
+from activities.ports import AccountMailer, AccountMessage
 from db.engine import autocommit
 from db.repositories import accounts
-from domain.accounts import AccountMessageRef, LetterKind, letter_for, token_hash
+from domain.accounts import AccountMessageKind, AccountMessageRef, account_message_for, token_hash
 from domain.names import SEND_ACCOUNT_MESSAGE
 from runtime.ids import new_id, new_token
 
 _SUBJECTS: Final = {
-    LetterKind.VERIFY: "Confirm your e-mail address",
-    LetterKind.HAVE_ACCOUNT: "You have an account already",
-    LetterKind.RESET: "Choose a new password",
+    AccountMessageKind.VERIFY: "Confirm your e-mail address",
+    AccountMessageKind.HAVE_ACCOUNT: "You already have an account",
+    AccountMessageKind.RESET: "Choose a new password",
 }
 
-# Nothing that whoever asked has typed is in here: else anybody could send their own words to anybody.
+# Without anything that the requester typed: otherwise anybody could send their own text to anybody.
 _TEXTS: Final = {
-    LetterKind.VERIFY: """\
-Somebody, you we hope, wants to open an account with this address. To confirm that it is yours open this link
-within 24 hours and enter the password that you have chosen:
+    AccountMessageKind.VERIFY: """\
+Somebody, hopefully you, wants to open an account with this address. To confirm that the address is yours, open
+this link within 24 hours and enter the password that you have chosen:
 
 {public_url}/verify-email#token={token}
 
 Or enter this code: {token}
 
-If it was not you, do nothing: there will be no account.
+If it was not you, ignore this message: no account will be opened.
 """,
-    LetterKind.HAVE_ACCOUNT: """\
-Somebody, you we hope, wanted to open an account with this address. It has one already: log in with it, or ask for
+    AccountMessageKind.HAVE_ACCOUNT: """\
+Somebody, hopefully you, tried to open an account with this address, which already has one. Log in with it, or set
 a new password if you have forgotten yours:
 
 {public_url}/forgot-password
 
-If it was not you, do nothing: nothing has changed.
+If it was not you, ignore this message: nothing has changed.
 """,
-    LetterKind.RESET: """\
-Somebody, you we hope, wants a new password for the account of this address. To choose one open this link within
-an hour:
+    AccountMessageKind.RESET: """\
+Somebody, hopefully you, has asked for a new password for the account with this address. To choose one, open this
+link within an hour:
 
 {public_url}/reset-password#token={token}
 
 Or enter this code: {token}
 
-If it was not you, do nothing: the password stays as it is.
+If it was not you, ignore this message: your password stays the same.
 """,
 }
-_WITH_TOKEN: Final = frozenset({LetterKind.VERIFY, LetterKind.RESET})
+_WITH_TOKEN: Final = frozenset({AccountMessageKind.VERIFY, AccountMessageKind.RESET})
 
 
-class LetterNotSentError(Exception):
-    """A letter could not be sent; it says by which kind of error."""
+class AccountMessageNotSentError(Exception):
+    """A message could not be sent; the text is the error's class."""
 
 
 class AccountMessages:
-    def __init__(self, engine: AsyncEngine, mail: AccountMail, public_url: str) -> None:
+    def __init__(self, engine: AsyncEngine, mailer: AccountMailer, public_url: str) -> None:
         self._engine = engine
-        self._mail = mail
+        self._mailer = mailer
         self._public_url = public_url.rstrip("/")
 
     @activity.defn(name=SEND_ACCOUNT_MESSAGE)
     @as_application_errors
     async def send_account_message(self, ref: AccountMessageRef) -> None:
-        """Send the message of a request, if there is one to send and it was not sent.
+        """Send the message of a request, if there is one to send and it was not sent yet.
 
-        A worker that dies between sending and noting it leads to a second message; the tokens of both are good.
+        If the worker dies between sending and recording, a second message is sent; the tokens of both are valid.
         """
         async with autocommit(self._engine) as conn:
             unsent = await accounts.find_unsent(conn, ref.request_id)
         if unsent is None:
             return
-        kind = letter_for(unsent.kind, unsent.account)
+        kind = account_message_for(unsent.kind, unsent.account)
         if kind is not None:
-            await self._send(await self._letter(ref, kind, unsent.email))
+            await self._send(await self._message(ref, kind, unsent.email))
         async with autocommit(self._engine) as conn:
             await accounts.mark_sent(conn, ref.request_id)
 
-    async def _send(self, letter: AccountMessage) -> None:
+    async def _send(self, message: AccountMessage) -> None:
         try:
-            await self._mail.send(letter)
+            await self._mailer.send(message)
         except Exception as error:
-            # Not its message, which may quote the address: Temporal keeps what an activity fails with.
-            raise LetterNotSentError(type(error).__name__) from None
+            # Without the error's text, which may quote the address: Temporal stores an activity's failure.
+            raise AccountMessageNotSentError(type(error).__name__) from None
 
-    async def _letter(self, ref: AccountMessageRef, kind: LetterKind, to: str) -> AccountMessage:
+    async def _message(self, ref: AccountMessageRef, kind: AccountMessageKind, to: str) -> AccountMessage:
         token = await self._new_token(ref) if kind in _WITH_TOKEN else ""
-        # The token stands behind a `#`: browsers keep that part to themselves, so no server logs it.
+        # Browsers do not send the part after `#`, so no server logs the token.
         text = _TEXTS[kind].format(public_url=self._public_url, token=token)
         return AccountMessage(id=new_id(), kind=kind, to=to, subject=_SUBJECTS[kind], text=text)
 

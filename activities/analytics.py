@@ -1,4 +1,4 @@
-"""Reporting that a booking came of a business's advertising, to each vendor that measures it."""
+"""Reports of conversions (accepted bookings) to the vendors that measure a business's advertising."""
 
 from collections.abc import Mapping
 
@@ -6,8 +6,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 
 from activities.effects import Done, EffectRunner
-from activities.ports.analytics import Analytics, Conversion
-from activities.ports.vendors import Call
+from activities.ports import Analytics, Conversion
+from activities.vendor_calls import Call
 from db.engine import autocommit
 from db.repositories import conversions
 from db.repositories.effect_attempts import Claimed
@@ -18,7 +18,7 @@ from domain.money import in_major_units
 
 
 class ConversionReports:
-    """The effect `report_conversion`, for whichever vendor it was planned with."""
+    """The effect `report_conversion`, for all vendors."""
 
     def __init__(self, engine: AsyncEngine, runner: EffectRunner, vendors: Mapping[Vendor, Analytics]) -> None:
         self._engine = engine
@@ -27,7 +27,7 @@ class ConversionReports:
 
     @activity.defn(name=EffectKind.REPORT_CONVERSION)
     async def report_conversion(self, ref: EffectRef) -> str:
-        """One attempt to report a booking; the state of the effect after it."""
+        """One attempt to report a booking; returns the effect's state after it."""
         return await self._runner.run(ref, self._report)
 
     async def _report(self, claimed: Claimed, call: Call) -> Done:
@@ -35,7 +35,7 @@ class ConversionReports:
         return Done(vendor_ref=await self._vendors[claimed.vendor].report(call, conversion))
 
     async def _conversion(self, claimed: Claimed) -> Conversion:
-        """Read anew by each attempt: a consent that was taken back meanwhile counts."""
+        """Read by every attempt, so that a consent withdrawn meanwhile is respected."""
         assert claimed.booking_id is not None
         async with autocommit(self._engine) as conn:
             found = await conversions.find(conn, claimed.business_id, claimed.booking_id)

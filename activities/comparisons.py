@@ -1,4 +1,4 @@
-"""How one kind of vendor's records are compared with bookings: what is compared, and where it differs."""
+"""Comparison of one kind of vendor's records with bookings, for `activities/reconciliation.py`."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,9 +8,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from activities.ports.jobs import JobManagement
-from activities.ports.payments import Gateway
-from activities.ports.vendors import Account, Call
+from activities.ports import Gateway, JobManagement
+from activities.vendor_calls import Account, Call
 from db.repositories import compared_payments, jobs, payments
 from db.repositories.rows import Row
 from domain.effects import EffectState, Port, Vendor, VendorError
@@ -25,31 +24,31 @@ from domain.reconciliation import (
     IntegrationRef,
     job_difference,
     payment_difference,
-    with_doubts,
+    withhold_mass_repairs,
 )
 
-_AT_ONCE: Final = 5
-"""Questions to a gateway."""
+_CONCURRENT_REQUESTS: Final = 5
+"""To one gateway."""
 
 
 class Comparison(Protocol):
-    """One kind of records. Every row has at least `booking_id` and `effect_id`, the last effect planned for it."""
+    """One kind of record. Each row has at least `booking_id` and `effect_id`, the last effect planned for it."""
 
     port: Port
 
     async def page(self, conn: AsyncConnection, ref: IntegrationRef, *, after: UUID, limit: int) -> Sequence[Row]:
-        """The next bookings to compare, by id."""
+        """The next bookings to compare, ordered by id."""
 
     async def differences(self, account: Account, page: Sequence[Row]) -> list[Difference]:
-        """Where the vendor's records differ from them.
+        """Where the vendor's records differ from these bookings.
 
         Raises:
-            VendorError: it could not be asked.
+            VendorError: the vendor could not be asked.
         """
 
 
 class JobComparison:
-    """Bookings against the jobs that stand for them."""
+    """Bookings against their jobs in the job system."""
 
     port = Port.JOBS
 
@@ -61,10 +60,10 @@ class JobComparison:
         return await jobs.list_to_compare(conn, ref.business_id, ref.integration_id, after=after, limit=limit)
 
     async def differences(self, account: Account, page: Sequence[Row]) -> list[Difference]:
-        """All of them in one question."""
+        """All of them in one request."""
         found = await self._management.find_all(account, [row["booking_id"] for row in page])
         compared = (_of_job(row, [job for job in found if job.booking_id == row["booking_id"]]) for row in page)
-        return with_doubts([one for one in compared if one is not None], len(page))
+        return withhold_mass_repairs([difference for difference in compared if difference is not None], len(page))
 
 
 def _of_job(row: Row, found: list[Job]) -> Difference | None:
@@ -79,7 +78,7 @@ def _of_job(row: Row, found: list[Job]) -> Difference | None:
 
 
 class PaymentComparison:
-    """Payments against the gateway's truth."""
+    """Payments against the gateway's records."""
 
     port = Port.PAYMENTS
 
@@ -88,14 +87,14 @@ class PaymentComparison:
         self._gateway = gateway
 
     async def page(self, conn: AsyncConnection, ref: IntegrationRef, *, after: UUID, limit: int) -> Sequence[Row]:
-        """Payments through this gateway that may have moved."""
+        """Payments through this gateway that may have changed."""
         return await compared_payments.list_to_compare(
             conn, ref.business_id, self._vendor, after=after, limit=limit
         )
 
     async def differences(self, account: Account, page: Sequence[Row]) -> list[Difference]:
-        """Each is a question of its own; a few at once."""
-        slots = asyncio.Semaphore(_AT_ONCE)
+        """One request for each, a few at a time."""
+        slots = asyncio.Semaphore(_CONCURRENT_REQUESTS)
         call = Call(account, "reconciliation", 1, datetime.now(UTC))
 
         async def compare(row: Row) -> Difference | None:
@@ -111,7 +110,7 @@ class PaymentComparison:
         except VendorError as error:
             if not error.permanent or error.code in ("unauthorized", "not_configured"):
                 raise
-            # This one's record is not as it was; the others may well be.
+            # Only this payment's record is broken; the others can still be compared.
             detail = {"error": error.code, "payer": row["payer_ref"]}
             return Difference(FindingKind.PAYMENT_DIFFERS, row["booking_id"], detail=detail)
         fee = Cancellation(fee_percent=row["fee_percent"]).fee_minor(row["price_minor"])

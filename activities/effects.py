@@ -20,7 +20,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.effect_leases import lease_kept
-from activities.ports.vendors import Account, Call
+from activities.vendor_calls import Account, Call
 from db.engine import autocommit
 from db.repositories import effect_attempts
 from db.repositories.effect_attempts import Claimed, NoRoomError, NotDueError

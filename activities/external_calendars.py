@@ -1,4 +1,4 @@
-"""Keeping what outside calendars say: which are due, and one check of one of them."""
+"""Refreshing external calendars: listing those that are due, and checking one of them."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 
 from activities.failures import as_application_errors
-from activities.ports.slots import SlotSource, SourceQuestion
+from activities.ports import CalendarQuery, CalendarSource
 from db.engine import autocommit
 from db.repositories import external_sources
-from db.repositories.external_sources import ClaimedSource, Stored
+from db.repositories.external_sources import ClaimedSource, StoredAnswer
 from domain.external import CheckOutcome, SourceFailedError, SourceRef, times_within
 from domain.names import LIST_DUE_SOURCES, REFRESH_EXTERNAL_CALENDAR
 from runtime.metrics import EXTERNAL_CHECKS
@@ -20,7 +20,7 @@ from runtime.secrets import Secrets, SecretsKeyMissingError, SecretUnreadableErr
 
 _log = structlog.get_logger()
 
-_AT_MOST = 200
+_MOST_DUE = 200
 
 
 class DueSources:
@@ -30,13 +30,13 @@ class DueSources:
     @activity.defn(name=LIST_DUE_SOURCES)
     @as_application_errors
     async def list_due_sources(self) -> list[UUID]:
-        """The businesses whose source is due; the rest of more than 200 in the next round."""
+        """The businesses whose source is due, at most 200; the next round lists the rest."""
         async with autocommit(self._engine) as conn:
-            return await external_sources.list_due(conn, limit=_AT_MOST)
+            return await external_sources.list_due(conn, limit=_MOST_DUE)
 
 
 class ExternalCalendars:
-    def __init__(self, engine: AsyncEngine, source: SlotSource, secrets: Secrets) -> None:
+    def __init__(self, engine: AsyncEngine, source: CalendarSource, secrets: Secrets) -> None:
         self._engine = engine
         self._source = source
         self._secrets = secrets
@@ -44,9 +44,10 @@ class ExternalCalendars:
     @activity.defn(name=REFRESH_EXTERNAL_CALENDAR)
     @as_application_errors
     async def refresh_external_calendar(self, ref: SourceRef) -> str:
-        """Ask one source and keep what it says; what comes of it, or why nothing did.
+        """Ask one source and store its answer; returns the outcome or the error's code.
 
-        The source is claimed first: of two that come at once, one asks. No connection is held while it is asked.
+        The source is claimed first, so that only one of two concurrent calls asks. No database connection is held
+        meanwhile.
         """
         async with autocommit(self._engine) as conn:
             claimed = await external_sources.claim(conn, ref.business_id)
@@ -55,20 +56,20 @@ class ExternalCalendars:
         try:
             stored = await self._check(ref.business_id, claimed)
         except SourceFailedError as error:
-            await self._tell_failure(ref.business_id, claimed, error.code)
+            await self._record_failure(ref.business_id, claimed, error.code)
             return error.code
         except Exception:
-            # A mistake of ours, which the owner must see no less than one of the source's.
-            await self._tell_failure(ref.business_id, claimed, "internal_error")
+            # Our own mistake: the owner must see it just as they see a source's.
+            await self._record_failure(ref.business_id, claimed, "internal_error")
             raise
-        _tell(ref.business_id, stored)
+        _report(ref.business_id, stored)
         return stored.outcome
 
-    async def _check(self, business_id: UUID, claimed: ClaimedSource) -> Stored:
+    async def _check(self, business_id: UUID, claimed: ClaimedSource) -> StoredAnswer:
         now = datetime.now(UTC)
         until = now + timedelta(days=claimed.horizon_days)
-        answer = await self._source.ask(SourceQuestion(claimed.url, self._token(claimed), now, until))
-        # In a thread, as the adapter reads it: a large answer must not hold up the loop.
+        answer = await self._source.fetch(CalendarQuery(claimed.url, self._token(claimed), now, until))
+        # In a thread, so that a large answer does not block the event loop.
         times = await asyncio.to_thread(times_within, answer, now, until)
         async with self._engine.begin() as conn:
             return await external_sources.store_answer(
@@ -88,14 +89,14 @@ class ExternalCalendars:
         except (SecretsKeyMissingError, SecretUnreadableError):
             raise SourceFailedError("token_unreadable") from None
 
-    async def _tell_failure(self, business_id: UUID, claimed: ClaimedSource, code: str) -> None:
+    async def _record_failure(self, business_id: UUID, claimed: ClaimedSource, code: str) -> None:
         async with autocommit(self._engine) as conn:
             await external_sources.record_failure(conn, business_id, url=claimed.url, error=code)
         EXTERNAL_CHECKS.labels(CheckOutcome.FAILED).inc()
         _log.warning("external_calendar_failed", business_id=str(business_id), error=code)
 
 
-def _tell(business_id: UUID, stored: Stored) -> None:
+def _report(business_id: UUID, stored: StoredAnswer) -> None:
     EXTERNAL_CHECKS.labels(stored.outcome).inc()
     if stored.unknown_refs:
         _log.warning(

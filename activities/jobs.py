@@ -1,7 +1,7 @@
-"""A booking's job in the business's own system: made, kept as the booking is, and cancelled with it.
+"""A booking's job in the business's own job system: created, kept in step with the booking, and cancelled with it.
 
-Each effect reads the booking as it is when its turn has come, and has the job match it. So an effect that is late
-does no harm, and one that is missed is made up for by the next.
+Each effect reads the booking when it runs and makes the job match it. So a late effect does no harm, and the next
+one makes up for one that was missed.
 """
 
 from collections.abc import Mapping
@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio import activity
 
 from activities.effects import Done, EffectRunner
-from activities.ports.jobs import Address, JobCustomer, JobManagement, WantedJob
-from activities.ports.vendors import Call
+from activities.ports import Address, JobCustomer, JobDetails, JobManagement
+from activities.vendor_calls import Call
 from db.engine import autocommit
 from db.repositories import jobs
 from db.repositories.effect_attempts import Claimed
@@ -33,33 +33,33 @@ class JobActivities:
 
     @activity.defn(name=EffectKind.CREATE_JOB)
     async def create_job(self, ref: EffectRef) -> str:
-        """Make the job of a booking that was accepted."""
+        """Create the job of an accepted booking."""
         return await self._runner.run(ref, self._create)
 
     @activity.defn(name=EffectKind.UPDATE_JOB)
     async def update_job(self, ref: EffectRef) -> str:
-        """Have the job be as its booking is."""
+        """Make the job match its booking."""
         return await self._runner.run(ref, self._update)
 
     @activity.defn(name=EffectKind.CANCEL_JOB)
     async def cancel_job(self, ref: EffectRef) -> str:
-        """Cancel the job of a booking that was cancelled."""
+        """Cancel the job of a cancelled booking."""
         return await self._runner.run(ref, self._cancel)
 
     async def _create(self, claimed: Claimed, call: Call) -> Done:
-        booking = await self._goes_on(claimed)
-        looks = call.may_have_happened or booking["may_be_there"]
-        job = await self._management.find(call.account, booking["booking_id"]) if looks else None
+        booking = await self._open_booking(claimed)
+        may_exist = call.may_have_happened or booking["may_be_there"]
+        job = await self._management.find(call.account, booking["booking_id"]) if may_exist else None
         if job is not None and job.state is JobState.CANCELLED:
-            # The booking was accepted anew since.
+            # The booking was accepted again since.
             await self._management.revive(call, job)
         return await self._match(call, job, booking)
 
     async def _update(self, claimed: Claimed, call: Call) -> Done:
-        booking = await self._goes_on(claimed)
+        booking = await self._open_booking(claimed)
         job = await self._management.find(call.account, booking["booking_id"])
         if job is not None and job.state is not JobState.OPEN:
-            # Somebody has ended it there, and theirs is not ours to undo: reconciliation tells of it.
+            # Somebody ended it in the job system. We do not undo that; reconciliation reports it.
             raise ObsoleteError(f"job_is_{job.state}")
         return await self._match(call, job, booking)
 
@@ -67,21 +67,21 @@ class JobActivities:
         booking = await self._booking(claimed)
         if booking["status"] != Status.CANCELLED:
             raise ObsoleteError("booking_goes_on")
-        jobs_there = await self._management.find_all(call.account, [booking["booking_id"]])
-        for job in jobs_there:
+        existing = await self._management.find_all(call.account, [booking["booking_id"]])
+        for job in existing:
             if job.state is JobState.OPEN:
                 await self._management.cancel(call, job)
-        return Done(vendor_ref=jobs_there[0].ref if jobs_there else None)
+        return Done(vendor_ref=existing[0].ref if existing else None)
 
     async def _match(self, call: Call, job: Job | None, booking: Row) -> Done:
-        wanted = _wanted(booking)
+        details = _job_details(booking)
         if job is None:
-            return Done(vendor_ref=await self._management.create(call, wanted))
+            return Done(vendor_ref=await self._management.create(call, details))
         if job.state is not JobState.DONE:
-            await self._management.change(call, job, wanted)
+            await self._management.change(call, job, details)
         return Done(vendor_ref=job.ref)
 
-    async def _goes_on(self, claimed: Claimed) -> Row:
+    async def _open_booking(self, claimed: Claimed) -> Row:
         booking = await self._booking(claimed)
         if booking["status"] == Status.CANCELLED:
             raise ObsoleteError("booking_cancelled")
@@ -97,21 +97,21 @@ class JobActivities:
         return found
 
 
-def _reached_by(contact: Mapping[str, Any] | None) -> str:
-    """Whom to ask for about this booking and how, where the customer's record says otherwise and stays so."""
+def _contact_line(contact: Mapping[str, Any] | None) -> str:
+    """The contact that was given for this booking, where it differs from the customer's record."""
     found = contact or {}
     return ", ".join(found[name] for name in ("name", "phone", "email") if name in found)
 
 
-def _wanted(booking: Row) -> WantedJob:
-    about = [f"{booking['service']} ({booking['reference']})"]
+def _job_details(booking: Row) -> JobDetails:
+    summary = [f"{booking['service']} ({booking['reference']})"]
     if booking["provider"]:
-        about.append(f"Provider: {booking['provider']}")
-    if own := _reached_by(booking["contact"]):
-        about.append(f"Contact: {own}")
+        summary.append(f"Provider: {booking['provider']}")
+    if contact := _contact_line(booking["contact"]):
+        summary.append(f"Contact: {contact}")
     if booking["notes"]:
-        about.append(booking["notes"])
-    return WantedJob(
+        summary.append(booking["notes"])
+    return JobDetails(
         booking_id=booking["booking_id"],
         customer=JobCustomer(
             id=UUID(str(booking["customer_id"])),
@@ -123,12 +123,12 @@ def _wanted(booking: Row) -> WantedJob:
         service_code=booking["service_code"],
         starts_at=booking["starts_at"],
         ends_at=booking["ends_at"],
-        summary="\n".join(about),
+        summary="\n".join(summary),
     )
 
 
 def _address(address: Mapping[str, Any] | None) -> Address | None:
-    """The booking's address, as `AddressIn` of the API has it."""
+    """The booking's address, which is stored in the shape of the API's `AddressIn`."""
     if address is None:
         return None
     return Address(

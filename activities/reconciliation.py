@@ -1,4 +1,4 @@
-"""Comparing what vendors have with what bookings say: one integration at a time, in pages."""
+"""Reconciliation of vendors' records with bookings: one integration at a time, in pages."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.comparisons import Comparison
 from activities.effects import EffectRunner
 from activities.failures import as_application_errors
-from activities.ports.vendors import Account
+from activities.vendor_calls import Account
 from db.engine import autocommit
 from db.repositories import effect_planning, findings, integrations
 from db.repositories.rows import Row
@@ -32,9 +32,9 @@ from runtime.metrics import FINDINGS
 _log = structlog.get_logger()
 
 _PAGE = 50
-"""So many bookings a vendor is asked about at once."""
+"""Bookings per request to the vendor."""
 _FLAGS = 20
-"""Of one integration in one round; the next round sees to more."""
+"""Bookings to flag per integration and round; the next round flags more."""
 _FIRST = UUID(int=0)
 
 
@@ -45,7 +45,7 @@ class ReconciledIntegrations:
     @activity.defn(name=LIST_TO_RECONCILE)
     @as_application_errors
     async def list_to_reconcile(self, request: ReconcileRequest) -> list[IntegrationRef]:
-        """The next integrations to compare, 200 at most; none when the last have been listed."""
+        """The next integrations to compare, 200 at most; empty after the last."""
         async with autocommit(self._engine) as conn:
             return await findings.list_to_reconcile(
                 conn, only=request.business_id, after=request.after, limit=MOST_INTEGRATIONS
@@ -53,7 +53,7 @@ class ReconciledIntegrations:
 
 
 class Reconciliation:
-    """Compares, plans repairs, and keeps what was found."""
+    """Compares records, plans repairs, and stores findings."""
 
     def __init__(
         self, engine: AsyncEngine, runner: EffectRunner, comparisons: Mapping[Vendor, Comparison]
@@ -65,10 +65,10 @@ class Reconciliation:
     @activity.defn(name=RECONCILE_INTEGRATION)
     @as_application_errors
     async def reconcile_integration(self, ref: IntegrationRef) -> Reconciled:
-        """Compare all of one integration. After a crash it goes on behind the last page that was kept.
+        """Compare all records of one integration. After a crash, it continues after the last stored page.
 
         Raises:
-            ApplicationError: the vendor could not be asked; its type is the code.
+            ApplicationError: the vendor could not be asked; the error's type is the code.
         """
         async with autocommit(self._engine) as conn:
             found = await integrations.open_one(conn, ref.business_id, ref.port)
@@ -89,10 +89,10 @@ class Reconciliation:
     async def _compare(self, ref: IntegrationRef, vendor: Vendor, account: Account) -> Reconciled:
         comparison = self._comparisons[vendor]
         compared = repairing = 0
-        after = _begun_after()
+        after = _resume_after()
         while page := await self._page(comparison, ref, after):
             differences = await comparison.differences(account, page)
-            repairing += await self._keep(ref, vendor, page, differences)
+            repairing += await self._store(ref, vendor, page, differences)
             compared += len(page)
             after = page[-1]["booking_id"]
             activity.heartbeat(str(after))
@@ -104,14 +104,14 @@ class Reconciliation:
         async with autocommit(self._engine) as conn:
             return await comparison.page(conn, ref, after=after, limit=_PAGE)
 
-    async def _keep(
+    async def _store(
         self, ref: IntegrationRef, vendor: Vendor, page: Sequence[Row], differences: Sequence[Difference]
     ) -> int:
-        """Keep what a page came to, in one transaction; how many repairs were planned."""
+        """Store the findings of a page, in one transaction; returns how many repairs were planned."""
         last_effects = {row["booking_id"]: row["effect_id"] for row in page}
         async with self._engine.begin() as conn:
             planned = [
-                await self._keep_one(conn, ref, vendor, difference, last_effects[difference.booking_id])
+                await self._store_one(conn, ref, vendor, difference, last_effects[difference.booking_id])
                 for difference in differences
             ]
             resolved = await findings.resolve_gone(
@@ -120,7 +120,7 @@ class Reconciliation:
         FINDINGS.labels(vendor, FindingState.RESOLVED).inc(resolved)
         return planned.count(True)
 
-    async def _keep_one(
+    async def _store_one(
         self,
         conn: AsyncConnection,
         ref: IntegrationRef,
@@ -138,8 +138,8 @@ class Reconciliation:
         if finding is None:
             return False
         FINDINGS.labels(vendor, finding["state"]).inc()
-        told = {"finding_id": str(finding["id"]), "booking_id": str(booking_id), "state": finding["state"]}
-        _log.warning("vendor_differs", vendor=vendor, kind=difference.kind, **told)
+        ids = {"finding_id": str(finding["id"]), "booking_id": str(booking_id)}
+        _log.warning("vendor_differs", vendor=vendor, kind=difference.kind, state=finding["state"], **ids)
         repair = repair_of(difference, ref.port, finding["id"], finding["found_at"])
         if repair is None or finding["state"] != FindingState.REPAIRING:
             return False
@@ -147,7 +147,7 @@ class Reconciliation:
         return True
 
 
-def _begun_after() -> UUID:
-    """Where the attempt before this one had got to."""
+def _resume_after() -> UUID:
+    """The last booking that the previous attempt compared."""
     details = activity.info().heartbeat_details
     return UUID(details[0]) if details else _FIRST

@@ -1,6 +1,6 @@
-"""Telling a business's endpoint of one event: signed, and given up on when nobody is there any more.
+"""Deliveries of events to a business's webhook endpoints. An endpoint that keeps failing is disabled.
 
-Signatures and retries are those of https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+Signatures and retries follow https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
 
 from datetime import UTC, datetime
@@ -13,8 +13,8 @@ from standardwebhooks.webhooks import Webhook as Signer
 from temporalio import activity
 
 from activities.effects import Done, EffectRunner
-from activities.ports.vendors import Call
-from activities.ports.webhooks import Webhook, Webhooks
+from activities.ports import WebhookRequest, WebhookSender
+from activities.vendor_calls import Call
 from db.engine import autocommit
 from db.repositories import events, webhooks
 from db.repositories.effect_attempts import Claimed
@@ -31,7 +31,7 @@ CONTENT_TYPE: Final = "application/cloudevents+json"
 
 
 class WebhookActivities:
-    def __init__(self, engine: AsyncEngine, runner: EffectRunner, sender: Webhooks) -> None:
+    def __init__(self, engine: AsyncEngine, runner: EffectRunner, sender: WebhookSender) -> None:
         self._engine = engine
         self._runner = runner
         self._sender = sender
@@ -42,13 +42,13 @@ class WebhookActivities:
         return await self._runner.run(ref, self._deliver)
 
     async def _deliver(self, claimed: Claimed, call: Call) -> Done:
-        """Deliver it again, whether or not it was taken before: its id tells the receiver that it is the same."""
+        """Deliver the event, even if an earlier attempt did: the receiver recognises duplicates by the id."""
         endpoint = await self._endpoint(claimed)
         event = await self._event(claimed)
         try:
             await self._sender.deliver(call, self._signed(endpoint, event))
         except VendorError as error:
-            await self._give_up_on(claimed, error)
+            await self._disable_if_failing(claimed, error)
             raise
         return Done()
 
@@ -74,8 +74,8 @@ class WebhookActivities:
             raise ObsoleteError("event_gone")
         return cloud_event(found)
 
-    def _signed(self, endpoint: Row, event: dict[str, Any]) -> Webhook:
-        now = datetime.now(UTC)  # the library takes whatever it is given for UTC
+    def _signed(self, endpoint: Row, event: dict[str, Any]) -> WebhookRequest:
+        now = datetime.now(UTC)  # the library assumes UTC
         body = to_json(event)
         secrets = signing_secrets(
             self._runner.decrypt(endpoint["secret_encrypted"]),
@@ -88,28 +88,28 @@ class WebhookActivities:
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": " ".join(Signer(s).sign(event["id"], now, body.decode()) for s in secrets),
         }
-        return Webhook(endpoint["url"], headers, body)
+        return WebhookRequest(endpoint["url"], headers, body)
 
-    async def _give_up_on(self, claimed: Claimed, error: VendorError) -> None:
-        """Disable an endpoint that says it is gone, or that has taken nothing for as long as this was tried."""
-        reason = await self._reason_to_give_up(claimed, error)
+    async def _disable_if_failing(self, claimed: Claimed, error: VendorError) -> None:
+        """Disable an endpoint that answers 410 Gone, or that accepted nothing while this delivery was tried."""
+        reason = await self._reason_to_disable(claimed, error)
         if reason is None or claimed.target_id is None:
             return
         async with self._engine.begin() as conn:
             if await webhooks.disable(conn, claimed.business_id, claimed.target_id, reason):
                 _log.warning("webhook_endpoint_disabled", endpoint_id=str(claimed.target_id), reason=reason)
 
-    async def _reason_to_give_up(self, claimed: Claimed, error: VendorError) -> str | None:
+    async def _reason_to_disable(self, claimed: Claimed, error: VendorError) -> str | None:
         if error.code == "gone":
             return "gone"
         is_last = is_exhausted(Vendor.WEBHOOK, claimed.tries)
         if not is_last or claimed.target_id is None or _is_trial(claimed):
             return None
         async with autocommit(self._engine) as conn:
-            heard = await webhooks.has_heard(
+            accepted = await webhooks.has_accepted_since(
                 conn, claimed.business_id, claimed.target_id, claimed.first_attempt_at
             )
-        return None if heard else "failing"
+        return None if accepted else "failing"
 
 
 def _is_trial(claimed: Claimed) -> bool:

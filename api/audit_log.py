@@ -16,7 +16,7 @@ from db.repositories.audit import Filters
 from db.repositories.rows import Row
 from domain.access import Permission
 from domain.callers import CallerKind
-from domain.normalization import Spelled
+from domain.text_patterns import TextPattern
 from domain.times import MomentInUrl
 
 Outcome = Literal["done", "denied"]
@@ -52,8 +52,8 @@ class AuditPage(BaseModel):
 
 router = APIRouter(prefix="/v1/businesses/{business}/audit-log", tags=["audit log"])
 
-_Action = Annotated[str, Spelled("^[A-Za-z]{1,100}$", "must be an operation id: letters, as createBooking")]
-_ObjectId = Annotated[str, Spelled("^[A-Za-z0-9_-]{1,100}$", "must be an id or a code, as the lines show it")]
+_Action = Annotated[str, TextPattern("^[A-Za-z]{1,100}$", "must be an operation id: letters, as createBooking")]
+_ObjectId = Annotated[str, TextPattern("^[A-Za-z0-9_-]{1,100}$", "must be an id or a code, as the lines show it")]
 Action = Annotated[_Action | None, Query(description="An operation id.")]
 ObjectId = Annotated[_ObjectId | None, Query(description="As the lines name it.")]
 From = Annotated[MomentInUrl | None, Query(alias="from", description="At or after.")]

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from api.addresses import network_of
 from db.engine import autocommit, create_engine
 from db.repositories import rate_limits
-from db.repositories.rate_limits import Asked, Counted
+from db.repositories.rate_limits import QuotaRequest, QuotaUsage
 from runtime.settings import Settings
 
 _log = structlog.get_logger()
@@ -186,14 +186,16 @@ class _Counter:
             await self._is_needed.wait()
             self._is_needed.clear()
             self._counting, self._waiting = self._waiting, {}
-            asked = [Asked(subject, len(w.futures), w.policy.quota) for subject, w in self._counting.items()]
+            asked = [
+                QuotaRequest(subject, len(w.futures), w.policy.quota) for subject, w in self._counting.items()
+            ]
             for counted in await rate_limits.count(conn, asked):
                 self._tell(counted, loop.time())
             self._counting = {}
             self._is_late = False
             self._watch_anew()
 
-    def _tell(self, counted: Counted, now: float) -> None:
+    def _tell(self, counted: QuotaUsage, now: float) -> None:
         waiting = self._counting[counted.subject]
         wait = seconds_until_next(waiting.policy.quota, counted)
         for place, future in enumerate(waiting.futures):
@@ -248,7 +250,7 @@ class _Counter:
             _log.warning("requests_not_counted", reason=reason)
 
 
-def standing_of(policy: RateLimitPolicy, counted: Counted, place: int) -> Standing:
+def standing_of(policy: RateLimitPolicy, counted: QuotaUsage, place: int) -> Standing:
     """The standing of the request at `place` (from 0) among those counted together."""
     if place >= counted.granted:
         wait = math.ceil(seconds_until_next(policy.quota, counted))
@@ -258,7 +260,7 @@ def standing_of(policy: RateLimitPolicy, counted: Counted, place: int) -> Standi
     return Standing(policy, is_admitted=True, left=left, seconds=math.ceil(WINDOW - counted.elapsed))
 
 
-def seconds_until_next(quota: int, counted: Counted) -> float:
+def seconds_until_next(quota: int, counted: QuotaUsage) -> float:
     """Seconds until one more request is within the quota; 0: at once."""
     if _room(quota, counted) > 0:
         return 0.0
@@ -269,6 +271,6 @@ def seconds_until_next(quota: int, counted: Counted) -> float:
     return WINDOW - counted.elapsed + (1 - (quota - 1) / counted.requests) * WINDOW
 
 
-def _room(quota: int, counted: Counted) -> int:
+def _room(quota: int, counted: QuotaUsage) -> int:
     used = counted.before * (1 - counted.elapsed / WINDOW) + counted.requests
     return max(0, math.floor(quota - used))

@@ -14,7 +14,7 @@ from api.access import ThisBusiness, needs
 from api.deps import AppStateDep
 from api.shapes import Money
 from db.repositories import reports
-from db.repositories.reports import Counted
+from db.repositories.reports import BookingCounts
 from domain.access import Permission
 from domain.errors import InvalidRequestError
 from domain.lifecycle import Status
@@ -105,7 +105,7 @@ async def get_report(
     return caching.cached(request, shown, caching.REPORT)
 
 
-def _figures(counted: Counted) -> dict[Any, Figures]:
+def _figures(counted: BookingCounts) -> dict[Any, Figures]:
     found = grouped(counted.lots)
     for row in counted.refusals:
         found[row["key"]].offers_refused += row["offers_refused"]

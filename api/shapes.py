@@ -16,8 +16,8 @@ from pydantic import (
 
 from domain.languages import canonical
 from domain.mail_addresses import is_carriers
-from domain.normalization import Spelled
-from domain.zones import zone_to_live_by
+from domain.text_patterns import TextPattern
+from domain.zones import selectable_zone
 
 
 def _e164(value: str) -> str:
@@ -71,14 +71,14 @@ class In(BaseModel):
 
 
 def _zone(value: str) -> str:
-    return zone_to_live_by(value).key
+    return selectable_zone(value).key
 
 
 Zone = Annotated[str, Field(max_length=64, json_schema_extra={"format": "timezone"}), AfterValidator(_zone)]
 """An IANA zone, as Europe/London."""
 Slug = Annotated[
     str,
-    Spelled(
+    TextPattern(
         "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
         "must be made of small letters a to z, digits and hyphens between them, 63 at most, as corner-salon",
     ),
@@ -86,21 +86,23 @@ Slug = Annotated[
 """A DNS label: it can be a subdomain."""
 Code = Annotated[
     str,
-    Spelled(
+    TextPattern(
         "^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$",
         "must be made of small letters a to z, digits, hyphens and underscores between them, 63 at most, as cut-1",
     ),
 ]
 """A business's own key for something it has."""
 CurrencyCode = Annotated[
-    str, Field(description="ISO 4217"), Spelled("^[A-Z]{3}$", "must be a currency's three capital letters, as EUR")
+    str,
+    Field(description="ISO 4217"),
+    TextPattern("^[A-Z]{3}$", "must be a currency's three capital letters, as EUR"),
 ]
-CountryCode = Annotated[str, Spelled("^[A-Z]{2}$", "must be a country's two capital letters, as US")]
+CountryCode = Annotated[str, TextPattern("^[A-Z]{2}$", "must be a country's two capital letters, as US")]
 """ISO 3166-1 alpha-2."""
 Locale = Annotated[
     str,
     Field(max_length=35, description="BCP 47, as en-US"),
-    Spelled("^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", "must be a language tag, as en-US"),
+    TextPattern("^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", "must be a language tag, as en-US"),
 ]
 Language = Annotated[Locale, AfterValidator(canonical)]
 """A language tag as it is written by convention."""

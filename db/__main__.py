@@ -1,4 +1,4 @@
-"""`python -m db upgrade|downgrade|current|check`: the schema, by Alembic."""
+"""`python -m db upgrade|downgrade|current|check`: schema migrations with Alembic."""
 
 import argparse
 import sys
@@ -12,13 +12,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from runtime.settings import settings
 
 _ONE_ROLE = (
-    "warning: the application has no database role of its own, which HOLDFAST_DATABASE_APP_ROLE would name: "
-    "that the audit log is only ever added to is its own promise then\n"
+    "warning: the application has no database role of its own (HOLDFAST_DATABASE_APP_ROLE), so only the "
+    "application itself keeps the audit log append-only\n"
 )
 
 
 def alembic_config(database_url: str, *, app_role: str = "") -> Config:
-    """Alembic's configuration, without an ini file; `app_role` gets its rights after a change of the schema."""
+    """Alembic's configuration, without an ini file; migrations grant `app_role` its privileges."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["database_url"] = database_url
@@ -27,10 +27,10 @@ def alembic_config(database_url: str, *, app_role: str = "") -> Config:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; 0 when it worked, 1 with one line on stderr when it did not."""
+    """Run one command; returns 0, or 1 with one line on stderr if it failed."""
     args = _parser().parse_args(argv)
     url, role = args.database_url or _owners_url(), settings().database_app_role
-    # The rights speak of the newest schema: an older one is given its own by the version that it belongs to.
+    # Privileges are defined for the newest schema: an older version grants its own.
     to_newest = args.command == "upgrade" and args.revision in (None, "head")
     config = alembic_config(url, app_role=role if to_newest else "")
     try:
@@ -56,7 +56,7 @@ def _owners_url() -> str:
 
 
 def _runs_as_owner(database_url: str | None) -> bool:
-    """Whether the application's settings name the very role that migrates."""
+    """Whether the application connects with the same role as migrations."""
     return not database_url and _owners_url() == settings().database_url
 
 

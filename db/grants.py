@@ -1,6 +1,6 @@
-"""What the application's role may do with each table. It owns none, so that it can change rows and nothing else.
+"""The application role's privileges on each table. It owns no tables, so it can change rows and nothing else.
 
-Migrations run as the owner of the schema; at the end of each, the application's role gets exactly this.
+Migrations run as the schema's owner; each one ends by granting the application role exactly these privileges.
 """
 
 from collections.abc import Iterable
@@ -64,11 +64,11 @@ ON_TABLES: Final = MappingProxyType(
         "weekly_hours": _ADD_AND_REMOVE,
     }
 )
-"""The one table: every table, and the privileges on it. Locking a row takes UPDATE on a column of it."""
+"""Every table, with the privileges on it. Locking a row requires UPDATE on one of its columns."""
 ON_SEQUENCES: Final = MappingProxyType({"events_written": "USAGE"})
-"""Every sequence that a column's default counts with."""
+"""Every sequence that column defaults use."""
 
-# A superuser, the owner, and whoever may become the owner are held back by no privilege.
+# Privileges do not restrict a superuser, the owner, and members of the owner's role.
 _IS_SEPARATE = text("""
 SELECT EXISTS (
     SELECT 1 FROM pg_roles r
@@ -87,10 +87,10 @@ _PLACE = text("SELECT current_database(), current_schema()")
 
 
 def apply(connection: Connection, role: str) -> bool:
-    """Give the role what it needs and take everything else from it, in the transaction that is open.
+    """Grant the role its privileges and revoke all others, in the open transaction.
 
-    False, and nothing is done, when there is no such role, or when it is one that privileges do not bind: then
-    only the application itself sees to it that the audit log is never changed.
+    Returns False without changing anything if there is no such role, or if privileges do not restrict it: then
+    only the application itself keeps the audit log append-only.
     """
     tables = {"tables": list(ON_TABLES)}
     if not connection.execute(_IS_SEPARATE, {"role": role, **tables}).scalar_one():

@@ -1,10 +1,10 @@
-"""Who begins and ends transactions, and what becomes of a connection whose state is not known.
+"""Transaction control, and closing connections whose state is unknown.
 
-A cancelled task, a time-out or a broken connection leaves open what the server has done. Such a connection is
-closed at once and never used again: whatever ran on it next could be answered as committed and be lost.
+After a cancelled task, a timeout or a broken connection it is unknown what the server did. Such a connection is
+closed at once and never reused: its next user's work could be reported as committed and be lost.
 
 SQLAlchemy decides when a transaction begins and ends; this module sends the commands. The driver's adapter would
-send them by itself, with its first statement, and statements that go straight to the driver would not be in there.
+send them with its own first statement, which would leave out statements sent directly to the driver.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,24 +22,24 @@ from runtime.metrics import CONNECTIONS_DISCARDED
 _log = structlog.get_logger()
 
 EACH_STATEMENT_COMMITS = "each_statement_commits"
-"""The execution option of a connection on which no transaction is begun."""
+"""The execution option of a connection without transactions."""
 
 
 class NotCommittedError(Exception):
-    """A statement had failed inside the transaction, so the server rolled it back instead of committing."""
+    """A statement in the transaction had failed, so the server rolled it back instead of committing."""
 
 
 def attach(engine: AsyncEngine) -> None:
-    """Have this module send BEGIN, COMMIT and ROLLBACK for the engine, and watch over its connections.
+    """Let this module send BEGIN, COMMIT and ROLLBACK for the engine, and check its connections.
 
-    The engine's isolation level must be AUTOCOMMIT: then the driver's adapter sends none of its own.
+    The engine's isolation level must be AUTOCOMMIT, so that the driver's adapter sends no commands of its own.
     """
     for name, listener in _LISTENERS.items():
         event.listen(engine.sync_engine, name, listener)
 
 
 def discard(conn: Connection, error: BaseException) -> None:
-    """Close the connection and take it out of the pool; does not wait for the server."""
+    """Close the connection and remove it from the pool, without waiting for the server."""
     if conn.closed or conn.invalidated:
         return
     driver = conn.connection.driver_connection
@@ -50,7 +50,7 @@ def discard(conn: Connection, error: BaseException) -> None:
 
 
 def is_answer(error: BaseException) -> bool:
-    """Whether the server has answered with this error, so that the state of the connection is known."""
+    """Whether the error is the server's answer, so that the connection's state is known."""
     return isinstance(error, asyncpg.PostgresError)
 
 
@@ -67,7 +67,7 @@ def _commit(conn: Connection) -> None:
 
 
 def _rollback(conn: Connection) -> None:
-    """Roll back, or close the connection, which has the same effect and hides no other error."""
+    """Roll back, or close the connection, which has the same effect and masks no other error."""
     if conn.invalidated or conn.get_execution_options().get(EACH_STATEMENT_COMMITS):
         return
     try:
@@ -87,21 +87,21 @@ def _send(conn: Connection, command: str) -> str:
 
 
 def _note_error(context: ExceptionContext) -> None:
-    """Have SQLAlchemy close a connection on which a statement of its own ended without the server's answer."""
+    """Let SQLAlchemy close a connection whose statement ended without the server's answer."""
     if getattr(context.original_exception, "sqlstate", None) is None:
         context.is_disconnect = True
         context.invalidate_pool_on_disconnect = False
 
 
 def _check_returned(connection: Any, _record: object) -> None:
-    """Close a connection that comes back in a transaction, so that its locks do not wait in the pool."""
+    """Close a connection that is returned within a transaction, so that its locks are released."""
     if connection is not None and _is_in_transaction(connection.driver_connection):
         connection.driver_connection.terminate()
         _count("returned_in_transaction", None)
 
 
 def _check_taken(connection: Any, _record: object, _proxy: object) -> None:
-    """Have the pool replace a connection that is closed or in a transaction; the driver knows without asking."""
+    """Let the pool replace a connection that is closed or in a transaction; checking needs no round trip."""
     driver = connection.driver_connection
     if driver.is_closed():
         raise DisconnectionError

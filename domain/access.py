@@ -1,4 +1,4 @@
-"""Who may do what: the roles a person has with regard to one booking, decided here and nowhere else."""
+"""Authorisation: which callers have which permission, and as whom they act on a booking."""
 
 from enum import StrEnum
 from types import MappingProxyType
@@ -16,58 +16,58 @@ _PRECEDENCE = (Role.ADMIN, Role.OWNER, Role.PROVIDER, Role.CUSTOMER)
 
 
 class Permission(StrEnum):
-    """What a route needs. What may be done to a booking, and by whom, is in `domain.lifecycle`."""
+    """What a route requires. Commands on bookings are further restricted in `domain.lifecycle`."""
 
     PROBE = "probe"
-    """Ask how the process does."""
+    """Check the process's health."""
     BROWSE = "browse"
     """Read the public catalogue and the slots."""
     SIGN_IN = "sign_in"
-    """Prove who one is, or become somebody."""
+    """Log in, or register."""
     CALL_BACK = "call_back"
-    """Tell us, as a vendor, what has happened there: the call's signature says who it is from."""
+    """Call back as a vendor; the call's signature authenticates it."""
     MANAGE_ACCOUNT = "manage_account"
-    """One's own account."""
+    """Manage one's own account."""
     FOUND_BUSINESS = "found_business"
-    """Found a business, and see those that one has a role in."""
+    """Found a business, and list those in which one has a role."""
     MANAGE_BUSINESS = "manage_business"
-    """Change it, its catalogue, its hours and areas; import and export."""
+    """Change the business, its catalogue, hours and areas; import and export."""
     KEEP_EXPORTS = "keep_exports"
-    """Have the business written into its storage, customers included, and read that again."""
+    """Export the business, including customers, into its storage, and read the exports."""
     MANAGE_MEMBERS = "manage_members"
-    """Say who runs it."""
+    """Add and remove owners and admins."""
     MANAGE_API_KEYS = "manage_api_keys"
     MANAGE_INTEGRATIONS = "manage_integrations"
-    """Accounts at vendors, with their secrets."""
+    """Manage accounts at vendors, with their secrets."""
     READ_MESSAGES = "read_messages"
-    """What people were told of a booking, word for word."""
+    """Read the messages sent about a booking."""
     READ_JOBS = "read_jobs"
-    """What bookings have set off at vendors."""
+    """Read the effects of bookings at vendors."""
     REPAIR_JOBS = "repair_jobs"
-    """Have a stuck effect retried, or do without it."""
+    """Retry or skip a stuck effect."""
     RECONCILE = "reconcile"
-    """Have vendors' records compared with bookings, and put aside what was found."""
+    """Start a reconciliation, and dismiss findings."""
     READ_EVENTS = "read_events"
-    """The stream of a business's events."""
+    """Read the stream of a business's events."""
     MANAGE_WEBHOOKS = "manage_webhooks"
-    """Where a business is told of its events."""
+    """Manage the endpoints that receive a business's events."""
     READ_REPORTS = "read_reports"
     READ_AUDIT_LOG = "read_audit_log"
     MANAGE_CALENDAR = "manage_calendar"
-    """A provider's hours, exceptions and time off; providers their own."""
+    """Manage a provider's hours, exceptions and time off; providers their own only."""
     READ_CUSTOMERS = "read_customers"
     MANAGE_CUSTOMERS = "manage_customers"
     HOLD = "hold"
-    """Keep time for a while."""
+    """Hold a slot for a while."""
     BOOK = "book"
     READ_BOOKINGS = "read_bookings"
-    """Those within one's reach: see `api.bookings`."""
+    """Read the bookings within one's reach; see `api.bookings`."""
     PAY_BOOKINGS = "pay_bookings"
-    """Give a method to pay a booking by."""
+    """Provide a payment method for a booking."""
     ATTACH_FILES = "attach_files"
-    """To the same."""
+    """Attach files to the bookings within one's reach."""
     COMMAND_BOOKINGS = "command_bookings"
-    """The same; the lifecycle says which command."""
+    """Give commands to the bookings within one's reach; the lifecycle decides which."""
 
 
 class Rule(BaseModel):
@@ -77,9 +77,9 @@ class Rule(BaseModel):
 
     kinds: frozenset[CallerKind]
     roles: frozenset[Role] = frozenset()
-    """Of users: the roles in the business that give it; none: every user has it, or nobody is asked."""
+    """Of users: roles in the business that grant it; empty: every user has it, or it is not about a business."""
     scope: Scope | None = None
-    """Of API keys: the scope that gives it."""
+    """Of API keys: the scope that grants it."""
 
 
 _EVERYBODY: Final = frozenset(CallerKind)
@@ -121,15 +121,15 @@ PERMITTED: Final = MappingProxyType(
         Permission.COMMAND_BOOKINGS: Rule(kinds=_KNOWN, scope=Scope.MANAGE_BOOKINGS),
     }
 )
-"""The one table: every permission, and who has it."""
+"""Every permission, and who has it."""
 
 
 def admit(caller: Caller, permission: Permission) -> None:
-    """Let in whoever may have the permission at all; in which business, `require` asks.
+    """Check that the caller may have the permission at all; `require` checks it for one business.
 
     Raises:
-        UnauthenticatedError: they have not said who they are.
-        ForbiddenError: no user, key or guest of their kind has it, or their key lacks the scope.
+        UnauthenticatedError: the caller is anonymous.
+        ForbiddenError: callers of this kind never have it, or the API key lacks the scope.
     """
     rule = PERMITTED[permission]
     if caller.kind not in rule.kinds:
@@ -152,11 +152,11 @@ _NOT_FOR: Final = MappingProxyType(
 def require(
     caller: Caller, permission: Permission, business_id: UUID, *, provider_id: UUID | None = None
 ) -> Membership:
-    """The membership by which this may be done; of a provider's calendar, name the provider.
+    """The membership that grants the permission; for a provider's calendar, name the provider.
 
     Raises:
-        HiddenError: they have nothing to do with this business, which is none of theirs to know more of.
-        ForbiddenError: their roles in it do not allow it.
+        HiddenError: the caller has no role in the business, and must not learn more about it.
+        ForbiddenError: their roles do not grant it.
     """
     admit(caller, permission)
     here = [m for m in caller.memberships if m.business_id == business_id]
@@ -170,7 +170,7 @@ def require(
 
 
 def may(caller: Caller, permission: Permission, business_id: UUID) -> bool:
-    """Whether `require` would let them."""
+    """Whether `require` would succeed."""
     try:
         require(caller, permission, business_id)
     except HoldfastError:
@@ -186,7 +186,7 @@ def actors_for(
     provider_id: UUID | None,
     customer_user_id: UUID | None,
 ) -> list[Actor]:
-    """As whom the caller may act on a booking of this business, provider and customer; strongest first."""
+    """As whom the caller may act on a booking with this business, provider and customer; strongest role first."""
     if isinstance(caller, Guest):
         return [Actor(role=Role.CUSTOMER)] if caller.booking_id == booking_id else []
     actors = [
@@ -213,10 +213,10 @@ def actor_for_command(actors: list[Actor], command: Command) -> Actor:
 
 
 def actor_creating(caller: Caller, business_id: UUID) -> Actor:
-    """As whom the caller makes a booking: staff and keys for the business, everybody else for themselves.
+    """As whom the caller creates a booking: staff and keys for the business, everybody else for themselves.
 
     Raises:
-        ForbiddenError: an API key of another business.
+        ForbiddenError: the API key belongs to another business.
     """
     here = [m for m in caller.memberships if m.business_id == business_id]
     here.sort(key=lambda m: _PRECEDENCE.index(m.role))

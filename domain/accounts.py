@@ -1,4 +1,4 @@
-"""Accounts on their way: what lasts how long, how often one may try, and which message a request leads to."""
+"""Registration, password resets and login: lifetimes, rate limits, and which message a request leads to."""
 
 import hashlib
 from datetime import timedelta
@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict
 REGISTRATION_LASTS: Final = timedelta(hours=24)
 RESET_LASTS: Final = timedelta(hours=1)
 REFRESH_GRACE: Final = timedelta(seconds=10)
-"""A refresh token may be used again for so long, unless one that it gave was used: the answer got lost."""
+"""How long a used refresh token is accepted again, in case the answer was lost, until a successor is used."""
 
 FREE_ATTEMPTS_OF_ACCOUNT: Final = 5
 FREE_ATTEMPTS_OF_ADDRESS: Final = 20
-"""More than of an account: a whole office may share one address."""
+"""Higher than for an account: a whole office may share one address."""
 MESSAGES_AN_HOUR_FOR_ADDRESSEE: Final = 3
 MESSAGES_AN_HOUR_FOR_CLIENT: Final = 10
 
@@ -25,8 +25,8 @@ class RequestKind(StrEnum):
     RESET = "reset"
 
 
-class EndReason(StrEnum):
-    """Why a session ended before its time."""
+class SessionEndReason(StrEnum):
+    """Why a session ended early."""
 
     LOGOUT = "logout"
     LOGOUT_EVERYWHERE = "logout_everywhere"
@@ -36,14 +36,14 @@ class EndReason(StrEnum):
 
 
 class AccountState(StrEnum):
-    """What is known of an e-mail address."""
+    """Whether there is an account with an e-mail address."""
 
     NONE = "none"
     ACTIVE = "active"
     CLOSED = "closed"
 
 
-class LetterKind(StrEnum):
+class AccountMessageKind(StrEnum):
     VERIFY = "verify"
     """Prove that the address is yours."""
     HAVE_ACCOUNT = "have_account"
@@ -53,19 +53,19 @@ class LetterKind(StrEnum):
 
 
 _LETTERS: Final = {
-    (RequestKind.REGISTER, AccountState.NONE): LetterKind.VERIFY,
-    (RequestKind.REGISTER, AccountState.ACTIVE): LetterKind.HAVE_ACCOUNT,
-    (RequestKind.RESET, AccountState.ACTIVE): LetterKind.RESET,
+    (RequestKind.REGISTER, AccountState.NONE): AccountMessageKind.VERIFY,
+    (RequestKind.REGISTER, AccountState.ACTIVE): AccountMessageKind.HAVE_ACCOUNT,
+    (RequestKind.RESET, AccountState.ACTIVE): AccountMessageKind.RESET,
 }
 
 
-def letter_for(kind: RequestKind, account: AccountState) -> LetterKind | None:
-    """What to send; none: there is nobody to send anything to, or the account is closed."""
+def account_message_for(kind: RequestKind, account: AccountState) -> AccountMessageKind | None:
+    """The message to send; None: there is no account, or it is closed."""
     return _LETTERS.get((kind, account))
 
 
 class AccountMessageRef(BaseModel):
-    """All that the engine hears of a request: everything else is read where the message is sent."""
+    """A request's id. Workflow payloads carry nothing else of it: the rest is read when the message is sent."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -73,5 +73,5 @@ class AccountMessageRef(BaseModel):
 
 
 def token_hash(token: str) -> bytes:
-    """What is stored of a token of 32 random bytes: fast to compute, useless to a thief."""
+    """The stored hash of a token of 32 random bytes: cheap to compute, useless to a thief."""
     return hashlib.sha256(token.encode()).digest()

@@ -1,4 +1,4 @@
-"""Where a business goes: postal codes, one by one, by their beginning or by range."""
+"""Service areas: postal codes, listed singly, by prefix or by range."""
 
 import re
 import unicodedata
@@ -11,10 +11,10 @@ from typing import Final
 from domain.texts import without_format
 
 _FILLERS: Final = re.compile("[\\s\u2010-\u2015\u2212\u30fc\u3012\u3020\u3036-]+")
-"""Blanks, hyphens and dashes, the long mark that is one in Japanese, and the postal marks before a code."""
+"""Spaces, hyphens and dashes, the Japanese long mark used as one, and postal marks before a code."""
 _ZIP, _ZIP_PLUS_FOUR = 5, 9
 _BRITISH: Final = re.compile("([A-Z]{1,2})([0-9]|[1-9][0-9])([A-Z]?)(?:[0-9][A-Z]{2})?")
-"""Area, number and letter of the district, with or without the inward code: NG, 1 and nothing of NG1 5DT
+"""Area, number and letter of the district, with or without the inward code: NG, 1 and no letter for NG1 5DT
 (Royal Mail, Programmers' Guide to the Postcode Address File)."""
 _BRITISH_PLACE: Final = re.compile("([A-Z]{1,2})(?:([0-9]|[1-9][0-9])[A-Z]?)?")
 """An area or a district: NG, NG1, EC1 or EC1A."""
@@ -29,11 +29,11 @@ class AreaKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """Postal codes in their plain form: one, all that begin with `first`, or from `first` to `last`.
+    """Postal codes in normalised form: one code, all with the prefix `first`, or those from `first` to `last`.
 
-    The ends of a range have one length, and only that much of a code is compared: 10001 to 10299 holds 10118-0110.
-    The first five digits of a US ZIP+4 are the code. Of a British code, districts are compared as such: NG1 is no
-    beginning of NG11.
+    Both ends of a range have the same length, and only that much of a code is compared: 10001 to 10299 includes
+    10118-0110. Of a US ZIP+4 only the first five digits count. British codes are compared by district: NG1 is not
+    a prefix of NG11.
     """
 
     kind: AreaKind
@@ -41,7 +41,7 @@ class Area:
     last: str | None = None
 
     def covers(self, code: str) -> bool:
-        """Whether a code in its plain form lies here."""
+        """Whether the area includes a code in normalised form."""
         match self.kind:
             case AreaKind.EXACT:
                 return self.first in (code, _zip_of(code))
@@ -67,13 +67,13 @@ class Area:
 
 
 def _zip_of(code: str) -> str | None:
-    """The ZIP Code of a US ZIP+4: no other country's postal codes have nine digits in this way."""
+    """The ZIP Code of a US ZIP+4; no other country has postal codes of nine digits."""
     return code[:_ZIP] if len(code) == _ZIP_PLUS_FOUR and code.isdigit() else None
 
 
 @lru_cache(maxsize=1024)
 def _districts(first: str, last: str) -> tuple[str, range] | None:
-    """The area and the numbers of British districts from one to the other; none: they are something else."""
+    """The area and district numbers of a British range; None: the range is not British."""
     low, high = _BRITISH_DISTRICT.fullmatch(first), _BRITISH_DISTRICT.fullmatch(last)
     if low is None or high is None or low[1] != high[1]:
         return None
@@ -81,14 +81,14 @@ def _districts(first: str, last: str) -> tuple[str, range] | None:
 
 
 def plain_code(code: str) -> str:
-    """A postal code as it is compared: upper case, ASCII digits, without spaces, hyphens and postal marks."""
+    """The normalised postal code: upper case, ASCII digits, without spaces, hyphens and postal marks."""
     spelled = unicodedata.normalize("NFKC", without_format(code))
     digits = (str(unicodedata.decimal(one)) if one.isdecimal() else one for one in spelled)
     return _FILLERS.sub("", "".join(digits)).upper()
 
 
 def is_served(areas: Sequence[Area], code: str | None) -> bool:
-    """Whether the code lies in one of the areas; without areas everything does, without a code nothing else."""
+    """Whether one of the areas includes the code. No areas: all codes; no code: only if there are no areas."""
     if not areas:
         return True
     return code is not None and any(area.covers(code) for area in areas)

@@ -1,7 +1,7 @@
-"""Where a booking came from, as the page that it was made on has told, and who made it, as vendors may be told.
+"""Marketing attribution of a booking, and customer identifiers as vendors' APIs expect them.
 
-Nobody's booking is refused because a link was mangled on its way: what is stored is what was sent, and what does
-not look as its vendor documents it is left out here, when it is read.
+A mangled link never prevents a booking: attribution is stored as sent, and values that do not match their vendor's
+documentation are dropped when they are read.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ _Url = Annotated[str, Field(pattern=r"^https?://[^\s\x00-\x1f\x7f]{1,490}$")]
 
 
 class Attribution(BaseModel):
-    """The members of a booking's `attribution` that mean something to a vendor; others are kept, and not read."""
+    """The members of a booking's `attribution` that vendors use; others are stored and ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -37,17 +37,17 @@ class Attribution(BaseModel):
     fbp: (
         Annotated[str, Field(pattern=r"^fb\.[0-2]\.[0-9]{10,13}\.[0-9]{1,20}(\.[A-Za-z0-9_-]{1,40})?$")] | None
     ) = None
-    """The cookie `_fbp`, ibidem."""
+    """The cookie `_fbp`; same source."""
     ga_client_id: Annotated[str, Field(pattern=r"^[0-9]{1,20}\.[0-9]{1,20}$")] | None = None
-    """What `gtag('get', …, 'client_id')` says: the cookie `_ga` without its `GA1.1.`."""
+    """The result of `gtag('get', …, 'client_id')`: the cookie `_ga` without its `GA1.1.`."""
     ga_session_id: Annotated[str, Field(pattern=r"^[0-9]{1,20}$")] | None = None
     landing_page: _Url | None = None
     user_agent: Annotated[str, Field(pattern=r"^[\x20-\x7e]{1,500}$")] | None = None
-    """Of the browser; the API cannot know it of whoever books through a server."""
+    """The browser's; for bookings made through a server, the API cannot know it itself."""
 
 
 def read_attribution(stored: Mapping[str, Any] | None) -> Attribution:
-    """What is stored, without whatever does not look as it should."""
+    """The stored attribution without malformed values."""
     values = {name: value for name, value in (stored or {}).items() if name in Attribution.model_fields}
     if ga_cookie := re.fullmatch(r"GA\d\.\d\.(\d+\.\d+)", str(values.get("ga_client_id", ""))):
         values["ga_client_id"] = ga_cookie[1]
@@ -58,18 +58,18 @@ def read_attribution(stored: Mapping[str, Any] | None) -> Attribution:
         return Attribution.model_validate({name: value for name, value in values.items() if name not in wrong})
 
 
-# --- what tells one person from another -----------------------------------------------------------------------
+# --- customer identifiers -------------------------------------------------------------------------------------
 
 _GMAIL: Final = frozenset({"gmail.com", "googlemail.com"})
 
 
 def sha256(value: str) -> str:
-    """The digest of the value's UTF-8, in hexadecimal digits."""
+    """SHA-256 of the value's UTF-8, as hexadecimal digits."""
     return hashlib.sha256(value.encode()).hexdigest()
 
 
 def google_email(address: str) -> str:
-    """The digest of an address as Google wants it: lower case, no space, and of Gmail's no dots and no `+…`.
+    """An address hashed as Google requires: lower case, no spaces, for Gmail no dots and no `+…`.
 
     https://developers.google.com/data-manager/api/devguides/concepts/formatting
     """
@@ -80,12 +80,12 @@ def google_email(address: str) -> str:
 
 
 def google_phone(e164: str) -> str:
-    """The digest of a number as Google wants it: E.164 with its plus sign, ibidem."""
+    """A number hashed as Google requires: E.164 with its plus sign; same source."""
     return sha256(f"+{_digits(e164)}")
 
 
 def meta_email(address: str) -> str:
-    """The digest of an address as Meta wants it: trimmed, in lower case.
+    """An address hashed as Meta requires: trimmed, in lower case.
 
     https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/customer-information-parameters
     """
@@ -93,14 +93,14 @@ def meta_email(address: str) -> str:
 
 
 def meta_phone(e164: str) -> str:
-    """The digest of a number as Meta wants it: digits alone, the country code first, ibidem."""
+    """A number hashed as Meta requires: digits only, country code first; same source."""
     return sha256(_digits(e164).lstrip("0"))
 
 
 def meta_names(name: str) -> tuple[str, str] | None:
-    """The digests of the first and the last of a person's names, in lower case and without punctuation, ibidem.
+    """A person's first and last name, hashed in lower case without punctuation; same source.
 
-    None of a name that is not made of parts: which of the two it is cannot be known.
+    None for a single name: nobody can tell which of the two it is.
     """
     plain = "".join(_letter(character) for character in unicodedata.normalize("NFC", name).lower())
     parts = plain.split()
@@ -108,14 +108,14 @@ def meta_names(name: str) -> tuple[str, str] | None:
 
 
 def meta_external_id(customer_id: UUID) -> str:
-    """The digest of our own id of a customer, ibidem."""
+    """Our own customer id, hashed; same source."""
     return sha256(str(customer_id))
 
 
 def ga4_client_id(customer_id: UUID) -> str:
-    """A stable stand-in for the client id of somebody whose browser we know nothing of: `<number>.<number>`.
+    """A stable substitute for an unknown browser's client id: `<number>.<number>`.
 
-    Google's own has this shape, and its validation server refuses any other.
+    Google's own ids have this form, and its validation server rejects any other.
     """
     digest = sha256(f"ga4/{customer_id}")
     return f"{int(digest[:8], 16)}.{int(digest[8:16], 16)}"

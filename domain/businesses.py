@@ -1,4 +1,4 @@
-"""What a business's status lets happen."""
+"""What a business's status allows."""
 
 from typing import Final
 
@@ -9,14 +9,14 @@ _SUSPENDED: Final = "suspended"
 
 
 def takes_bookings(status: str) -> bool:
-    """Whether it is neither being set up nor suspended."""
+    """Whether the business is neither being set up nor suspended."""
     return status == _ACTIVE
 
 
 def require_taking_bookings(status: str) -> None:
-    """Refuse what makes a new promise: a booking, a hold, a redeemed hold, a move to another time.
+    """Refuse new commitments: a booking, a hold, a redeemed hold, a move to another time.
 
-    What was promised before goes on: offers, answers, payments, cancellations and the rest of a booking's life.
+    Existing ones continue: offers, answers, payments, cancellations and the rest of a booking's life.
 
     Raises:
         InvalidRequestError: the business is being set up or suspended.
@@ -26,7 +26,7 @@ def require_taking_bookings(status: str) -> None:
 
 
 def require_not_suspended(status: str) -> None:
-    """Refuse an import; a business that is being set up begins with one.
+    """Refuse an import; a business in setup may import.
 
     Raises:
         InvalidRequestError: the business is suspended.

@@ -1,4 +1,4 @@
-"""Who may be asking: a user, a program with an API key, the holder of a booking's manage link, or anybody."""
+"""The kinds of callers: a user, a program with an API key, the holder of a booking's manage link, or anybody."""
 
 from enum import StrEnum
 from typing import Final
@@ -20,10 +20,10 @@ class Scope(StrEnum):
     """What an API key may be allowed."""
 
     BOOK = "book"
-    """Book for customers that it names: all that a widget on a public page needs."""
+    """Create bookings for named customers: all that a widget on a public page needs."""
     READ_BOOKINGS = "bookings:read"
     MANAGE_BOOKINGS = "bookings:manage"
-    """Give every command but an override."""
+    """Give every command except overrides."""
     READ_EVENTS = "events:read"
     """The stream of the business's events."""
     READ_CUSTOMERS = "customers:read"
@@ -33,7 +33,7 @@ class Scope(StrEnum):
 
 
 class Membership(BaseModel):
-    """A role in a business; providers act as one provider of it."""
+    """A role in a business; a provider's membership names the provider."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,14 +43,14 @@ class Membership(BaseModel):
 
 
 class Principal(BaseModel):
-    """A user who has proved who they are. Everybody may be a customer; memberships add to it."""
+    """An authenticated user. Every user may be a customer; memberships add roles."""
 
     model_config = ConfigDict(frozen=True)
 
     user_id: UUID
     memberships: tuple[Membership, ...] = ()
     session_id: UUID | None = None
-    """The login that they speak by."""
+    """The login session of the request."""
 
     @property
     def kind(self) -> CallerKind:
@@ -62,7 +62,7 @@ class Principal(BaseModel):
 
 
 class KeyHolder(BaseModel):
-    """A program of one business: what its API key's scopes say, it may do as an owner of it would."""
+    """A program of one business. Within its key's scopes it may act as an owner would."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -72,7 +72,7 @@ class KeyHolder(BaseModel):
 
     @property
     def is_public(self) -> bool:
-        """Whether it may stand in a web page, for everybody to read: it can do no more than a guest."""
+        """Whether the key may be published in a web page: it can do no more than a guest."""
         return self.scopes <= {Scope.BOOK}
 
     @property
@@ -89,7 +89,7 @@ class KeyHolder(BaseModel):
 
 
 class Guest(BaseModel):
-    """Whoever holds the manage link of one booking: its customer, without an account."""
+    """The holder of one booking's manage link: its customer, without an account."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -109,7 +109,7 @@ class Guest(BaseModel):
 
 
 class Anonymous(BaseModel):
-    """Somebody who has not said who they are."""
+    """An unauthenticated caller."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -131,12 +131,12 @@ Caller = Principal | KeyHolder | Guest | Anonymous
 
 
 def businesses_run_by(caller: Caller) -> tuple[UUID, ...]:
-    """The businesses whose every booking they may see."""
+    """The businesses in which they may see every booking."""
     return tuple({m.business_id for m in caller.memberships if m.role in DESK})
 
 
 def providers_acted_as_by(caller: Caller) -> tuple[UUID, ...]:
-    """The providers that they are."""
+    """The providers that they act as."""
     return tuple({m.provider_id for m in caller.memberships if m.provider_id is not None})
 
 

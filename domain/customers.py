@@ -1,4 +1,4 @@
-"""The people who book: what they agree to, and how one is reached about one booking."""
+"""Customers: consents, and the contact of a single booking."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ class Purpose(StrEnum):
 
 
 CONTACT: Final = ("name", "email", "phone", "locale", "timezone")
-"""What is known of how to reach somebody, and how to speak to them."""
+"""How to reach somebody, and in which language and time zone."""
 
 
 def booking_contact(typed: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What is kept with a booking of what was typed for it: whatever the customer's record has otherwise.
+    """The part of a booking's contact that differs from the customer's record, to be stored with the booking.
 
-    Messages about this booking go by it first. What the record has too is not kept twice: who corrects the record
-    corrects it for its bookings. Both have the members of `CONTACT` and `sms_opt_in`.
+    Messages about the booking use it first. Whatever equals the record is not stored, so that a correction of the
+    record also applies to its bookings. Both arguments have the members of `CONTACT` and `sms_opt_in`.
     """
     own = {name: typed[name] for name in CONTACT if typed[name] is not None and typed[name] != known[name]}
     if typed["sms_opt_in"] and ("phone" in own or not known["sms_opt_in"]):
@@ -33,19 +33,21 @@ def booking_contact(typed: Mapping[str, Any], known: Mapping[str, Any]) -> dict[
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """A customer's latest word on a purpose."""
+class LatestConsent:
+    """A customer's latest consent or refusal for a purpose."""
 
     granted: bool
     given_at: datetime
 
 
-def consent_for_booking(said: Said | None, *, opted_in: bool, is_own: bool, booked_at: datetime) -> bool | None:
-    """What counts as consent to write about one booking; none: nothing was said.
+def consent_for_booking(
+    said: LatestConsent | None, *, opted_in: bool, is_own: bool, booked_at: datetime
+) -> bool | None:
+    """The consent to send messages about one booking; None: none was given or refused.
 
-    `opted_in` came with the booking, `is_own` says that the address did too. A consent is one to an address
-    (47 CFR 64.1200 speaks of the called party): what the customer said of theirs says nothing of another, unless
-    they refused after they had booked. Of their own address their word counts, whatever somebody typed.
+    `opted_in` was given with the booking; `is_own` says that the address was too. A consent covers one address
+    (47 CFR 64.1200 refers to the called party): the customer's consent for their own address does not cover this
+    one, except a refusal after the booking. For their own address the customer's word counts, whatever was typed.
     """
     if said is not None and (not is_own or (not said.granted and said.given_at > booked_at)):
         return said.granted

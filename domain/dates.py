@@ -1,6 +1,6 @@
-"""Dates and times as people write them: English, German, Spanish and Japanese; ISO 8601 in any other language.
+"""Dates and times in English, German, Spanish and Japanese; ISO 8601 in any other language.
 
-The patterns are those of the Unicode CLDR (https://cldr.unicode.org), full dates and short times.
+The patterns are from the Unicode CLDR (https://cldr.unicode.org): full dates and short times.
 """
 
 from collections.abc import Callable
@@ -20,34 +20,34 @@ _WEEKDAYS: Final = {
     "ja": "月曜日 火曜日 水曜日 木曜日 金曜日 土曜日 日曜日",
 }
 _MONTH_FIRST: Final = frozenset({"", "US", "CA", "PH"})
-"""Regions of English that write the month first, and the time by twelve hours."""
+"""English-speaking regions with the month first and the 12-hour clock."""
 
 
 @dataclass(frozen=True, slots=True)
-class Writing:
-    """How a language writes dates and times."""
+class DateFormat:
+    """A language's format of dates and times."""
 
     date: Callable[[date], str]
     time: Callable[[time], str]
     both: str
-    """Of `{date}` and `{time}`."""
+    """With the placeholders `{date}` and `{time}`."""
 
     def moment(self, local: datetime) -> str:
         """A date with its time of day, as `Friday, March 5, 2027 at 2:30 PM`."""
         return self.both.format(date=self.date(local.date()), time=self.time(local.time()))
 
 
-def writing_of(tag: str) -> Writing:
-    """How dates are written in a language (BCP 47): of English it matters where."""
+def date_format_for(tag: str) -> DateFormat:
+    """The format of a language tag (BCP 47); English differs by region."""
     language, *rest = tag.split("-")
     region = next((part.upper() for part in rest if len(part) == 2), "")  # noqa: PLR2004 - ISO 3166-1
     if language.lower() == "en":
         return _AMERICAN if region in _MONTH_FIRST else _BRITISH
-    return _WRITINGS.get(language.lower(), _ISO)
+    return _FORMATS.get(language.lower(), _ISO)
 
 
 def zone_label(local: datetime) -> str:
-    """What its zone is called: `CET`, or `UTC-03:00` where there is no abbreviation."""
+    """The name of its time zone: `CET`, or `UTC-03:00` where there is no abbreviation."""
     name = local.strftime("%Z")
     return name if name.isalpha() else f"UTC{local.isoformat()[-6:]}"
 
@@ -68,29 +68,29 @@ def _by_12_hours(at: time) -> str:
     return f"{at.hour % 12 or 12}:{at:%M} {'AM' if at.hour < 12 else 'PM'}"  # noqa: PLR2004 - noon
 
 
-_AMERICAN: Final = Writing(
+_AMERICAN: Final = DateFormat(
     lambda day: f"{_weekday(day, 'en')}, {_month(day, 'en')} {day.day}, {day.year}",
     _by_12_hours,
     "{date} at {time}",
 )
-_BRITISH: Final = Writing(
+_BRITISH: Final = DateFormat(
     lambda day: f"{_weekday(day, 'en')} {day.day} {_month(day, 'en')} {day.year}",
     _by_24_hours,
     "{date} at {time}",
 )
-_ISO: Final = Writing(date.isoformat, _by_24_hours, "{date} {time}")
-_WRITINGS: Final = {
-    "de": Writing(
+_ISO: Final = DateFormat(date.isoformat, _by_24_hours, "{date} {time}")
+_FORMATS: Final = {
+    "de": DateFormat(
         lambda day: f"{_weekday(day, 'de')}, {day.day}. {_month(day, 'de')} {day.year}",
         lambda at: f"{_by_24_hours(at)} Uhr",
         "{date} um {time}",
     ),
-    "es": Writing(
+    "es": DateFormat(
         lambda day: f"{_weekday(day, 'es')}, {day.day} de {_month(day, 'es')} de {day.year}",
         _by_24_hours,
         "{date}, {time}",
     ),
-    "ja": Writing(
+    "ja": DateFormat(
         lambda day: f"{day.year}年{day.month}月{day.day}日{_weekday(day, 'ja')}",
         _by_24_hours,
         "{date} {time}",

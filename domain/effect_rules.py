@@ -1,4 +1,4 @@
-"""What a step sets off beside messages and webhooks. The effects are committed with the step."""
+"""The effects of a step besides messages and webhooks: jobs, analytics, payments. They commit with the step."""
 
 from domain.booking import BookingState
 from domain.effects import EffectKind, Planned, Port, SequenceKey
@@ -8,19 +8,19 @@ from domain.steps import Reason, Step, StepKind
 
 
 def effects_of_step(step: Step, after: BookingState) -> list[Planned]:
-    """The effects of a step that led to `after`, in the order in which they are carried out."""
+    """The effects of a step that led to `after`, in the order of their execution."""
     return [*_of_the_job(step, after), *_of_analytics(step, after), *_of_the_payment(step, after)]
 
 
 def _confirms(step: Step, after: BookingState) -> bool:
-    """Whether the booking is accepted by this step."""
+    """Whether this step accepts the booking."""
     return after.status is Status.ACCEPTED and step.kind in (StepKind.TRANSITION, StepKind.OVERRIDE)
 
 
 def _of_the_job(step: Step, after: BookingState) -> list[Planned]:
-    """The job in the business's own system is there from the first acceptance on, and follows the booking then.
+    """The job exists from the first acceptance on, and then follows the booking.
 
-    It shows when, and with whom: what changes neither leaves it alone, as dispatchers may have changed it there.
+    It shows the time and the provider. A step that changes neither leaves it alone: staff may have edited it.
     """
     if not after.accepted_once:
         return []
@@ -41,7 +41,7 @@ def _job(kind: EffectKind, after: BookingState) -> Planned:
 
 
 def _of_analytics(step: Step, after: BookingState) -> list[Planned]:
-    """A booking converts once: when it is accepted for the first time."""
+    """A booking is one conversion: when it is accepted for the first time."""
     if not _confirms(step, after):
         return []
     kind = EffectKind.REPORT_CONVERSION
@@ -49,9 +49,9 @@ def _of_analytics(step: Step, after: BookingState) -> list[Planned]:
 
 
 def _of_the_payment(step: Step, after: BookingState) -> list[Planned]:
-    """Captured once somebody has accepted, or at the end; settled with any end that nobody is paid for.
+    """Capture after acceptance or completion; settle at a cancellation.
 
-    Of a booking that is brought back the gateway is asked what is left: if anything, it goes on with that.
+    When a cancelled booking is reopened, the gateway is asked what is left to continue with.
     """
     if after.payment is None:
         return []
@@ -74,10 +74,10 @@ def _payment(kind: EffectKind, after: BookingState, **subject: object) -> Planne
 
 
 def fee_percent(step: Step, after: BookingState) -> int:
-    """The share of the price that a booking costs although it was cancelled.
+    """The cancellation fee as a percentage of the price.
 
-    Only customers are charged, for what they do: cancelling within the window, or after a move within it, or not
-    coming. What the desk or the engine ends costs them nothing.
+    Only customers are charged, and only for what they do: cancelling within the window, or after a move within it,
+    or not coming. Cancellations by staff or by the system are free.
     """
     too_late = step.actor.role is Role.CUSTOMER and step.at >= after.free_until
     did_not_come = step.actor.role is Role.SYSTEM and step.reason == Reason.CUSTOMER_NO_SHOW

@@ -1,4 +1,4 @@
-"""The events that a booking sets off, in the shape of CloudEvents 1.0."""
+"""The events of a booking, as CloudEvents 1.0."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ SCHEMA_VERSION = "1"
 
 BOOKING_REMINDER_DUE = "scheduling.booking.reminder.due"
 WEBHOOK_TEST: Final = "webhook.test"
-"""Sent to one endpoint because somebody asked for it; it is in no stream."""
+"""Sent to one endpoint on request; it is not in any stream."""
 
 _BY_STATUS = {
     Status.PENDING: "scheduling.booking.pending",
@@ -35,10 +35,10 @@ _BY_KIND = {
 }
 
 TYPES: Final = frozenset({*_BY_STATUS.values(), *_BY_KIND.values(), BOOKING_REMINDER_DUE})
-"""Every type that a business's stream may have."""
+"""Every event type in a business's stream."""
 
 PATTERN: Final = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*(\.\*)?")
-"""A type, or the beginning of some, as `scheduling.booking.*`."""
+"""A type, or a prefix such as `scheduling.booking.*`."""
 LONGEST_PATTERN: Final = 100
 _REST: Final = ".*"
 
@@ -49,17 +49,17 @@ def event_type(kind: StepKind, status: Status) -> str:
 
 
 def matches(pattern: str, type_: str) -> bool:
-    """Whether events of a type are meant by a pattern; the database's own way is in `db.repositories.events`."""
+    """Whether the pattern matches the type; the same in SQL is in `db.repositories.events`."""
     if pattern.endswith(_REST):
         return type_.startswith(pattern.removesuffix("*"))
     return type_ == pattern
 
 
 def checked_pattern(pattern: str) -> str:
-    """The pattern.
+    """The pattern, unchanged.
 
     Raises:
-        ValueError: it is none, or there is no type that it means: a slip would otherwise go unseen for ever.
+        ValueError: it is malformed, or matches no type: otherwise nobody would notice a typo.
     """
     if len(pattern) > LONGEST_PATTERN or not PATTERN.fullmatch(pattern):
         raise ValueError("write a type of event, or the beginning of some as scheduling.booking.*")
@@ -71,15 +71,15 @@ def checked_pattern(pattern: str) -> str:
 # --- CloudEvents ----------------------------------------------------------------------------------------------
 
 _DIGITS: Final = 19
-"""As many as the largest position has: padded, the text sorts as the numbers do, which the extension asks for."""
+"""Of the largest position. Padded numbers sort as text, which the extension requires."""
 
 
 def cloud_event(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of the event table as a CloudEvent; members that it has no value for are left out.
+    """A row of the event table as a CloudEvent, without members that have no value.
 
-    https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md: names of extensions are lower-case letters
-    and digits. `sequence` is that of the sequence extension, in an order of its source, which for that reason
-    names the business.
+    https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md: extension names are lower-case letters and
+    digits. `sequence` follows the sequence extension: it orders the events of one source, so the source includes
+    the business.
     """
     actor = row["actor"] or {}
     members = {
@@ -102,7 +102,7 @@ def cloud_event(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def trial_event(event_id: str, business_id: UUID, endpoint_id: UUID, time: Any) -> dict[str, Any]:
-    """The event by which an endpoint is tried out."""
+    """The event that tests an endpoint."""
     return {
         "specversion": "1.0",
         "id": event_id,

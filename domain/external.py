@@ -1,4 +1,4 @@
-"""Calendars that others keep: what such a source says of providers' time, and how old its word is."""
+"""External calendars: providers' busy and open time as another system reports it, and how old the report is."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,21 +13,21 @@ from domain.times import StrictMoment
 
 MAX_PROVIDERS: Final = 5_000
 MAX_SPANS: Final = 50_000
-"""Stretches of time that one answer may hold, over all providers."""
+"""Intervals in one answer, over all providers."""
 
 
 class OnStale(StrEnum):
     """What the business does when its source has been silent for too long."""
 
     OPEN = "open"
-    """Goes on with what it heard last."""
+    """Continues with the last answer."""
     CLOSED = "closed"
-    """Offers nothing."""
+    """Offers no slots."""
 
 
 class SourceState(StrEnum):
     WAITING = "waiting"
-    """Nothing has been heard yet."""
+    """There is no answer yet."""
     FRESH = "fresh"
     STALE = "stale"
 
@@ -38,20 +38,20 @@ class TimeKind(StrEnum):
 
 
 class CheckOutcome(StrEnum):
-    """What one check of a source came to."""
+    """The outcome of one check of a source."""
 
     REFRESHED = "refreshed"
     UNCHANGED = "unchanged"
-    """It said nothing newer than what is known."""
+    """The answer is not newer than the stored one."""
     FAILED = "failed"
     NOT_DUE = "not_due"
-    """Somebody else has just asked it, or it is gone."""
+    """Another worker has just asked it, or it was removed."""
     SUPERSEDED = "superseded"
-    """It was replaced or removed while it was being asked."""
+    """It was replaced or removed during the check."""
 
 
 class SourceFailedError(Exception):
-    """The source brought nothing that can be used. `code` is stored and shown: short, stable, without data."""
+    """The source gave no usable answer. `code` is stored and shown: short, stable, without data."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -59,39 +59,39 @@ class SourceFailedError(Exception):
 
 
 class SourceRef(BaseModel):
-    """Whose source to ask: all that a payload says of it."""
+    """Whose source to check. Workflow payloads carry nothing else of it."""
 
     business_id: UUID
 
 
 class RoundsRequest(BaseModel):
-    """Asks for round after round over all sources."""
+    """Requests repeated rounds over all sources."""
 
     every: timedelta
-    """From the beginning of one round to that of the next."""
+    """From the start of one round to the start of the next."""
     until_after: timedelta
-    """No round begins later than so long after the first."""
+    """No round starts later than this after the first."""
 
 
 class Round(BaseModel):
-    """What one look at all sources came to, or several together."""
+    """The result of one round over all sources, or of several."""
 
     due: int = 0
     broken: int = 0
-    """Checks that our own side could not carry out; what sources do wrong is kept with each of them."""
+    """Checks that failed on our side; a source's own failures are stored with the source."""
 
 
-# --- what a source says ---------------------------------------------------------------------------------------
+# --- the source's answer --------------------------------------------------------------------------------------
 
 
 class _Said(BaseModel):
-    """Base of what a source says. Times are text with an offset; what we do not know is passed over."""
+    """Base of the answer's models. Times are text with an offset; unknown members are ignored."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
 
 class Span(_Said):
-    """A stretch of time that excludes its end."""
+    """A time interval that excludes its end."""
 
     starts_at: Annotated[StrictMoment, Field(alias="from")]
     ends_at: Annotated[StrictMoment, Field(alias="until")]
@@ -108,12 +108,12 @@ class ProviderTimes(_Said):
     """The provider's code in the business."""
     busy: list[Span] = []
     open: list[Span] | None = None
-    """Given, it is all the open time there is, be it none; absent, the house's own hours hold."""
+    """If given, the complete open time, even when empty; absent: Holdfast's own opening hours apply."""
 
 
 class SourceAnswer(_Said):
     as_of: StrictMoment
-    """The moment that it speaks of."""
+    """The moment at which the data was current."""
     providers: Annotated[list[ProviderTimes], Field(max_length=MAX_PROVIDERS)]
 
     @model_validator(mode="after")
@@ -124,8 +124,8 @@ class SourceAnswer(_Said):
 
 
 @dataclass(frozen=True, slots=True)
-class OutsideTime:
-    """A stretch of a provider's time as it is stored; those of one provider and kind do not touch."""
+class ExternalInterval:
+    """A stored interval of a provider's time; those of one provider and kind do not touch."""
 
     provider_ref: str
     kind: TimeKind
@@ -133,19 +133,19 @@ class OutsideTime:
     ends_at: datetime
 
 
-def times_within(answer: SourceAnswer, starts_at: datetime, ends_at: datetime) -> list[OutsideTime]:
-    """What the answer says of this window, by provider and time.
+def times_within(answer: SourceAnswer, starts_at: datetime, ends_at: datetime) -> list[ExternalInterval]:
+    """The answer's intervals in this window, by provider and time.
 
-    Storage knows open time by its rows alone, so a provider whose open time is said to be none is stored as busy
-    throughout the window.
+    Storage cannot express "no open time", so a provider whose open time is empty is stored as busy throughout the
+    window.
     """
-    found: list[OutsideTime] = []
+    found: list[ExternalInterval] = []
     for ref, (busy, open_) in _by_provider(answer).items():
         open_spans = _merged(open_ or (), starts_at, ends_at)
         closed = open_ is not None and not open_spans
         busy_spans = [(starts_at, ends_at)] if closed else _merged(busy, starts_at, ends_at)
-        found += [OutsideTime(ref, TimeKind.BUSY, *span) for span in busy_spans]
-        found += [OutsideTime(ref, TimeKind.OPEN, *span) for span in open_spans]
+        found += [ExternalInterval(ref, TimeKind.BUSY, *span) for span in busy_spans]
+        found += [ExternalInterval(ref, TimeKind.OPEN, *span) for span in open_spans]
     return found
 
 
@@ -153,7 +153,7 @@ _Interval = tuple[datetime, datetime]
 
 
 def _by_provider(answer: SourceAnswer) -> dict[str, tuple[list[_Interval], list[_Interval] | None]]:
-    """Busy and open time of each provider; one that is named twice has what both say."""
+    """Busy and open time of each provider; repeated providers are merged."""
     found: dict[str, tuple[list[_Interval], list[_Interval] | None]] = {}
     for one in answer.providers:
         busy, open_ = found.get(one.ref, ([], None))
@@ -168,7 +168,7 @@ def _intervals(spans: Iterable[Span]) -> list[_Interval]:
 
 
 def _merged(spans: Iterable[_Interval], starts_at: datetime, ends_at: datetime) -> list[_Interval]:
-    """Those that reach into the window, those that touch made one."""
+    """The intervals that overlap the window, with touching ones merged."""
     merged: list[_Interval] = []
     for first, end in sorted(span for span in spans if span[0] < ends_at and span[1] > starts_at):
         if merged and first <= merged[-1][1]:
@@ -178,7 +178,7 @@ def _merged(spans: Iterable[_Interval], starts_at: datetime, ends_at: datetime) 
     return merged
 
 
-# --- how old it is --------------------------------------------------------------------------------------------
+# --- freshness ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,27 +189,27 @@ class Freshness:
 
 
 def state_of(as_of: datetime | None, max_age_seconds: int, now: datetime) -> SourceState:
-    """Whether data of that moment still count."""
+    """Whether data of that moment is still fresh."""
     if as_of is None:
         return SourceState.WAITING
     return SourceState.STALE if (now - as_of).total_seconds() > max_age_seconds else SourceState.FRESH
 
 
 def freshness(as_of: datetime | None, max_age_seconds: int, now: datetime) -> Freshness:
-    """The state, with the age that it rests on."""
+    """The state with the age that it is based on."""
     age = None if as_of is None else max(0, int((now - as_of).total_seconds()))
     return Freshness(state_of(as_of, max_age_seconds, now), as_of, age)
 
 
 def is_closed(on_stale: str, state: SourceState) -> bool:
-    """Whether the business offers nothing: it will not do without its source, and the source is silent."""
+    """Whether the business offers no slots because its source is not fresh."""
     return on_stale == OnStale.CLOSED and state is not SourceState.FRESH
 
 
 def adopted_as_of(said: datetime, known: datetime | None, now: datetime) -> datetime | None:
-    """The moment that the data speak of once an answer is taken; None when it brings nothing newer.
+    """The `as_of` to store with a new answer; None when the answer is not newer.
 
-    A moment that lies ahead counts as now: a source whose clock is fast must not look fresh for ever.
+    A future moment counts as now: a source whose clock is fast must not look fresh for ever.
     """
     as_of = min(said, now)
     return as_of if known is None or as_of > known else None

@@ -1,4 +1,4 @@
-"""What it takes to reach a business's account at each vendor: settings, which may be shown, and secrets."""
+"""The settings, which may be shown, and the secrets of a business's account at each vendor."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,40 +9,40 @@ from typing import Annotated, Any, Final, Self
 from pydantic import BaseModel, ConfigDict, EmailStr, Field, StrictBool, model_validator
 
 from domain.effects import PORT_OF, Port, Vendor
-from domain.normalization import Spelled
+from domain.text_patterns import TextPattern
 
 _Line = Annotated[
-    str, Field(min_length=1, max_length=200), Spelled(r"^[^\x00-\x1f\x7f]+$", "must be one line of text")
+    str, Field(min_length=1, max_length=200), TextPattern(r"^[^\x00-\x1f\x7f]+$", "must be one line of text")
 ]
 _Name = Annotated[
     str,
-    Spelled(
+    TextPattern(
         r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$",
         "must be the id that the vendor shows: letters and digits, with dots, hyphens, colons or underscores",
     ),
 ]
-"""An id as vendors give them."""
-_Digits = Annotated[str, Spelled(r"^[0-9]{1,20}$", "must be the vendor's number: digits alone, 20 at most")]
+"""An id in the form that vendors use."""
+_Digits = Annotated[str, TextPattern(r"^[0-9]{1,20}$", "must be the vendor's number: digits alone, 20 at most")]
 _Host = Annotated[
     str,
-    Spelled(
+    TextPattern(
         r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$",
         "must be a host's name or address alone, as smtp.example.com",
     ),
 ]
 _E164 = Annotated[
-    str, Spelled(r"^\+[1-9][0-9]{6,14}$", "must be a phone number with its country code, as +12125550100")
+    str, TextPattern(r"^\+[1-9][0-9]{6,14}$", "must be a phone number with its country code, as +12125550100")
 ]
 
 
-def _twilio_sid(kind: str) -> Spelled:
-    return Spelled(
+def _twilio_sid(kind: str) -> TextPattern:
+    return TextPattern(
         f"^{kind}[0-9a-fA-F]{{32}}$", f"must be an id of Twilio's: {kind} and 32 digits or letters a to f"
     )
 
 
 class VendorSettings(BaseModel):
-    """Base of a vendor's settings: a member that it does not know is refused."""
+    """Base of a vendor's settings; unknown members are rejected."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
@@ -53,7 +53,7 @@ class Security(StrEnum):
     TLS = "tls"
     STARTTLS = "starttls"
     NONE = "none"
-    """To a server on the same machine, while developing."""
+    """To a server on the same machine, for development."""
 
 
 class SmtpSettings(VendorSettings):
@@ -64,7 +64,7 @@ class SmtpSettings(VendorSettings):
     sender: EmailStr
     sender_name: _Line | None = None
     smtputf8: StrictBool = False
-    """It takes addresses with letters beyond ASCII before the @ (RFC 6531); without it they are refused early."""
+    """The server accepts non-ASCII letters before the @ (RFC 6531); without it, such addresses are rejected."""
 
 
 class SendgridSettings(VendorSettings):
@@ -89,13 +89,13 @@ class TwilioSettings(VendorSettings):
 
 
 class Premises(VendorSettings):
-    """Where the business itself is."""
+    """The business's own address."""
 
     street: _Line
     city: _Line
     region: _Line
     postal_code: _Line
-    country: Annotated[str, Spelled("^[A-Z]{2}$", "must be a country's two capital letters, as US")]
+    country: Annotated[str, TextPattern("^[A-Z]{2}$", "must be a country's two capital letters, as US")]
 
 
 class ServiceTitanSettings(VendorSettings):
@@ -103,12 +103,12 @@ class ServiceTitanSettings(VendorSettings):
     business_unit_id: int = Field(strict=True, ge=1)
     job_type_id: int = Field(strict=True, ge=1)
     job_types: Annotated[dict[_Name, Annotated[int, Field(strict=True, ge=1)]], Field(max_length=200)] = {}
-    """By the service's code; the others are of `job_type_id`."""
+    """By service code; other services use `job_type_id`."""
     campaign_id: int = Field(strict=True, ge=1)
     cancel_reason_id: int = Field(strict=True, ge=1)
     application_guid: _Name
     premises: Premises | None = None
-    """The location of jobs whose booking names no address."""
+    """The location of jobs whose booking has no address."""
 
 
 class StripeSettings(VendorSettings):
@@ -121,7 +121,7 @@ class PayjpSettings(VendorSettings):
 
 class Ga4Settings(VendorSettings):
     measurement_id: Annotated[
-        str, Spelled(r"^G-[A-Z0-9]{1,20}$", "must be a measurement id, G- with capital letters and digits")
+        str, TextPattern(r"^G-[A-Z0-9]{1,20}$", "must be a measurement id, G- with capital letters and digits")
     ]
 
 
@@ -139,18 +139,18 @@ class GoogleAdsSettings(VendorSettings):
 class S3Settings(VendorSettings):
     bucket: Annotated[
         str,
-        Spelled(
+        TextPattern(
             r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
             "must be a bucket's name: 3 to 63 small letters, digits, dots and hyphens",
         ),
     ]
     region: _Name
     endpoint: Annotated[str, Field(max_length=2000)] | None = None
-    """Of a store that is not Amazon's."""
+    """For stores other than Amazon's."""
     prefix: (
         Annotated[
             str,
-            Spelled(
+            TextPattern(
                 r"^[A-Za-z0-9/_.-]{0,200}$",
                 "must be made of letters, digits, slashes, dots, hyphens and underscores, 200 at most",
             ),
@@ -161,15 +161,15 @@ class S3Settings(VendorSettings):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """What a vendor needs."""
+    """What a connection to a vendor needs."""
 
     settings: type[VendorSettings]
     required: frozenset[str] = frozenset()
-    """Secrets without which nothing can be done."""
+    """Secrets that are needed from the start."""
     optional: frozenset[str] = frozenset()
-    """Secrets that may come later: what proves the vendor's calls is known once it has our URL."""
+    """Secrets that may be added later, such as a webhook secret, which exists once the vendor has our URL."""
     calls_back: bool = False
-    """The vendor tells us of what happened later, at a URL of ours."""
+    """The vendor reports later events to a URL of ours."""
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -199,16 +199,16 @@ CONNECTIONS: Final[Mapping[Vendor, Connection]] = MappingProxyType(
         Vendor.S3: _connection(S3Settings, "access_key_id", "secret_access_key"),
     }
 )
-"""Every vendor that a business can have an account at."""
+"""Every vendor at which a business can have an account."""
 
 
 def port_of(vendor: Vendor) -> Port:
-    """The port that the vendor stands behind."""
+    """The vendor's port."""
     return PORT_OF[vendor]
 
 
 def address_of(vendor: Vendor, settings: Mapping[str, Any]) -> tuple[str, str] | None:
-    """The setting that names a host of the business's choice, and that host as a URL; none for most vendors."""
+    """The setting that names a host chosen by the business, and that host as a URL; None for most vendors."""
     if vendor is Vendor.SMTP:
         host = settings["host"]
         return "host", f"https://{f'[{host}]' if ':' in host else host}:{settings['port']}/"

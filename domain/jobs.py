@@ -1,4 +1,4 @@
-"""Jobs in a business's own job management system, as far as they concern the booking that they stand for."""
+"""Jobs in a business's own job management system, as far as they concern their booking."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,7 +7,7 @@ from uuid import UUID
 
 
 class JobState(StrEnum):
-    """How far a job is, in the words that all systems have in common."""
+    """A job's state, in terms that all systems share."""
 
     OPEN = "open"
     DONE = "done"
@@ -16,26 +16,26 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as its system has it."""
+    """A job as its system reports it."""
 
     ref: str
-    """What the system calls it."""
+    """The system's id."""
     booking_id: UUID
     state: JobState
     starts_at: datetime
     ends_at: datetime
     visit_ref: str
-    """What the system calls the appointment, of which a job may have several: the first."""
+    """The system's id of the job's first appointment."""
     summary: str | None = None
 
     def is_at(self, starts_at: datetime, ends_at: datetime) -> bool:
-        """Whether it takes place then. Systems keep whole seconds."""
+        """Whether it takes place at this time. Systems store whole seconds."""
         return (
             abs((self.starts_at - starts_at).total_seconds()) < 1 > abs((self.ends_at - ends_at).total_seconds())
         )
 
 
-def the_one(jobs: list[Job]) -> Job | None:
-    """Of a booking's jobs, of which there should be one: one that goes on before one that has ended."""
+def current_job(jobs: list[Job]) -> Job | None:
+    """The booking's job; if there are several, an open one first, then a done one."""
     order = (JobState.OPEN, JobState.DONE, JobState.CANCELLED)
     return min(jobs, key=lambda job: order.index(job.state), default=None)

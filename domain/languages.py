@@ -1,4 +1,4 @@
-"""Which of the languages that something is written in somebody gets: RFC 4647, section 3.4 (lookup)."""
+"""Language negotiation: the lookup of RFC 4647, section 3.4."""
 
 from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
@@ -7,31 +7,31 @@ LAST_RESORT: Final = "en"
 
 
 class LanguageMatch(NamedTuple):
-    """A language that there is, and the wish that led to it."""
+    """An available language, and the preference that led to it."""
 
     language: str
-    """As it was given among those that there are."""
-    wish: str
-    """As `de-AT`, where there is only `de`: dates are written as there."""
+    """As listed among the available ones."""
+    preference: str
+    """For example `de-AT` when only `de` is available; dates are formatted for it."""
 
 
-def look_up(wishes: Sequence[str | None], available: Collection[str]) -> LanguageMatch | None:
-    """The first wish that can be fulfilled, each cut back from its end until something is there.
+def look_up(preferences: Sequence[str | None], available: Collection[str]) -> LanguageMatch | None:
+    """The first preference that is available, each shortened from its end until it matches.
 
-    Case does not matter. None: nothing that is wished for is there.
+    Case is ignored. None: no preference is available.
     """
     known = {language.lower(): language for language in available}
-    for wish in wishes:
-        tag = (wish or "").lower()
+    for preference in preferences:
+        tag = (preference or "").lower()
         while tag:
             if tag in known:
-                return LanguageMatch(known[tag], wish or tag)
+                return LanguageMatch(known[tag], preference or tag)
             tag = _cut_back(tag)
     return None
 
 
 def canonical(tag: str) -> str:
-    """The tag as it is written by convention (RFC 5646, section 2.1.1): `zh-Hant-TW`."""
+    """The tag in conventional case (RFC 5646, section 2.1.1): `zh-Hant-TW`."""
     first, *rest = tag.lower().split("-")
     written = [first]
     for part in rest:
@@ -42,7 +42,7 @@ def canonical(tag: str) -> str:
 
 
 def _cut_back(tag: str) -> str:
-    """Without its last subtag, and without a single letter or digit that introduced it."""
+    """The tag without its last subtag, and without a single-character subtag before that."""
     rest = tag.rpartition("-")[0]
     head, _, last = rest.rpartition("-")
     return head if len(last) == 1 else rest

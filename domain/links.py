@@ -1,7 +1,7 @@
-"""Names that people type go into messages that others read: what a mail program would make a link of stays out.
+"""Removal of links from names that people typed, before they go into messages to others.
 
-Programs link what begins with a scheme, addresses, and words with a dot whose last part is a top-level domain
-(https://www.iana.org/domains/root/db). Nothing else with a dot is a link: `J.R.R. Tolkien`, `St.John Rivers`.
+Mail programs link schemes, addresses, and words with a dot whose last part is a top-level domain
+(https://www.iana.org/domains/root/db). Other words with dots are no links: `J.R.R. Tolkien`, `St.John Rivers`.
 """
 
 import re
@@ -11,16 +11,16 @@ from typing import Final
 LONGEST_NAME: Final = 80
 
 _DOTS: Final = str.maketrans("\u3002\uff0e\uff61\u2024\ufe52", ".....")
-"""What browsers read as the dot of a host name (RFC 3490, section 3.1), and what looks like it."""
+"""Characters that browsers read as the dot of a host name (RFC 3490, section 3.1), and lookalikes."""
 _SCHEME: Final = re.compile(r"\w+:/|\b(?:https?|ftp|mailto|tel|sms|file|data|javascript):\S|\\\\", re.IGNORECASE)
 _ADDRESS: Final = re.compile(
     r"[^\s@]@[^\s@]|(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])|\[[0-9a-f:]*:[0-9a-f:]+\]", re.IGNORECASE
 )
 _HOST: Final = re.compile(r"(?:[\w-]+\.)+[\w-]{2,}")
 _ENDS_OF_FIRMS: Final = frozenset({"co.kg", "co.kgaa", "co.ohg"})
-"""As in `GmbH & Co.KG`. `co.kg` is a domain under which names are given out, and itself nobody's."""
+"""As in `GmbH & Co.KG`. `co.kg` only has names registered below it, and is no site itself."""
 _COUNTRY_CODE: Final = 2
-"""Letters; every top-level domain of two is a country's (RFC 1591)."""
+"""Number of letters; every two-letter top-level domain is a country's (RFC 1591)."""
 _LATIN: Final = """
 com net org edu gov mil int info biz name pro aero coop museum jobs mobi travel tel cat asia post xxx arpa
 example test local localhost invalid onion app dev page web site website online store shop shopping buy sale
@@ -50,14 +50,14 @@ _OTHERS: Final = """
 السعودية امارات مصر شبكة موقع بازار ελ ευ
 """  # noqa: RUF001 - these are the domains
 _GENERIC: Final = frozenset(f"{_LATIN} {_OTHERS}".split())
-"""Those in wide use, in abuse, or reserved (RFC 2606); new ones come every year."""
+"""Domains in wide use, in abuse, or reserved (RFC 2606); new ones appear every year."""
 
 
 def without_links(name: str) -> str:
-    """The name as messages show it: nothing where it holds a link, shortened where it could be a text of its own.
+    """The name without links: empty if it contains one, and shortened to `LONGEST_NAME`.
 
-    Whoever books gives a name and an address, and neither need be theirs: else our mail would take anybody's words
-    to anybody. Names that only their dots make a domain are set apart: `Anna.Li` is `Anna. Li`.
+    The booker enters a name and an address, and neither need be theirs: otherwise our mail would carry anybody's
+    text to anybody. Names that look like a domain only because of a dot get a space: `Anna.Li` becomes `Anna. Li`.
     """
     read = _as_programs_read(name)
     if _SCHEME.search(read) or _ADDRESS.search(read):
@@ -73,7 +73,7 @@ def without_links(name: str) -> str:
 
 
 def _as_programs_read(name: str) -> str:
-    """Without what is not seen, and with every form of a letter or a dot in its plain one."""
+    """The name without invisible characters, and with letters and dots in their plain form."""
     seen = "".join(sign for sign in name if unicodedata.category(sign) not in ("Cc", "Cf"))
     return unicodedata.normalize("NFKC", seen.translate(_DOTS)).translate(_DOTS)
 

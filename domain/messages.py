@@ -1,4 +1,4 @@
-"""Messages about a booking: which there are, what they may speak of, and whether one may still be sent."""
+"""Messages about a booking: kinds, template variables, and whether a message may still be sent."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
-from domain.dates import writing_of, zone_label
+from domain.dates import date_format_for, zone_label
 from domain.languages import LAST_RESORT
 from domain.lifecycle import Status
 from domain.links import without_links
@@ -25,26 +25,26 @@ class Channel(StrEnum):
 class MessageState(StrEnum):
     QUEUED = "queued"
     SENT = "sent"
-    """The vendor has taken it."""
+    """The vendor has accepted it."""
     DELIVERED = "delivered"
     OPENED = "opened"
     BOUNCED = "bounced"
     FAILED = "failed"
-    """The vendor did not take it; `error` says why."""
+    """The vendor did not accept it; `error` says why."""
     SUPPRESSED = "suppressed"
-    """It was not sent, on purpose; `error` says why."""
+    """It was deliberately not sent; `error` says why."""
 
 
 class Suppressed(StrEnum):
     """Why a message is not sent."""
 
     NO_LONGER_TRUE = "no_longer_true"
-    """The booking has moved on: to another time, another provider, or its end."""
+    """The booking has changed since: another time, another provider, or its end."""
     NO_ADDRESS = "no_address"
     NO_CONSENT = "no_consent"
-    """They did not agree to texts, or do not want e-mails."""
+    """No consent to texts, or a refusal of e-mails."""
     OPTED_OUT = "opted_out"
-    """They have told the vendor to stop."""
+    """The recipient has told the vendor to stop."""
 
 
 AUDIENCES: Final = MappingProxyType(
@@ -59,17 +59,17 @@ AUDIENCES: Final = MappingProxyType(
         NoticeKind.REMINDER: (Audience.CUSTOMER, Audience.PROVIDER),
     }
 )
-"""Who is told of what."""
+"""The recipients of each kind."""
 
 
 WITH_ENTRY: Final = (NoticeKind.CONFIRMED, NoticeKind.RESCHEDULED)
-"""E-mails to a customer that put the appointment into their calendar, or change it there."""
+"""E-mails to a customer with a calendar entry for the appointment."""
 GONE_OUT: Final = (MessageState.SENT, MessageState.DELIVERED, MessageState.OPENED)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Occasion:
-    """What is told to whom, and how: each has a template in every language."""
+    """A kind of message to one audience through one channel. Each has a template in every language."""
 
     kind: NoticeKind
     audience: Audience
@@ -87,7 +87,7 @@ OCCASIONS: Final = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """Words with gaps, in one language."""
+    """A template in one language."""
 
     language: str
     subject: str | None
@@ -95,12 +95,12 @@ class Template:
     body: str
     """Plain text."""
     html: str | None = None
-    """Of an e-mail; none: made from the text."""
+    """Of an e-mail; None: generated from the text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a message can speak of."""
+    """The data that a message can mention."""
 
     audience: Audience
     business_name: str
@@ -120,37 +120,37 @@ class Facts:
     minutes_before: int | None = None
 
     def __post_init__(self) -> None:
-        """Clean what strangers may have typed, here and so for every rendering: subject, `To`, calendar, text."""
-        object.__setattr__(self, "customer_name", shown_name(self.customer_name))
+        """Clean the customer's name once for all renderings: subject, `To`, calendar entry, text."""
+        object.__setattr__(self, "customer_name", display_name(self.customer_name))
 
     def without_own_links(self) -> "Facts":
-        """The same, with no link in the names that the business has given either."""
+        """The facts without links in the business's own names."""
         return replace(
             self,
-            business_name=shown_name(self.business_name),
-            service_name=shown_name(self.service_name),
-            provider_name=None if self.provider_name is None else shown_name(self.provider_name),
+            business_name=display_name(self.business_name),
+            service_name=display_name(self.service_name),
+            provider_name=None if self.provider_name is None else display_name(self.provider_name),
         )
 
-    def wishes(self) -> list[str | None]:
-        """The languages that it may be written in, the best first."""
-        own = [self.customer_locale] if self.audience is Audience.CUSTOMER else []
-        return [*own, self.business_locale, LAST_RESORT]
+    def preferred_languages(self) -> list[str | None]:
+        """The reader's languages, best first."""
+        customers = [self.customer_locale] if self.audience is Audience.CUSTOMER else []
+        return [*customers, self.business_locale, LAST_RESORT]
 
-    def wished_in(self, tag: str) -> "Facts":
-        """The same for a reader of this language (BCP 47)."""
+    def in_language(self, tag: str) -> "Facts":
+        """The facts for a reader of this language (BCP 47)."""
         if self.audience is Audience.CUSTOMER:
             return replace(self, customer_locale=tag)
         return replace(self, business_locale=tag)
 
     def timezone(self) -> str:
-        """The zone that its reader lives by."""
-        own = {
+        """The reader's time zone."""
+        by_audience = {
             Audience.CUSTOMER: self.customer_timezone,
             Audience.PROVIDER: self.provider_timezone,
             Audience.OWNER: self.business_timezone,
         }
-        return own[self.audience] or self.booking_timezone
+        return by_audience[self.audience] or self.booking_timezone
 
 
 VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
@@ -170,22 +170,22 @@ VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
         "minutes_before": "of a reminder: how many minutes before the start it is meant to come",
     }
 )
-"""What a template may name, and what it stands for."""
+"""The variables of templates, and what they stand for."""
 
 
 def variables(facts: Facts, tag: str) -> dict[str, str | int]:
-    """The value of each of `VARIABLES` for a reader of this language (BCP 47)."""
-    writing, zone = writing_of(tag), zone_named(facts.timezone())
+    """The values of `VARIABLES` for a reader of this language (BCP 47)."""
+    formats, zone = date_format_for(tag), zone_named(facts.timezone())
     starts, ends = facts.starts_at.astimezone(zone), facts.ends_at.astimezone(zone)
     return {
         "business.name": one_line(facts.business_name),
         "booking.reference": facts.reference,
         "booking.status": facts.status,
-        "booking.starts": writing.moment(starts),
-        "booking.ends": writing.moment(ends),
-        "booking.date": writing.date(starts.date()),
-        "booking.start_time": writing.time(starts.time()),
-        "booking.end_time": writing.time(ends.time()),
+        "booking.starts": formats.moment(starts),
+        "booking.ends": formats.moment(ends),
+        "booking.date": formats.date(starts.date()),
+        "booking.start_time": formats.time(starts.time()),
+        "booking.end_time": formats.time(ends.time()),
         "booking.zone": zone_label(starts),
         "service.name": one_line(facts.service_name),
         "provider.name": one_line(facts.provider_name or ""),
@@ -194,33 +194,33 @@ def variables(facts: Facts, tag: str) -> dict[str, str | int]:
     }
 
 
-def shown_name(name: str) -> str:
+def display_name(name: str) -> str:
     """A name as messages show it: one line, without links."""
     return one_line(without_links(name))
 
 
 def one_line(name: str) -> str:
-    """The name without line breaks and other control characters, which mean something in mails and calendars."""
+    """The name without line breaks and control characters, which have a meaning in mails and calendars."""
     return " ".join(without_controls(name).split())
 
 
-# --- may it be sent ---
+# --- may it be sent -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What a message says of a booking, by when it was decided on."""
+class Announcement:
+    """What a message announced about a booking when it was planned."""
 
     kind: NoticeKind
     audience: Audience
     starts_at: datetime | None
     provider_id: UUID | None
-    """Of one to a provider: to whom."""
+    """The recipient, if it is a provider."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How the booking stands when the message is to be sent."""
+class BookingSnapshot:
+    """The booking's state when the message is to be sent."""
 
     status: Status
     starts_at: datetime
@@ -228,23 +228,23 @@ class Standing:
     needs_attention: bool
 
 
-def is_still_true(told: Told, now: Standing, at: datetime) -> bool:
-    """Whether a message may be sent at `at`, going by the booking.
+def is_still_true(announcement: Announcement, now: BookingSnapshot, at: datetime) -> bool:
+    """Whether a message is still true at `at`, given the booking's state.
 
-    Of a booking that is cancelled nothing but that is told. What speaks of a time that was given up, or to a
-    provider who no longer has it, is not told any more; that it left them is.
+    About a cancelled booking, only the cancellation is sent. A message about a former time, or to a
+    provider who no longer has the booking, is not sent; the one that tells them so is.
     """
-    if told.kind is NoticeKind.CANCELLED:
-        return now.status is Status.CANCELLED or has_lost_it(told, now)
+    if announcement.kind is NoticeKind.CANCELLED:
+        return now.status is Status.CANCELLED or has_lost_it(announcement, now)
     if now.status is Status.CANCELLED:
         return False
-    if told.kind is NoticeKind.NEEDS_ATTENTION:
+    if announcement.kind is NoticeKind.NEEDS_ATTENTION:
         return now.needs_attention
-    if not _speaks_of(told, now):
+    if not _speaks_of(announcement, now):
         return False
-    if told.kind is NoticeKind.REMINDER:
-        return _reminds(told, now, at)
-    return now.status in _TRUE_IN.get(told.kind, frozenset(Status))
+    if announcement.kind is NoticeKind.REMINDER:
+        return _reminds(announcement, now, at)
+    return now.status in _TRUE_IN.get(announcement.kind, frozenset(Status))
 
 
 _CONFIRMED: Final = frozenset({Status.ACCEPTED, Status.IN_PROGRESS, Status.COMPLETED})
@@ -258,30 +258,32 @@ _TRUE_IN: Final = MappingProxyType(
 )
 
 
-def has_lost_it(told: Told, now: Standing) -> bool:
-    """Whether a message is to a provider with whom the booking is no longer, although it is not cancelled."""
-    if told.provider_id is None or now.status is Status.CANCELLED:
+def has_lost_it(announcement: Announcement, now: BookingSnapshot) -> bool:
+    """Whether the message is to a provider who no longer has the booking, although it is not cancelled."""
+    if announcement.provider_id is None or now.status is Status.CANCELLED:
         return False
-    return now.provider_id != told.provider_id or now.status not in _WITH_SOMEBODY
+    return now.provider_id != announcement.provider_id or now.status not in _WITH_SOMEBODY
 
 
-def _speaks_of(told: Told, now: Standing) -> bool:
-    same_time = told.starts_at is None or told.starts_at == now.starts_at
-    same_provider = told.provider_id is None or told.provider_id == now.provider_id
+def _speaks_of(announcement: Announcement, now: BookingSnapshot) -> bool:
+    same_time = announcement.starts_at is None or announcement.starts_at == now.starts_at
+    same_provider = announcement.provider_id is None or announcement.provider_id == now.provider_id
     return same_time and same_provider
 
 
-def _reminds(told: Told, now: Standing, at: datetime) -> bool:
-    starts_at = told.starts_at or now.starts_at
-    notice = Notice(key="", kind=told.kind, audience=told.audience, starts_at=starts_at)
+def _reminds(announcement: Announcement, now: BookingSnapshot, at: datetime) -> bool:
+    starts_at = announcement.starts_at or now.starts_at
+    notice = Notice(key="", kind=announcement.kind, audience=announcement.audience, starts_at=starts_at)
     return still_due(notice, now.status, now.starts_at, at)
 
 
-def why_not(channel: Channel, audience: Audience, address: str | None, consent: bool | None) -> Suppressed | None:
-    """What stands against sending to somebody; `consent` is the latest for this channel, none: nothing was said.
+def suppression_reason(
+    channel: Channel, audience: Audience, address: str | None, consent: bool | None
+) -> Suppressed | None:
+    """Why a message must not be sent, if so. `consent` is the latest for this channel; None: none was given.
 
-    An e-mail about one's own booking needs no consent, but heeds a refusal. A text needs one (47 CFR 64.1200),
-    except to those who work for the business.
+    An e-mail about one's own booking needs no consent, but a refusal is respected. A text needs consent (47 CFR
+    64.1200), except to the business's staff.
     """
     if not address:
         return Suppressed.NO_ADDRESS

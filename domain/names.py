@@ -1,28 +1,28 @@
-"""Names that two rooms must agree on and that live on in stored workflow histories. Never reuse one."""
+"""Names that several packages share and that are stored in workflow histories. Never reuse one."""
 
 from uuid import UUID
 
 BOOKINGS_TASK_QUEUE = "holdfast-bookings"
 SYNC_TASK_QUEUE = "holdfast-sync"
-"""Calls to systems that businesses name: one that hangs holds up no booking."""
+"""Calls to systems that businesses name: a hanging one delays no booking."""
 
 BOOKING_WORKFLOW = "BookingWorkflow"
 BOOKING_ID_PREFIX = "booking/"
 
 
 def booking_workflow_id(booking_id: UUID) -> str:
-    """The workflow id of a booking, from which every process finds the same workflow."""
+    """The workflow id of a booking."""
     return f"{BOOKING_ID_PREFIX}{booking_id}"
 
 
 PAYMENT_AUTHORIZED = "payment_authorized"
-"""The signal by which a booking's workflow hears of its payment."""
+"""The signal that notifies a booking's workflow of its payment."""
 
 LOAD_BOOKING = "load_booking"
 RECORD_STEP = "record_step"
 SEND_REMINDER = "send_reminder"
 CATCH_UP = "catch_up"
-"""The signal that tells a booking's workflow to read what the database has and it may not; also the activity."""
+"""The signal that makes a booking's workflow read steps it may not know from the database; also its activity."""
 
 EXTERNAL_CALENDARS_WORKFLOW = "RefreshExternalCalendars"
 EXTERNAL_CALENDARS_SCHEDULE = "external-calendars"
@@ -38,7 +38,7 @@ FLAG_SIGNAL = "flag"
 
 
 def reconcile_workflow_id(business_id: UUID) -> str:
-    """The workflow id of a round over one business that somebody has asked for: one at a time."""
+    """The workflow id of an on-demand reconciliation of one business; only one runs at a time."""
     return f"{RECONCILE_ID_PREFIX}{business_id}"
 
 
@@ -48,7 +48,7 @@ SEND_ACCOUNT_MESSAGE = "send_account_message"
 
 
 def account_message_workflow_id(request_id: UUID) -> str:
-    """The workflow id of an account's message: one at a time sends it."""
+    """The workflow id of an account message; only one workflow sends it."""
     return f"{ACCOUNT_MESSAGE_ID_PREFIX}{request_id}"
 
 
@@ -56,12 +56,12 @@ EFFECT_ID_PREFIX = "effect/"
 
 
 def effect_task_queue(vendor: str) -> str:
-    """The task queue of a vendor's effects: one that hangs holds up no other."""
+    """The task queue of a vendor's effects: a hanging vendor delays no other."""
     return f"holdfast-effects-{vendor}"
 
 
 def effect_activity_id(effect_id: UUID, round_: int) -> str:
-    """The id of an effect's activity: one at a time carries it out."""
+    """The activity id of an effect; only one activity carries it out at a time."""
     return f"{EFFECT_ID_PREFIX}{effect_id}/{round_}"
 
 

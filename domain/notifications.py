@@ -1,4 +1,4 @@
-"""What people are told about a booking, and when. A step's notices are committed with the step."""
+"""Which notices people get about a booking, and when. A step's notices commit with the step."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -34,11 +34,11 @@ class NoticeKind(StrEnum):
 TOLD_BY_SMS = frozenset(
     {NoticeKind.CONFIRMED, NoticeKind.RESCHEDULED, NoticeKind.CANCELLED, NoticeKind.REMINDER, NoticeKind.OFFERED}
 )
-"""What is worth a text message, to those who take any."""
+"""Kinds that are also sent as text messages."""
 
 
 class Notice(BaseModel):
-    """One thing to tell one audience. `key` is constant over all retries and re-runs."""
+    """One notice to one audience. `key` is constant over all retries."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -47,15 +47,15 @@ class Notice(BaseModel):
     audience: Audience
     minutes_before: int | None = None
     starts_at: datetime
-    """The appointment time that the notice speaks of."""
+    """The appointment time that the notice mentions."""
     booking_version: int | None = None
-    """The booking's version that it tells of."""
+    """The booking's version that it is about."""
     provider_id: UUID | None = None
-    """Of one to a provider: to whom."""
+    """The recipient, if it is a provider."""
 
 
 class ReminderDue(BaseModel):
-    """A reminder whose time has come, with the notices that carry it."""
+    """A reminder that is due, with its notices."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -63,12 +63,12 @@ class ReminderDue(BaseModel):
     business_id: UUID
     key: str
     at: datetime
-    """When it is sent, by the booking's own clock."""
+    """When it is sent, by the workflow's clock."""
     notices: tuple[Notice, ...]
 
 
 _FIRST_STEP = 2
-"""Sequence of the workflow's first step: the creation is the API's, and told of with this one."""
+"""Sequence of the workflow's first step. The API creates the booking; its notice is sent with this step."""
 
 _TO_CUSTOMER: Final = MappingProxyType(
     {
@@ -79,13 +79,13 @@ _TO_CUSTOMER: Final = MappingProxyType(
 )
 _ENTERS_STATUS: Final = (StepKind.TRANSITION, StepKind.OVERRIDE)
 _GIVEN_BACK: Final = frozenset({Status.REJECTED, Status.NO_SHOW})
-"""Where a transition, other than an override, takes the job from a provider who knows of it."""
+"""Statuses whose transitions, unlike overrides, are the provider's own doing: they need no notice of it."""
 
 
 def notices_of_step(step: Step, after: BookingState) -> list[Notice]:
-    """Whom to tell what about a step that led to `after`; the first one tells of the creation as well.
+    """The notices of a step that led to `after`; those of the first step include the creation.
 
-    Customers and owners hear of what the booking has become, providers of whether they have it.
+    Customers and owners are notified of the booking's state, providers of whether they have the booking.
     """
     notices = []
     if after.version == _FIRST_STEP:
@@ -105,7 +105,7 @@ def _to_customer(step: Step, after: BookingState) -> NoticeKind | None:
 
 
 def _to_providers(step: Step, after: BookingState) -> list[Notice]:
-    """Compare who had the job with who has it, whatever the step was."""
+    """Compare the provider before the step with the provider after it, whatever the step was."""
     before, has = _before(step, after), after.job_holder_id
     had, notices = before.job_holder_id, []
     if had is not None and had != has and not _is_given_back(step, after):
@@ -118,7 +118,7 @@ def _to_providers(step: Step, after: BookingState) -> list[Notice]:
 def _before(step: Step, after: BookingState) -> FormerJob:
     if step.before is not None:
         return step.before
-    was = after.model_copy(update={"status": step.old_status})  # what an earlier version knew
+    was = after.model_copy(update={"status": step.old_status})  # a step of an earlier version has no `before`
     return FormerJob(job_holder_id=was.job_holder_id, starts_at=after.starts_at)
 
 
@@ -145,7 +145,7 @@ def _to_provider(state: BookingState, kind: NoticeKind, provider_id: UUID, start
 
 
 def reminder_due(state: BookingState, reminder: Reminder, at: datetime) -> ReminderDue:
-    """A reminder to the customer, and to the provider once there is one."""
+    """A reminder to the customer, and to the provider if there is one."""
     audiences = [Audience.CUSTOMER]
     if state.provider_id is not None and state.status in (Status.ASSIGNED, Status.ACCEPTED):
         audiences.append(Audience.PROVIDER)
@@ -168,14 +168,14 @@ def reminder_due(state: BookingState, reminder: Reminder, at: datetime) -> Remin
 
 
 def _reminder_key(state: BookingState, reminder: Reminder) -> str:
-    """The key of a reminder: of this appointment time, so that a moved booking reminds again."""
+    """The key of a reminder of this appointment time: a moved booking gets new reminders."""
     moment = f"{state.starts_at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     return f"reminder/{state.booking_id}/{moment}/{reminder.minutes_before}"
 
 
 def still_due(notice: Notice, status: Status, starts_at: datetime, at: datetime) -> bool:
-    """Whether a reminder may still be sent at `at`, given what is committed then.
+    """Whether a reminder may still be sent at `at`, given the booking's committed state.
 
-    Not of a time that was given up, nor of an appointment that has begun or was called off.
+    Not for a former time, and not once the appointment has begun or was cancelled.
     """
     return status in NOT_STARTED and starts_at == notice.starts_at and at < starts_at

@@ -1,6 +1,6 @@
-"""What a booking costs through a payment gateway, and the rules by which money is taken, kept and given back.
+"""The rules of payments through a gateway: amounts, limits, authorisation, capture, settlement and refunds.
 
-Pure: the gateway's view of a booking comes in as `Charge`s, and what follows from it goes out.
+The gateway's state of a booking comes in as `Charge`s; decisions come out.
 """
 
 from collections.abc import Sequence
@@ -32,22 +32,22 @@ class Collect(StrEnum):
     """When an authorised payment is captured."""
 
     BOOKING = "booking"
-    """Once somebody has accepted."""
+    """Once the booking is accepted."""
     COMPLETION = "completion"
 
 
 class PaymentState(StrEnum):
     AWAITING = "awaiting"
-    """No method was given yet, or the one that was is being tried."""
+    """No method was given yet, or one is being tried."""
     ACTION_REQUIRED = "action_required"
-    """The customer must prove to their bank who they are."""
+    """The customer must authenticate with their bank."""
     DECLINED = "declined"
     AUTHORIZED = "authorized"
     CAPTURED = "captured"
     RELEASED = "released"
-    """Given up before anything was taken."""
+    """Released before anything was captured."""
     REFUNDED = "refunded"
-    """All that was taken is given back."""
+    """Everything captured was refunded."""
 
 
 UNPAID: Final = frozenset({PaymentState.AWAITING, PaymentState.ACTION_REQUIRED, PaymentState.DECLINED})
@@ -55,7 +55,7 @@ SETTLED: Final = frozenset({PaymentState.RELEASED, PaymentState.REFUNDED})
 
 
 class ChargeState(StrEnum):
-    """How far one try at a payment has come at the gateway."""
+    """The gateway's state of one try at a payment."""
 
     PROCESSING = "processing"
     ACTION_REQUIRED = "action_required"
@@ -67,31 +67,31 @@ class ChargeState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One try at a booking's payment, as the gateway has it now. Amounts in the currency's minor unit."""
+    """The gateway's current record of one try at a booking's payment. Amounts in the currency's minor unit."""
 
     ref: str
     """The gateway's id."""
     number: int
-    """Which try it is, from 1."""
+    """Number of the try, from 1."""
     state: ChargeState
     captured: int = 0
     refunded: int = 0
     has_lapsed: bool = False
-    """It is void because nobody captured it in time."""
+    """It is void because its authorisation expired before a capture."""
     failure: str | None = None
-    """Of one that was declined: the gateway's code."""
+    """The gateway's code for a decline."""
     action: dict[str, Any] | None = None
-    """What the customer's browser needs to go on."""
+    """What the customer's browser needs to continue."""
 
     @property
     def net(self) -> int:
-        """What was taken and not given back."""
+        """What was captured and not refunded."""
         return self.captured - self.refunded
 
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """A booking's payment as we have it."""
+    """Our record of a booking's payment."""
 
     state: PaymentState
     tries: int
@@ -106,7 +106,7 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class PaymentEvent:
-    """Something that happened to a payment; `amount` is how much it is about."""
+    """Something that happened to a payment; `amount` is the amount concerned."""
 
     type: str
     amount: int
@@ -120,7 +120,7 @@ PAYMENT_SOURCE: Final = "/holdfast/payments"
 
 
 def amount_due(mode: PaymentMode, price: int, deposit: int | None) -> int:
-    """What is to be paid through Holdfast; 0: nothing."""
+    """The amount to be paid through Holdfast; 0: nothing."""
     match mode:
         case PaymentMode.FULL:
             return price
@@ -130,7 +130,7 @@ def amount_due(mode: PaymentMode, price: int, deposit: int | None) -> int:
 
 
 _PAYJP: Final = (50, 9_999_999)
-"""https://docs.pay.jp/v2/api: the least and the most yen that a payment flow takes."""
+"""https://docs.pay.jp/v2/api: minimum and maximum of a payment flow, in yen."""
 
 _HALF: Final = "USD ARS AUD BRL CAD CHF COP EUR IDR ILS INR JPY KRW NZD PHP RUB SGD ZAR"
 _STRIPE_LEAST: Final = MappingProxyType(
@@ -140,14 +140,14 @@ _STRIPE_LEAST: Final = MappingProxyType(
 )
 _STRIPE_MOST: Final = 99_999_999
 _STRIPE_MOST_IDR: Final = 999_999_999_999
-"""https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts: eight digits, of rupiah twelve.
+"""https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts: eight digits, for rupiah twelve.
 
-A currency that is not listed has no least amount of its own: Stripe goes by what it is worth in the business's.
+An unlisted currency has no minimum of its own: Stripe applies that of the business's settlement currency.
 """
 
 
 def limits(vendor: Vendor, currency: str) -> tuple[int, int]:
-    """The least and the most that the gateway documents for one charge, in the currency's minor unit."""
+    """The gateway's documented minimum and maximum of one charge, in the currency's minor unit."""
     if vendor is Vendor.PAYJP:
         return _PAYJP
     most = _STRIPE_MOST_IDR if currency == "IDR" else _STRIPE_MOST
@@ -155,7 +155,7 @@ def limits(vendor: Vendor, currency: str) -> tuple[int, int]:
 
 
 def can_take(vendor: Vendor, amount: int, currency: str) -> bool:
-    """Whether the gateway takes such an amount at all, as far as it documents that."""
+    """Whether the gateway accepts this amount, according to its documentation."""
     least, most = limits(vendor, currency)
     if not least <= amount <= most:
         return False
@@ -165,30 +165,30 @@ def can_take(vendor: Vendor, amount: int, currency: str) -> bool:
 
 
 _OTHER_UNITS: Final = frozenset({"ISK", "MGA", "UGX"})
-"""Stripe counts them in other units than ISO 4217: https://docs.stripe.com/currencies#special-cases."""
+"""Stripe's minor units differ from ISO 4217 for these: https://docs.stripe.com/currencies#special-cases."""
 
 
 def smallest_step(vendor: Vendor, currency: str) -> int:
-    """What amounts at the gateway are multiples of: https://docs.stripe.com/currencies#three-decimal."""
+    """Amounts must be multiples of this: https://docs.stripe.com/currencies#three-decimal."""
     return 10 if vendor is Vendor.STRIPE and minor_digits(currency) == 3 else 1  # noqa: PLR2004
 
 
 def least_fee(vendor: Vendor, currency: str) -> int:
-    """The least that is kept of what was authorised, or charged anew for a fee; less than this is let go.
+    """The minimum fee that is captured or charged; a smaller one is waived.
 
-    Gateways document it for charges. For captures PAY.JP does too; Stripe does not say, and a fee of a few cents
-    is not worth a settlement that fails for ever.
+    It is the gateways' documented minimum of a charge. PAY.JP applies it to captures too; Stripe does not say, and
+    a fee of a few cents is not worth a settlement that fails for ever.
     """
     return limits(vendor, currency)[0]
 
 
 def holds_money(charge: Charge) -> bool:
-    """Whether a try has taken money that was not given back, or may take it."""
+    """Whether a charge is authorised, or captured and not fully refunded."""
     return charge.net > 0 or charge.state is ChargeState.AUTHORIZED
 
 
-def present(charges: Sequence[Charge]) -> Charge | None:
-    """The try that counts: the one that took money and keeps it, else the one that may, else the last."""
+def current_charge(charges: Sequence[Charge]) -> Charge | None:
+    """The charge that counts: the captured one, else the authorised one, else the last."""
 
     def weight(charge: Charge) -> tuple[bool, bool, int]:
         return (charge.net > 0, charge.state is ChargeState.AUTHORIZED, charge.number)
@@ -207,13 +207,13 @@ _STATES: Final = {
 
 
 def synced(known: Payment, charges: Sequence[Charge]) -> Payment:
-    """What we have, brought up to what the gateway says. What was taken and given back only ever grows.
+    """Our record, updated from the gateway's charges. The captured and refunded amounts only grow.
 
-    Of a payment whose next try was just given, the tries before it say nothing, unless one of them holds money. An
-    authorisation that lapsed stays one: it is made anew when it is captured. One that was declined stays declined
-    when what is left of it is voided: nothing was promised that could have been let go.
+    Earlier tries do not change a payment whose next try has begun, unless one of them holds money. An expired
+    authorisation stays `authorized`: it is repeated at the capture. A declined payment stays declined when its
+    charge is voided: nothing was authorised that could be released.
     """
-    charge = present(charges)
+    charge = current_charge(charges)
     if charge is None or (charge.number < known.tries and not holds_money(charge)):
         return known
     captured, refunded = max(known.captured, charge.captured), max(known.refunded, charge.refunded)
@@ -236,14 +236,14 @@ def synced(known: Payment, charges: Sequence[Charge]) -> Payment:
     )
 
 
-def may_promise_again(known: Payment, charges: Sequence[Charge], *, is_served: bool, by_hand: bool) -> bool:
-    """Whether the saved method is to be charged again before a capture.
+def may_reauthorize(known: Payment, charges: Sequence[Charge], *, is_served: bool, by_hand: bool) -> bool:
+    """Whether the saved method may be charged again before a capture.
 
-    When the promise has lapsed; and when that was declined before and the service was given. A method that never
-    promised anything is tried for a service that was given only when a person asks for it (`by_hand`): the desk,
-    which went ahead without the payment, may have been paid otherwise.
+    It may when the authorisation has expired, also if charging again was declined before and the service was
+    provided. A method that was never authorised is tried for a provided service only when a person asks for it
+    (`by_hand`): staff who went ahead without the payment may have been paid in another way.
     """
-    last, lapsed = present(charges), any(charge.has_lapsed for charge in charges)
+    last, lapsed = current_charge(charges), any(charge.has_lapsed for charge in charges)
     if last is None or holds_money(last):
         return False
     if known.state is PaymentState.AUTHORIZED:
@@ -251,15 +251,15 @@ def may_promise_again(known: Payment, charges: Sequence[Charge], *, is_served: b
     return known.state is PaymentState.DECLINED and is_served and (lapsed or by_hand)
 
 
-def has_lapsed_fee(charges: Sequence[Charge], keep: int, *, least: int) -> bool:
-    """Whether a fee is due that was promised, and the promise has lapsed: it is to be made again, for the fee."""
+def needs_fee_authorization(charges: Sequence[Charge], keep: int, *, least: int) -> bool:
+    """Whether a fee is due whose authorisation has expired, so that the fee must be authorised again."""
     if keep < least or any(holds_money(charge) or charge.captured > 0 for charge in charges):
         return False
     return any(charge.has_lapsed for charge in charges)
 
 
 def events_between(before: Payment, after: Payment) -> list[PaymentEvent]:
-    """What to tell of a change."""
+    """The events for a change of a payment."""
     events = []
     changed = before.state is not after.state or before.gateway_ref != after.gateway_ref
     if changed and after.state is PaymentState.AUTHORIZED:
@@ -273,8 +273,8 @@ def events_between(before: Payment, after: Payment) -> list[PaymentEvent]:
     return events
 
 
-class Move(StrEnum):
-    """What is done to one try to settle a payment."""
+class SettlementAction(StrEnum):
+    """What is done to one charge to settle a payment."""
 
     CAPTURE = "capture"
     VOID = "void"
@@ -282,30 +282,31 @@ class Move(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Settlement:
-    """One thing to do at the gateway."""
+class SettlementStep:
+    """One operation at the gateway. The amount is in the currency's minor unit."""
 
-    move: Move
+    action: SettlementAction
     ref: str
     amount: int = 0
 
 
-def settlement(charges: Sequence[Charge], keep: int, *, authorized: int, least: int) -> list[Settlement]:
-    """What brings the gateway to where exactly `keep` is kept, as far as there is so much; nothing: it is there.
+def settlement(charges: Sequence[Charge], keep: int, *, authorized: int, least: int) -> list[SettlementStep]:
+    """The operations after which exactly `keep` is kept, as far as the charges allow; empty: already settled.
 
-    What was taken already is kept before anything else is taken. `authorized` is what a try can be captured for.
+    Money that was captured already is kept first. `authorized` is the most that an authorised charge can be
+    captured for; captures below `least` are waived.
     """
     todo, left = [], keep
     for charge in sorted(charges, key=lambda one: one.net, reverse=True):
         kept = min(left, charge.net)
         left -= kept
         if charge.net > kept:
-            todo.append(Settlement(Move.REFUND, charge.ref, charge.net - kept))
+            todo.append(SettlementStep(SettlementAction.REFUND, charge.ref, charge.net - kept))
     for charge in charges:
         taken = min(left, authorized)
         if charge.state is ChargeState.AUTHORIZED and taken >= least:
             left -= taken
-            todo.append(Settlement(Move.CAPTURE, charge.ref, taken))
+            todo.append(SettlementStep(SettlementAction.CAPTURE, charge.ref, taken))
         elif charge.state not in (ChargeState.CAPTURED, ChargeState.VOID):
-            todo.append(Settlement(Move.VOID, charge.ref))
+            todo.append(SettlementStep(SettlementAction.VOID, charge.ref))
     return todo

@@ -1,4 +1,4 @@
-"""A business's policies. A booking keeps the snapshot that it was made under, so every field has a default."""
+"""A business's policies. A booking stores the snapshot that it was made under, so every field has a default."""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -15,9 +15,9 @@ class Intake(StrEnum):
     """How a business takes bookings."""
 
     INSTANT = "instant"
-    """A provider must be free now, else the request is refused."""
+    """A provider must be free, or the request is refused."""
     DISPATCH = "dispatch"
-    """Always taken; a provider is found afterwards."""
+    """Always accepted; a provider is assigned afterwards."""
 
 
 class CustomerNoShow(StrEnum):
@@ -29,7 +29,7 @@ class CustomerNoShow(StrEnum):
 
 
 _LONGEST_WAIT = timedelta(days=7)
-"""However steep the backoff: a booking that is tried less than weekly waits for a person."""
+"""Upper limit of any backoff."""
 
 
 class Backoff(BaseModel):
@@ -42,7 +42,7 @@ class Backoff(BaseModel):
     attempts: int = Field(strict=True, default=4, ge=1, le=20)
 
     def wait_before(self, attempt: int) -> timedelta:
-        """How long to wait before attempt number `attempt` (from 1)."""
+        """The wait before attempt number `attempt` (from 1)."""
         if attempt <= 1:
             return timedelta()
         seconds = self.base_seconds * self.factor ** (attempt - 2)
@@ -55,7 +55,7 @@ class Cancellation(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     window_minutes: Minutes = 0
-    """Free of charge until so long before the start."""
+    """Cancelling is free until this long before the start."""
     fee_percent: int = Field(strict=True, default=0, ge=0, le=100)
 
     def fee_minor(self, price_minor: int) -> int:
@@ -71,12 +71,12 @@ class Policy(BaseModel):
     intake: Intake = Intake.INSTANT
     assignment: AssignmentStrategy = AssignmentStrategy.HIGHEST_RATING
     hold_minutes: Annotated[int, Field(strict=True, ge=1, le=60)] = 10
-    """How long time is kept for a customer who fills in the form."""
+    """How long a slot is held for a customer who fills in the form."""
     cancellation: Cancellation = Cancellation()
     backoff: Backoff = Backoff()
     offer_timeout_minutes: Annotated[int, Field(strict=True, ge=1, le=60 * 24 * 30)] = 30
     auto_accept: StrictBool = False
-    """Whether providers accept automatically; a provider's own setting goes before it."""
+    """Whether providers accept automatically; a provider's own setting takes precedence."""
     reminder_minutes: Annotated[tuple[Minutes, ...], Field(max_length=10)] = (24 * 60, 10)
     """When to remind, in minutes before the start."""
     expires_minutes_before: Minutes = 0
@@ -85,4 +85,4 @@ class Policy(BaseModel):
     """A booking that nobody finished is flagged this long after its end."""
     customer_no_show: CustomerNoShow = CustomerNoShow.CANCEL
     payment_minutes: Annotated[int, Field(strict=True, ge=1, le=24 * 60)] = 15
-    """How long a booking that must be paid for waits for that."""
+    """How long a booking waits for its payment."""

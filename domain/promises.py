@@ -1,4 +1,4 @@
-"""What an appointment costs, as it was told to somebody who holds its time."""
+"""The price and terms that a hold guarantees."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -7,12 +7,12 @@ from domain.policies import Cancellation
 
 
 class Promise(BaseModel):
-    """Price, payment and cancellation terms of the moment at which the time was held."""
+    """Price, payment and cancellation terms at the moment of the hold."""
 
     model_config = ConfigDict(frozen=True)
 
     price_minor: int
-    """In the currency's minor unit, as all of these."""
+    """In the currency's minor unit, like all amounts here."""
     currency: str
     payment_mode: PaymentMode
     collect: Collect

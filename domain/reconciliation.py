@@ -15,7 +15,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from domain.effects import EffectKind, EffectState, Planned, Port, SequenceKey, Vendor
-from domain.jobs import Job, JobState, the_one
+from domain.jobs import Job, JobState, current_job
 from domain.lifecycle import Status
 from domain.payments import (
     UNPAID,
@@ -140,7 +140,7 @@ class ExpectedJob:
 def job_difference(booking: ExpectedJob, jobs: list[Job]) -> Difference | None:
     """What is to be done about a booking and its jobs, if anything."""
     alive = [job for job in jobs if job.state is JobState.OPEN]
-    job = the_one(jobs)
+    job = current_job(jobs)
     if booking.status is Status.CANCELLED:
         return _outlives(booking, alive[0]) if alive else None
     if job is None:
@@ -180,7 +180,7 @@ def _written(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat()
 
 
-def with_doubts(differences: Sequence[Difference], compared: int) -> list[Difference]:
+def withhold_mass_repairs(differences: Sequence[Difference], compared: int) -> list[Difference]:
     """The same; but when most jobs are missing, none is made again before a person has looked.
 
     That is no loss of single jobs: it is another account, or settings by which none is found.

@@ -1,4 +1,4 @@
-"""What a business's bookings add up to, put together from the lots that the database has counted."""
+"""Reports: figures aggregated from the counts that the database returns."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ class GroupBy(StrEnum):
 
 @dataclass
 class Figures:
-    """What some bookings add up to. Money is in minor units, by currency."""
+    """Figures of a group of bookings. Money is in minor units, by currency."""
 
     bookings: int = 0
     by_status: dict[str, int] = field(default_factory=lambda: dict.fromkeys(map(str, Status), 0))
@@ -35,12 +35,12 @@ class Figures:
 
     @property
     def acceptance_rate(self) -> float | None:
-        """The share of the offers that were answered which were accepted; none where none was answered."""
+        """Accepted offers as a share of the answered ones; None if none was answered."""
         answered = self.offers_accepted + self.offers_refused
         return round(self.offers_accepted / answered, 4) if answered else None
 
     def add(self, lot: Mapping[str, Any]) -> None:
-        """Add a lot of bookings that have the same status and currency."""
+        """Add the counts of bookings with the same status and currency."""
         self.bookings += lot["bookings"]
         self.by_status[lot["status"]] += lot["bookings"]
         self.offers_accepted += lot["offers_accepted"]
@@ -55,13 +55,13 @@ class Figures:
 
 
 def day_edges(first: date, last: date, zone: ZoneInfo) -> list[datetime]:
-    """The beginnings of the days from the first to the one behind the last, as clocks in the zone have them."""
+    """The local midnights from the first day to the day after the last."""
     days = (last - first).days + 2
     return [moment(begins(first + timedelta(days=n), 0, zone)) for n in range(days)]
 
 
 def grouped(lots: Iterable[Mapping[str, Any]]) -> dict[Any, Figures]:
-    """The figures of each group that there are bookings of."""
+    """The figures of each group that has bookings."""
     found: dict[Any, Figures] = defaultdict(Figures)
     for lot in lots:
         found[lot["key"]].add(lot)

@@ -1,7 +1,7 @@
-"""Names in the letters that URLs are made of.
+"""Slugs: names transliterated for URLs.
 
-Greek by ELOT 743 and Cyrillic by ICAO Doc 9303, letter by letter. Scripts that cannot be spelled like that, such
-as Japanese, Chinese and Arabic, get letters and digits that are made of the name: the same for the same name.
+Greek follows ELOT 743 and Cyrillic ICAO Doc 9303, letter by letter. Names in other scripts, such as Japanese,
+Chinese and Arabic, get a digest of the name, so that equal names get equal slugs.
 """
 
 import base64
@@ -29,9 +29,9 @@ _GREEK_PAIRS: Final = {"ου": "ou", "αυ": "av", "ευ": "ev"}  # noqa: RUF001
 
 
 def slug_of(name: str) -> str:
-    """The name in ASCII letters, digits and hyphens: "Café Olé" is `cafe-ole`; empty: there is nothing to spell.
+    """The name in ASCII letters, digits and hyphens: "Café Olé" becomes `cafe-ole`; empty if nothing remains.
 
-    Where letters cannot be spelled, a digest of the name stands for them: "東京 2" is something like `2-k3x9qa`.
+    A digest of the name stands in for letters that cannot be transliterated: "東京 2" becomes, say, `2-k3x9qa`.
     """
     letters = _folded(name)
     spelled = _joined(letters)
@@ -39,7 +39,7 @@ def slug_of(name: str) -> str:
 
 
 def with_digest(slug: str, name: str) -> str:
-    """The slug with something behind it that is the name's own."""
+    """The slug with a digest of the name appended."""
     room = LONGEST - _DIGEST_LENGTH - 1
     same = unicodedata.normalize("NFKC", name).casefold().strip()
     digest = base64.b32encode(hashlib.sha256(same.encode(errors="replace")).digest())
@@ -47,7 +47,7 @@ def with_digest(slug: str, name: str) -> str:
 
 
 def _folded(name: str) -> str:
-    """In small letters without accents, as far as they can be spelled in ASCII."""
+    """The name in lower case without accents, transliterated as far as possible."""
     text = (
         unicodedata.normalize("NFKD", name)
         .casefold()

@@ -1,7 +1,7 @@
-"""What a text message costs: the alphabets that it is sent in, and the parts that it is sent in.
+"""Encodings and segments of text messages, which determine their price.
 
-3GPP TS 23.038 (GSM 03.38): a text whose every sign is in the GSM alphabet has 160 of them in one segment and 153
-in each of several; one sign outside it, and the whole text is sent in UCS-2, with 70 and 67.
+3GPP TS 23.038 (GSM 03.38): a text within the GSM alphabet has 160 characters in a single segment and 153 in each
+of several. One character outside it makes the whole text UCS-2, with 70 and 67 characters.
 """
 
 import unicodedata
@@ -12,9 +12,9 @@ _BASIC: Final = frozenset(
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 _EXTENDED: Final = frozenset("\f^{}\\[~]|€")
-"""Each takes the place of two."""
+"""Each counts as two characters."""
 _SEGMENTS: Final = {True: (160, 153), False: (70, 67)}
-"""Signs in a single segment, and in each of several; by whether the text is in the GSM alphabet."""
+"""Characters in a single segment, and in each of several; by whether the text is in the GSM alphabet."""
 _TYPOGRAPHIC: Final = str.maketrans(
     {
         "\u2018": "'",
@@ -28,21 +28,21 @@ _TYPOGRAPHIC: Final = str.maketrans(
         "\u202f": " ",
     }
 )
-"""Quotation marks, dashes and the like, as every telephone has them."""
+"""Typographic quotation marks, dashes and spaces, with their plain forms."""
 
 
 def segments(text: str) -> int:
-    """How many segments a text is sent and paid for in."""
+    """The number of segments that a text is sent and billed in."""
     is_gsm = _is_gsm(text)
     single, each = _SEGMENTS[is_gsm]
     length = sum(2 if sign in _EXTENDED else 1 for sign in text) if is_gsm else len(text.encode("utf-16-le")) // 2
     return 1 if length <= single else -(-length // each)
 
 
-def economical(text: str) -> str:
-    """The text in the GSM alphabet where leaving accents out is enough for that, as in Spanish; else as it is.
+def in_gsm_alphabet(text: str) -> str:
+    """The text in the GSM alphabet if dropping accents is enough for that, as in Spanish; otherwise unchanged.
 
-    One `á` more than doubles what a text costs, and people read `sabado` as they write it in texts themselves.
+    A single `á` more than doubles the price, and people write `sabado` in texts themselves.
     """
     plain = "".join(map(_plain, text.translate(_TYPOGRAPHIC)))
     return plain if _is_gsm(plain) else text
@@ -53,7 +53,7 @@ def _is_gsm(text: str) -> bool:
 
 
 def _plain(sign: str) -> str:
-    """The letter without its accents, where the alphabet has it so alone."""
+    """The character itself if the alphabet has it, otherwise without its accents."""
     if sign in _BASIC or sign in _EXTENDED:
         return sign
     return "".join(part for part in unicodedata.normalize("NFD", sign) if not unicodedata.combining(part))

@@ -1,7 +1,7 @@
-"""Secrets by which a business's endpoint knows that a webhook is from us.
+"""Signing secrets of webhook endpoints.
 
-Those of one endpoint are kept as `{"secret": …}`, and the former ones as `{secret: until}`: each signs until its
-own time is over, so that a rotation whose answer was lost can be repeated without doing harm.
+The current one is stored as `{"secret": …}`, former ones as `{secret: until}`: each former secret signs until its
+own expiry, so that a rotation whose answer was lost can be repeated safely.
 """
 
 from collections.abc import Mapping
@@ -9,30 +9,30 @@ from datetime import datetime
 from typing import Final
 
 MOST_ENDPOINTS: Final = 20
-"""Of a business."""
+"""Per business."""
 MOST_FORMER: Final = 4
-"""Secrets that sign beside the present one: a header has an end."""
+"""Former secrets that still sign: the signature header has a limited length."""
 SECRET_BYTES: Final = 32
-"""Standard Webhooks asks for 24 to 64."""
-SECRET_MARK: Final = "whsec_"  # noqa: S105  # what secrets begin with is none
+"""Standard Webhooks requires 24 to 64."""
+SECRET_MARK: Final = "whsec_"  # noqa: S105  # a prefix, not a secret
 
 
 def kept(secret: str) -> dict[str, str]:
-    """The present secret as it is kept."""
+    """The current secret as it is stored."""
     return {"secret": secret}
 
 
-def former_after(
+def former_secrets(
     present: Mapping[str, str], former: Mapping[str, str], now: datetime, until: datetime
 ) -> dict[str, str]:
-    """The former secrets as they are kept once another is the present one; the newest ones when there are many."""
+    """The former secrets as stored after a rotation; only the newest when there are too many."""
     alive = _alive(former, now) if until > now else {}
     own = {present["secret"]: until.isoformat()} if until > now else {}
     return dict(list((alive | own).items())[-MOST_FORMER:])
 
 
 def signing_secrets(present: Mapping[str, str], former: Mapping[str, str], now: datetime) -> list[str]:
-    """Every secret that signs at this moment, the present one first."""
+    """All secrets that sign now, the current one first."""
     return [present["secret"], *reversed(_alive(former, now))]
 
 

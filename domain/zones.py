@@ -1,8 +1,8 @@
-"""Wall clocks: from a local date and minute to the instant, also where a clock is put forward or back.
+"""Time zones: from local dates and minutes to instants, including when clocks change.
 
-One rule for both, that of the wall itself: a time of day begins at the first instant at which the clock reads it
-or anything later. So what falls into the hour that a clock skips begins when the skip ends, and what exists twice
-begins the first time. All instants are whole seconds since 1970, UTC.
+One rule covers both changes: a time of day begins at the first instant at which a wall clock shows it or a later
+time. So a time in the skipped hour begins when the skip ends, and a repeated time begins at its first occurrence.
+All instants are whole seconds since 1970, UTC.
 """
 
 import zoneinfo
@@ -10,13 +10,13 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-# One zone database for every process on every machine: the pinned package, never whatever the host carries.
+# One zone database for every process on every machine: the pinned package, never the host's.
 zoneinfo.reset_tzpath(())
 
 MINUTES_A_DAY = 24 * 60
 _MINUTE = 60
 _UNSET = frozenset({"Factory", "localtime"})
-"""What the tz database has for clocks as they leave the factory, and what a machine calls its own."""
+"""Zones of the tz database that stand for unconfigured clocks."""
 
 
 @lru_cache(maxsize=1)
@@ -36,11 +36,11 @@ def zone_named(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
-def zone_to_live_by(name: str) -> ZoneInfo:
-    """The zone of this name, for somebody who chooses one.
+def selectable_zone(name: str) -> ZoneInfo:
+    """The zone of this name, as a choice for somebody's clock.
 
     Raises:
-        ValueError: there is none, or it is that of clocks which nobody has set.
+        ValueError: there is none, or it is that of an unconfigured clock.
     """
     if name in _UNSET:
         raise ValueError(f"'{name}' is the zone of clocks that nobody has set; choose one such as Europe/London")
@@ -58,36 +58,36 @@ def moment(instant: int) -> datetime:
 
 
 def local_date(instant: int, zone: ZoneInfo) -> date:
-    """The date that a calendar on the wall shows at the instant."""
+    """The local date at the instant."""
     return datetime.fromtimestamp(instant, zone).date()
 
 
 def begins(day: date, minute: int, zone: ZoneInfo) -> int:
-    """The first instant at which the clock reads `minute` minutes after the midnight of `day`, or later."""
+    """The first instant at which a wall clock shows `minute` minutes after the midnight of `day`, or later."""
     before, after = _instants(day, minute, zone)
-    if before <= after:  # an ordinary time, or one that comes twice: the first of them
+    if before <= after:  # an ordinary or a repeated time
         return before
     return _skip_ends(after, before, zone)
 
 
 def readings(day: date, minute: int, zone: ZoneInfo) -> list[int]:
-    """The instants at which the clock reads just this: one; two where it comes twice; none where it is skipped."""
+    """The instants at which a wall clock shows exactly this: one; two if repeated; none if skipped."""
     before, after = _instants(day, minute, zone)
     if before > after:
         return []
     return [before] if before == after else [before, after]
 
 
-@lru_cache(maxsize=16_384)  # everybody opens and closes at the same few times of the same days
+@lru_cache(maxsize=16_384)  # most opening hours share a few times of day
 def _instants(day: date, minute: int, zone: ZoneInfo) -> tuple[int, int]:
-    """The reading taken as the clock goes before a change, and as it goes after it."""
+    """The local time as an instant, by the offset before a clock change and by the offset after it."""
     wall = datetime.combine(day, datetime.min.time()) + timedelta(minutes=minute)
     before, after = (int(wall.replace(tzinfo=zone, fold=fold).timestamp()) for fold in (0, 1))
     return before, after
 
 
 def _skip_ends(low: int, high: int, zone: ZoneInfo) -> int:
-    """The instant between the two at which the clock jumps ahead, found by halving."""
+    """The instant between the two at which the clock jumps ahead, by bisection."""
     ahead = _offset(high, zone)
     while high - low > 1:
         middle = (low + high) // 2

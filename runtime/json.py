@@ -1,4 +1,4 @@
-"""JSON as Holdfast writes it: times in UTC with a Z, and ids from whichever UUID class the driver made."""
+"""JSON: writing with times in UTC with a Z, and strict reading of untrusted input."""
 
 import json
 from typing import Any, Final, NoReturn
@@ -9,35 +9,35 @@ _MOST_DEPTH: Final = 64
 
 
 class UnfitJsonError(ValueError):
-    """Readers may differ on what it says, or cannot read it. The message holds nothing of it."""
+    """Ambiguous or unreadable JSON. The message quotes nothing of it."""
 
 
 class NotJsonError(UnfitJsonError):
-    """It is no JSON; the message says where."""
+    """Invalid JSON; the message gives the position."""
 
 
 def to_json(value: Any) -> bytes:
     """The value as JSON."""
-    # The database driver has a UUID class of its own, which orjson does not take for one.
+    # orjson does not recognise the database driver's own UUID class.
     return orjson.dumps(value, default=str, option=orjson.OPT_UTC_Z)
 
 
 def to_json_text(value: Any) -> str:
-    """The same as text, for a database parameter."""
+    """The value as JSON text, for a database parameter."""
     return to_json(value).decode()
 
 
 def from_json(text: str | bytes) -> Any:
-    """The value that JSON of our own stands for."""
+    """The value of trusted JSON."""
     return orjson.loads(text)
 
 
-def from_strangers(body: bytes) -> Any:
-    """The value that somebody else's JSON stands for, if there is one reading of it (RFC 8259, section 4).
+def parse_untrusted(body: bytes) -> Any:
+    """The value of untrusted JSON, if it can be read in only one way (RFC 8259, section 4).
 
     Raises:
-        NotJsonError: it is no JSON.
-        UnfitJsonError: it has a member twice or `NaN`, or is nested deeper than 64.
+        NotJsonError: it is not JSON.
+        UnfitJsonError: a duplicate member, `NaN`, an infinite number, or nesting deeper than 64.
     """
     try:
         value = json.loads(body, object_pairs_hook=_members, parse_constant=_refuse_constant)
@@ -68,7 +68,7 @@ def _refuse_constant(_: str) -> NoReturn:
 
 
 def _require_shallow(value: Any) -> None:
-    """Level by level: what is nested deeply must not be walked by calls within calls."""
+    """Check the depth level by level: deep nesting must not be walked recursively."""
     level, depth = [value], 0
     while level:
         depth += 1

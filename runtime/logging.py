@@ -53,7 +53,7 @@ def _renderer(log_format: str) -> structlog.typing.Processor:
     console = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
 
     def harmless(logger: object, name: str, event: MutableMapping[str, Any]) -> str | bytes:
-        """Render what others had a say in without what moves a cursor; of a traceback the lines stay lines."""
+        """Escape control characters in everything that others influence; a traceback keeps its line breaks."""
         values = {_escaped(key): _escaped(value, keep="\n" * (key == "exception")) for key, value in event.items()}
         return console(logger, name, values)
 
@@ -61,10 +61,10 @@ def _renderer(log_format: str) -> structlog.typing.Processor:
 
 
 def _json_line(record: Any, **_: Any) -> str:
-    """JSON on one line, in which nothing ends a line or steers a terminal: what JSON leaves as it is included."""
+    """One line of JSON without characters that break a line or control a terminal, even those that JSON allows."""
     try:
         line = orjson.dumps(record, default=str).decode()
-    except TypeError:  # half a surrogate pair, which is no text to orjson
+    except TypeError:  # a lone surrogate, which orjson does not accept as text
         line = json.dumps(record, default=str)
     return _STEERING.sub(_as_escape, line)
 

@@ -1,4 +1,4 @@
-"""Prometheus metrics of all processes, in one place so that their names agree."""
+"""Prometheus metrics of all processes, in one place so that their names stay consistent."""
 
 import asyncio
 import time
@@ -60,12 +60,12 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 
 
 def method_label(method: str) -> str:
-    """The method, or `other`: callers may invent methods, and each label makes a set of series of its own."""
+    """The method, or `other`: clients may invent methods, and each label value creates its own time series."""
     return method if method in _METHODS else "other"
 
 
 class Exposition:
-    """The metrics of this process as Prometheus reads them, made in a thread and once a second at most."""
+    """This process's metrics in Prometheus format, generated in a thread at most once a second."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
@@ -73,7 +73,7 @@ class Exposition:
         self._fresh_until = 0.0
 
     async def text(self) -> bytes:
-        """What the metrics are, or were a second ago."""
+        """The metrics, at most a second old."""
         async with self._lock:
             if time.monotonic() >= self._fresh_until:
                 self._text = await asyncio.to_thread(generate_latest)

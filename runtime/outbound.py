@@ -1,8 +1,8 @@
-"""Calls to addresses that somebody else gave us: over HTTPS, and never into our own network.
+"""HTTP calls to URLs that somebody else named: only HTTPS, and never into our own network (SSRF protection).
 
-The host is resolved here, every address that it stands for is checked, and the connection goes to just such an
-address: a name that means something else a moment later gains nothing. TLS still checks the name. Redirects are
-not followed, and no proxy of the environment stands in between.
+The host is resolved here, all its addresses are checked, and the connection goes to one of them: a name that later
+resolves to something else gains nothing. TLS still checks the name. Redirects and the environment's proxies are
+ignored.
 """
 
 import asyncio
@@ -20,12 +20,12 @@ import httpx
 
 Address = IPv4Address | IPv6Address
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
-"""Host and port to the addresses that the host stands for.
+"""Resolves a host and port to addresses.
 
 Raises OSError or UnicodeError when there are none.
 """
 
-# What IANA's registry of special-purpose addresses has that is not public, multicast, and what is reserved.
+# IANA's registry of special-purpose addresses, except the public ones; multicast and reserved addresses.
 _SPECIAL_V4: Final = tuple(
     IPv4Network(network)
     for network in (
@@ -43,7 +43,7 @@ _SPECIAL_V4: Final = tuple(
         "198.51.100.0/24",
         "203.0.113.0/24",
         "224.0.0.0/3",
-        "168.63.129.16/32",  # public by its number, yet the metadata service of a cloud
+        "168.63.129.16/32",  # a public address, but the metadata service of a cloud
     )
 )
 _PUBLIC_V6: Final = IPv6Network("2000::/3")
@@ -57,20 +57,20 @@ _LAST_PORT: Final = 65_535
 _LONGEST_URL: Final = 2000
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _LONGEST_HOST: Final = 254
-"""With the dot of the root."""
+"""Including the root's dot."""
 _RESOLVING_AT_ONCE: Final = 20
 
 
 class OutboundRefusedError(Exception):
-    """The address is one that we do not call; the text says why, for whoever gave it."""
+    """We do not call this address; the text says why, for whoever named it."""
 
 
 class TooLargeError(Exception):
-    """There is more of the answer than we take."""
+    """The answer is larger than the limit."""
 
 
 def is_public(address: Address) -> bool:
-    """Whether it is an address of the public Internet."""
+    """Whether the address is on the public Internet."""
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _SPECIAL_V4)
     if address in _NAT64:
@@ -79,23 +79,23 @@ def is_public(address: Address) -> bool:
 
 
 def may_call(address: Address, *, allow_loopback: bool) -> bool:
-    """Whether we connect to it."""
+    """Whether we connect to the address."""
     return is_public(address) or (allow_loopback and address.is_loopback)
 
 
 def check_url(url: str, *, allow_loopback: bool) -> str:
-    """The URL as it is kept and called (RFC 3986): its host in ASCII (RFC 5891), what is not ASCII else encoded.
+    """The normalised URL (RFC 3986): its host in ASCII (RFC 5891), everything else percent-encoded.
 
-    What can be told from the URL alone is refused here; names are resolved when they are called.
+    Checks what the URL alone shows; names are resolved at each call.
 
     Raises:
-        OutboundRefusedError: it is not an HTTPS URL, its host is no name, it holds a login or a fragment, or names
-            an address that we do not call. Plain HTTP is let through to the loopback, where that is allowed.
+        OutboundRefusedError: not an HTTPS URL, an impossible host name, a login, a fragment, or an address that we
+            do not call. Plain HTTP is allowed to the loopback, if that is allowed.
     """
     try:
         parsed = httpx.URL(url)
         _check(parsed, allow_loopback=allow_loopback)
-    except (httpx.InvalidURL, UnicodeError) as error:  # the latter of a host that is no name
+    except (httpx.InvalidURL, UnicodeError) as error:  # UnicodeError: an impossible host name
         raise OutboundRefusedError("this is not a URL") from error
     if _literal(parsed.host) is None and not _is_name(parsed.raw_host.decode()):
         raise OutboundRefusedError("the host is not a name that there can be")
@@ -108,7 +108,7 @@ def check_url(url: str, *, allow_loopback: bool) -> str:
 
 
 def with_ascii_domain(address: str) -> str:
-    """An e-mail address with its domain in ASCII (RFC 5891), which every mail server and vendor takes."""
+    """The e-mail address with its domain in ASCII (RFC 5891), which every mail server and vendor accepts."""
     local, _, domain = address.rpartition("@")
     if domain.isascii():
         return address
@@ -119,7 +119,7 @@ def with_ascii_domain(address: str) -> str:
 
 
 def _is_name(host: str) -> bool:
-    """Whether it can be a host's name in the DNS (RFC 1035, section 2.3.4); underscores are about."""
+    """Whether it is a valid DNS name (RFC 1035, section 2.3.4); underscores are allowed because they occur."""
     labels = host.removesuffix(".").split(".")
     return len(host) <= _LONGEST_HOST and all(_LABEL.fullmatch(label) for label in labels)
 
@@ -149,7 +149,7 @@ def _literal(host: str) -> Address | None:
 
 
 def _ends_in_a_number(host: str) -> bool:
-    """Whether resolvers may take it for an address in another notation, as 2130706433 or 0x7f.1 for 127.0.0.1.
+    """Whether resolvers may read it as an address in another notation, such as 2130706433 or 0x7f.1 for 127.0.0.1.
 
     https://url.spec.whatwg.org/#ends-in-a-number-checker
     """
@@ -158,7 +158,7 @@ def _ends_in_a_number(host: str) -> bool:
 
 
 def _is_local_name(host: str) -> bool:
-    """Whether it is the name of this very machine (RFC 6761, section 6.3)."""
+    """Whether it names this machine (RFC 6761, section 6.3)."""
     name = host.removesuffix(".").lower()
     return name == "localhost" or name.endswith(".localhost")
 
@@ -173,12 +173,12 @@ def _require_callable(addresses: Iterable[Address], *, allow_loopback: bool) -> 
 
 @lru_cache(maxsize=1)
 def _resolving_threads() -> ThreadPoolExecutor:
-    # Of its own: names that take long must not use up the threads in which the database's host is resolved.
+    # A pool of its own: slow names must not use up the threads that resolve the database's host.
     return ThreadPoolExecutor(_RESOLVING_AT_ONCE, thread_name_prefix="outbound-resolver")
 
 
 async def resolve(host: str, port: int) -> Sequence[str]:
-    """The addresses of a host, by the system's own resolver."""
+    """The addresses of a host, from the system's resolver."""
 
     def look_up() -> list[str]:
         return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
@@ -187,7 +187,7 @@ async def resolve(host: str, port: int) -> Sequence[str]:
 
 
 class _GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Connects to addresses that have been checked, and to nothing else."""
+    """Connects only to checked addresses."""
 
     def __init__(self, resolver: Resolver, *, allow_loopback: bool) -> None:
         self._inner = httpcore.AnyIOBackend()
@@ -226,7 +226,7 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
 
 
 class GuardedTransport(httpx.AsyncHTTPTransport):
-    """httpx's transport, held to `check_url` and to checked addresses."""
+    """httpx's transport, restricted to valid URLs and checked addresses."""
 
     def __init__(
         self,
@@ -248,7 +248,7 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
         """Send one request.
 
         Raises:
-            OutboundRefusedError: to an address that we do not call.
+            OutboundRefusedError: we do not call this address.
         """
         _check(request.url, allow_loopback=self._allow_loopback)
         return await super().handle_async_request(request)
@@ -256,14 +256,14 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
 
 @lru_cache(maxsize=1)
 def trusted_authorities() -> ssl.SSLContext:
-    """Whom we believe certificates from. Reading them takes tens of milliseconds: once for the whole process."""
+    """The trusted certificate authorities. Loading them takes tens of milliseconds: once per process."""
     return httpx.create_ssl_context()
 
 
 def client(*, allow_loopback: bool, timeout_seconds: float) -> httpx.AsyncClient:
-    """A client for such calls.
+    """A client for calls to such URLs.
 
-    The timeout is that of each connect, read and write: bound the whole with `asyncio.timeout`.
+    The timeout applies to each connect, read and write: limit the whole call with `asyncio.timeout`.
     """
     return httpx.AsyncClient(
         transport=GuardedTransport(allow_loopback=allow_loopback),
@@ -274,7 +274,7 @@ def client(*, allow_loopback: bool, timeout_seconds: float) -> httpx.AsyncClient
 
 
 def is_about_tls(error: BaseException | None) -> bool:
-    """Whether it was TLS that kept a connection from being made."""
+    """Whether the connection failed because of TLS."""
     while error is not None:
         if isinstance(error, ssl.SSLError):
             return True
@@ -283,10 +283,10 @@ def is_about_tls(error: BaseException | None) -> bool:
 
 
 async def read_limited(response: httpx.Response, limit: int) -> bytes:
-    """The body of a streamed answer as it came, of `limit` bytes at most. Ask for it with `identity` encoding.
+    """The raw body of a streamed answer, at most `limit` bytes. Request it with `identity` encoding.
 
     Raises:
-        TooLargeError: there is more.
+        TooLargeError: the body is larger.
     """
     body = bytearray()
     async for chunk in response.aiter_raw():

@@ -1,4 +1,4 @@
-"""Files of Holdfast's processes: for their own user alone."""
+"""File permissions of Holdfast's processes: only their own user has access."""
 
 import os
 from typing import Final
@@ -7,8 +7,8 @@ _OTHERS: Final = 0o077
 
 
 def keep_files_private() -> None:
-    """Make files 0600 and folders 0700 from now on, in this process and in those that it starts.
+    """Create files with 0600 and folders with 0700 from now on, in this process and its children.
 
-    They hold what people told a business: exports, attachments, mail, logs and whole databases.
+    They hold customers' data: exports, attachments, mail, logs and whole databases.
     """
     os.umask(_OTHERS)

@@ -1,7 +1,7 @@
-"""Secrets that are kept for others, encrypted: other systems' tokens as they lie in the database.
+"""Encryption of other systems' secrets, such as tokens, in the database.
 
-Fernet (AES-128-CBC with HMAC-SHA256). Of several keys the first encrypts and all of them decrypt, so that a key
-can be replaced without a stop.
+Fernet (AES-128-CBC with HMAC-SHA256). The first key encrypts and all keys decrypt, so that a key can be rotated
+without downtime.
 """
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -11,27 +11,27 @@ SETTING = "HOLDFAST_SECRETS_KEY"
 
 
 class SecretsKeyMissingError(Exception):
-    """There is no key to encrypt with, or to decrypt with."""
+    """No key is configured."""
 
     def __init__(self) -> None:
         super().__init__(f"{SETTING} is not set")
 
 
 class SecretUnreadableError(Exception):
-    """It was encrypted with a key that is not among ours."""
+    """The secret was encrypted with a key that is not configured."""
 
     def __init__(self) -> None:
         super().__init__(f"no key of {SETTING} decrypts this secret")
 
 
 class Secrets:
-    """Encrypts and decrypts with the keys of the setting: comma-separated, 32 bytes each in URL-safe Base64."""
+    """Encrypts and decrypts with the setting's keys: comma-separated, 32 bytes each in URL-safe Base64."""
 
     def __init__(self, keys: SecretStr | None) -> None:
         self._keys = _keys(keys.get_secret_value()) if keys else None
 
     def encrypt(self, secret: str) -> str:
-        """The secret as it may be stored.
+        """The encrypted secret.
 
         Raises:
             SecretsKeyMissingError: no key is set.
@@ -43,7 +43,7 @@ class Secrets:
 
         Raises:
             SecretsKeyMissingError: no key is set.
-            SecretUnreadableError: none of the keys fits.
+            SecretUnreadableError: no key fits.
         """
         try:
             return self._cipher().decrypt(stored.encode()).decode()
@@ -61,5 +61,5 @@ def _keys(keys: str) -> MultiFernet:
 
 
 def new_key() -> str:
-    """A fresh key for the setting."""
+    """A new key for the setting."""
     return Fernet.generate_key().decode()

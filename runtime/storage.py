@@ -1,12 +1,11 @@
-"""Where files lie: in a folder of the installation, or in a business's own S3-compatible store.
+"""File storage: a folder of the installation, or a business's own S3-compatible store.
 
-It is plumbing rather than an adapter, since files come and go with requests to the API, which may not import
-activities. What a business names as its store is called by `runtime.outbound`, as all such addresses are: obstore
-only signs the requests. Its calls that are not asynchronous are used, in threads: the others may abort a process
-that ends while they run.
+It is not an adapter because requests to the API use it, and the API may not import activities. A business's store
+is called through `runtime.outbound`, like every address that a business names; obstore only signs the requests.
+obstore's synchronous functions run in threads: its asynchronous ones can abort a process that ends while they run.
 
-A store may hang, drip, or answer without end: each call has a connection of its own and an end by the clock, and a
-business only so many of them at once, so that it holds up nobody else's files.
+A store may hang or answer slowly without end. So each call has its own connection and deadline, and a business has
+a limited number of concurrent calls, so that its store delays nobody else's files.
 """
 
 import asyncio
@@ -38,10 +37,10 @@ if TYPE_CHECKING:
 FOLDER: Final = "folder"
 _CHUNK: Final = 64 * 1024
 _SIGNED_FOR: Final = timedelta(minutes=5)
-_AT_ONCE: Final = 16
-"""Calls to the store of one business."""
-_MOST_SAID: Final = 64 * 1024
-"""Bytes that are read of an answer in which there is no file."""
+_CONCURRENT_CALLS: Final = 16
+"""Concurrent calls to the store of one business."""
+_MOST_IGNORED: Final = 64 * 1024
+"""Bytes to read of an answer without a file."""
 _KEY: Final = re.compile(r"[A-Za-z0-9-]+(/[A-Za-z0-9-]+)*")
 _PREFIX_ENDS: Final = "/"
 
@@ -50,7 +49,7 @@ _Method = Literal["GET", "PUT", "DELETE"]
 
 
 class StorageError(Exception):
-    """The store did not do it; `code` says why in a word, without anything that the store said."""
+    """The store failed; `code` says why, without anything that the store answered."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -58,63 +57,63 @@ class StorageError(Exception):
 
 
 class Storage(Protocol):
-    """Keeps contents under keys; a key is made of ids, and never of what somebody typed."""
+    """Stores files under keys. A key consists of ids, never of typed text."""
 
     @property
     def name(self) -> str:
-        """`folder` or `s3`: what is kept with the key, to find it again."""
+        """`folder` or `s3`; stored with the key to find the file again."""
 
     async def put(self, key: str, content: BinaryIO, size: int, content_type: str) -> None:
-        """Keep the content, of `size` bytes from where it stands, in place of whatever was there.
+        """Store the content, `size` bytes from its current position, replacing any earlier one.
 
         Raises:
-            StorageError: it is not kept, or not certainly.
+            StorageError: it is not stored, or it is unknown whether it is.
         """
 
     def read(self, key: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """The content, piece by piece.
+        """The content, in chunks.
 
         Raises:
-            StorageError: `missing` when there is nothing, else what keeps it from being read.
+            StorageError: `missing` if there is no such file, otherwise the reason.
         """
 
     async def delete(self, key: str) -> None:
-        """Keep it no longer; what is not there is no error.
+        """Delete the file, if it exists.
 
         Raises:
-            StorageError: it is still there, or not certainly gone.
+            StorageError: it still exists, or it is unknown whether it does.
         """
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long we wait for a store, in seconds."""
+class StorageTimeouts:
+    """Timeouts of a store, in seconds."""
 
-    place: float = 5.0
-    """Until another call of the same business has ended."""
+    slot: float = 5.0
+    """For a free slot among the business's concurrent calls."""
     step: float = 20.0
-    """For each connect, write and read; and for all of what is over in one such step."""
+    """For each connect, write and read, and for calls that consist of one such step."""
     put: float = 90.0
     read: float = 300.0
-    """Includes the time that whoever the file is read for takes."""
+    """Includes the time that the recipient of the file takes."""
 
 
 class Storages:
     """All the stores of an installation."""
 
-    def __init__(self, settings: Settings, patience: Patience = Patience()) -> None:
+    def __init__(self, settings: Settings, timeouts: StorageTimeouts = StorageTimeouts()) -> None:
         self._folder = _Folder(Path(settings.storage_folder))
         self._secrets = Secrets(settings.secrets_key)
         self._allow_loopback = settings.outbound_allow_loopback
-        self._patience = patience
-        self._places: WeakValueDictionary[UUID, asyncio.Semaphore] = WeakValueDictionary()
-        """By business, for as long as there is a call."""
+        self._timeouts = timeouts
+        self._slots: WeakValueDictionary[UUID, asyncio.Semaphore] = WeakValueDictionary()
+        """By business, while there are calls."""
 
     def of(self, integration: Row | None) -> Storage:
-        """The store of a business that has this integration; the folder where it has none.
+        """The store of this integration; None: the installation's folder.
 
         Raises:
-            StorageError: what is set for it cannot be used.
+            StorageError: its settings or secrets are unusable.
         """
         if integration is None:
             return self._folder
@@ -123,13 +122,13 @@ class Storages:
         except (SecretsKeyMissingError, SecretUnreadableError):
             raise StorageError("secrets_unreadable") from None
         signer = _signer(integration["settings"], secrets)
-        return _S3(signer, self._client, self._places_of(integration["business_id"]), self._patience)
+        return _S3(signer, self._client, self._slots_of(integration["business_id"]), self._timeouts)
 
     def _client(self) -> httpx.AsyncClient:
-        return outbound.client(allow_loopback=self._allow_loopback, timeout_seconds=self._patience.step)
+        return outbound.client(allow_loopback=self._allow_loopback, timeout_seconds=self._timeouts.step)
 
-    def _places_of(self, business_id: UUID) -> asyncio.Semaphore:
-        return self._places.setdefault(business_id, asyncio.Semaphore(_AT_ONCE))
+    def _slots_of(self, business_id: UUID) -> asyncio.Semaphore:
+        return self._slots.setdefault(business_id, asyncio.Semaphore(_CONCURRENT_CALLS))
 
 
 def _checked(key: str) -> str:
@@ -152,7 +151,7 @@ class _Folder:
         await _in_thread(self._put, _checked(key), content)
 
     def _put(self, key: str, content: BinaryIO) -> None:
-        obstore.put(self._store(), key, content)  # into a file beside it, which then takes its name
+        obstore.put(self._store(), key, content)  # writes a temporary file and renames it
 
     @asynccontextmanager
     async def read(self, key: str) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -188,10 +187,10 @@ async def _pieces(stream: Any) -> AsyncIterator[bytes]:
 
 
 def _signer(settings: Row, secrets: Mapping[str, str]) -> S3Store:
-    """What signs requests to the store.
+    """The signer of requests to the store.
 
-    obstore takes whatever is not given from the environment (`AWS_…`), which is the operator's and not the
-    business's: so all that matters is given, the credentials by a function, for which no session token is added.
+    obstore takes missing options from the environment (`AWS_…`), which is the operator's and not the business's.
+    So all relevant options are given, the credentials through a function, for which no session token is added.
     """
     try:
         wanted = S3Settings.model_validate(settings)
@@ -212,7 +211,7 @@ def _signer(settings: Row, secrets: Mapping[str, str]) -> S3Store:
             skip_signature=False,
             s3_express=False,
             credential_provider=lambda: keys,
-            client_options={"allow_http": True},  # it makes no calls; who does, lets none but the loopback be HTTP
+            client_options={"allow_http": True},  # it only signs; `runtime.outbound` restricts plain HTTP
         )
     except (ValidationError, KeyError, ValueError, obstore.exceptions.BaseError):
         raise StorageError("misconfigured") from None
@@ -225,23 +224,23 @@ class _S3:
         self,
         signer: S3Store,
         client: Callable[[], httpx.AsyncClient],
-        places: asyncio.Semaphore,
-        patience: Patience,
+        slots: asyncio.Semaphore,
+        timeouts: StorageTimeouts,
     ) -> None:
         self._signer = signer
         self._client = client
-        self._places = places
-        self._patience = patience
+        self._slots = slots
+        self._timeouts = timeouts
 
     async def put(self, key: str, content: BinaryIO, size: int, content_type: str) -> None:
         headers = {"Content-Length": str(size), "Content-Type": content_type}
-        _require_success(await self._ask("PUT", key, self._patience.put, headers, _read(content)))
+        _require_success(await self._ask("PUT", key, self._timeouts.put, headers, _read(content)))
 
     @asynccontextmanager
     async def read(self, key: str) -> AsyncIterator[AsyncIterator[bytes]]:
-        ends_at = asyncio.get_running_loop().time() + self._patience.read
-        async with self._place(), self._client() as http:
-            async with _told(), asyncio.timeout(self._patience.step):
+        ends_at = asyncio.get_running_loop().time() + self._timeouts.read
+        async with self._slot(), self._client() as http:
+            async with _translated_errors(), asyncio.timeout(self._timeouts.step):
                 response = await self._send(http, "GET", key, {"Accept-Encoding": "identity"})
             try:
                 if response.status_code == httpx.codes.NOT_FOUND:
@@ -252,17 +251,17 @@ class _S3:
                 await response.aclose()
 
     async def delete(self, key: str) -> None:
-        response = await self._ask("DELETE", key, self._patience.step)
+        response = await self._ask("DELETE", key, self._timeouts.step)
         if response.status_code != httpx.codes.NOT_FOUND:
             _require_success(response)
 
     async def _ask(self, method: _Method, key: str, seconds: float, *rest: Any) -> httpx.Response:
-        """What the store answers, without what it says."""
-        async with self._place(), _told(), asyncio.timeout(seconds), self._client() as http:
+        """Send a request and ignore the answer's body."""
+        async with self._slot(), _translated_errors(), asyncio.timeout(seconds), self._client() as http:
             response = await self._send(http, method, key, *rest)
             try:
                 with suppress(outbound.TooLargeError):
-                    await outbound.read_limited(response, _MOST_SAID)
+                    await outbound.read_limited(response, _MOST_IGNORED)
             finally:
                 await response.aclose()
         return response
@@ -279,22 +278,22 @@ class _S3:
         return await http.send(http.build_request(method, url, headers=headers, content=content), stream=True)
 
     @asynccontextmanager
-    async def _place(self) -> AsyncIterator[None]:
+    async def _slot(self) -> AsyncIterator[None]:
         try:
-            async with asyncio.timeout(self._patience.place):
-                await self._places.acquire()
+            async with asyncio.timeout(self._timeouts.slot):
+                await self._slots.acquire()
         except TimeoutError:
             raise StorageError("busy") from None
         try:
             yield
         finally:
-            self._places.release()
+            self._slots.release()
 
 
 async def _until(ends_at: float, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The pieces that come until then, by the clock of the loop."""
+    """The chunks that arrive before the deadline (event loop time)."""
     while True:
-        async with _told(), asyncio.timeout_at(ends_at):
+        async with _translated_errors(), asyncio.timeout_at(ends_at):
             piece = await anext(pieces, None)
         if piece is None:
             return
@@ -302,8 +301,8 @@ async def _until(ends_at: float, pieces: AsyncIterator[bytes]) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def _told() -> AsyncIterator[None]:
-    """What goes wrong on the way, in a word; the address holds a signature and is not told."""
+async def _translated_errors() -> AsyncIterator[None]:
+    """Translate failures of the call into codes. The URL contains a signature and is never quoted."""
     try:
         yield
     except outbound.OutboundRefusedError:

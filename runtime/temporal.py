@@ -1,4 +1,4 @@
-"""The one way to a Temporal client: profiles and `TEMPORAL_*` through `temporalio.envconfig`."""
+"""Connecting to Temporal, with profiles and `TEMPORAL_*` variables through `temporalio.envconfig`."""
 
 from datetime import timedelta
 from typing import Any
@@ -23,12 +23,12 @@ _UNREACHABLE = frozenset(
 async def connect(
     *, lazy: bool = False, retry_for: timedelta = timedelta(seconds=10), runtime: Runtime | None = None
 ) -> Client:
-    """A client for the profile in force.
+    """A client for the active profile.
 
     Args:
-        lazy: Connect at the first call, so that a process can start while Temporal is away.
-        retry_for: How long the client goes on trying by itself when a call meets no server.
-        runtime: Carries the metrics that the SDK exports.
+        lazy: Connect at the first call, so that a process can start while Temporal is down.
+        retry_for: How long the client retries a call that reaches no server.
+        runtime: Holds the SDK's exported metrics.
 
     Raises:
         RuntimeError: not lazy, and the server cannot be reached.
@@ -45,8 +45,8 @@ async def connect(
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether the error says that Temporal cannot be reached, or not in time."""
+    """Whether the error means that Temporal cannot be reached, or not in time."""
     if isinstance(error, RPCError):
         return error.status in _UNREACHABLE
-    # The bridge says a failed connection as a RuntimeError of its own.
+    # The SDK's bridge reports a failed connection as a plain RuntimeError.
     return isinstance(error, RuntimeError | TimeoutError | OSError)

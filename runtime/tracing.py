@@ -1,4 +1,4 @@
-"""The trace that a request belongs to, as W3C Trace Context (level 1) hands it from one service to the next."""
+"""The trace of a request, propagated as W3C Trace Context (level 1)."""
 
 import re
 import secrets
@@ -12,25 +12,25 @@ _SAMPLED: Final = 0x01
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Our part of a trace."""
+    """Our span of a trace."""
 
     trace_id: str
-    """32 hexadecimal digits, the same in every service that the trace goes through."""
+    """32 hexadecimal digits, the same in every service of the trace."""
     span_id: str
-    """16 hexadecimal digits, ours alone."""
+    """16 hexadecimal digits."""
     is_sampled: bool
 
     @property
     def traceparent(self) -> str:
-        """What tells the next one."""
+        """The header for the next service."""
         return f"00-{self.trace_id}-{self.span_id}-{int(self.is_sampled):02x}"
 
 
 def begin_span(received: Sequence[str]) -> Span:
-    """A span of the trace that the `traceparent` fields of a request name, else of a new one.
+    """A span of the trace in the request's `traceparent` headers, or of a new trace.
 
-    One that is not exactly as the recommendation has it (section 3.2) is as good as none: a version of ff, ids of
-    zeros only, capital letters, anything behind version 00, more than one field.
+    A malformed header is ignored (section 3.2 of the recommendation): version ff, ids of only zeros, capital
+    letters, anything after version 00's fields, more than one header.
     """
     span_id = _random_hex(8)
     match = _TRACEPARENT.fullmatch(received[0]) if len(received) == 1 else None
@@ -44,7 +44,7 @@ def begin_span(received: Sequence[str]) -> Span:
 
 
 def _random_hex(octets: int) -> str:
-    """Random digits, which are never all zeros."""
+    """Random digits, never all zeros."""
     while not (digits := secrets.token_hex(octets)).strip("0"):
         pass
     return digits

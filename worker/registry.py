@@ -12,34 +12,27 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities.accounts import AccountMessages
-from activities.adapters.console_mail import ConsoleMail
+from activities.adapters.account_mail import FolderAccountMailer, LogAccountMailer, SmtpAccountMailer
 from activities.adapters.ga4 import Ga4
 from activities.adapters.google_ads import GoogleAds
-from activities.adapters.http_slots import HttpSlots
+from activities.adapters.http_calendar import HttpCalendarSource
 from activities.adapters.klaviyo import Klaviyo
-from activities.adapters.mail_folder import MailFolder
 from activities.adapters.meta import Meta
 from activities.adapters.payjp import PayjpGateway
 from activities.adapters.sendgrid import SendGrid
 from activities.adapters.servicetitan import ServiceTitan
 from activities.adapters.smtp import SmtpMailer
-from activities.adapters.smtp_mail import SmtpMail
 from activities.adapters.stripe import StripeGateway
 from activities.adapters.twilio import Twilio
-from activities.adapters.webhook import HttpWebhooks
+from activities.adapters.webhook import HttpWebhookSender
 from activities.analytics import ConversionReports
 from activities.comparisons import Comparison, JobComparison, PaymentComparison
 from activities.effects import EffectRunner
 from activities.external_calendars import ExternalCalendars
 from activities.jobs import JobActivities
-from activities.messages.delivery import MessageActivities
+from activities.messages import MessageActivities
 from activities.payments import PaymentActivities
-from activities.ports.account_mail import AccountMail
-from activities.ports.analytics import Analytics
-from activities.ports.jobs import JobManagement
-from activities.ports.mail import Mailer
-from activities.ports.payments import Gateway
-from activities.ports.texts import Texter
+from activities.ports import AccountMailer, Analytics, Gateway, JobManagement, Mailer, SmsSender
 from activities.reconciliation import Reconciliation
 from activities.webhooks import WebhookActivities
 from domain.effects import Vendor
@@ -61,7 +54,7 @@ class Vendors:
         at, loopback = self._at, settings.outbound_allow_loopback
         lease = timedelta(seconds=settings.effect_lease_seconds)
         self.runner: Final = EffectRunner(engine, Secrets(settings.secrets_key), lease=lease)
-        self.webhooks: Final = HttpWebhooks(allow_loopback=loopback)
+        self.webhooks: Final = HttpWebhookSender(allow_loopback=loopback)
         self.jobs: Final[JobManagement] = ServiceTitan(*at(Vendor.SERVICETITAN) * 2)
         self.gateways: Final[dict[Vendor, Gateway]] = {
             Vendor.STRIPE: StripeGateway(*at(Vendor.STRIPE)),
@@ -77,7 +70,7 @@ class Vendors:
             Vendor.SENDGRID: SendGrid(*at(Vendor.SENDGRID)),
             Vendor.KLAVIYO: Klaviyo(*at(Vendor.KLAVIYO)),
         }
-        self.texters: Final[dict[Vendor, Texter]] = {
+        self.texters: Final[dict[Vendor, SmsSender]] = {
             Vendor.TWILIO: Twilio(settings.public_url, *at(Vendor.TWILIO)),
         }
 
@@ -88,7 +81,7 @@ class Vendors:
 
 def sync_activities(engine: AsyncEngine, settings: Settings, vendors: Vendors) -> list[Activity]:
     """Activities that call other systems: outside calendars, vendors to compare with, and mail about accounts."""
-    source = HttpSlots(allow_loopback=settings.outbound_allow_loopback)
+    source = HttpCalendarSource(allow_loopback=settings.outbound_allow_loopback)
     calendars = ExternalCalendars(engine, source, Secrets(settings.secrets_key))
     letters = AccountMessages(engine, _account_mail(settings), settings.public_url)
     return [
@@ -145,7 +138,7 @@ def _messages(engine: AsyncEngine, settings: Settings, vendors: Vendors) -> dict
         engine,
         vendors.runner,
         mailers=mailers,
-        texters=texters,
+        sms_senders=texters,
         mail_from=settings.mail_from,
         daily_quota=settings.mails_per_business_and_day,
     )
@@ -153,9 +146,9 @@ def _messages(engine: AsyncEngine, settings: Settings, vendors: Vendors) -> dict
     return by_email | {vendor: [sending.send_sms] for vendor in texters}
 
 
-def _account_mail(settings: Settings) -> AccountMail:
+def _account_mail(settings: Settings) -> AccountMailer:
     if settings.smtp_url:
-        return SmtpMail(settings.smtp_url, settings.mail_from)
+        return SmtpAccountMailer(settings.smtp_url, settings.mail_from)
     if settings.mail_folder:
-        return MailFolder(Path(settings.mail_folder), settings.public_url)
-    return ConsoleMail()
+        return FolderAccountMailer(Path(settings.mail_folder), settings.public_url)
+    return LogAccountMailer()

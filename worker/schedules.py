@@ -64,7 +64,7 @@ async def keep_schedules(client: Client, engine: AsyncEngine, settings: Settings
     """Keep the schedules until cancelled. Bookings do not depend on it."""
     calendars, reconciling = external_calendars(settings), reconciliation(settings)
     kept = (
-        _KeptSchedule(names.EXTERNAL_CALENDARS_SCHEDULE, calendars, external_sources.are_there_any),
+        _KeptSchedule(names.EXTERNAL_CALENDARS_SCHEDULE, calendars, external_sources.any_exist),
         _KeptSchedule(names.RECONCILE_SCHEDULE, reconciling, findings.is_there_any_to_reconcile),
     )
 

@@ -1,7 +1,7 @@
-"""Google Analytics 4, by its Measurement Protocol.
+"""Google Analytics 4, through the Measurement Protocol.
 
 https://developers.google.com/analytics/devguides/collection/protocol/ga4/reference
-It answers 2xx whatever it is sent, and drops in silence what it does not like: so its rules are kept here.
+It answers 2xx to everything and silently drops what is invalid, so the rules are checked here.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -10,8 +10,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from activities.adapters.vendor_http import new_client, raise_for, send
-from activities.ports.analytics import Conversion
-from activities.ports.vendors import Call
+from activities.ports import Conversion
+from activities.vendor_calls import Call
 from domain.attribution import ga4_client_id
 from domain.effects import ObsoleteError, VendorError
 from domain.integrations import Ga4Settings
@@ -39,7 +39,7 @@ class _Item(_Strict):
 
 
 class _Purchase(_Strict):
-    """The event's parameters, as .../ga4/reference/events#purchase has them."""
+    """The event's parameters: .../ga4/reference/events#purchase."""
 
     transaction_id: _ParamText
     value: float
@@ -62,7 +62,7 @@ class _Body(_Strict):
 
 
 class Ga4:
-    """A property's data stream. `purchase` is the event of which it counts one for each transaction id.
+    """A property's data stream. GA4 counts one `purchase` event per transaction id.
 
     https://support.google.com/analytics/answer/12313109
     """
@@ -71,7 +71,7 @@ class Ga4:
         self._http = new_client(base_url)
 
     async def report(self, call: Call, conversion: Conversion) -> str | None:
-        """See `Analytics`. Events may lie 72 hours back at most; GA4 has no name for them of its own."""
+        """See `Analytics`. Events may be at most 72 hours old; GA4 returns no id."""
         if datetime.now(UTC) - conversion.happened_at > _OLDEST:
             raise ObsoleteError("too_late")
         try:
@@ -94,7 +94,7 @@ def _body(conversion: Conversion) -> _Body:
         client_id=known.ga_client_id or ga4_client_id(conversion.customer_id),
         timestamp_micros=int(conversion.happened_at.timestamp() * 1_000_000),
         consent=_ConsentIn(
-            ad_user_data="GRANTED",  # to be told is what they have agreed to
+            ad_user_data="GRANTED",  # without this consent nothing is reported
             ad_personalization="GRANTED" if conversion.may_personalise else "DENIED",
         ),
         events=[

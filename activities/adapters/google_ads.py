@@ -1,8 +1,9 @@
-"""Conversions of Google Ads, by the Data Manager API.
+"""Google Ads conversions, through the Data Manager API.
 
 https://developers.google.com/data-manager/api/devguides/events/google-ads/offline
-The Google Ads API's own `uploadClickConversions` takes no new users since 15 June 2026:
+The Google Ads API's own `uploadClickConversions` has accepted no new users since 15 June 2026:
 https://developers.google.com/ads/blog/posts/2026/05/changes-to-offline-click-conversion
+A person's refresh token gives access: https://developers.google.com/identity/protocols/oauth2/web-server#offline
 """
 
 import re
@@ -13,53 +14,60 @@ from typing import Any, Final
 import httpx
 from pydantic import ValidationError
 
-from activities.adapters.google_tokens import OAUTH_URL, GoogleTokens
-from activities.adapters.vendor_http import new_client, raise_for, retry_after, send
-from activities.ports.analytics import Conversion
-from activities.ports.vendors import Call
+from activities.adapters.oauth import AccessToken, AccessTokens
+from activities.adapters.vendor_http import json_object, new_client, raise_for, retry_after, send
+from activities.ports import Conversion
+from activities.vendor_calls import Account, Call
 from domain.attribution import Attribution, google_email, google_phone
 from domain.effects import ObsoleteError, VendorError
 from domain.integrations import GoogleAdsSettings
 
 URL: Final = "https://datamanager.googleapis.com"
+OAUTH_URL: Final = "https://oauth2.googleapis.com"
 _OLDEST: Final = timedelta(days=90)
-"""The longest time between a click and its conversion that an account can set."""
+"""The longest conversion window that an account can set."""
 _REASON: Final = re.compile(r"[A-Z][A-Z0-9_]{2,79}")
-"""A constant of the API's, never a text: https://developers.google.com/data-manager/api/devguides/concepts/understand-errors"""
+"""An error constant: https://developers.google.com/data-manager/api/devguides/concepts/understand-errors"""
 
 
 class GoogleAds:
-    """An account's conversion action. Of conversions with the same transaction id it counts the first.
+    """An account's conversion action. Google counts the first conversion per transaction id.
 
     https://support.google.com/google-ads/answer/6386790
     """
 
     def __init__(self, base_url: str = URL, oauth_url: str = OAUTH_URL) -> None:
         self._http = new_client(base_url)
-        self._tokens = GoogleTokens(oauth_url)
+        self._tokens = AccessTokens(oauth_url, "/token")
 
     async def report(self, call: Call, conversion: Conversion) -> str | None:
-        """See `Analytics`. Returns the id of the request, by which Google tells how it was processed."""
+        """See `Analytics`. Returns the request id, by which Google reports how the request was processed."""
         if datetime.now(UTC) - conversion.happened_at > _OLDEST:
             raise ObsoleteError("too_late")
         try:
             body = _body(GoogleAdsSettings.model_validate(call.account.settings), conversion)
         except ValidationError:
             raise VendorError("invalid_request", permanent=True) from None
-        response = await self._post(call, body)
-        if response.status_code == httpx.codes.UNAUTHORIZED:  # revoked before its time: once more with another
-            self._tokens.forget(call.account)
-            response = await self._post(call, body)
-        answer = _object(response)
+        token = await self._tokens.get(_grant(call.account))
+        response = await self._post(call, token, body)
+        if response.status_code == httpx.codes.UNAUTHORIZED:  # revoked early: once more with a fresh token
+            token = await self._tokens.get(_grant(call.account), instead_of=token)
+            response = await self._post(call, token, body)
+        answer = json_object(response)
         _raise_for(response, answer.get("error"))
         request_id = answer.get("requestId")
         return request_id[:255] if isinstance(request_id, str) else None
 
-    async def _post(self, call: Call, body: Mapping[str, Any]) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {await self._tokens.token(call.account)}"}
+    async def _post(self, call: Call, token: AccessToken, body: Mapping[str, Any]) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {token.value}"}
         request = self._http.build_request("POST", "/v1/events:ingest", json=body, headers=headers)
         await call.confirm()
         return await send(self._http, request)
+
+
+def _grant(account: Account) -> dict[str, str]:
+    names = ("client_id", "client_secret", "refresh_token")
+    return {"grant_type": "refresh_token"} | {name: account.secrets[name] for name in names}
 
 
 def _body(settings: GoogleAdsSettings, conversion: Conversion) -> dict[str, Any]:
@@ -99,7 +107,7 @@ def _event(conversion: Conversion) -> dict[str, Any]:
 
 
 def _click(known: Attribution) -> dict[str, str]:
-    """The one id of the click: a browser has `gclid`, or one of the others where that is not allowed."""
+    """The click's one id: `gclid`, or one of the others where the browser does not allow that."""
     found = {"gclid": known.gclid, "gbraid": known.gbraid, "wbraid": known.wbraid}
     return dict([(name, value) for name, value in found.items() if value][:1])
 
@@ -113,16 +121,8 @@ def _identifiers(conversion: Conversion) -> list[dict[str, str]]:
     return people
 
 
-def _object(response: httpx.Response) -> Mapping[str, Any]:
-    try:
-        found = response.json()
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def _raise_for(response: httpx.Response, error: Any) -> None:
-    """Say what is wrong by the API's own constant, where it names one."""
+    """Raise with the API's own error constant, where there is one."""
     status = response.status_code
     refused = status in (httpx.codes.BAD_REQUEST, httpx.codes.NOT_FOUND)
     reason = _reason(error) if refused else None
@@ -137,8 +137,8 @@ def _reason(error: Any) -> str | None:
     if not isinstance(details, list):
         return None
     violations = [violation for detail in details for violation in _violations(detail)]
-    for told in (*violations, *details):  # a field's reason says more than that of the whole
-        reason = told.get("reason") if isinstance(told, dict) else None
+    for found in (*violations, *details):  # a field's reason is more specific
+        reason = found.get("reason") if isinstance(found, dict) else None
         if isinstance(reason, str) and _REASON.fullmatch(reason):
             return reason.lower()
     return None

@@ -1,4 +1,4 @@
-"""E-mails by Klaviyo: each is an event, and a flow of the business's own at Klaviyo sends the e-mail.
+"""E-mails through Klaviyo: each is an event that triggers one of the business's own flows, which sends the e-mail.
 
 https://developers.klaviyo.com/en/reference/create_event
 """
@@ -6,28 +6,28 @@ https://developers.klaviyo.com/en/reference/create_event
 from typing import Any, Final
 
 from activities.adapters.vendor_http import new_client, raise_for, send
-from activities.ports.mail import Mail
-from activities.ports.vendors import Call
+from activities.ports import Email
+from activities.vendor_calls import Call
 from runtime.json import to_json
 
 BASE_URL: Final = "https://a.klaviyo.com"
 REVISION: Final = "2026-04-15"
-"""Each is kept for two years: https://developers.klaviyo.com/en/docs/api_versioning_and_deprecation_policy."""
+"""Supported for two years: https://developers.klaviyo.com/en/docs/api_versioning_and_deprecation_policy."""
 _JSON_API: Final = "application/vnd.api+json"
 
 
 class Klaviyo:
-    """Sends events whose flows send e-mails: the metric `Holdfast Booking Confirmed`, and so on.
+    """Sends events of the metrics `Holdfast Booking Confirmed`, and so on, which trigger flows.
 
-    An event is taken once by its `unique_id`, so it may be sent again. Flows cannot attach files: the calendar
-    object stays behind.
+    Klaviyo accepts an event once per `unique_id`, so it may be sent again. Flows cannot attach files, so the
+    calendar object is left out.
     """
 
     def __init__(self, base_url: str = BASE_URL) -> None:
         self._http = new_client(base_url)
 
-    async def send(self, call: Call, mail: Mail) -> str | None:
-        """Send the event; nothing, for Klaviyo only says that it will look at it.
+    async def send(self, call: Call, mail: Email) -> str | None:
+        """Send the event. Returns None: Klaviyo only confirms that it will process it.
 
         Raises:
             VendorError: it could not be sent.
@@ -48,11 +48,11 @@ class Klaviyo:
 
 
 def metric_of(kind: str) -> str:
-    """The name of the metric that a flow is begun by."""
+    """The name of the metric that triggers a flow."""
     return f"Holdfast Booking {kind.replace('_', ' ').title()}"
 
 
-def _event(call: Call, mail: Mail) -> dict[str, Any]:
+def _event(call: Call, mail: Email) -> dict[str, Any]:
     profile: dict[str, Any] = {"email": mail.to}
     if mail.to_name:
         profile["first_name"] = mail.to_name

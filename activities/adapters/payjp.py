@@ -1,6 +1,6 @@
-"""Payments through PAY.JP v2 (https://docs.pay.jp/v2/api): payment flows that are captured by hand.
+"""Payments through PAY.JP v2 (https://docs.pay.jp/v2/api): payment flows with manual capture.
 
-The vendor's client is a synchronous one, so it is called in threads; each call ends itself.
+The vendor's client is synchronous, so it runs in threads; each call has its own timeout.
 """
 
 import asyncio
@@ -31,24 +31,24 @@ from payjpv2.models.payment_method_attach_request import PaymentMethodAttachRequ
 from payjpv2.models.payment_refund_create_request import PaymentRefundCreateRequest
 
 from activities.adapters.vendor_http import retry_after
-from activities.ports.payments import DeclinedError, Order
-from activities.ports.vendors import Call
+from activities.ports import ChargeRequest, DeclinedError
+from activities.vendor_calls import Call
 from domain.effects import VendorError
 from domain.payments import Charge, ChargeState
 from runtime.json import from_json
 
 REAL_URL: Final = "https://api.pay.jp"
 _TIMEOUT: Final = (5.0, 20.0)
-_CALLS_AT_ONCE: Final = 100
-"""As many as a worker has places for: a call that waited here for a thread would use up the time it has."""
+_CONCURRENT_CALLS: Final = 100
+"""As many as a worker runs at once: a call that waits here for a thread would use up its own time."""
 _BOOKING: Final = "holdfast_booking"
 _TRY: Final = "holdfast_try"
-_ODD: Final = re.compile(r"[^A-Za-z0-9_-]")
+_NOT_IN_KEYS: Final = re.compile(r"[^A-Za-z0-9_-]")
 _CODE: Final = re.compile(r"[a-z0-9_]{1,60}")
-_MAY_PASS: Final = frozenset({"idempotency_timeout", "idempotency_infrastructure_error"})
+_TEMPORARY: Final = frozenset({"idempotency_timeout", "idempotency_infrastructure_error"})
 _OVERTAKEN: Final = frozenset({"invalid_status", "already_refunded", "payment_flow_unexpected_status"})
-_STANDING: Final = frozenset({"succeeded", "pending", "requires_action"})
-"""Refunds that were not taken back."""
+_VALID_REFUNDS: Final = frozenset({"succeeded", "pending", "requires_action"})
+"""Neither failed nor cancelled."""
 _DECLINED: Final = 402
 _UNAUTHORIZED: Final = "unauthorized"
 
@@ -64,10 +64,10 @@ _STATES: Final = {
 
 
 class _Client(ApiClient):
-    """The library's client, which tells an answer that cannot be read from a request that cannot be made."""
+    """The library's client, which distinguishes an unreadable answer from a request that cannot be sent."""
 
     def response_deserialize(self, response_data: Any, response_types_map: Any = None) -> Any:
-        """What the answer holds. Whatever it cannot be read for, it may tell of money that was moved."""
+        """The answer's content. An unreadable answer may mean that money was moved."""
         try:
             return super().response_deserialize(response_data, response_types_map)
         except ApiException as error:
@@ -80,17 +80,17 @@ class _Client(ApiClient):
 
 @lru_cache(maxsize=1)
 def _threads() -> ThreadPoolExecutor:
-    # Of its own: a gateway that hangs must not use up the threads in which the database's host is resolved.
-    return ThreadPoolExecutor(_CALLS_AT_ONCE, thread_name_prefix="payjp")
+    # A pool of its own: a gateway that hangs must not use up the threads that resolve the database's host.
+    return ThreadPoolExecutor(_CONCURRENT_CALLS, thread_name_prefix="payjp")
 
 
 class PayjpGateway:
-    """A booking has a customer of its own at PAY.JP, under an id that is made from the booking's."""
+    """Each booking has its own PAY.JP customer, whose id is derived from the booking's."""
 
     def __init__(self, base_url: str = REAL_URL) -> None:
-        # urllib3's own retries are off: a request that may have been heard is ours to repeat.
+        # Without urllib3's own retries: only we may repeat a request that may have arrived.
         configuration = Configuration(host=base_url, ignore_operation_servers=True, retries=0)
-        configuration.connection_pool_maxsize = _CALLS_AT_ONCE
+        configuration.connection_pool_maxsize = _CONCURRENT_CALLS
         client = _Client(configuration)
         self._customers = CustomersApi(client)
         self._methods = PaymentMethodsApi(client)
@@ -98,80 +98,83 @@ class PayjpGateway:
         self._refunds = PaymentRefundsApi(client)
 
     async def payer(self, call: Call, booking_id: UUID) -> str:
-        """A customer without name and address; one that is there already is the one."""
+        """A PAY.JP customer without name and address; an existing one is reused."""
         payer = f"holdfast_{booking_id.hex}"
-        body = CustomerCreateRequest(id=payer, metadata=_metadata(booking_id))
+        body, key = (
+            CustomerCreateRequest(id=payer, metadata=_metadata(booking_id)),
+            await _confirmed_key(call, "payer"),
+        )
         try:
-            await _asked(call, self._customers.create_customer, body, idempotency_key=await _once(call, "payer"))
+            await _request(call, self._customers.create_customer, body, idempotency_key=key)
         except VendorError as error:
             if not error.permanent:
                 raise
-            # It may be there from before. What was refused for another reason is refused here too.
-            await _asked(call, self._customers.get_customer, payer)
+            # It may exist already. If the refusal had another reason, this is refused too.
+            await _request(call, self._customers.get_customer, payer)
         return payer
 
     async def charges(self, call: Call, payer: str) -> Sequence[Charge]:
-        """Their payment flows; a booking has a handful."""
-        found = await _asked(call, self._flows.get_all_payment_flows, limit=100, customer_id=payer)
+        """The payer's payment flows, of which a booking has a handful."""
+        found = await _request(call, self._flows.get_all_payment_flows, limit=100, customer_id=payer)
         ours = [flow for flow in found.data if _TRY in flow.metadata]
         charges = [await self._charge(call, flow) for flow in ours]
         return sorted(charges, key=lambda charge: charge.number)
 
-    async def authorize(self, call: Call, order: Order) -> Charge:
-        """Attach the method to the payer, who may be charged with no other; then create and confirm a flow."""
-        await self._attach(call, order)
+    async def authorize(self, call: Call, request: ChargeRequest) -> Charge:
+        """Attach the method to the payer, which charging requires; then create and confirm a payment flow."""
+        await self._attach(call, request)
         body = PaymentFlowCreateRequest(
-            amount=order.amount,
-            currency=Currency(order.currency.lower()),
-            customer_id=order.payer,
-            payment_method_id=order.method,
+            amount=request.amount,
+            currency=Currency(request.currency.lower()),
+            customer_id=request.payer,
+            payment_method_id=request.method,
             capture_method=CaptureMethod.MANUAL,
             confirm=True,
-            metadata=_metadata(order.booking_id, order.number),
+            metadata=_metadata(request.booking_id, request.number),
         )
-        key = await _once(call, f"authorize_{order.number}")
+        key = await _confirmed_key(call, f"authorize_{request.number}")
         return await self._charge(
-            call, await _asked(call, self._flows.create_payment_flow, body, idempotency_key=key)
+            call, await _request(call, self._flows.create_payment_flow, body, idempotency_key=key)
         )
 
-    async def _attach(self, call: Call, order: Order) -> None:
-        body = PaymentMethodAttachRequest(customer_id=order.payer)
-        key = await _once(call, f"attach_{order.number}")
+    async def _attach(self, call: Call, request: ChargeRequest) -> None:
+        body = PaymentMethodAttachRequest(customer_id=request.payer)
+        key = await _confirmed_key(call, f"attach_{request.number}")
         try:
-            await _asked(call, self._methods.attach_payment_method, order.method, body, idempotency_key=key)
+            await _request(call, self._methods.attach_payment_method, request.method, body, idempotency_key=key)
         except VendorError as error:
             if not error.permanent or error.code == _UNAUTHORIZED:
                 raise
-            await self._require_attached(call, order)  # from before, or it is no method at all
+            await self._require_attached(call, request)  # it may have been attached before
 
-    async def _require_attached(self, call: Call, order: Order) -> None:
+    async def _require_attached(self, call: Call, request: ChargeRequest) -> None:
         try:
-            found = await _asked(call, self._methods.get_payment_method, order.method)
+            found = await _request(call, self._methods.get_payment_method, request.method)
         except VendorError as error:
             if not error.permanent or error.code == _UNAUTHORIZED:
                 raise
             raise DeclinedError("invalid_method") from None
-        if found.actual_instance.customer_id != order.payer:
+        if found.actual_instance.customer_id != request.payer:
             raise DeclinedError("invalid_method")
 
     async def capture(self, call: Call, ref: str, amount: int) -> Charge:
-        """What is left of it is let go."""
+        """Capture and release the rest."""
         body = PaymentFlowCaptureRequest(amount_to_capture=amount)
-        key = await _once(call, f"capture_{ref}_{amount}")
+        key = await _confirmed_key(call, f"capture_{ref}_{amount}")
         return await self._charge(
-            call, await _asked(call, self._flows.capture_payment_flow, ref, body, idempotency_key=key)
+            call, await _request(call, self._flows.capture_payment_flow, ref, body, idempotency_key=key)
         )
 
     async def void(self, call: Call, ref: str) -> None:
         """Cancel the flow."""
-        body, key = PaymentFlowCancelRequest(), await _once(call, f"void_{ref}")
-        await _asked(call, self._flows.cancel_payment_flow, ref, body, idempotency_key=key)
+        body, key = PaymentFlowCancelRequest(), await _confirmed_key(call, f"void_{ref}")
+        await _request(call, self._flows.cancel_payment_flow, ref, body, idempotency_key=key)
 
     async def refund(self, call: Call, ref: str, amount: int) -> None:
-        """Give back a part or all of it."""
+        """Refund a part or all of it."""
         body = PaymentRefundCreateRequest(payment_flow_id=ref, amount=amount)
-        key = await _once(call, f"refund_{ref}_{amount}")
-        await _asked(call, self._refunds.create_payment_refund, body, idempotency_key=key)
+        key = await _confirmed_key(call, f"refund_{ref}_{amount}")
+        await _request(call, self._refunds.create_payment_refund, body, idempotency_key=key)
 
     async def _charge(self, call: Call, flow: Any) -> Charge:
         state = _STATES.get(str(flow.status.value), ChargeState.PROCESSING)
@@ -188,8 +191,8 @@ class PayjpGateway:
         )
 
     async def _refunded(self, call: Call, ref: str) -> int:
-        found = await _asked(call, self._flows.get_payment_flow_refunds, ref, limit=100)
-        return sum(one.amount for one in found.data if one.status.value in _STANDING)
+        found = await _request(call, self._flows.get_payment_flow_refunds, ref, limit=100)
+        return sum(one.amount for one in found.data if one.status.value in _VALID_REFUNDS)
 
 
 def _metadata(booking_id: UUID, number: int | None = None) -> dict[str, MetadataValue]:
@@ -197,21 +200,22 @@ def _metadata(booking_id: UUID, number: int | None = None) -> dict[str, Metadata
     return values if number is None else values | {_TRY: MetadataValue(number)}
 
 
-async def _once(call: Call, operation: str) -> str:
-    """The key of a request that changes something, which is made right afterwards.
+async def _confirmed_key(call: Call, operation: str) -> str:
+    """The idempotency key of a request that changes something. Send it right away.
 
-    Of letters, digits, `-` and `_`: https://docs.pay.jp/v2/guide/developers/idempotency.
+    Letters, digits, `-` and `_`: https://docs.pay.jp/v2/guide/developers/idempotency.
     """
     await call.confirm()
-    return _ODD.sub("_", f"{call.key}_{operation}")[:255]
+    return _NOT_IN_KEYS.sub("_", f"{call.key}_{operation}")[:255]
 
 
-async def _asked(call: Call, operation: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+async def _request(call: Call, operation: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    """The answer of one operation of the library, run in a thread, with its errors as ours."""
     bearer = f"Bearer {call.account.secrets.get('api_key', '')}"
     auth = {"type": "bearer", "in": "header", "key": "Authorization", "value": bearer}
     try:
-        ask = partial(operation, *arguments, request_timeout=_TIMEOUT, request_auth=auth, **named)
-        return await asyncio.get_running_loop().run_in_executor(_threads(), ask)
+        run = partial(operation, *arguments, request_timeout=_TIMEOUT, request_auth=auth, **named)
+        return await asyncio.get_running_loop().run_in_executor(_threads(), run)
     except ApiException as error:
         _raise_for(error)
     except (urllib3.exceptions.ConnectTimeoutError, urllib3.exceptions.NewConnectionError):
@@ -219,13 +223,13 @@ async def _asked(call: Call, operation: Callable[..., Any], *arguments: Any, **n
     except urllib3.exceptions.TimeoutError:
         raise VendorError("timeout") from None
     except urllib3.exceptions.HTTPError as error:
-        raise VendorError(_lost(error)) from None
-    except ValueError:  # the client's own check of what it is to send
+        raise VendorError(_failure_code(error)) from None
+    except ValueError:  # the client's own validation of the request
         raise VendorError("invalid_shape", permanent=True) from None
 
 
-def _lost(error: urllib3.exceptions.HTTPError) -> str:
-    """What became of a request whose answer did not come."""
+def _failure_code(error: urllib3.exceptions.HTTPError) -> str:
+    """The code of a request without an answer."""
     reason = getattr(error, "reason", error)
     if isinstance(reason, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError):
         return "unreachable"
@@ -233,7 +237,7 @@ def _lost(error: urllib3.exceptions.HTTPError) -> str:
 
 
 def _raise_for(error: ApiException) -> NoReturn:
-    """Say what an error means: https://docs.pay.jp/v2/guide/developers/error-response."""
+    """Raise what the error means: https://docs.pay.jp/v2/guide/developers/error-response."""
     status, code = int(error.status or 0), _code(error)
     if status == _DECLINED:
         raise DeclinedError(code or "declined") from None
@@ -241,7 +245,7 @@ def _raise_for(error: ApiException) -> NoReturn:
         raise VendorError(_UNAUTHORIZED, permanent=True) from None
     if status == 429:  # noqa: PLR2004
         raise VendorError("rate_limited", retry_after=_pause(error)) from None
-    if code in _MAY_PASS or status >= 500 or status == 0:  # noqa: PLR2004
+    if code in _TEMPORARY or status >= 500 or status == 0:  # noqa: PLR2004
         raise VendorError(code or f"http_{status}") from None
     if code in _OVERTAKEN:
         raise VendorError("changed_meanwhile") from None
@@ -253,7 +257,7 @@ def _pause(error: ApiException) -> timedelta | None:
 
 
 def _code(error: ApiException) -> str | None:
-    """The code of a problem document; the client's model of it leaves that out."""
+    """The code of a problem document, which the client's model leaves out."""
     try:
         code = from_json(error.body or "").get("code")
     except (ValueError, AttributeError):
@@ -267,7 +271,7 @@ def _failure(error: dict[str, Any] | None) -> str | None:
 
 
 def _action(flow: Any) -> dict[str, Any]:
-    """What payjp.js goes on with."""
+    """What payjp.js continues with."""
     action = flow.next_action or {}
     redirect = action.get("redirect_to_url") or {}
     return {"client_secret": flow.client_secret, "redirect_url": redirect.get("url")}

@@ -1,4 +1,4 @@
-"""E-mails by SendGrid's v3 Mail Send API.
+"""E-mails through SendGrid's v3 Mail Send API.
 
 https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send
 """
@@ -11,32 +11,32 @@ from typing import Any, Final
 import httpx
 
 from activities.adapters.vendor_http import new_client, raise_for, send
-from activities.ports.mail import Mail
-from activities.ports.vendors import Account, Call
+from activities.ports import Email
+from activities.vendor_calls import Account, Call
 from domain.effects import VendorError
 from runtime.json import from_json, to_json
 
 BASE_URL: Final = "https://api.sendgrid.com"
-_TELLS_WITHIN: Final = timedelta(minutes=1)
-"""Its Event Webhook collects for up to 30 seconds: then we know by it whether an e-mail went."""
+_EVENTS_WITHIN: Final = timedelta(minutes=1)
+"""The Event Webhook batches for up to 30 seconds; after that we know from it whether an e-mail was sent."""
 _LONGEST_PAUSE: Final = timedelta(hours=1)
 _UNCERTAIN: Final = ("timeout", "reply_lost")
 _NO_ADD_ON: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
 
 
 class SendGrid:
-    """Sends e-mails that carry the key of their effect, as the custom argument `effect`.
+    """Sends e-mails that carry their effect's key in the custom argument `effect`.
 
-    SendGrid knows no idempotency keys. Before an e-mail is sent again it is looked for by that argument in the
-    Email Activity API, which is an add-on of the account. Without it, whoever calls this must have looked at what
-    the Event Webhook said meanwhile: a reply that was lost is tried again only after the time that it takes.
+    SendGrid has no idempotency keys. Before an e-mail is sent again, it is searched by that argument in the Email
+    Activity API, a paid add-on of the account. Without the add-on, the caller must check what the Event Webhook
+    reported meanwhile: after a lost reply the retry waits until those events must have arrived.
     """
 
     def __init__(self, base_url: str = BASE_URL) -> None:
         self._http = new_client(base_url)
 
-    async def send(self, call: Call, mail: Mail) -> str | None:
-        """Send it, or find that it was sent; `X-Message-Id`, by which its events begin.
+    async def send(self, call: Call, mail: Email) -> str | None:
+        """Send it, unless an earlier attempt did; returns `X-Message-Id`, the prefix of its events' message ids.
 
         Raises:
             VendorError: it could not be sent.
@@ -53,7 +53,7 @@ class SendGrid:
             response = await send(self._http, request)
         except VendorError as error:
             if error.code in _UNCERTAIN:
-                raise VendorError(error.code, retry_after=_TELLS_WITHIN) from None
+                raise VendorError(error.code, retry_after=_EVENTS_WITHIN) from None
             raise
         _raise_for(response)
         message_id: str | None = response.headers.get("X-Message-Id")
@@ -71,7 +71,7 @@ class SendGrid:
         return str(found[0]["msg_id"]).partition(".")[0] if found else None
 
 
-def _body(call: Call, mail: Mail) -> dict[str, Any]:
+def _body(call: Call, mail: Email) -> dict[str, Any]:
     account: Account = call.account
     sender = account.settings["sender"]
     body: dict[str, Any] = {
@@ -83,7 +83,7 @@ def _body(call: Call, mail: Mail) -> dict[str, Any]:
             "Message-ID": f"<{mail.message_id}@{sender.rpartition('@')[2]}>",
             "Auto-Submitted": "auto-generated",  # RFC 3834
         },
-        # The links in it are personal: they are not to lead through somebody else's server.
+        # The links are personal and must not lead through another server.
         "tracking_settings": {"click_tracking": {"enable": False, "enable_text": False}},
     }
     if mail.reply_to:
@@ -98,7 +98,7 @@ def _person(email: str, name: str) -> dict[str, str]:
 
 
 def _calendar(content: bytes) -> dict[str, str]:
-    # Its METHOD is in the object: SendGrid takes no parameters in a type.
+    # The METHOD is in the object: SendGrid accepts no parameters in a content type.
     return {
         "content": b64encode(content).decode(),
         "type": "text/calendar",
@@ -108,7 +108,7 @@ def _calendar(content: bytes) -> dict[str, str]:
 
 
 def _raise_for(response: httpx.Response) -> None:
-    """As for all vendors; but when its limit begins anew, SendGrid says as a time."""
+    """As for all vendors, except that SendGrid names the time at which its rate limit resets."""
     reset = response.headers.get("X-RateLimit-Reset")
     if response.status_code == HTTPStatus.TOO_MANY_REQUESTS and reset and "Retry-After" not in response.headers:
         raise VendorError("rate_limited", retry_after=_until(reset))

@@ -1,4 +1,4 @@
-"""E-mails by SMTP: by a business's own mail server, or the installation's."""
+"""E-mails about bookings by SMTP, through the business's own mail server or the installation's."""
 
 import ssl
 from datetime import UTC, datetime
@@ -8,19 +8,19 @@ from email.policy import SMTP
 from email.utils import parseaddr
 from typing import Final
 
-from activities.adapters.smtp_server import MailServer, hand_in, mailbox
-from activities.ports.mail import Mail
-from activities.ports.vendors import Account, Call
+from activities.adapters.smtp_client import MailServer, deliver, mailbox
+from activities.ports import Email
+from activities.vendor_calls import Account, Call
 from domain.effects import VendorError
 
 _FILENAME: Final = "appointment.ics"
 
 
 class SmtpMailer:
-    """Sends e-mails by SMTP, one connection each.
+    """Sends each e-mail over a connection of its own.
 
-    SMTP has no way to ask whether an e-mail was taken. Where the reply to its content got lost it is sent again,
-    and may arrive twice; both have the same `Message-ID`, by which many mail systems drop the second.
+    SMTP cannot tell afterwards whether an e-mail was accepted. When the reply to its content is lost, it is sent
+    again and may arrive twice; both copies have the same `Message-ID`, by which many mail systems drop the second.
     """
 
     def __init__(
@@ -31,14 +31,14 @@ class SmtpMailer:
         allow_loopback: bool = False,
         tls_context: ssl.SSLContext | None = None,
     ) -> None:
-        """`url` and `sender` (as in a `From` field) are the installation's; the URL may be empty."""
+        """`url` and `sender` (as in a `From` header) are the installation's; the URL may be empty."""
         self._server = MailServer.from_url(url) if url else None
         self._sender = parseaddr(sender)[1]
         self._allow_loopback = allow_loopback
         self._tls_context = tls_context
 
-    async def send(self, call: Call, mail: Mail) -> str | None:
-        """Send it; its `Message-ID`.
+    async def send(self, call: Call, mail: Email) -> str | None:
+        """Send it; returns its `Message-ID`.
 
         Raises:
             VendorError: it could not be sent.
@@ -50,7 +50,7 @@ class SmtpMailer:
         sender = account.settings.get("sender") or self._sender
         message = rendered(mail, sender, account.settings.get("sender_name") or mail.sender_name)
         await call.confirm()
-        await hand_in(server, message, allow_loopback=self._allow_loopback, tls_context=self._tls_context)
+        await deliver(server, message, allow_loopback=self._allow_loopback, tls_context=self._tls_context)
         return str(message["Message-ID"])
 
 
@@ -65,11 +65,11 @@ def _server_of(account: Account) -> MailServer:
     )
 
 
-def rendered(mail: Mail, sender: str, sender_name: str) -> EmailMessage:
-    """The message (RFC 5322): text and HTML, and an invitation both as an alternative (RFC 6047) and as a file.
+def rendered(mail: Email, sender: str, sender_name: str) -> EmailMessage:
+    """The message (RFC 5322): text and HTML, with an invitation both as an alternative (RFC 6047) and as a file.
 
     Raises:
-        VendorError: an address is none.
+        VendorError: an address is invalid.
     """
     message = EmailMessage(policy=SMTP)
     try:
@@ -78,11 +78,11 @@ def rendered(mail: Mail, sender: str, sender_name: str) -> EmailMessage:
         if mail.reply_to:
             message["Reply-To"] = Address(addr_spec=mail.reply_to)
         message["Subject"] = mail.subject
-    except (ValueError, IndexError):  # what the standard library says of addresses that are none
+    except (ValueError, IndexError):  # the standard library's errors for invalid addresses
         raise VendorError("invalid_address", permanent=True) from None
     message["Date"] = datetime.now(UTC)
     message["Message-ID"] = f"<{mail.message_id}@{sender.rpartition('@')[2]}>"
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office notice answers it
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office reply
     message.set_content(mail.text)
     message.add_alternative(mail.html, subtype="html")
     if mail.calendar:
@@ -93,5 +93,5 @@ def rendered(mail: Mail, sender: str, sender_name: str) -> EmailMessage:
 def _add_calendar(message: EmailMessage, calendar: bytes, method: str | None) -> None:
     params = {"method": method} if method else {}
     message.add_alternative(calendar.decode(), subtype="calendar", params=params)
-    # For programs that show no invitations. Not text/calendar once more: some would show it twice.
+    # For mail programs without invitations. Not text/calendar again, which some would show twice.
     message.add_attachment(calendar, maintype="application", subtype="ics", filename=_FILENAME)

@@ -1,4 +1,4 @@
-"""Payments through Stripe: PaymentIntents that are captured by hand.
+"""Payments through Stripe: PaymentIntents with manual capture.
 
 https://docs.stripe.com/api/payment_intents
 """
@@ -11,8 +11,8 @@ import httpx
 import stripe
 
 from activities.adapters.vendor_http import new_client, raise_for, send
-from activities.ports.payments import DeclinedError, Order
-from activities.ports.vendors import Call
+from activities.ports import ChargeRequest, DeclinedError
+from activities.vendor_calls import Call
 from domain.effects import VendorError
 from domain.payments import Charge, ChargeState
 
@@ -20,18 +20,18 @@ REAL_URL: Final = "https://api.stripe.com"
 _BOOKING: Final = "holdfast_booking"
 _TRY: Final = "holdfast_try"
 _WITH_CHARGE: Final = "latest_charge"
-_REFUSAL: Final = 400
+_CLIENT_ERROR: Final = 400
 _TOO_MANY: Final = 429
-_MAY_PASS: Final = frozenset({409})
-_SERVERS_FAULT: Final = 500
+_TEMPORARY: Final = frozenset({409})
+_SERVER_ERROR: Final = 500
 _OVERTAKEN: Final = frozenset(
     {"payment_intent_unexpected_state", "charge_already_refunded", "charge_already_captured"}
 )
-"""Something was done in between; looking again tells what."""
-_LAPSED: Final = frozenset({"automatic", "expired"})
+"""The payment was changed meanwhile; a retry looks again."""
+_EXPIRED: Final = frozenset({"automatic", "expired"})
 """https://docs.stripe.com/api/payment_intents/object#payment_intent_object-cancellation_reason"""
-_STANDING: Final = frozenset({"succeeded", "pending"})
-"""https://docs.stripe.com/api/refunds/object#refund_object-status: refunds that were not taken back."""
+_VALID_REFUNDS: Final = frozenset({"succeeded", "pending"})
+"""https://docs.stripe.com/api/refunds/object#refund_object-status: neither failed nor cancelled."""
 
 _STATES: Final = {
     "requires_payment_method": ChargeState.DECLINED,
@@ -45,64 +45,66 @@ _STATES: Final = {
 
 
 class StripeGateway:
-    """A booking has a customer of its own at Stripe: listing theirs has no delay, as searching has."""
+    """Each booking has its own Stripe customer: listing a customer's payments has no delay, unlike searching."""
 
     def __init__(self, base_url: str = REAL_URL) -> None:
         self._base_url = base_url
         self._http = _Transport(new_client(base_url))
 
     async def payer(self, call: Call, booking_id: UUID) -> str:
-        """A customer without name and address."""
+        """A Stripe customer without name and address."""
         params = {"metadata": {_BOOKING: str(booking_id)}}
         customers = self._client(call).v1.customers
-        return str((await _asked(customers.create_async(_any(params), await _once(call, "payer")))).id)
+        created = await _translated(customers.create_async(_any(params), await _confirmed_key(call, "payer")))
+        return str(created.id)
 
     async def charges(self, call: Call, payer: str) -> Sequence[Charge]:
-        """Their PaymentIntents; a booking has a handful."""
+        """The payer's PaymentIntents, of which a booking has a handful."""
         params = {"customer": payer, "limit": 100, "expand": [f"data.{_WITH_CHARGE}"]}
-        found = await _asked(self._client(call).v1.payment_intents.list_async(_any(params)))
+        found = await _translated(self._client(call).v1.payment_intents.list_async(_any(params)))
         intents = [intent for intent in found.data if _TRY in (intent.metadata or {})]
         charges = [await self._charge(call, intent) for intent in intents]
         return sorted(charges, key=lambda charge: charge.number)
 
-    async def authorize(self, call: Call, order: Order) -> Charge:
+    async def authorize(self, call: Call, request: ChargeRequest) -> Charge:
         """Create and confirm a PaymentIntent with `capture_method` manual."""
         params: dict[str, Any] = {
-            "amount": order.amount,
-            "currency": order.currency.lower(),
-            "customer": order.payer,
-            "payment_method": order.method,
+            "amount": request.amount,
+            "currency": request.currency.lower(),
+            "customer": request.payer,
+            "payment_method": request.method,
             "payment_method_types": ["card"],
             "capture_method": "manual",
             "confirm": True,
-            "metadata": {_BOOKING: str(order.booking_id), _TRY: str(order.number)},
+            "metadata": {_BOOKING: str(request.booking_id), _TRY: str(request.number)},
             "expand": [_WITH_CHARGE],
         }
-        if order.off_session:
+        if request.off_session:
             params["off_session"] = True
-        else:  # a promise that lapses before it is captured is made anew without the customer
+        else:  # an authorisation that expires before its capture is repeated without the customer
             params["setup_future_usage"] = "off_session"
         intents = self._client(call).v1.payment_intents
-        once = await _once(call, f"authorize/{order.number}")
-        return await self._charge(call, await _asked(intents.create_async(_any(params), once)))
+        key = await _confirmed_key(call, f"authorize/{request.number}")
+        return await self._charge(call, await _translated(intents.create_async(_any(params), key)))
 
     async def capture(self, call: Call, ref: str, amount: int) -> Charge:
-        """Capture; what is left of it is let go: https://docs.stripe.com/api/payment_intents/capture."""
+        """Capture and release the rest: https://docs.stripe.com/api/payment_intents/capture."""
         params = {"amount_to_capture": amount, "expand": [_WITH_CHARGE]}
         intents = self._client(call).v1.payment_intents
-        once = await _once(call, f"capture/{ref}/{amount}")
-        return await self._charge(call, await _asked(intents.capture_async(ref, _any(params), once)))
+        key = await _confirmed_key(call, f"capture/{ref}/{amount}")
+        return await self._charge(call, await _translated(intents.capture_async(ref, _any(params), key)))
 
     async def void(self, call: Call, ref: str) -> None:
         """Cancel the PaymentIntent: https://docs.stripe.com/api/payment_intents/cancel."""
         intents = self._client(call).v1.payment_intents
-        await _asked(intents.cancel_async(ref, None, await _once(call, f"void/{ref}")))
+        await _translated(intents.cancel_async(ref, None, await _confirmed_key(call, f"void/{ref}")))
 
     async def refund(self, call: Call, ref: str, amount: int) -> None:
         """Create a refund: https://docs.stripe.com/api/refunds/create."""
         params = {"payment_intent": ref, "amount": amount, "metadata": {_BOOKING: "settled"}}
         refunds = self._client(call).v1.refunds
-        await _asked(refunds.create_async(_any(params), await _once(call, f"refund/{ref}/{amount}")))
+        key = await _confirmed_key(call, f"refund/{ref}/{amount}")
+        await _translated(refunds.create_async(_any(params), key))
 
     def _client(self, call: Call) -> stripe.StripeClient:
         return stripe.StripeClient(
@@ -122,26 +124,26 @@ class StripeGateway:
             state=state,
             captured=intent.amount_received if is_captured else 0,
             refunded=await self._refunded(call, intent) if is_captured else 0,
-            has_lapsed=intent.cancellation_reason in _LAPSED,
+            has_lapsed=intent.cancellation_reason in _EXPIRED,
             failure=_decline_code(error) if state is ChargeState.DECLINED and error else None,
             action=_action(intent) if state is ChargeState.ACTION_REQUIRED else None,
         )
 
     async def _refunded(self, call: Call, intent: Any) -> int:
-        """What was given back. After a partial capture the charge's sum may count what was never taken."""
+        """The refunded amount. After a partial capture, the charge's sum may include what was never captured."""
         charge = intent.latest_charge
         if charge is None or charge.amount_refunded == 0:
             return 0
         if charge.amount_captured == charge.amount:
             return int(charge.amount_refunded)
         params = {"payment_intent": intent.id, "limit": 100}
-        found = await _asked(self._client(call).v1.refunds.list_async(_any(params)))
-        own = [one for one in found.data if one.status in _STANDING and _BOOKING in (one.metadata or {})]
+        found = await _translated(self._client(call).v1.refunds.list_async(_any(params)))
+        own = [one for one in found.data if one.status in _VALID_REFUNDS and _BOOKING in (one.metadata or {})]
         return sum(one.amount for one in own)
 
 
 class _Transport(stripe.HTTPClient):
-    """The library's way out: our own client, whose failures say what may have happened."""
+    """Sends the library's requests with our own client, whose errors say whether a request may have arrived."""
 
     name = "httpx"
 
@@ -154,7 +156,7 @@ class _Transport(stripe.HTTPClient):
     ) -> tuple[bytes, int, Mapping[str, str]]:
         request = self._client.build_request(method.upper(), url, headers=dict(headers), content=post_data)
         response = await send(self._client, request)
-        if response.status_code == _TOO_MANY:  # with or without a body that the library understands
+        if response.status_code == _TOO_MANY:  # whether or not the library understands the body
             raise_for(response)
         return response.content, response.status_code, response.headers
 
@@ -163,8 +165,8 @@ def _any(params: dict[str, Any]) -> Any:
     return params
 
 
-async def _once(call: Call, operation: str) -> Any:
-    """The key of a request that changes something, which is made right afterwards.
+async def _confirmed_key(call: Call, operation: str) -> Any:
+    """The options with the idempotency key of a request that changes something. Send it right away.
 
     Stripe forgets keys after a day: https://docs.stripe.com/api/idempotent_requests.
     """
@@ -172,23 +174,24 @@ async def _once(call: Call, operation: str) -> Any:
     return {"idempotency_key": f"{call.key}/{operation}"[:255]}
 
 
-async def _asked(asking: Any) -> Any:
+async def _translated(request: Any) -> Any:
+    """The library's answer, with its errors as ours."""
     try:
-        return await asking
+        return await request
     except stripe.StripeError as error:
         _raise_for(error)
 
 
 def _raise_for(error: stripe.StripeError) -> NoReturn:
-    """Say what an error means: https://docs.stripe.com/error-handling."""
+    """Raise what the error means: https://docs.stripe.com/error-handling."""
     status = error.http_status or 0
     if isinstance(error, stripe.CardError):
         raise DeclinedError(_decline_code(error.error) or error.code or "declined") from None
     if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
         raise VendorError("unauthorized", permanent=True) from None
-    if status in _MAY_PASS or status >= _SERVERS_FAULT or isinstance(error, stripe.APIConnectionError):
+    if status in _TEMPORARY or status >= _SERVER_ERROR or isinstance(error, stripe.APIConnectionError):
         raise VendorError(f"http_{status}" if status else "unreachable") from None
-    if 0 < status < _REFUSAL:  # it was done, and what became of it cannot be read
+    if 0 < status < _CLIENT_ERROR:  # it succeeded, and the answer is unreadable
         raise VendorError("unreadable_answer") from None
     if error.code in _OVERTAKEN:
         raise VendorError("changed_meanwhile") from None
@@ -203,7 +206,7 @@ def _decline_code(error: Any) -> str | None:
 
 
 def _action(intent: Any) -> dict[str, Any]:
-    """What Stripe.js goes on with: https://docs.stripe.com/payments/3d-secure/authentication-flow."""
+    """What Stripe.js continues with: https://docs.stripe.com/payments/3d-secure/authentication-flow."""
     action = intent.next_action
     redirect = getattr(action, "redirect_to_url", None)
     return {"client_secret": intent.client_secret, "redirect_url": getattr(redirect, "url", None)}

@@ -1,45 +1,47 @@
-"""Webhooks over HTTP, as https://www.standardwebhooks.com asks for it of whoever sends them.
+"""Webhooks over HTTP, as https://www.standardwebhooks.com asks of senders.
 
-Each delivery has a connection of its own: nothing that one business's endpoint says, no cookie and no answer that
-comes late, can reach another's.
+Each delivery has its own connection: nothing that one business's endpoint sends, no cookie and no late answer, can
+reach another's.
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Final
 
 import httpx
 
-from activities.adapters.vendor_http import retry_after
-from activities.ports.vendors import Call
-from activities.ports.webhooks import Webhook
+from activities.adapters.vendor_http import OUTBOUND_ERRORS, outbound_failure, retry_after
+from activities.ports import WebhookRequest
+from activities.vendor_calls import Call
 from domain.effects import VendorError
 from runtime import outbound
 
 TIMEOUT_SECONDS: Final = 15.0
-"""For all of it: resolving, connecting, sending, and the beginning of the answer."""
+"""For the whole delivery: resolving, connecting, sending, and the beginning of the answer."""
 MAX_BYTES: Final = 16_384
-"""Of the answer; what it says is thrown away."""
+"""Of the answer, whose content is ignored."""
 
 _THROTTLING: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-class HttpWebhooks:
+class HttpWebhookSender:
     def __init__(self, *, allow_loopback: bool, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         self._allow_loopback = allow_loopback
         self._timeout_seconds = timeout_seconds
 
-    async def deliver(self, call: Call, webhook: Webhook) -> None:
-        """Have the endpoint take it; 2xx is the only answer that says so."""
+    async def deliver(self, call: Call, webhook: WebhookRequest) -> None:
+        """See `WebhookSender`. Only an answer of 2xx counts as accepted."""
         await call.confirm()
-        with _failures():
+        try:
             async with asyncio.timeout(self._timeout_seconds):
                 answer = await self._post(webhook)
+        except OUTBOUND_ERRORS as error:
+            code = outbound_failure(error, interrupted="reply_lost", invalid="address_refused")
+            raise VendorError(code, permanent=code == "address_refused") from None
         _raise_for(answer)
 
-    async def _post(self, webhook: Webhook) -> httpx.Response:
+    async def _post(self, webhook: WebhookRequest) -> httpx.Response:
         http = outbound.client(allow_loopback=self._allow_loopback, timeout_seconds=self._timeout_seconds)
         headers = {"Accept-Encoding": "identity", "User-Agent": "Holdfast", **webhook.headers}
         async with http, http.stream("POST", webhook.url, headers=headers, content=webhook.body) as response:
@@ -54,29 +56,8 @@ def _raise_for(answer: httpx.Response) -> None:
         return
     if status == HTTPStatus.GONE:
         raise VendorError("gone", permanent=True)
-    if 300 <= status < 400:  # noqa: PLR2004  # not followed: it may lead anywhere
+    if 300 <= status < 400:  # noqa: PLR2004  # not followed: it could lead anywhere
         raise VendorError("redirected")
     pause = retry_after(answer.headers.get("retry-after")) if status in _THROTTLING else None
     code = "rate_limited" if status == HTTPStatus.TOO_MANY_REQUESTS else f"http_{status}"
     raise VendorError(code, retry_after=pause)
-
-
-@contextmanager
-def _failures() -> Iterator[None]:
-    """Everything that can go wrong on the way, as codes."""
-    permanent = False
-    try:
-        yield
-    except (TimeoutError, httpx.TimeoutException):
-        code = "timeout"
-    except outbound.OutboundRefusedError:
-        code, permanent = "address_refused", True
-    except httpx.ConnectError as error:
-        code = "tls_failed" if outbound.is_about_tls(error) else "unreachable"
-    except httpx.TransportError:
-        code = "reply_lost"
-    except (httpx.HTTPError, httpx.InvalidURL):
-        code, permanent = "address_refused", True
-    else:
-        return
-    raise VendorError(code, permanent=permanent) from None

@@ -32,7 +32,7 @@ from db.repositories import accounts, sessions, users
 from db.repositories.accounts import OpenRequest
 from db.repositories.users import Profile
 from domain.access import Permission
-from domain.accounts import REGISTRATION_LASTS, RESET_LASTS, EndReason, RequestKind, token_hash
+from domain.accounts import REGISTRATION_LASTS, RESET_LASTS, RequestKind, SessionEndReason, token_hash
 from domain.callers import Principal
 from domain.errors import InvalidTokenError, UnauthenticatedError, WrongPasswordError
 from runtime.ids import new_id
@@ -139,7 +139,7 @@ async def reset_password(
         user_id = await users.reset_password(conn, asked.email, password_hash=password_hash)
         if user_id is None or not await accounts.finish(conn, asked.id):
             raise InvalidTokenError
-        await sessions.end_all(conn, user_id, EndReason.PASSWORD_RESET)
+        await sessions.end_all(conn, user_id, SessionEndReason.PASSWORD_RESET)
         await accounts.withdraw_resets(conn, asked.email)
         await throttle.forget(conn, asked.email)
         context.log_in(Principal(user_id=user_id))
@@ -178,7 +178,7 @@ async def change_password(
         )
         if not is_replaced:  # another request changed it meanwhile
             raise WrongPasswordError
-        await sessions.end_all(conn, user.user_id, EndReason.PASSWORD_CHANGED, but=user.session_id)
+        await sessions.end_all(conn, user.user_id, SessionEndReason.PASSWORD_CHANGED, but=user.session_id)
         await accounts.withdraw_resets(conn, known.email)
         await throttle.succeeded(conn, attempt)
 

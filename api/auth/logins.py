@@ -15,8 +15,8 @@ from api.auth.schemas import TokenOut
 from api.deps import AppStateDep
 from api.request_context import context_of
 from db.repositories import sessions
-from db.repositories.sessions import Presented
-from domain.accounts import REFRESH_GRACE, EndReason, token_hash
+from db.repositories.sessions import PresentedToken
+from domain.accounts import REFRESH_GRACE, SessionEndReason, token_hash
 from domain.callers import Principal
 from domain.errors import UnauthenticatedError
 from runtime.ids import new_token
@@ -66,10 +66,10 @@ class Logins:
         )
         return self._answer(presented.user_id, presented.session_id, next_token)
 
-    async def _end(self, conn: AsyncConnection, reused: Presented) -> None:
-        await sessions.end(conn, reused.session_id, EndReason.TOKEN_REUSED)
+    async def _end(self, conn: AsyncConnection, reused: PresentedToken) -> None:
+        await sessions.end(conn, reused.session_id, SessionEndReason.TOKEN_REUSED)
         self._is_of(reused.user_id, reused.session_id)
-        await audit_trail.note_denied_in(conn, self._request, EndReason.TOKEN_REUSED)
+        await audit_trail.note_denied_in(conn, self._request, SessionEndReason.TOKEN_REUSED)
         self._context.settle_audit()
 
     def _answer(self, user_id: UUID, session_id: UUID, refresh_token: str) -> TokenOut:

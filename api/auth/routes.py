@@ -16,7 +16,7 @@ from db.engine import autocommit
 from db.repositories import sessions, users
 from db.repositories.users import Credentials
 from domain.access import Permission
-from domain.accounts import EndReason
+from domain.accounts import SessionEndReason
 from domain.errors import UnauthenticatedError
 
 router = APIRouter(tags=["auth"])
@@ -76,7 +76,7 @@ async def logout(user: CurrentUser, write: Writing) -> None:
     """End this session: its access and refresh tokens are of no use from now on."""
     assert user.session_id is not None
     async with write.begin() as conn:
-        await sessions.end(conn, user.session_id, EndReason.LOGOUT)
+        await sessions.end(conn, user.session_id, SessionEndReason.LOGOUT)
         write.concerns(user.session_id)
 
 
@@ -89,7 +89,7 @@ async def logout(user: CurrentUser, write: Writing) -> None:
 async def logout_everywhere(user: CurrentUser, write: Writing) -> None:
     """End every session of yours, this one too."""
     async with write.begin() as conn:
-        await sessions.end_all(conn, user.user_id, EndReason.LOGOUT_EVERYWHERE)
+        await sessions.end_all(conn, user.user_id, SessionEndReason.LOGOUT_EVERYWHERE)
         write.concerns(user.user_id)
 
 

@@ -27,7 +27,7 @@ from db.engine import autocommit
 from db.repositories import catalogue, customers, new_bookings, placement
 from db.repositories.calendar import Appointment
 from db.repositories.catalogue import Offering
-from db.repositories.customers import Contact, Met
+from db.repositories.customers import Contact, MatchedCustomer
 from db.repositories.idempotency import Key
 from db.repositories.new_bookings import Inserted, NewBooking
 from db.repositories.placement import ProviderChoice
@@ -132,7 +132,7 @@ class _Draft:
 
     case: _Case
     chosen: ProviderChoice | None
-    customer: Met
+    customer: MatchedCustomer
 
     @property
     def request(self) -> CreateRequest:
@@ -326,13 +326,15 @@ async def _insert(conn: AsyncConnection, draft: _Draft) -> tuple[BookingState, C
     return state, Created(booking_id=str(state.booking_id), body=body)
 
 
-async def _customer(conn: AsyncConnection, request: CreateRequest, offering: Offering, actor: Actor) -> Met:
+async def _customer(
+    conn: AsyncConnection, request: CreateRequest, offering: Offering, actor: Actor
+) -> MatchedCustomer:
     """Whom it is for. Staff, keys and guests name somebody; users book for themselves."""
     business_id, given = offering.business_id, request.body.customer
     contact = Contact(**given.model_dump()) if given else None
     if actor.role is Role.CUSTOMER and request.user_id is not None:
         if contact is None and offering.customer_id is not None:
-            return Met(offering.customer_id, is_new=False)
+            return MatchedCustomer(offering.customer_id, is_new=False)
         return await customers.of_user(conn, business_id, request.user_id, contact)
     if contact is None:
         raise guests.invalid("/body/customer", "say for whom you book, with at least a name")

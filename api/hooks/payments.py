@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.hooks.hook import Event, Integration, Told
 from db.repositories import payment_syncs
-from db.repositories.payment_syncs import Called
+from db.repositories.payment_syncs import GatewayCallback
 from domain.effects import Vendor
 
 _BOOKING: Final = "holdfast_booking"
@@ -31,7 +31,7 @@ async def plan_sync(
     conn: AsyncConnection, integration: Integration, vendor: Vendor, event: Event, ref: str | None
 ) -> None:
     """Plan a comparison of the event's payment with the gateway's record; nothing if it is not ours."""
-    called = Called(
+    called = GatewayCallback(
         vendor=vendor,
         event_id=event.id,
         booking_id=event.data.booking_id,

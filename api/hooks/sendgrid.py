@@ -23,7 +23,7 @@ from api.shapes import Text
 from db.repositories import inbound
 from db.repositories.inbound import Delivery
 from domain.customers import Purpose
-from runtime.json import from_strangers
+from runtime.json import parse_untrusted
 
 SIGNATURE: Final = "X-Twilio-Email-Event-Webhook-Signature"
 TIMESTAMP: Final = "X-Twilio-Email-Event-Webhook-Timestamp"
@@ -78,7 +78,7 @@ class SendGridHook(Hook):
 
     def events(self, received: Received) -> Sequence[Event]:
         """The events of our own e-mails, by e-mail and then by time: in one order, two calls never deadlock."""
-        told = _CALL.validate_python(from_strangers(received.body))
+        told = _CALL.validate_python(parse_untrusted(received.body))
         ours = [_Happened.model_validate(one) for one in told if _is_ours(one)]
         ours.sort(key=lambda one: (one.effect, one.timestamp, one.sg_event_id))
         return [Event(id=one.sg_event_id, type=one.event, data=one) for one in ours]

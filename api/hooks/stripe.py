@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.hooks.hook import Event, Hook, Integration, Name, Received, Told
 from api.hooks.payments import OfPayment, plan_sync
 from domain.effects import Vendor
-from runtime.json import from_strangers
+from runtime.json import parse_untrusted
 
 SIGNATURE: Final = "Stripe-Signature"
 _TELLING: Final = ("payment_intent.", "charge.", "refund.")
@@ -52,7 +52,7 @@ class StripeHook(Hook):
 
     def events(self, received: Received) -> Sequence[Event]:
         """One event, if it is about a payment."""
-        told = _Call.model_validate(from_strangers(received.body))
+        told = _Call.model_validate(parse_untrusted(received.body))
         if not told.type.startswith(_TELLING):
             return []
         return [Event(id=told.id, type=told.type, data=_Data.model_validate(told.data).object)]

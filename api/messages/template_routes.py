@@ -31,8 +31,7 @@ from domain.access import Permission, admit
 from domain.errors import NotFoundError
 from domain.messages import OCCASIONS, VARIABLES, Channel, Facts, Occasion, Template
 from domain.notifications import Audience, NoticeKind
-from runtime.messages.defaults import defaults
-from runtime.messages.rendering import Rendered, render, sample_facts
+from runtime.messages.rendering import Rendered, built_in_templates, render, sample_facts
 
 router = APIRouter(prefix="/v1/businesses/{business}/message-templates", tags=["messages"])
 
@@ -62,7 +61,7 @@ async def list_templates(business: ThisBusiness, request: Request, app: AppState
         own_emails = await message_templates.own_emails_are_sent(conn, business["id"])
     own = [_own(row) for row in rows]
     replaced = {_key(template) for template in own}
-    ours = [_ours(occasion, template) for (occasion, _), template in defaults().items()]
+    ours = [_ours(occasion, template) for (occasion, _), template in built_in_templates().items()]
     items = own + [template for template in ours if _key(template) not in replaced]
     variables = [{"name": name, "meaning": meaning} for name, meaning in VARIABLES.items()]
     shown = {"items": sorted(items, key=_key), "variables": variables, "own_emails_are_sent": own_emails}
@@ -144,10 +143,10 @@ async def preview(
 
 def _written(occasion: Occasion, body: PreviewIn, facts: Facts, own: tuple[Template, ...]) -> Rendered:
     if body.language is not None:
-        facts = facts.wished_in(body.language)
+        facts = facts.in_language(body.language)
     if body.template is None:
         return render(occasion, facts, own)
-    tag = facts.wishes()[0] or facts.business_locale
+    tag = facts.preferred_languages()[0] or facts.business_locale
     template = template_of(occasion, tag, body.template, at=("body", "template"))
     return rendered_with(occasion, template, facts, tag, at=("body", "template"))
 
@@ -186,7 +185,7 @@ async def _in_force(
     row = await message_templates.find(conn, business_id, occasion, language)
     if row is not None:
         return _own(row)
-    ours = defaults().get((occasion, language))
+    ours = built_in_templates().get((occasion, language))
     return None if ours is None else _ours(occasion, ours)
 
 

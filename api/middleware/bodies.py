@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.types import Message, Receive, Scope
 
 from api.middleware.deadlines import allow_time
-from runtime.json import NotJsonError, UnfitJsonError, from_strangers
+from runtime.json import NotJsonError, UnfitJsonError, parse_untrusted
 
 MOST_BODY_BYTES: Final = 256 * 1024
 MOST_TARGET_BYTES: Final = 8 * 1024
@@ -24,7 +24,7 @@ def allow_body(request: Request, most_bytes: int) -> None:
     """Allow this request a larger body, and more time.
 
     A route calls it before it reads the body, once the caller is known. It then parses the body itself with
-    `from_strangers`, off the event loop if that takes long.
+    `parse_untrusted`, off the event loop if that takes long.
     """
     request.state.most_bytes = most_bytes
     allow_time(request, _SECONDS_FOR_MORE)
@@ -96,7 +96,7 @@ def _values(scope: Scope, wanted: bytes) -> list[bytes]:
 
 def _require_plain(body: bytes) -> None:
     try:
-        from_strangers(body)
+        parse_untrusted(body)
     except NotJsonError:
         return  # the route reports the error with its place
     except UnfitJsonError as error:

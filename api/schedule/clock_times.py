@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from api.shapes import In
-from domain.normalization import Spelled
+from domain.text_patterns import TextPattern
 from domain.zones import MINUTES_A_DAY
 
 _FIRST_YEAR, _LAST_YEAR = 1970, 2199
@@ -15,12 +15,12 @@ _FIRST_YEAR, _LAST_YEAR = 1970, 2199
 TimeOfDay = Annotated[
     str,
     Field(examples=["08:00"]),
-    Spelled("^([01][0-9]|2[0-3]):[0-5][0-9]$", "must be a time of the day's 24 hours, as 08:00"),
+    TextPattern("^([01][0-9]|2[0-3]):[0-5][0-9]$", "must be a time of the day's 24 hours, as 08:00"),
 ]
 EndTime = Annotated[
     str,
     Field(examples=["18:00"]),
-    Spelled(
+    TextPattern(
         "^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$",
         "must be a time of the day's 24 hours, as 18:00; 24:00 ends the day",
     ),

@@ -20,7 +20,7 @@ from api.transfer.shapes import BusinessRow, Section, Tally
 from api.transfer.validation import Plan
 from db.repositories import businesses, customers, transfer
 from db.repositories.rows import Row
-from db.repositories.transfer import Columns, Written
+from db.repositories.transfer import Columns, UpsertCounts
 from runtime.json import to_json_text
 
 
@@ -76,6 +76,6 @@ def _service(row: ServiceIn) -> Columns:
     return row.model_dump(exclude={"price"}) | price
 
 
-def _tally(written: Written, rows: int) -> Tally:
+def _tally(written: UpsertCounts, rows: int) -> Tally:
     unchanged = rows - written.created - written.updated
     return Tally(created=written.created, updated=written.updated, unchanged=unchanged)

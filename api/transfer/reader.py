@@ -9,7 +9,7 @@ from api.transfer.csv_text import Sheet
 from api.transfer.problems import Problems
 from api.transfer.shapes import VERSION, Section, Separator
 from domain.errors import ImportInvalidError
-from runtime.json import UnfitJsonError, from_strangers
+from runtime.json import UnfitJsonError, parse_untrusted
 
 MOST_BYTES: Final = 16 * 1024 * 1024
 MOST_ROWS: Final = 20_000
@@ -83,7 +83,7 @@ def read_csv(body: bytes, section: Section, problems: Problems) -> Sent:
 
 def _document(body: bytes, problems: Problems) -> Members:
     try:
-        document = from_strangers(body.removeprefix(_BOM))
+        document = parse_untrusted(body.removeprefix(_BOM))
     except UnfitJsonError as error:
         problems.add("", 0, str(error))
     else:

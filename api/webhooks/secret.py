@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from api.answers import invalid
 from db.repositories.rows import Row
-from domain.webhooks import SECRET_BYTES, SECRET_MARK, former_after, kept
+from domain.webhooks import SECRET_BYTES, SECRET_MARK, former_secrets, kept
 from runtime.json import from_json, to_json_text
 from runtime.secrets import Secrets, SecretsKeyMissingError, SecretUnreadableError
 
@@ -44,7 +44,7 @@ def rotated(keys: Secrets, endpoint: Row, new: str, now: datetime, hours: int) -
         _opened(keys, endpoint["secret_encrypted"]),
         _opened(keys, endpoint["former_secret_encrypted"]),
     )
-    signing = former_after(present, former, now, until) if present else {}
+    signing = former_secrets(present, former, now, until) if present else {}
     return Rotated(
         encrypted(keys, kept(new)),
         encrypted(keys, signing) if signing else None,

@@ -5,10 +5,10 @@ from db.models.base import Base
 from db.models.catalogue import Provider, Service
 from db.models.customers import Consent, Customer
 from db.models.effects import Effect, Finding, InboundEvent, Integration, WebhookEndpoint
-from db.models.external import ExternalSource, ExternalTime
+from db.models.external_calendars import ExternalSource, ExternalTime
 from db.models.identity import AccountRequest, AccountToken, ApiKey, LoginAttempts, RefreshToken, Session
-from db.models.leases import Lease
 from db.models.messages import Message, MessageTemplate
+from db.models.operations import AuditEntry, Lease, RateCounter
 from db.models.payments import Payment
 from db.models.schedule import DateException, ServiceArea, TimeOff, WeeklyHours
 from db.models.scheduling import (
@@ -23,7 +23,6 @@ from db.models.scheduling import (
     UnconfirmedCommand,
 )
 from db.models.tenancy import Business, BusinessOrigin, InstallationMail, Membership, User
-from db.models.traffic import AuditEntry, RateCounter
 
 __all__ = [
     "AccountRequest",

@@ -1,4 +1,4 @@
-"""What a business offers, and who does it."""
+"""A business's services and providers."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -51,17 +51,17 @@ class Service(Base):
     capacity: Mapped[int] = mapped_column(server_default="1")
     """Seats of one appointment; more than one makes it a group session."""
     slot_step_minutes: Mapped[int] = mapped_column(server_default="15")
-    """Appointments start at opening, and every so many minutes of the wall clock after it."""
+    """Appointments start at opening time, and every so many minutes of local time after it."""
     min_notice_minutes: Mapped[int] = mapped_column(server_default="0")
     horizon_days: Mapped[int | None]
-    """How far ahead it can be booked; none: however far."""
+    """How far ahead it can be booked; None: no limit."""
     daily_limit: Mapped[int | None]
-    """Bookings that one local day of the business takes; none: as many as there is time for."""
+    """Maximum bookings per local day of the business; None: no limit."""
     required_skills: Mapped[list[str]] = mapped_column(ARRAY(String(63)), server_default="{}")
     payment_mode: Mapped[str] = mapped_column(String(20), server_default="none")
-    """What is paid through Holdfast: `none`, a `deposit`, or the price in `full`."""
+    """What is paid through Holdfast: `none`, a `deposit`, or the `full` price."""
     payment_at: Mapped[str] = mapped_column(String(20), server_default="booking")
-    """When it is captured: `booking`, once it is confirmed, or `completion`."""
+    """When the payment is captured: `booking`, once it is confirmed, or `completion`."""
     deposit_minor: Mapped[int | None]
     active: Mapped[bool] = mapped_column(server_default="true")
     created_at: Mapped[Created]
@@ -78,19 +78,19 @@ class Provider(Base):
     id: Mapped[Key]
     business_id: Mapped[UUID] = mapped_column(ForeignKey("businesses.id"))
     code: Mapped[str] = mapped_column(String(63))
-    """The business's own key for the provider; imports and outside calendars know them by it."""
+    """The business's own key for the provider, used by imports and external calendars."""
     name: Mapped[str] = mapped_column(String(200))
     email: Mapped[str | None] = mapped_column(String(254))
     """Lower case."""
     phone: Mapped[str | None] = mapped_column(String(20))
     """E.164."""
     timezone: Mapped[str | None] = mapped_column(String(64))
-    """IANA zone of the provider's own hours; none: the business's."""
+    """IANA zone of the provider's own hours; None: the business's."""
     skills: Mapped[list[str]] = mapped_column(ARRAY(String(63)), server_default="{}")
     rating: Mapped[Decimal] = mapped_column(Numeric(3, 2), server_default="0")
     available: Mapped[bool] = mapped_column(server_default="true")
     auto_accept: Mapped[bool | None]
-    """Accepts offers without being asked; none follows the business's policy."""
+    """Whether offers are accepted automatically; None: as in the business's policy."""
     last_assigned_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    """Last turn under `round_robin`; other strategies leave it alone."""
+    """Last assignment under `round_robin`; other strategies do not change it."""
     created_at: Mapped[Created]

@@ -1,4 +1,4 @@
-"""The people who book, and what they have agreed to."""
+"""Customers and their consents."""
 
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from db.models.base import Base, Created, Key, Moment
 
 
 class Customer(Base):
-    """A person who books with one business. The same person elsewhere is another row: tenants share nothing."""
+    """A person who books with one business. With another business they are another row: tenants share nothing."""
 
     __tablename__ = "customers"
     __table_args__ = (
@@ -28,15 +28,15 @@ class Customer(Base):
     phone: Mapped[str | None] = mapped_column(String(20))
     """E.164."""
     locale: Mapped[str | None] = mapped_column(String(35))
-    """The language that they are written to in (BCP 47); none: the business's."""
+    """Language of their messages (BCP 47); None: the business's."""
     timezone: Mapped[str | None] = mapped_column(String(64))
-    """IANA zone that times are told in; none: the booking's."""
+    """IANA zone of times in their messages; None: the booking's."""
     sms_opt_in: Mapped[bool] = mapped_column(server_default="false")
     created_at: Mapped[Created]
 
 
 class Consent(Base):
-    """What a customer agreed to, or took back: one row each time, never changed; the latest counts."""
+    """A consent or its withdrawal. Rows are never changed; the latest counts."""
 
     __tablename__ = "consents"
     __table_args__ = (
@@ -48,11 +48,11 @@ class Consent(Base):
     business_id: Mapped[UUID]
     customer_id: Mapped[UUID]
     purpose: Mapped[str] = mapped_column(String(40))
-    """What for: `sms`, `email`, `marketing`, `analytics`."""
+    """`sms`, `email`, `marketing` or `analytics`."""
     granted: Mapped[bool]
     source: Mapped[str] = mapped_column(String(100))
-    """Where it was given: `booking`, `api`, `import`, a form's name."""
+    """Where it was given: `booking`, `api`, `import`, or a form's name."""
     text: Mapped[str] = mapped_column(Text)
-    """The words that were agreed to."""
+    """The text that the customer agreed to."""
     given_at: Mapped[Moment]
     created_at: Mapped[Created]

@@ -1,4 +1,4 @@
-"""What bookings set off in the outside world: who carries it out for a business, and what became of it."""
+"""Effects at vendors: integrations, planned effects and their results, and differences found in reconciliation."""
 
 from datetime import datetime
 from typing import Any
@@ -28,7 +28,7 @@ _VENDORS = ", ".join(f"'{vendor}'" for vendor in Vendor)
 
 
 class Integration(Base):
-    """A vendor that a business has chosen, and how to reach its account there."""
+    """A business's account with a vendor."""
 
     __tablename__ = "integrations"
     __table_args__ = (
@@ -50,7 +50,7 @@ class Integration(Base):
     port: Mapped[str] = mapped_column(String(20))
     vendor: Mapped[str] = mapped_column(String(20))
     settings: Mapped[Json] = mapped_column(server_default=text("'{}'::jsonb"))
-    """What may be shown: account ids, sender addresses."""
+    """Non-secret settings, such as account ids and sender addresses."""
     secrets_encrypted: Mapped[str | None] = mapped_column(Text)
     """A JSON object of keys and tokens, encrypted by `runtime.secrets`."""
     enabled: Mapped[bool] = mapped_column(server_default="true")
@@ -59,14 +59,14 @@ class Integration(Base):
 
 
 class Effect(Base):
-    """One effect: planned with its cause, carried out by an activity, and kept as the record of it."""
+    """One effect: planned with its cause, carried out by an activity, and kept as its record."""
 
     __tablename__ = "effects"
     __table_args__ = (
         ForeignKeyConstraint(["business_id", "booking_id"], ["bookings.business_id", "bookings.id"]),
         UniqueConstraint("business_id", "key"),
         Index("ix_effects_business_id_booking_id", "business_id", "booking_id", "id"),
-        # What the relay looks for: small however many effects there have been.
+        # For the relay; stays small however many effects there have been.
         Index(
             "ix_effects_to_hand_over",
             "business_id",
@@ -94,7 +94,7 @@ class Effect(Base):
     kind: Mapped[str] = mapped_column(String(40))
     vendor: Mapped[str] = mapped_column(String(20))
     target_id: Mapped[UUID | None]
-    """The integration, or the endpoint of a webhook; none: the installation's own."""
+    """The integration or the webhook endpoint; None: the installation's own."""
     key: Mapped[str] = mapped_column(String(255))
     lane: Mapped[str | None] = mapped_column(String(20))
     subject: Mapped[Json] = mapped_column(server_default=text("'{}'::jsonb"))
@@ -103,26 +103,26 @@ class Effect(Base):
     round: Mapped[int] = mapped_column(server_default="1")
     attempts: Mapped[int] = mapped_column(server_default="0")
     tries: Mapped[int] = mapped_column(server_default="0")
-    """Attempts since it was planned, or since somebody had it retried."""
+    """Attempts since it was planned, or since somebody requested a retry."""
     due_at: Mapped[Created]
     handed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    """When Temporal was given it in this round."""
+    """When it was handed to Temporal in this round."""
     first_attempt_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     last_attempt_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     lease_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    """Until when the attempt under way, known by its number in `attempts`, keeps others from beginning one."""
+    """Until when the current attempt, identified by its number in `attempts`, prevents others from starting."""
     next_attempt_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     last_error: Mapped[str | None] = mapped_column(String(100))
-    """A code."""
+    """An error code."""
     vendor_ref: Mapped[str | None] = mapped_column(String(255))
-    """What the vendor calls it."""
+    """The vendor's id."""
     done_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    """When it reached a state that is not open."""
+    """When it reached a final state."""
     created_at: Mapped[Created]
 
 
 class InboundEvent(Base):
-    """A call of a vendor's that was taken: whose, and which, so that it is taken once."""
+    """A vendor's callback that was accepted, so that it is processed once."""
 
     __tablename__ = "inbound_events"
     __table_args__ = (
@@ -142,7 +142,7 @@ class InboundEvent(Base):
 
 
 class WebhookEndpoint(Base):
-    """Where a business is told of its events."""
+    """A business's endpoint for its events."""
 
     __tablename__ = "webhook_endpoints"
     __table_args__ = (
@@ -155,21 +155,21 @@ class WebhookEndpoint(Base):
     url: Mapped[str] = mapped_column(String(2000))
     description: Mapped[str] = mapped_column(String(200), server_default="")
     event_types: Mapped[list[str]] = mapped_column(ARRAY(String(100)), server_default="{}")
-    """Empty: all."""
+    """Empty: all types."""
     secret_encrypted: Mapped[str] = mapped_column(Text)
     former_secret_encrypted: Mapped[str | None] = mapped_column(Text)
-    """Signs beside the present one until `former_secret_until`."""
+    """Former secrets, which also sign until they expire."""
     former_secret_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     state: Mapped[str] = mapped_column(String(20), server_default="enabled")
     disabled_reason: Mapped[str | None] = mapped_column(String(40))
     hears_after: Mapped[EventOrder]
-    """It is told of events that are written behind this place."""
+    """It receives events written after this position."""
     created_at: Mapped[Created]
     updated_at: Mapped[Created]
 
 
 class Finding(Base):
-    """A difference between us and a vendor that reconciliation found and could not mend by itself, or mended."""
+    """A difference between a booking and a vendor's record, as found by reconciliation."""
 
     __tablename__ = "findings"
     __table_args__ = (
@@ -186,7 +186,7 @@ class Finding(Base):
     kind: Mapped[str] = mapped_column(String(40))
     key: Mapped[str] = mapped_column(String(255))
     detail: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
-    """Ids, codes, times and amounts, ours and theirs."""
+    """Ids, codes, times and amounts, ours and the vendor's."""
     state: Mapped[str] = mapped_column(String(20), server_default="open")
     found_at: Mapped[Moment]
     resolved_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

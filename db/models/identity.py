@@ -1,4 +1,4 @@
-"""How people and programs prove who they are: sessions, API keys, and accounts on their way."""
+"""Authentication: sessions, tokens, API keys, and pending registrations and password resets."""
 
 from datetime import datetime
 from uuid import UUID
@@ -13,7 +13,7 @@ _HASH_BYTES = 32
 
 
 class Session(Base):
-    """One login. Every token of it, refreshed however often, dies with it."""
+    """One login. Ending it invalidates all its tokens, however often they were refreshed."""
 
     __tablename__ = "sessions"
     __table_args__ = (
@@ -26,14 +26,14 @@ class Session(Base):
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[Created]
     expires_at: Mapped[Moment]
-    """When its last refresh token runs out."""
+    """When its last refresh token expires."""
     ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     end_reason: Mapped[str | None] = mapped_column(String(20))
     """`logout`, `logout_everywhere`, `password_changed`, `password_reset` or `token_reused`."""
 
 
 class RefreshToken(Base):
-    """A refresh token, by its hash: the token itself is nowhere but with its holder."""
+    """A refresh token, stored only as a hash."""
 
     __tablename__ = "refresh_tokens"
     __table_args__ = (
@@ -42,17 +42,17 @@ class RefreshToken(Base):
     )
 
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(_HASH_BYTES), primary_key=True)
-    """SHA-256: a token is 32 random bytes, which nobody guesses however fast the hash is."""
+    """SHA-256 is enough: a token is 32 random bytes, which nobody can guess."""
     session_id: Mapped[UUID] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"))
     created_at: Mapped[Created]
     expires_at: Mapped[Moment]
     used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     superseded_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    """When another token of the session was used first: from then on using this one is reuse."""
+    """When another token of the session was used first; using this one afterwards counts as reuse."""
 
 
 class AccountRequest(Base):
-    """Somebody wants an account, or a new password. Stored the same whether or not the address has an account."""
+    """A request for an account or a new password. It looks the same whether or not the address has an account."""
 
     __tablename__ = "account_requests"
     __table_args__ = (
@@ -73,13 +73,13 @@ class AccountRequest(Base):
     created_at: Mapped[Created]
     expires_at: Mapped[Moment]
     sent_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    """When it was seen to: a message was sent, or there was nobody to send one to."""
+    """When it was processed: the message was sent, or there was nobody to send one to."""
     done_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     """When its token was used."""
 
 
 class AccountToken(Base):
-    """What was mailed for a request, by its hash. A message that is sent again carries a token of its own."""
+    """A token sent for a request, stored as a hash. A repeated message has its own token."""
 
     __tablename__ = "account_tokens"
     __table_args__ = (Index("ix_account_tokens_request_id", "request_id"),)
@@ -90,21 +90,21 @@ class AccountToken(Base):
 
 
 class LoginAttempts(Base):
-    """Attempts to log in that have failed or are under way, and messages asked for: by account and by address."""
+    """Failed or pending login attempts and requested messages, counted by account and by address."""
 
     __tablename__ = "login_attempts"
     __table_args__ = (Index("ix_login_attempts_last_at", "last_at"),)
 
     subject: Mapped[str] = mapped_column(String(80), primary_key=True)
-    """What is counted and a keyed hash of whose: no address is kept, and no account that may not exist."""
+    """What is counted, and a keyed hash of whose: no addresses are stored, nor accounts that may not exist."""
     failures: Mapped[int]
     last_at: Mapped[Moment]
     free_at: Mapped[Moment]
-    """No further attempt is looked at before."""
+    """Attempts before this moment are refused."""
 
 
 class ApiKey(Base):
-    """A program's way into one business."""
+    """A program's access to one business."""
 
     __tablename__ = "api_keys"
     __table_args__ = (
@@ -123,7 +123,7 @@ class ApiKey(Base):
     business_id: Mapped[UUID] = mapped_column(ForeignKey("businesses.id"))
     name: Mapped[str] = mapped_column(String(100))
     prefix: Mapped[str] = mapped_column(String(20))
-    """The beginning of the key, by which it is found and shown."""
+    """The start of the key, by which it is found and shown."""
     secret_hash: Mapped[bytes] = mapped_column(LargeBinary(_HASH_BYTES))
     """SHA-256 of the whole key."""
     scopes: Mapped[list[str]] = mapped_column(ARRAY(String(40)))

@@ -1,4 +1,4 @@
-"""What people are told, and in which words."""
+"""Messages to people, and businesses' own templates."""
 
 from datetime import datetime
 from uuid import UUID
@@ -10,7 +10,7 @@ from db.models.base import Base, Created, Key
 
 
 class Message(Base):
-    """What somebody was told. (business, key) is unique: telling it again changes nothing."""
+    """A message to one recipient. (business, key) is unique: planning it again changes nothing."""
 
     __tablename__ = "messages"
     __table_args__ = (
@@ -33,27 +33,27 @@ class Message(Base):
     channel: Mapped[str] = mapped_column(String(20))
     """`email`, `sms`, or `console` where neither is configured."""
     state: Mapped[str] = mapped_column(String(20))
-    """`suppressed`: it was not sent, on purpose; `error` says why."""
+    """`suppressed`: deliberately not sent; `error` says why."""
     state_at: Mapped[Created]
     minutes_before: Mapped[int | None]
     """Of a reminder."""
     starts_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    """The appointment time that it speaks of."""
+    """The appointment time that it mentions."""
     booking_version: Mapped[int | None]
-    """The booking's version that it tells of: the SEQUENCE of a calendar entry."""
+    """The booking's version that it is about: the SEQUENCE of a calendar entry."""
     provider_id: Mapped[UUID | None]
-    """Of one to a provider: to whom."""
+    """The recipient, if it is a provider."""
     language: Mapped[str | None] = mapped_column(String(35))
     subject: Mapped[str | None] = mapped_column(Text)
     body: Mapped[str | None] = mapped_column(Text)
-    """As it was sent, or was about to be; none before."""
+    """As sent, or as drafted; None before that."""
     vendor_ref: Mapped[str | None] = mapped_column(String(255))
     error: Mapped[str | None] = mapped_column(String(100))
     created_at: Mapped[Created]
 
 
 class MessageTemplate(Base):
-    """A business's own words in place of ours."""
+    """A business's own template, which replaces the built-in one."""
 
     __tablename__ = "message_templates"
 
@@ -67,5 +67,5 @@ class MessageTemplate(Base):
     body: Mapped[str] = mapped_column(Text)
     """Plain text."""
     html: Mapped[str | None] = mapped_column(Text)
-    """Of an e-mail; none: made from the text."""
+    """Of an e-mail; None: generated from the text."""
     updated_at: Mapped[Created]

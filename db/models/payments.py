@@ -1,4 +1,4 @@
-"""What a booking costs its customer, as the gateway has it."""
+"""Payments of bookings, synchronised with the gateway."""
 
 from datetime import datetime
 from uuid import UUID
@@ -13,7 +13,7 @@ _SETTLED = "state IN ('captured', 'released', 'refunded')"
 
 
 class Payment(Base):
-    """The payment of one booking. Written by the create path, then by its effects and the gateway's calls only."""
+    """The payment of one booking. Written at creation, then only by its effects and the gateway's callbacks."""
 
     __tablename__ = "payments"
     __table_args__ = (
@@ -24,7 +24,7 @@ class Payment(Base):
             initially="DEFERRED",
         ),
         Index("ix_payments_business_id_gateway_ref", "business_id", "gateway_ref"),
-        # What reconciliation looks for; a payment is in one of them.
+        # For reconciliation; a payment is in one of them.
         Index("ix_payments_unsettled", "business_id", "booking_id", postgresql_where=text(_UNSETTLED)),
         Index("ix_payments_settled", "business_id", "updated_at", postgresql_where=text(_SETTLED)),
         CheckConstraint(
@@ -49,19 +49,19 @@ class Payment(Base):
     method_encrypted: Mapped[str | None] = mapped_column(Text)
     """The gateway's token of the customer's card or account."""
     tries: Mapped[int] = mapped_column(server_default="0")
-    """Times that a method was tried, by the customer or again off-session; each has its number at the gateway."""
+    """Number of tries, by the customer or off-session; the gateway knows each by its number."""
     payer_ref: Mapped[str | None] = mapped_column(String(255))
-    """The gateway's id of whom this booking is charged to, by which all tries are found."""
+    """The gateway's id of the booking's payer, by which all tries are found."""
     gateway_ref: Mapped[str | None] = mapped_column(String(255))
-    """The gateway's id of the present try."""
+    """The gateway's id of the current try."""
     action_encrypted: Mapped[str | None] = mapped_column(Text)
-    """`action_required`: what the customer's browser needs to go on."""
+    """`action_required`: what the customer's browser needs to continue."""
     failure: Mapped[str | None] = mapped_column(String(100))
     """`declined`: the gateway's code."""
     captured_minor: Mapped[int] = mapped_column(server_default="0")
     refunded_minor: Mapped[int] = mapped_column(server_default="0")
     keep_minor: Mapped[int | None]
-    """After the end of the booking: what it costs all the same."""
+    """After a cancellation: what the booking costs after all."""
     authorized_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     created_at: Mapped[Created]
     updated_at: Mapped[Created]

@@ -1,4 +1,4 @@
-"""When a business and its providers work, and where."""
+"""Opening hours, exceptions, time off and service areas."""
 
 from datetime import date
 from uuid import UUID
@@ -12,7 +12,7 @@ _PROVIDER = (["business_id", "provider_id"], ["providers.business_id", "provider
 
 
 class WeeklyHours(Base):
-    """An interval of every week in which a business, or one provider, works. Wall time."""
+    """A weekly interval in which a business, or one provider, works. Local time."""
 
     __tablename__ = "weekly_hours"
     __table_args__ = (
@@ -28,16 +28,16 @@ class WeeklyHours(Base):
     id: Mapped[Key]
     business_id: Mapped[UUID] = mapped_column(ForeignKey("businesses.id"))
     provider_id: Mapped[UUID | None]
-    """Whose hours; none: of every provider who has none of their own."""
+    """Whose hours; None: of every provider without hours of their own."""
     weekday: Mapped[int]
     """ISO: 1 is Monday, 7 is Sunday."""
     opens_minute: Mapped[int]
     closes_minute: Mapped[int]
-    """Minutes after that day's midnight; beyond 1440 it is the morning of the next day."""
+    """Minutes after that day's midnight; beyond 1440 it is the next morning."""
 
 
 class DateException(Base):
-    """A date on which other hours are kept than in other weeks; several intervals are several rows."""
+    """Different hours on one date; several intervals are several rows."""
 
     __tablename__ = "date_exceptions"
     __table_args__ = (
@@ -55,19 +55,19 @@ class DateException(Base):
     id: Mapped[Key]
     business_id: Mapped[UUID] = mapped_column(ForeignKey("businesses.id"))
     provider_id: Mapped[UUID | None]
-    """Whose date; none: of the business and everybody in it."""
+    """Whose date; None: of the whole business."""
     date: Mapped[date]
     yearly: Mapped[bool] = mapped_column(server_default="false")
-    """Comes back every year, as holidays do."""
+    """Repeats every year, like a holiday."""
     kind: Mapped[str] = mapped_column(String(10))
-    """`closed`; `hours` in place of the weekly ones; `extra` beside them."""
+    """`closed`; `hours` instead of the weekly ones; `extra` in addition to them."""
     opens_minute: Mapped[int | None]
     closes_minute: Mapped[int | None]
     name: Mapped[str] = mapped_column(String(200), server_default="")
 
 
 class TimeOff(Base):
-    """A stretch of time in which nothing new is booked: a holiday trip, a dentist, a van in repair."""
+    """A time in which nothing new is booked: a holiday, a dentist's appointment, a van in repair."""
 
     __tablename__ = "time_off"
     __table_args__ = (
@@ -80,7 +80,7 @@ class TimeOff(Base):
     id: Mapped[Key]
     business_id: Mapped[UUID] = mapped_column(ForeignKey("businesses.id"))
     provider_id: Mapped[UUID | None]
-    """Who is away; none: everybody."""
+    """Who is away; None: everybody."""
     kind: Mapped[str] = mapped_column(String(10))
     starts_at: Mapped[Moment]
     ends_at: Mapped[Moment]
@@ -89,7 +89,7 @@ class TimeOff(Base):
 
 
 class ServiceArea(Base):
-    """Postal codes served. A business without any serves everywhere, a provider without any what it serves."""
+    """Postal codes served. None for a business: it serves everywhere. None for a provider: as the business."""
 
     __tablename__ = "service_areas"
     __table_args__ = (
@@ -105,6 +105,6 @@ class ServiceArea(Base):
     provider_id: Mapped[UUID | None]
     kind: Mapped[str] = mapped_column(String(10))
     first: Mapped[str] = mapped_column(String(20))
-    """The code, the prefix or the first code; upper case without spaces and hyphens."""
+    """The code, the prefix or the first code; normalised, see `domain.areas`."""
     last: Mapped[str | None] = mapped_column(String(20))
     """The last code of a range, as long as the first."""

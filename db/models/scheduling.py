@@ -1,4 +1,4 @@
-"""The calendar, the bookings and everything that is written about them."""
+"""Reservations, holds, bookings, their history and events."""
 
 from datetime import datetime
 from typing import Any
@@ -29,10 +29,9 @@ _ENDED = "status IN ('completed', 'cancelled')"
 
 
 class Reservation(Base):
-    """A provider's time that is taken, for a booking or held for a while. PostgreSQL lets no two overlap.
+    """A provider's reserved time, for a booking or a hold. PostgreSQL prevents overlaps.
 
-    The seats of one group session are the exception: rows with the same session overlap each other, and each has a
-    seat of its own.
+    Seats of one group session are the exception: rows of the same session may overlap, and each has its own seat.
     """
 
     __tablename__ = "reservations"
@@ -46,7 +45,7 @@ class Reservation(Base):
         ),
         UniqueConstraint("session_id", "seat"),
         ForeignKeyConstraint(["business_id", "provider_id"], ["providers.business_id", "providers.id"]),
-        # Checked at commit: the time is reserved before the booking is stored, in one statement.
+        # Checked at commit: the statement reserves the time before it stores the booking.
         ForeignKeyConstraint(
             ["business_id", "booking_id"],
             ["bookings.business_id", "bookings.id"],
@@ -64,19 +63,19 @@ class Reservation(Base):
     provider_id: Mapped[UUID]
     booking_id: Mapped[UUID | None] = mapped_column(unique=True)
     during: Mapped[Range[datetime]] = mapped_column(TSTZRANGE)
-    """From start less the buffer before to end plus the buffer after, the end excluded."""
+    """From the start minus the buffer before to the end plus the buffer after, excluding the end."""
     session_id: Mapped[UUID]
-    """The group session; a reservation for one alone is its own."""
+    """The group session; any other reservation is its own session."""
     service_id: Mapped[UUID | None]
-    """Of a group session: which service its seats are for."""
+    """Of a group session: its service."""
     seat: Mapped[int] = mapped_column(server_default="1")
     capacity: Mapped[int] = mapped_column(server_default="1")
     expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    """Of a hold: from then on the time is free, whether or not the row is still there."""
+    """Of a hold: the time is free from then on, even if the row still exists."""
 
 
 class Hold(Base):
-    """Time kept for somebody who is about to book. Its reservation has the same id."""
+    """A slot held for somebody who is about to book. Its reservation has the same id."""
 
     __tablename__ = "holds"
     __table_args__ = (
@@ -98,15 +97,15 @@ class Hold(Base):
     booking_id: Mapped[UUID | None]
     """The booking that it became."""
     choice: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    """`domain.assignment.Choice`: why this provider."""
+    """`domain.assignment.Choice`: why this provider was chosen."""
     promise: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    """`domain.promises.Promise`: what the appointment costs if it is booked by this hold."""
+    """`domain.promises.Promise`: the price and terms if it is booked with this hold."""
     expires_at: Mapped[Moment]
     created_at: Mapped[Created]
 
 
 class Booking(Base):
-    """The projection of one booking. Written once by the create path, then by the booking's workflow only."""
+    """The projection of one booking. Written once at its creation, then only by its workflow."""
 
     __tablename__ = "bookings"
     __table_args__ = (
@@ -115,7 +114,7 @@ class Booking(Base):
         ForeignKeyConstraint(["business_id", "customer_id"], ["customers.business_id", "customers.id"]),
         Index("uq_bookings_business_id_id", "business_id", "id", unique=True),
         Index("uq_bookings_business_id_reference", "business_id", "reference", unique=True),
-        # The three ways to list bookings, each in the order of the listing.
+        # For the three listings of bookings, each in its order.
         Index("ix_bookings_by_business", "business_id", "starts_at", "id"),
         Index("ix_bookings_by_provider", "provider_id", "starts_at", "id"),
         Index("ix_bookings_by_customer", "customer_id", "starts_at", "id"),
@@ -160,7 +159,7 @@ class Booking(Base):
     price_minor: Mapped[int]
     currency: Mapped[Currency]
     policy: Mapped[Json]
-    """Snapshot of the policy that the booking was made under."""
+    """Snapshot of the business's policy when the booking was made."""
 
     auto_accept: Mapped[bool]
     phase_since: Mapped[Moment]
@@ -172,26 +171,26 @@ class Booking(Base):
     needs_attention: Mapped[bool]
     planned_from: Mapped[Moment]
     payment: Mapped[str | None] = mapped_column(String(20))
-    """Of a booking that must be paid for first: `awaiting` or `authorized`."""
+    """Of a booking that must be paid for: `awaiting` or `authorized`."""
 
     fee_owed_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    """When the customer moved it although cancelling already cost the fee."""
+    """When the customer moved it although a cancellation already cost the fee."""
 
     preferred_provider_id: Mapped[UUID | None]
-    """Whom the customer would like best; somebody else is asked when they cannot."""
+    """The customer's preferred provider; another one is asked if they are not free."""
     choice: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    """`domain.assignment.Choice`: why the present provider was chosen."""
+    """`domain.assignment.Choice`: why the current provider was chosen."""
     address: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     notes: Mapped[str | None] = mapped_column(Text)
     contact: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    """`domain.customers.BookingContact`: what was typed for it and the customer's record has otherwise."""
+    """The booking's contact where it differs from the customer's record (`domain.customers.booking_contact`)."""
     attribution: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     created_at: Mapped[Moment]
     updated_at: Mapped[Moment]
 
 
 class BookingHistory(Base):
-    """One row a step, gapless from 1."""
+    """One row per step, numbered from 1 without gaps."""
 
     __tablename__ = "booking_history"
     __table_args__ = (
@@ -205,7 +204,7 @@ class BookingHistory(Base):
     business_id: Mapped[UUID]
     kind: Mapped[str] = mapped_column(String(20))
     step_key: Mapped[str] = mapped_column(Text)
-    """Identity of the decision that wrote the row; the same step written twice is recognised by it."""
+    """Identity of the decision that wrote the row, by which a repeated step is recognised."""
     old_status: Mapped[str | None] = mapped_column(String(20))
     new_status: Mapped[str] = mapped_column(String(20))
     actor_role: Mapped[str] = mapped_column(String(20))
@@ -213,12 +212,12 @@ class BookingHistory(Base):
     reason: Mapped[str | None] = mapped_column(Text)
     provider_id: Mapped[UUID | None]
     command_id: Mapped[str | None] = mapped_column(Text)
-    """The command that led to the step, as its sender named it: asked again, it is recognised."""
+    """The sender's id of the command that led to the step, by which a repeated command is recognised."""
     occurred_at: Mapped[Moment]
 
 
 class UnconfirmedCommand(Base):
-    """A command's step of which it is not known that the workflow knows it; see `db.repositories.unconfirmed`."""
+    """A command's step that its workflow may not know yet; see `db.repositories.unconfirmed`."""
 
     __tablename__ = "unconfirmed_commands"
     __table_args__ = (
@@ -232,13 +231,13 @@ class UnconfirmedCommand(Base):
 
 
 class Event(Base):
-    """An outgoing event in the shape of CloudEvents 1.0, committed with the step that it tells of."""
+    """An outgoing event in CloudEvents 1.0 format, committed with the step that it reports."""
 
     __tablename__ = "events"
     __table_args__ = (
         Index("ix_events_business_id_id", "business_id", "id"),
         Index("uq_events_business_id_position", "business_id", "position", unique=True),
-        # What the event log looks for, in the order in which it gives positions.
+        # For the event log, in the order in which it assigns positions.
         Index(
             "ix_events_without_position",
             text("written NULLS FIRST"),
@@ -255,19 +254,19 @@ class Event(Base):
     subject: Mapped[str] = mapped_column(String(100))
     """The booking's id."""
     time: Mapped[Moment]
-    """When it happened, by the clock of whoever wrote it. It decides no order: that clock may be wrong."""
+    """When it happened, by the writer's clock. It determines no order: that clock may be wrong."""
     written: Mapped[EventOrder | None]
-    """None: written before PostgreSQL counted."""
+    """None: written before PostgreSQL numbered events."""
     correlation_id: Mapped[str | None] = mapped_column(String(128))
     actor: Mapped[Json]
     data: Mapped[Json]
     schema_version: Mapped[str] = mapped_column(String(10))
     position: Mapped[int | None] = mapped_column(BigInteger)
-    """Its place among the business's events, gapless from 1; given soon after the commit."""
+    """Its position among the business's events, from 1 without gaps; assigned soon after the commit."""
 
 
 class EventPosition(Base):
-    """The last position that a business's events have been given."""
+    """The last position assigned to a business's events."""
 
     __tablename__ = "event_positions"
 
@@ -276,7 +275,7 @@ class EventPosition(Base):
 
 
 class Remark(Base):
-    """What somebody typed as a reason. Kept here so that no workflow payload carries it."""
+    """A reason that somebody typed. Stored here so that no workflow payload carries it."""
 
     __tablename__ = "remarks"
 
@@ -288,7 +287,7 @@ class Remark(Base):
 
 
 class IdempotencyKey(Base):
-    """A caller's key, what it was used for and the first answer."""
+    """A caller's idempotency key, its request and the first answer."""
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (Index("ix_idempotency_keys_created_at", "created_at"),)
@@ -302,5 +301,5 @@ class IdempotencyKey(Base):
     """The body of the first answer, byte for byte."""
     status: Mapped[int] = mapped_column(server_default="201")
     headers: Mapped[Json] = mapped_column(server_default=text("'{}'::jsonb"))
-    """Those of the answer that belong to its content: where the new thing is, and its tag."""
+    """The first answer's headers that describe its content, such as `Location` and `ETag`."""
     created_at: Mapped[Created]

@@ -1,4 +1,4 @@
-"""Businesses (the tenants) and the users with their roles in them."""
+"""Businesses (the tenants), users, and their roles."""
 
 from datetime import date, datetime
 from uuid import UUID
@@ -20,16 +20,16 @@ class Business(Base):
     slug: Mapped[str] = mapped_column(String(63), unique=True)
     name: Mapped[str] = mapped_column(String(200))
     timezone: Mapped[str] = mapped_column(String(64))
-    """IANA zone in which the business keeps its hours."""
+    """IANA zone of the business's hours."""
     currency: Mapped[Currency]
     locale: Mapped[str] = mapped_column(String(35), server_default="en-US")
     status: Mapped[str] = mapped_column(String(20), server_default="active")
     policy: Mapped[Json] = mapped_column(server_default=text("'{}'::jsonb"))
-    """`domain.policies.Policy`; new bookings take a snapshot of it."""
+    """`domain.policies.Policy`; new bookings store a snapshot of it."""
     guest_bookings: Mapped[bool] = mapped_column(server_default="true")
     """Whether people without an account may book."""
     approved_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    """When an operator let it send its own words by the installation's mail server; none: not yet."""
+    """When an operator allowed its own templates through the installation's mail server; None: not yet."""
     created_at: Mapped[Created]
     updated_at: Mapped[Created]
 
@@ -45,18 +45,18 @@ class InstallationMail(Base):
 
 
 class BusinessOrigin(Base):
-    """A web site whose pages may speak to the API about this business (CORS)."""
+    """A web site whose pages may call the API for this business (CORS)."""
 
     __tablename__ = "business_origins"
     __table_args__ = (Index("ix_business_origins_origin", "origin"),)
 
     business_id: Mapped[UUID] = mapped_column(ForeignKey("businesses.id"), primary_key=True)
     origin: Mapped[str] = mapped_column(String(255), primary_key=True)
-    """As browsers send it: `https://www.example.com`."""
+    """As browsers send it, for example `https://www.example.com`."""
 
 
 class User(Base):
-    """Somebody who can log in. A user belongs to no tenant; memberships say what they are where."""
+    """Somebody who can log in. Users belong to no tenant; memberships give them roles."""
 
     __tablename__ = "users"
     __table_args__ = (Index("uq_users_email", text("lower(email)"), unique=True),)
@@ -70,7 +70,7 @@ class User(Base):
 
 
 class Membership(Base):
-    """A role of a user in a business. Providers name the provider that they act as."""
+    """A user's role in a business. A provider's membership names the provider."""
 
     __tablename__ = "memberships"
     __table_args__ = (

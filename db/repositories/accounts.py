@@ -1,4 +1,4 @@
-"""Requests for an account or a new password, and the tokens mailed for them. They belong to no tenant."""
+"""Requests for an account or a new password, and their tokens. They belong to no tenant."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,7 +26,7 @@ async def add_request(
     name: str | None = None,
     password_hash: str | None = None,
 ) -> None:
-    """Store what somebody asks for. Whether the address has an account is not looked at here."""
+    """Store a request, whether or not the address has an account."""
     parameters = {
         "id": request_id,
         "kind": kind,
@@ -39,13 +39,13 @@ async def add_request(
 
 
 @dataclass(frozen=True, slots=True)
-class Unsent:
-    """A request that no message was sent for yet."""
+class UnsentRequest:
+    """A request whose message was not sent yet."""
 
     kind: RequestKind
     email: str = field(repr=False)
     account: AccountState
-    """What there is under the address."""
+    """The account with this address."""
 
 
 _UNSENT = text("""
@@ -57,19 +57,19 @@ WHERE r.id = :request_id AND r.sent_at IS NULL AND r.expires_at > statement_time
 """)
 
 
-async def find_unsent(conn: AsyncConnection, request_id: UUID) -> Unsent | None:
-    """The request; none when its message was sent, or it has run out."""
+async def find_unsent(conn: AsyncConnection, request_id: UUID) -> UnsentRequest | None:
+    """The request; None if its message was sent or it has expired."""
     found = await row_or_none(conn, _UNSENT, {"request_id": request_id})
     if found is None:
         return None
-    return Unsent(RequestKind(found["kind"]), found["email"], AccountState(found["account"]))
+    return UnsentRequest(RequestKind(found["kind"]), found["email"], AccountState(found["account"]))
 
 
 _ADD_TOKEN = text("INSERT INTO account_tokens (token_hash, request_id) VALUES (:token_hash, :request_id)")
 
 
 async def add_token(conn: AsyncConnection, request_id: UUID, token_hash: bytes) -> None:
-    """Store the token of a message before it is sent. Those of the attempts before stay good."""
+    """Store a message's token before it is sent. Tokens of earlier attempts stay valid."""
     await execute(conn, _ADD_TOKEN, {"request_id": request_id, "token_hash": token_hash})
 
 
@@ -77,13 +77,13 @@ _MARK_SENT = text("UPDATE account_requests SET sent_at = statement_timestamp() W
 
 
 async def mark_sent(conn: AsyncConnection, request_id: UUID) -> None:
-    """Note that the request is seen to."""
+    """Mark the request as processed."""
     await execute(conn, _MARK_SENT, {"request_id": request_id})
 
 
 @dataclass(frozen=True, slots=True)
 class OpenRequest:
-    """A request whose token somebody has."""
+    """A request whose token was presented."""
 
     id: UUID
     email: str = field(repr=False)
@@ -100,7 +100,7 @@ WHERE t.token_hash = :token_hash AND r.kind = :kind
 
 
 async def find_open(conn: AsyncConnection, kind: RequestKind, token_hash: bytes) -> OpenRequest | None:
-    """The request that a token was mailed for; none when it was used or has run out."""
+    """The token's request; None if it was used or has expired."""
     found = await row_or_none(conn, _OPEN, {"kind": kind, "token_hash": token_hash})
     return None if found is None else OpenRequest(**found)
 
@@ -112,7 +112,7 @@ WHERE id = :request_id AND done_at IS NULL AND expires_at > statement_timestamp(
 
 
 async def finish(conn: AsyncConnection, request_id: UUID) -> bool:
-    """Use a request up; false when somebody else did."""
+    """Mark the request as used; False if it already was."""
     return await row_or_none(conn, _FINISH, {"request_id": request_id}) is not None
 
 
@@ -123,5 +123,5 @@ WHERE kind = 'reset' AND email = :email AND done_at IS NULL
 
 
 async def withdraw_resets(conn: AsyncConnection, email: str) -> None:
-    """Let no link to a new password that was asked for before lead to one: the password has just been changed."""
+    """Invalidate all pending password resets of the address, after its password was changed."""
     await execute(conn, _WITHDRAW_RESETS, {"email": email.lower()})

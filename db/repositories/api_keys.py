@@ -1,4 +1,4 @@
-"""API keys. Whoever presents one is found by its prefix; the rest is compared by hash."""
+"""API keys. A key is found by its prefix and compared by hash."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,11 +29,11 @@ class StoredKey:
     is_live: bool
     """Neither revoked nor expired."""
     is_use_news: bool
-    """Its last use was noted a minute ago or more."""
+    """Its last recorded use was at least a minute ago."""
 
 
 async def find_by_prefix(conn: AsyncConnection, prefix: str) -> StoredKey | None:
-    """The key that begins so."""
+    """The key with this prefix."""
     found = await row_or_none(conn, _FIND, {"prefix": prefix})
     return None if found is None else StoredKey(**found)
 
@@ -44,17 +44,17 @@ UPDATE api_keys SET last_used_at = statement_timestamp() WHERE business_id = :bu
 
 
 async def note_use(conn: AsyncConnection, business_id: UUID, key_id: UUID) -> None:
-    """Note that the key was used just now."""
+    """Record that the key was used now."""
     await execute(conn, _NOTE_USE, {"business_id": business_id, "id": key_id})
 
 
-# New bookings, which refer to the row, do not wait for this lock.
+# Does not block new bookings, which reference the row.
 _LOCK = text("SELECT id FROM businesses WHERE id = :business_id FOR NO KEY UPDATE")
 _COUNT = text("SELECT count(*) AS n FROM api_keys WHERE business_id = :business_id AND revoked_at IS NULL")
 
 
 async def lock_and_count(conn: AsyncConnection, business_id: UUID) -> int:
-    """How many keys the business has that are not revoked. No other is made until this transaction ends."""
+    """The number of keys that are not revoked. No other key is created until this transaction ends."""
     await row(conn, _LOCK, {"business_id": business_id})
     return int((await row(conn, _COUNT, {"business_id": business_id}))["n"])
 
@@ -69,7 +69,7 @@ RETURNING {_SHOWN}
 
 
 async def add(conn: AsyncConnection, business_id: UUID, values: Mapping[str, Any]) -> Row:
-    """The new key as it is shown. Its name must be free: lock the business's keys and look first."""
+    """Add a key; returns it without its hash. Call `lock_and_count` and check that the name is free first."""
     return await row(conn, _ADD, {"business_id": business_id, **values})
 
 
@@ -79,12 +79,12 @@ _FIND_NAMED = text(
 
 
 async def find_named(conn: AsyncConnection, business_id: UUID, name: str) -> UUID | None:
-    """The id of the key that has this name and is not revoked."""
+    """The id of the unrevoked key with this name."""
     found = await row_or_none(conn, _FIND_NAMED, {"business_id": business_id, "name": name})
     return None if found is None else found["id"]
 
 
-# Keys that still open something are shown however many were revoked after them.
+# Unrevoked keys are always listed, however many were revoked later.
 _LIST = text(f"""
 SELECT {_SHOWN} FROM api_keys WHERE business_id = :business_id AND (revoked_at IS NULL OR id IN (
     SELECT id FROM api_keys WHERE business_id = :business_id AND revoked_at IS NOT NULL
@@ -94,7 +94,7 @@ ORDER BY id DESC
 
 
 async def list_all(conn: AsyncConnection, business_id: UUID) -> Sequence[Row]:
-    """Every key that is not revoked and the latest that are, newest first; nothing secret."""
+    """All unrevoked keys and the latest revoked ones, newest first, without hashes."""
     return await rows(conn, _LIST, {"business_id": business_id})
 
 
@@ -105,5 +105,5 @@ WHERE business_id = :business_id AND id = :id RETURNING 1
 
 
 async def revoke(conn: AsyncConnection, business_id: UUID, key_id: UUID) -> bool:
-    """Let the key open nothing from now on, if it still does; False when the business has no such key."""
+    """Revoke the key, if it is not revoked yet; False if the business has no such key."""
     return await row_or_none(conn, _REVOKE, {"business_id": business_id, "id": key_id}) is not None

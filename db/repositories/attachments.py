@@ -1,7 +1,7 @@
-"""Files: what is known of them. Their contents lie elsewhere, under `storage_key`.
+"""Metadata of files. Their contents are in a storage, under `storage_key`.
 
-A row goes before its content and stays after it, so that no content is ever without a row: `uploading`, then
-`stored`, then `deleted`. Only the second is shown.
+A row is written before its content and removed after it, so that no content is ever without a row: `uploading`,
+then `stored`, then `deleted`. Only `stored` files are shown.
 """
 
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ class NewFile:
 
 
 async def add(conn: AsyncConnection, business_id: UUID, new: NewFile, *, most: int) -> bool:
-    """Announce a file; False when there are `most` already. Two at once may both be the last one."""
+    """Add a file's row; False if there are `most` already. Two concurrent calls may both take the last place."""
     parameters = {name: getattr(new, name) for name in NewFile.__dataclass_fields__}
     return await row_or_none(conn, _ADD, parameters | {"business_id": business_id, "most": most}) is not None
 
@@ -64,17 +64,17 @@ _FORGET = text("DELETE FROM attachments WHERE business_id = :business_id AND id 
 
 
 async def mark_stored(conn: AsyncConnection, business_id: UUID, file_id: UUID) -> Row | None:
-    """Show a file, now that its content is there; none when it was given up meanwhile."""
+    """Mark a file as stored, once its content is; None if the upload was given up meanwhile."""
     return await row_or_none(conn, _MARK_STORED, {"business_id": business_id, "id": file_id})
 
 
 async def mark_deleted(conn: AsyncConnection, business_id: UUID, file_id: UUID) -> Row | None:
-    """Show a file no longer; none when it is not shown."""
+    """Mark a stored file as deleted; None if there is none."""
     return await row_or_none(conn, _MARK_DELETED, {"business_id": business_id, "id": file_id})
 
 
 async def forget(conn: AsyncConnection, business_id: UUID, file_id: UUID) -> None:
-    """Forget a file that is not shown, now that there is no content any more."""
+    """Remove the row of a file that is not stored, once its content is gone."""
     await execute(conn, _FORGET, {"business_id": business_id, "id": file_id})
 
 
@@ -91,12 +91,12 @@ WHERE business_id = :business_id AND booking_id IS NOT DISTINCT FROM CAST(:booki
 
 
 async def list_all(conn: AsyncConnection, business_id: UUID, booking_id: UUID | None) -> Sequence[Row]:
-    """The files of a booking, or the exports of the business, the first first."""
+    """The files of a booking, or the exports of the business, oldest first."""
     return await rows(conn, _LIST, {"business_id": business_id, "booking_id": booking_id})
 
 
 async def find(conn: AsyncConnection, business_id: UUID, booking_id: UUID | None, file_id: UUID) -> Row | None:
-    """One of them."""
+    """A file of a booking, or an export of the business."""
     return await row_or_none(conn, _FIND, {"business_id": business_id, "booking_id": booking_id, "id": file_id})
 
 
@@ -110,5 +110,5 @@ ORDER BY id LIMIT :limit
 async def list_left_over(
     conn: AsyncConnection, *, begun_before: datetime, after: UUID, limit: int
 ) -> Sequence[Row]:
-    """Files of all tenants that are not shown and whose content is to go, by id."""
+    """Files of all tenants whose content is to be deleted, ordered by id."""
     return await rows(conn, _LEFT_OVER, {"begun_before": begun_before, "after": after, "limit": limit})

@@ -1,4 +1,4 @@
-"""The audit log. There is no way here to change or delete an entry, nor would the database allow it."""
+"""The audit log. Entries cannot be changed or deleted, neither here nor in the database."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from runtime.ids import new_id
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Who did what to which object from where, and whether it was let happen."""
+    """Who did what to which object from where, and whether it was allowed."""
 
     actor_kind: str
     actor_id: UUID | None
@@ -36,20 +36,20 @@ SELECT CAST(:audit_id AS uuid), clock_timestamp(), :business_id, :audit_actor_ki
     :audit_request_id
 FROM {after} WHERE CAST(:audit_id AS uuid) IS NOT NULL
 """
-"""Part of a statement: adds a line when the part `after`, which does what the line tells of, has a row."""
+"""Part of a statement: adds an entry if the part `after`, which does what the entry records, has a row."""
 
 _ADD = text(ADD_AFTER.format(after="(SELECT) AS once"))
 _COLUMNS = ("actor_kind", "actor_id", "action", "object_id", "outcome", "code", "address", "request_id")
 
 
 def line_parameters(entry: Entry | None) -> dict[str, Any]:
-    """What `ADD_AFTER` needs beside the business; without an entry it adds nothing."""
+    """The parameters of `ADD_AFTER` besides the business; None: no entry is added."""
     line = {f"audit_{name}": getattr(entry, name, None) for name in _COLUMNS}
     return line | {"audit_id": None if entry is None else new_id()}
 
 
 async def add(conn: AsyncConnection, business_id: UUID | None, entry: Entry) -> None:
-    """Add a line; none as the business: it concerns no business."""
+    """Add an entry; `business_id` None: it concerns no business."""
     await execute(conn, _ADD, {"business_id": business_id, **line_parameters(entry)})
 
 
@@ -66,7 +66,7 @@ class Filters:
 async def list_page(
     conn: AsyncConnection, business_id: UUID, filters: Filters, *, limit: int, after: tuple[datetime, UUID] | None
 ) -> Sequence[Row]:
-    """The lines of a business, the newest first; those after the line of this moment and id."""
+    """A business's entries, newest first, after the entry with this moment and id."""
     query = select(AuditEntry.__table__).where(AuditEntry.business_id == business_id)
     for name in ("actor_id", "action", "object_id", "outcome"):
         if (wanted := getattr(filters, name)) is not None:

@@ -1,4 +1,4 @@
-"""Payments as reconciliation compares them with the gateway, and the newest end that they are settled by."""
+"""Payments to compare with the gateway in reconciliation, and the newest settled end of a booking."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -64,7 +64,7 @@ ORDER BY p.booking_id LIMIT :limit
 async def list_to_compare(
     conn: AsyncConnection, business_id: UUID, vendor: Vendor, *, after: UUID, limit: int
 ) -> Sequence[Row]:
-    """Payments with nothing on its way to the gateway, behind that of the booking with the id `after`."""
+    """Payments without open effects, after the booking with the id `after`."""
     parameters = {"business_id": business_id, "vendor": vendor, "after": after, "limit": limit}
     return await rows(conn, _TO_COMPARE, parameters)
 
@@ -76,7 +76,7 @@ WHERE business_id = :business_id AND booking_id = :booking_id AND kind = '{Effec
 
 
 async def newest_settled_version(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> int | None:
-    """The booking's version at its newest end that was to be settled."""
+    """The booking's version at its newest end with a settlement."""
     parameters = {"business_id": business_id, "booking_id": booking_id}
     version: int | None = (await row(conn, _NEWEST_SETTLED_VERSION, parameters))["version"]
     return version

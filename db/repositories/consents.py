@@ -1,4 +1,4 @@
-"""What customers agreed to and took back: rows are added, never changed, and the latest of a purpose counts."""
+"""Customers' consents and withdrawals: rows are added, never changed, and the latest of a purpose counts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from runtime.ids import new_id
 
 _COLUMNS = "id, purpose, granted, source, text, given_at"
 _LOCK = text("SELECT id FROM customers WHERE business_id = :business_id AND id = :customer_id FOR NO KEY UPDATE")
-# Without a time, what only repeats the latest word adds nothing; with one, what was said at that very time.
+# Without a time, a repetition of the latest consent adds nothing; with one, a repetition of that moment's.
 _KNOWN = text(f"""
 SELECT {_COLUMNS} FROM (
     SELECT * FROM consents
@@ -55,7 +55,7 @@ ORDER BY purpose, given_at DESC, id DESC
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """One word of a customer's; without `given_at` it is given now."""
+    """A consent or withdrawal; without `given_at` it is given now."""
 
     purpose: Purpose
     granted: bool
@@ -65,21 +65,21 @@ class Consent:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """The consent as stored, and whether it is new."""
+class RecordedConsent:
+    """The stored consent, and whether it is new."""
 
     row: Row
     is_new: bool
 
 
 async def lock_customer(conn: AsyncConnection, business_id: UUID, customer_id: UUID) -> bool:
-    """Whether there is this customer, whose consents nobody else writes until the transaction ends."""
+    """Lock the customer's consents until the transaction ends; False if there is no such customer."""
     parameters = {"business_id": business_id, "customer_id": customer_id}
     return await row_or_none(conn, _LOCK, parameters) is not None
 
 
-async def record(conn: AsyncConnection, business_id: UUID, customer_id: UUID, consent: Consent) -> Recorded:
-    """Note a consent of a locked customer; one that is known already is not noted twice."""
+async def record(conn: AsyncConnection, business_id: UUID, customer_id: UUID, consent: Consent) -> RecordedConsent:
+    """Record a consent of a locked customer, unless it is recorded already."""
     whose = {"business_id": business_id, "customer_id": customer_id}
     parameters: dict[str, Any] = whose | {
         "purpose": consent.purpose,
@@ -90,11 +90,11 @@ async def record(conn: AsyncConnection, business_id: UUID, customer_id: UUID, co
     }
     known = await row_or_none(conn, _KNOWN, parameters)
     if known is not None:
-        return Recorded(known, is_new=False)
+        return RecordedConsent(known, is_new=False)
     added = await row(conn, _ADD, parameters | {"id": new_id()})
     if consent.purpose is Purpose.SMS:
         await execute(conn, _SET_SMS, whose)
-    return Recorded(added, is_new=True)
+    return RecordedConsent(added, is_new=True)
 
 
 async def list_page(
@@ -105,7 +105,7 @@ async def list_page(
     limit: int,
     after: tuple[datetime, UUID] | None = None,
 ) -> Sequence[Row]:
-    """A customer's consents, the newest first, behind the one given then with this id."""
+    """A customer's consents, newest first, after the one with this moment and id."""
     after_at, after_id = after or (None, None)
     parameters = {
         "business_id": business_id,

@@ -1,4 +1,4 @@
-"""A booking that is to be reported, who made it, and what they agree to at this moment."""
+"""Bookings to report as conversions, with their customer's current consent."""
 
 from uuid import UUID
 
@@ -29,5 +29,5 @@ WHERE b.business_id = :business_id AND b.id = :booking_id
 
 
 async def find(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> Row | None:
-    """The booking with its customer, and whether their latest words allow it to be reported."""
+    """The booking with its customer, and whether their latest consents allow a report."""
     return await row_or_none(conn, _FIND, {"business_id": business_id, "booking_id": booking_id})

@@ -1,26 +1,25 @@
-"""The people who book with a business.
+"""The customers of a business, and how a contact is matched to one.
 
-Whoever gives a contact is found again, so that one person stays one customer:
+A contact is matched so that one person stays one customer:
 
-- by e-mail where one is given, in lower case;
-- where that is nobody's, by phone, but only somebody of whom no e-mail is known: people who share a phone and have
-  different addresses stay two;
-- where no e-mail is given, by phone: the customer who has had it longest;
-- with neither, nobody is found and a new customer is made.
+- by e-mail, in lower case, if there is one;
+- if nobody has that e-mail, by phone, but only a customer without an e-mail: people who share a phone and have
+  different e-mails stay two customers;
+- without an e-mail, by phone: the customer who has had it longest;
+- with neither, a new customer is created.
 
-What is stored already is never overwritten by whoever happens to know an address; what is missing is filled in.
-Customers with an account are not found by phone: the number is what they typed, and whoever is booked for under it
-would land in their account.
+Stored data is never overwritten by somebody who merely knows an address; missing data is filled in. Customers with
+an account are not matched by phone: anybody can enter a number, and bookings for it would land in that account.
 
 A stranger, who has proved nothing, changes nobody: nothing is filled in, and customers with an account are not
-found at all, lest whoever knows their address puts bookings into the account. Where the address is such a
-customer's, the new one goes without it.
+matched at all, so that nobody can put bookings into their account. If the e-mail is such a customer's, the new
+customer is created without it.
 
-What was typed and the record has otherwise stays with the booking (`domain.customers.booking_contact`).
+Whatever was entered and differs from the record is stored with the booking (`domain.customers.booking_contact`).
 
-Before anybody is looked for, the contact is locked, each of its e-mail and phone, until the transaction ends: the
-same new person given twenty times at once is made once. An import has thousands of them and locks all contacts at
-once, with a lock that everybody else shares.
+Before the search, the contact's e-mail and phone are locked until the transaction ends: the same new person given
+twenty times at once is created once. An import, with thousands of contacts, locks all of them with one lock that
+everybody else shares.
 """
 
 from collections.abc import Sequence
@@ -38,7 +37,7 @@ from runtime.ids import new_id
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """Who a booking is for. `email` in lower case, `phone` in E.164."""
+    """Whom a booking is for. `email` in lower case, `phone` in E.164."""
 
     name: str
     email: str | None
@@ -51,16 +50,16 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True)
-class Met:
-    """A customer who was found by their contact, or made for it."""
+class MatchedCustomer:
+    """The customer who was matched to a contact, or created for it."""
 
     id: UUID
     is_new: bool
     contact: dict[str, Any] | None = field(default=None, repr=False)
-    """What was typed and the record has otherwise."""
+    """The entered data that differs from the record."""
 
 
-# The keys in order, so that two who lock the same contacts never wait for each other in a ring.
+# Ordered, so that two transactions with the same contacts do not deadlock.
 _LOCK = text("""
 WITH shared AS MATERIALIZED (
     SELECT pg_advisory_xact_lock_shared(hashtextextended(CAST(:business_id AS text) || ' customers', 0))
@@ -124,7 +123,7 @@ WITH found AS (
 SELECT *, false AS is_new FROM found UNION ALL SELECT *, true FROM made
 """)
 
-# The account's own address stays with the account; what is given with a booking fills in the rest.
+# The account keeps its own e-mail; a booking's contact updates the rest.
 _FOR_USER = text("""
 INSERT INTO customers (id, business_id, user_id, name, phone, locale, timezone)
 SELECT :id, :business_id, u.id, coalesce(CAST(:name AS text), u.name), CAST(:phone AS text),
@@ -150,8 +149,10 @@ SELECT :id, :business_id, turned.id, 'sms', true, 'booking', '', clock_timestamp
 """)
 
 
-async def of_user(conn: AsyncConnection, business_id: UUID, user_id: UUID, contact: Contact | None) -> Met:
-    """The customer that a user is with this business: made at the first booking, brought up to date by others."""
+async def of_user(
+    conn: AsyncConnection, business_id: UUID, user_id: UUID, contact: Contact | None
+) -> MatchedCustomer:
+    """A user's customer record with this business: created at the first booking, updated by later ones."""
     parameters = {
         "id": new_id(),
         "business_id": business_id,
@@ -162,22 +163,22 @@ async def of_user(conn: AsyncConnection, business_id: UUID, user_id: UUID, conta
         "timezone": contact.timezone if contact else None,
     }
     found = await row(conn, _FOR_USER, parameters)
-    met = Met(UUID(str(found["id"])), is_new=False, contact=_kept_with_booking(contact, found))
+    met = MatchedCustomer(UUID(str(found["id"])), is_new=False, contact=_kept_with_booking(contact, found))
     return await _with_consent(conn, business_id, met, contact)
 
 
-async def by_contact(conn: AsyncConnection, business_id: UUID, contact: Contact) -> Met:
-    """The customer with this contact, found again or made, for a booking. Needs an open transaction."""
+async def by_contact(conn: AsyncConnection, business_id: UUID, contact: Contact) -> MatchedCustomer:
+    """Match a contact for a booking, or create a customer, and record the consent. Needs an open transaction."""
     return await _with_consent(conn, business_id, await meet(conn, business_id, contact), contact)
 
 
-async def meet(conn: AsyncConnection, business_id: UUID, contact: Contact) -> Met:
-    """The customer with this contact, found again or made. Needs an open transaction; notes no consent."""
+async def meet(conn: AsyncConnection, business_id: UUID, contact: Contact) -> MatchedCustomer:
+    """Match a contact or create a customer, without recording a consent. Needs an open transaction."""
     return await _meet(conn, business_id, contact, _MEET)
 
 
-async def of_stranger(conn: AsyncConnection, business_id: UUID, contact: Contact) -> Met:
-    """The customer for somebody who has proved nothing; nobody who is there already is changed.
+async def of_stranger(conn: AsyncConnection, business_id: UUID, contact: Contact) -> MatchedCustomer:
+    """Match a stranger's contact or create a customer; nobody's record is changed.
 
     Needs an open transaction.
     """
@@ -185,7 +186,9 @@ async def of_stranger(conn: AsyncConnection, business_id: UUID, contact: Contact
     return await _with_consent(conn, business_id, met, contact) if met.is_new else met
 
 
-async def _meet(conn: AsyncConnection, business_id: UUID, contact: Contact, statement: TextClause) -> Met:
+async def _meet(
+    conn: AsyncConnection, business_id: UUID, contact: Contact, statement: TextClause
+) -> MatchedCustomer:
     await _lock(conn, business_id, contact.email, contact.phone)
     parameters = {
         "id": new_id(),
@@ -197,15 +200,17 @@ async def _meet(conn: AsyncConnection, business_id: UUID, contact: Contact, stat
         "timezone": contact.timezone,
     }
     found = await row(conn, statement, parameters)
-    return Met(UUID(str(found["id"])), found["is_new"], _kept_with_booking(contact, found))
+    return MatchedCustomer(UUID(str(found["id"])), found["is_new"], _kept_with_booking(contact, found))
 
 
 def _kept_with_booking(contact: Contact | None, known: Row) -> dict[str, Any] | None:
     return None if contact is None else booking_contact(asdict(contact), known)
 
 
-async def _with_consent(conn: AsyncConnection, business_id: UUID, met: Met, contact: Contact | None) -> Met:
-    """Note the consent that came with a booking, where it is one to the number of the customer's record."""
+async def _with_consent(
+    conn: AsyncConnection, business_id: UUID, met: MatchedCustomer, contact: Contact | None
+) -> MatchedCustomer:
+    """Record the booking's consent, if it covers the number of the customer's record."""
     if contact is None or not contact.sms_opt_in or "phone" in (met.contact or {}):
         return met
     await _opt_in(conn, business_id, met.id)
@@ -214,7 +219,7 @@ async def _with_consent(conn: AsyncConnection, business_id: UUID, met: Met, cont
 
 
 async def lock_all(conn: AsyncConnection, business_id: UUID) -> None:
-    """Wait until nobody else meets a customer of this business, and keep it so until the transaction ends."""
+    """Lock the matching of all customers of this business until the transaction ends."""
     await execute(conn, _LOCK_ALL, {"business_id": str(business_id)})
 
 
@@ -225,7 +230,7 @@ async def _lock(conn: AsyncConnection, business_id: UUID, *contacts: str | None)
 
 
 async def _opt_in(conn: AsyncConnection, business_id: UUID, customer_id: UUID) -> None:
-    """Note the consent that comes with a booking, unless it was given before."""
+    """Record the booking's consent, unless it was given before."""
     parameters = {"id": new_id(), "business_id": business_id, "customer_id": customer_id}
     await execute(conn, _OPT_IN, parameters)
 
@@ -264,7 +269,7 @@ async def find(conn: AsyncConnection, business_id: UUID, customer_id: UUID) -> R
 async def list_page(
     conn: AsyncConnection, business_id: UUID, *, limit: int, after: UUID | None = None
 ) -> Sequence[Row]:
-    """Customers, the newest first, behind the one with the id `after`."""
+    """Customers, newest first, after the one with the id `after`."""
     parameters = {"business_id": business_id, "before": after or _BEHIND_ALL, "limit": limit}
     return await rows(conn, _LIST, parameters)
 
@@ -272,7 +277,7 @@ async def list_page(
 async def search(
     conn: AsyncConnection, business_id: UUID, *, email: str | None, phone: str | None, limit: int
 ) -> Sequence[Row]:
-    """Customers who have this e-mail or this phone, the oldest first."""
+    """Customers with this e-mail or phone, oldest first."""
     parameters = {"business_id": business_id, "email": email, "phone": phone, "limit": limit}
     return await rows(conn, _SEARCH, parameters)
 
@@ -280,7 +285,7 @@ async def search(
 async def find_to_change(
     conn: AsyncConnection, business_id: UUID, customer_id: UUID, *, email: str | None, phone: str | None
 ) -> Row | None:
-    """A customer, locked until the transaction ends, as is the contact that they are about to be given."""
+    """A customer, locked together with the contact they are about to get until the transaction ends."""
     await _lock(conn, business_id, email, phone)
     return await row_or_none(conn, _FIND_TO_CHANGE, {"business_id": business_id, "id": customer_id})
 
@@ -296,7 +301,7 @@ async def change(
     locale: str | None,
     timezone: str | None,
 ) -> Row | None:
-    """The customer with these data from now on; none when another has the address; see `find_to_change`."""
+    """Change a customer's data; None if another one has the e-mail. Call `find_to_change` first."""
     parameters = {
         "business_id": business_id,
         "id": customer_id,

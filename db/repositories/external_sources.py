@@ -1,7 +1,7 @@
-"""Outside calendars: where each is asked, what it said last, and how that went.
+"""External calendars: their sources, last answers and the results of checks.
 
-Whoever changes a source locks its row first, so that an answer is never written beside a source that has meanwhile
-been replaced or removed.
+A change locks the source's row first, so that an answer is never stored for a source that was replaced or removed
+meanwhile.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories.rows import Row, execute, row, row_or_none, rows
-from domain.external import CheckOutcome, OutsideTime, adopted_as_of
+from domain.external import CheckOutcome, ExternalInterval, adopted_as_of
 
 _ROWS_A_STATEMENT = 10_000
-"""Each statement stays far within the database's command timeout."""
+"""Keeps each statement far below the database's command timeout."""
 
 _COLUMNS = """url, token_encrypted IS NOT NULL AS has_token, md5(token_encrypted) AS token_tag, on_stale,
        interval_seconds, max_age_seconds, horizon_days, as_of, checked_at, error"""
@@ -32,7 +32,7 @@ _ANY = text("SELECT EXISTS (SELECT FROM external_sources) AS found")
 
 _LOCK = text("SELECT url, as_of FROM external_sources WHERE business_id = :business_id FOR UPDATE")
 
-# Data and token belong to the URL that they came from, and were given for.
+# Data and token belong to the URL that they came from or were given for.
 _SAVE = text(f"""
 INSERT INTO external_sources AS known (business_id, url, token_encrypted, on_stale, interval_seconds,
                                        max_age_seconds, horizon_days, next_check_at)
@@ -58,7 +58,7 @@ _CHECK_NOW = text(f"""
 UPDATE external_sources SET next_check_at = now() WHERE business_id = :business_id RETURNING {_COLUMNS}
 """)  # noqa: S608
 
-# On the beat of its interval, so that a round that comes late makes no pause longer; but never twice in a hurry.
+# Stays on its interval's schedule, so that a late round lengthens no pause, but never checks twice in a hurry.
 _CLAIM = text("""
 UPDATE external_sources
 SET next_check_at = greatest(
@@ -79,7 +79,7 @@ WHERE business_id = :business_id
 """)
 
 UNKNOWN_PROVIDERS = "unknown_providers"
-"""What is wrong with an answer of which only a part could be used."""
+"""The error of an answer that is only partly usable."""
 
 _PROVIDERS = text("SELECT code, id FROM providers WHERE business_id = :business_id")
 
@@ -88,7 +88,7 @@ _DELETE_TIMES = text("DELETE FROM external_times WHERE business_id = :business_i
 _NEW_TIMES = """unnest(CAST(:provider_ids AS uuid[]), CAST(:kinds AS varchar[]), CAST(:starts AS timestamptz[]),
             CAST(:ends AS timestamptz[])) AS new(provider_id, kind, starts_at, ends_at)"""
 
-# Most of an answer is what the one before it said: only what differs is written.
+# Most of an answer repeats the one before: only differences are written.
 _DELETE_OTHER_TIMES = text(f"""
 DELETE FROM external_times t
 WHERE t.business_id = :business_id AND NOT EXISTS (
@@ -106,12 +106,12 @@ ON CONFLICT DO NOTHING
 
 @dataclass(frozen=True, slots=True)
 class NewSource:
-    """A source as its business wants it."""
+    """A source's new settings."""
 
     url: str
     token_encrypted: str | None = field(repr=False)
     keep_token: bool
-    """Leave the token as it is, as long as the URL stays."""
+    """Keep the stored token, if the URL stays the same."""
     on_stale: str
     interval_seconds: int
     max_age_seconds: int
@@ -120,7 +120,7 @@ class NewSource:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedSource:
-    """A source that is to be asked now."""
+    """A source to check now."""
 
     url: str
     token_encrypted: str | None = field(repr=False)
@@ -128,20 +128,20 @@ class ClaimedSource:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredAnswer:
     outcome: CheckOutcome
     times: int = 0
     unknown_refs: int = 0
-    """Providers of the answer that the business does not have."""
+    """Number of the answer's providers that the business does not have."""
 
 
 async def find(conn: AsyncConnection, business_id: UUID) -> Row | None:
-    """The business's source, without its token; `token_tag` is another with each token that was given."""
+    """The business's source without its token; `token_tag` changes with the token."""
     return await row_or_none(conn, _FIND, {"business_id": business_id})
 
 
 async def save(conn: AsyncConnection, business_id: UUID, source: NewSource) -> Row:
-    """Set or replace the source, due at once; another URL begins without data. Within a transaction."""
+    """Set or replace the source, due at once; a new URL starts without data. Within a transaction."""
     known = await row_or_none(conn, _LOCK, {"business_id": business_id})
     if known is not None and known["url"] != source.url:
         await execute(conn, _DELETE_TIMES, {"business_id": business_id})
@@ -150,34 +150,34 @@ async def save(conn: AsyncConnection, business_id: UUID, source: NewSource) -> R
 
 
 async def delete(conn: AsyncConnection, business_id: UUID) -> None:
-    """Remove the source and all that it said, if there is one. Within a transaction."""
+    """Remove the source and its data, if there is one. Within a transaction."""
     for statement in (_LOCK, _DELETE_TIMES, _DELETE):
         await execute(conn, statement, {"business_id": business_id})
 
 
 async def check_now(conn: AsyncConnection, business_id: UUID) -> Row | None:
-    """Make the source due; None when there is none."""
+    """Make the source due now; None if there is none."""
     return await row_or_none(conn, _CHECK_NOW, {"business_id": business_id})
 
 
 async def list_due(conn: AsyncConnection, *, limit: int) -> list[UUID]:
-    """Businesses whose source is due, the longest first."""
+    """Businesses whose source is due, the most overdue first."""
     return [UUID(str(found["business_id"])) for found in await rows(conn, _LIST_DUE, {"limit": limit})]
 
 
-async def are_there_any(conn: AsyncConnection) -> bool:
-    """Whether any business has a source; it serves all tenants."""
+async def any_exist(conn: AsyncConnection) -> bool:
+    """Whether any business of any tenant has a source."""
     return bool((await row(conn, _ANY, {}))["found"])
 
 
 async def claim(conn: AsyncConnection, business_id: UUID) -> ClaimedSource | None:
-    """Take it upon oneself to ask the source, and say when it is due again; None when it is not due (any more)."""
+    """Claim the check of a source and schedule its next one; None if it is not due (any more)."""
     found = await row_or_none(conn, _CLAIM, {"business_id": business_id})
     return ClaimedSource(**found) if found else None
 
 
 async def record_failure(conn: AsyncConnection, business_id: UUID, *, url: str, error: str) -> None:
-    """Say why the check brought nothing; what is known stays."""
+    """Record a failed check; stored data stays."""
     await execute(conn, _FAILED, {"business_id": business_id, "url": url, "error": error})
 
 
@@ -187,31 +187,31 @@ async def store_answer(
     *,
     url: str,
     said_as_of: datetime,
-    times: Sequence[OutsideTime],
+    times: Sequence[ExternalInterval],
     now: datetime,
-) -> Stored:
-    """Replace all that is known of the business's time by an answer that came now. Within a transaction.
+) -> StoredAnswer:
+    """Replace the stored times with a new answer. Within a transaction.
 
-    Nothing is replaced by an answer whose own `said_as_of` is no newer than what is known, nor by one from another
-    `url` than the source has by now. The `times` of one provider and kind must not touch.
+    Nothing is replaced if the answer's `said_as_of` is not newer than the stored data, or if the source's URL is
+    no longer `url`. The `times` of one provider and kind must not touch.
     """
     source = await row_or_none(conn, _LOCK, {"business_id": business_id})
     if source is None or source["url"] != url:
-        return Stored(CheckOutcome.SUPERSEDED)
+        return StoredAnswer(CheckOutcome.SUPERSEDED)
     known = {found["code"]: found["id"] for found in await rows(conn, _PROVIDERS, {"business_id": business_id})}
     unknown = {time.provider_ref for time in times} - known.keys()
     as_of = adopted_as_of(said_as_of, source["as_of"], now)
     told = {"as_of": as_of or source["as_of"], "error": UNKNOWN_PROVIDERS if unknown else None}
     await execute(conn, _ANSWERED, {"business_id": business_id} | told)
     if as_of is None:
-        return Stored(CheckOutcome.UNCHANGED)
+        return StoredAnswer(CheckOutcome.UNCHANGED)
     ours = [time for time in times if time.provider_ref in known]
     await _replace_times(conn, business_id, ours, known)
-    return Stored(CheckOutcome.REFRESHED, len(ours), len(unknown))
+    return StoredAnswer(CheckOutcome.REFRESHED, len(ours), len(unknown))
 
 
 async def _replace_times(
-    conn: AsyncConnection, business_id: UUID, times: Sequence[OutsideTime], ids: dict[str, UUID]
+    conn: AsyncConnection, business_id: UUID, times: Sequence[ExternalInterval], ids: dict[str, UUID]
 ) -> None:
     await execute(conn, _DELETE_OTHER_TIMES, {"business_id": business_id} | _arrays(times, ids))
     for start in range(0, len(times), _ROWS_A_STATEMENT):
@@ -219,7 +219,7 @@ async def _replace_times(
         await execute(conn, _INSERT_TIMES, {"business_id": business_id} | some)
 
 
-def _arrays(times: Sequence[OutsideTime], ids: dict[str, UUID]) -> dict[str, Any]:
+def _arrays(times: Sequence[ExternalInterval], ids: dict[str, UUID]) -> dict[str, Any]:
     return {
         "provider_ids": [ids[time.provider_ref] for time in times],
         "kinds": [time.kind.value for time in times],

@@ -1,4 +1,4 @@
-"""What reconciliation found: one row a booking and kind of difference, found again in place when it comes back."""
+"""Findings of reconciliation: one row per booking and kind of difference, reused when the difference returns."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,7 +16,7 @@ from runtime.json import to_json_text
 
 _COLUMNS = "id, booking_id, vendor, kind, detail, state, found_at, resolved_at"
 
-# --- what is compared -----------------------------------------------------------------------------------------
+# --- comparing ------------------------------------------------------------------------------------------------
 
 _TO_RECONCILE = text("""
 SELECT i.business_id, i.id AS integration_id, i.port FROM integrations i
@@ -30,13 +30,13 @@ ORDER BY i.id LIMIT :limit
 async def list_to_reconcile(
     conn: AsyncConnection, *, only: UUID | None, after: UUID | None, limit: int
 ) -> list[IntegrationRef]:
-    """Integrations whose records can be compared with ours, of `only` one business or of all."""
+    """Integrations whose records can be compared, of `only` one business or of all."""
     parameters = {"business_id": only, "after": after, "limit": limit}
     return [IntegrationRef(**dict(found)) for found in await rows(conn, _TO_RECONCILE, parameters)]
 
 
 async def is_there_any_to_reconcile(conn: AsyncConnection) -> bool:
-    """Whether any business has such an integration; it serves all tenants."""
+    """Whether any business of any tenant has such an integration."""
     return bool(await list_to_reconcile(conn, only=None, after=None, limit=1))
 
 
@@ -69,9 +69,9 @@ async def is_unchanged(
     return await row_or_none(conn, _NOTHING_SINCE, parameters) is not None
 
 
-# --- what was found -------------------------------------------------------------------------------------------
+# --- storing findings -----------------------------------------------------------------------------------------
 
-# What somebody has put aside stays so until it is another difference than the one that they have seen.
+# A dismissed finding stays dismissed until the difference changes.
 _REPORT = text(f"""
 INSERT INTO findings AS known (id, business_id, booking_id, vendor, kind, key, detail, state, found_at)
 VALUES (:id, :business_id, :booking_id, :vendor, :kind, :key, CAST(:detail AS jsonb), :state,
@@ -95,9 +95,9 @@ def _key(vendor: Vendor, difference: Difference) -> str:
 
 
 async def report(conn: AsyncConnection, business_id: UUID, vendor: Vendor, difference: Difference) -> Row | None:
-    """Keep what was found; none when it is known already.
+    """Store a difference; None if it is known already.
 
-    What can be repaired is `repairing` when it is new, and `open` when it was being repaired and is still there.
+    A repairable one is `repairing` at first, and `open` if it is still there after the repair.
     """
     parameters: dict[str, Any] = {
         "id": new_id(),
@@ -131,7 +131,7 @@ async def resolve_gone(
     compared: Sequence[UUID],
     found: Sequence[Difference],
 ) -> int:
-    """End the findings of the bookings that were compared, but for what was found; how many."""
+    """Resolve the compared bookings' findings that were not found again; returns how many."""
     parameters = {
         "business_id": business_id,
         "vendor": vendor,
@@ -151,7 +151,7 @@ LIMIT :limit
 
 
 async def list_to_flag(conn: AsyncConnection, business_id: UUID, vendor: Vendor, *, limit: int) -> list[UUID]:
-    """Bookings that go on, have a finding that is open, and are not flagged."""
+    """Bookings that are not over, have an open finding, and are not flagged."""
     parameters = {"business_id": business_id, "vendor": vendor, "limit": limit}
     return [found["booking_id"] for found in await rows(conn, _TO_FLAG, parameters)]
 
@@ -175,7 +175,7 @@ async def list_page(
     state: FindingState | None = None,
     after: tuple[datetime, UUID] | None = None,
 ) -> Sequence[Row]:
-    """A business's findings, the latest first; those behind the one of this moment and id."""
+    """A business's findings, newest first, after the one with this moment and id."""
     after_at, after_id = after or (None, None)
     parameters = {
         "business_id": business_id,
@@ -197,5 +197,5 @@ RETURNING {_COLUMNS}
 
 
 async def resolve(conn: AsyncConnection, business_id: UUID, finding_id: UUID) -> Row | None:
-    """Put a finding aside, until the difference becomes another; none when there is no such finding."""
+    """Dismiss a finding until the difference changes; None if there is no such finding."""
     return await row_or_none(conn, _RESOLVE, {"business_id": business_id, "finding_id": finding_id})

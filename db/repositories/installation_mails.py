@@ -1,4 +1,4 @@
-"""How many e-mails the installation's own mail server has sent for each business on this day (UTC)."""
+"""Counts of e-mails per business and day (UTC) through the installation's own mail server."""
 
 from uuid import UUID
 
@@ -17,11 +17,11 @@ SET day = EXCLUDED.day, sent = CASE WHEN m.day = EXCLUDED.day THEN m.sent + 1 EL
 
 
 async def sent_today(conn: AsyncConnection, business_id: UUID) -> int:
-    """What was sent for the business on this day; e-mails that are under way are not among it."""
+    """E-mails sent for the business today, without those being sent at this moment."""
     found = await row_or_none(conn, _SENT, {"business_id": business_id})
     return 0 if found is None else int(found["sent"])
 
 
 async def count(conn: AsyncConnection, business_id: UUID) -> None:
-    """Count one that was sent."""
+    """Count a sent e-mail."""
     await execute(conn, _COUNT, {"business_id": business_id})

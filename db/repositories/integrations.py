@@ -1,4 +1,4 @@
-"""The vendors that a business has chosen. Their secrets leave here encrypted, as they are kept."""
+"""A business's integrations with vendors. Their secrets stay encrypted here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ WHERE business_id = :business_id AND port = :port AND enabled
 _FIND_SECRETS = text("""
 SELECT secrets_encrypted FROM integrations WHERE business_id = :business_id AND vendor = :vendor
 """)
-# A gateway tells of what was begun with it also after it was switched off.
+# A gateway still calls back about payments that began before it was disabled.
 _FIND_BY_ID = text("""
 SELECT id, business_id, port, vendor, settings, secrets_encrypted FROM integrations
 WHERE id = :id AND (enabled OR port = 'payments')
@@ -45,7 +45,7 @@ _DELETE = text("DELETE FROM integrations WHERE business_id = :business_id AND ve
 
 @dataclass(frozen=True, slots=True)
 class NewIntegration:
-    """An integration as its business wants it."""
+    """An integration's new settings."""
 
     port: Port
     vendor: Vendor
@@ -56,17 +56,17 @@ class NewIntegration:
 
 
 async def list_all(conn: AsyncConnection, business_id: UUID) -> Sequence[Row]:
-    """All of a business's, without their secrets."""
+    """All integrations of a business, without their secrets."""
     return await rows(conn, _LIST, {"business_id": business_id})
 
 
 async def find(conn: AsyncConnection, business_id: UUID, vendor: Vendor) -> Row | None:
-    """One, without its secrets; `secrets_tag` is another with each that are given."""
+    """An integration without its secrets; `secrets_tag` changes with the secrets."""
     return await row_or_none(conn, _FIND, {"business_id": business_id, "vendor": vendor})
 
 
 async def find_secrets(conn: AsyncConnection, business_id: UUID, vendor: Vendor) -> str | None:
-    """The encrypted secrets of one; none when it, or they, are not there."""
+    """An integration's encrypted secrets; None if there is no integration or no secrets."""
     found = await row_or_none(conn, _FIND_SECRETS, {"business_id": business_id, "vendor": vendor})
     return None if found is None else found["secrets_encrypted"]
 
@@ -74,13 +74,13 @@ async def find_secrets(conn: AsyncConnection, business_id: UUID, vendor: Vendor)
 async def open_one(
     conn: AsyncConnection, business_id: UUID, port: Port, vendor: Vendor | None = None
 ) -> Row | None:
-    """The enabled one of a port, with its encrypted secrets; of analytics, name the vendor."""
+    """A port's enabled integration with its encrypted secrets; for analytics, name the vendor."""
     parameters = {"business_id": business_id, "port": port, "vendor": vendor}
     return await row_or_none(conn, _OPEN, parameters)
 
 
 async def find_by_id(conn: AsyncConnection, integration_id: UUID) -> Row | None:
-    """One with its encrypted secrets, for the vendor that calls by its id and proves who it is.
+    """An integration with its encrypted secrets, for a vendor's authenticated callback.
 
     It is enabled, or a payment gateway.
     """
@@ -91,7 +91,7 @@ async def save(conn: AsyncConnection, business_id: UUID, new: NewIntegration) ->
     """Set or replace the integration with a vendor.
 
     Raises:
-        IntegrityError: the business has another enabled vendor of that port already.
+        IntegrityError: the business has another enabled vendor for that port.
     """
     parameters = {
         "id": new_id(),
@@ -107,11 +107,11 @@ async def save(conn: AsyncConnection, business_id: UUID, new: NewIntegration) ->
 
 
 async def delete(conn: AsyncConnection, business_id: UUID, vendor: Vendor) -> bool:
-    """Do without a vendor; what is still planned with it fails as `not_configured`."""
+    """Remove an integration; effects that are still planned with it fail as `not_configured`."""
     return await row_or_none(conn, _DELETE, {"business_id": business_id, "vendor": vendor}) is not None
 
 
-# Of a booking that was cancelled, the settlement has noted what was kept.
+# For a cancelled booking, the settlement records what was kept.
 _NOT_ENDED = text("""
 SELECT count(*) AS payments FROM payments p
 JOIN bookings b ON b.business_id = p.business_id AND b.id = p.booking_id
@@ -127,10 +127,10 @@ WHERE p.business_id = :business_id AND p.vendor = :vendor
 
 
 async def count_payments_under_way(conn: AsyncConnection, business_id: UUID, vendor: Vendor) -> int:
-    """Payments that need the gateway still.
+    """The number of payments that still need the gateway.
 
-    The booking goes on, was cancelled and is not settled, or is completed and not captured; or something is being
-    done about the payment.
+    The booking is not over, was cancelled but not settled, or is completed but not captured; or the payment has
+    open effects.
     """
     found = await row(conn, _NOT_ENDED, {"business_id": business_id, "vendor": vendor})
     return int(found["payments"])

@@ -26,7 +26,7 @@ WHERE b.business_id = :business_id AND b.id = :booking_id
 
 
 async def find(conn: AsyncConnection, business_id: UUID, booking_id: UUID, *, effect_id: UUID) -> Row | None:
-    """The booking as it is now; `may_be_there` says that an effect before this one was attempted."""
+    """The booking's current state; `may_be_there` says that an earlier effect was attempted."""
     parameters = {"business_id": business_id, "booking_id": booking_id, "effect_id": effect_id}
     return await row_or_none(conn, _FIND, parameters)
 

@@ -64,11 +64,11 @@ _CLEAR = text("DELETE FROM login_attempts WHERE subject = :subject")
 
 
 async def clear(conn: AsyncConnection, subject: str) -> None:
-    """Forget every attempt of the subject."""
+    """Delete all attempts of the subject."""
     await execute(conn, _CLEAR, {"subject": subject})
 
 
-# Here `last_at` is when the hour began.
+# Here `last_at` is the start of the hour.
 _COUNT_IN_HOUR = text("""
 INSERT INTO login_attempts AS a (subject, failures, last_at, free_at)
 VALUES (:subject, 1, statement_timestamp(), statement_timestamp())
@@ -87,7 +87,7 @@ RETURNING failures
 
 
 async def count_in_hour(conn: AsyncConnection, subject: str, *, limit: int) -> bool:
-    """Count one more in the hour that began with the subject's first; false: it has had `limit` (2 or more)."""
+    """Count one in the hour that began with the subject's first; False if it has had `limit` (2 or more)."""
     return await row_or_none(conn, _COUNT_IN_HOUR, {"subject": subject, "limit": limit}) is not None
 
 

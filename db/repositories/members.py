@@ -1,4 +1,4 @@
-"""Who runs a business: the roles of users in it. The role of a provider comes with the provider."""
+"""Members of a business: owners and admins. A provider's role is managed with the provider."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -30,7 +30,7 @@ ON CONFLICT (user_id, business_id, role) DO NOTHING
 
 _REMOVE = text("DELETE FROM memberships WHERE business_id = :business_id AND user_id = :user_id AND role = :role")
 
-# New bookings, which refer to the row, do not wait for this lock.
+# Does not block new bookings, which reference the row.
 _LOCK = text("SELECT id FROM businesses WHERE id = :business_id FOR NO KEY UPDATE")
 
 _OWNERS = text("""
@@ -40,7 +40,7 @@ WHERE m.business_id = :business_id AND m.role = 'owner' AND u.active
 
 
 async def list_all(conn: AsyncConnection, business_id: UUID) -> Sequence[Row]:
-    """Every role in the business with the name of the user who has it."""
+    """All roles in the business, with their users' names."""
     return await rows(conn, _LIST, {"business_id": business_id})
 
 
@@ -50,17 +50,17 @@ async def find(conn: AsyncConnection, business_id: UUID, user_id: UUID, role: Ro
 
 
 async def add(conn: AsyncConnection, business_id: UUID, user_id: UUID, role: Role) -> Row | None:
-    """The role, given now or before; none when there is no such user, or their account is closed."""
+    """Give the role, if they do not have it; None if there is no such user or their account is closed."""
     await execute(conn, _ADD, {"business_id": business_id, "user_id": user_id, "role": role})
     return await find(conn, business_id, user_id, role)
 
 
 async def remove(conn: AsyncConnection, business_id: UUID, user_id: UUID, role: Role) -> None:
-    """Take the role away, if they have it."""
+    """Remove the role, if they have it."""
     await execute(conn, _REMOVE, {"business_id": business_id, "user_id": user_id, "role": role})
 
 
 async def lock_owners(conn: AsyncConnection, business_id: UUID) -> set[UUID]:
-    """The owners who can log in. Nobody else makes or unmakes owners until this transaction ends."""
+    """The owners who can log in. Nobody else changes owners until this transaction ends."""
     await row(conn, _LOCK, {"business_id": business_id})
     return {UUID(str(owner["user_id"])) for owner in await rows(conn, _OWNERS, {"business_id": business_id})}

@@ -1,4 +1,4 @@
-"""Everything that a message speaks of and is decided by, as it is committed at the moment of sending."""
+"""Everything that a message mentions or depends on, as committed at the moment of sending."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -8,20 +8,20 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories.rows import Row, row_or_none
-from domain.customers import Said, consent_for_booking
+from domain.customers import LatestConsent, consent_for_booking
 from domain.lifecycle import Status
 from domain.messages import (
     GONE_OUT,
     WITH_ENTRY,
+    Announcement,
+    BookingSnapshot,
     Channel,
     Facts,
     MessageState,
     Occasion,
-    Standing,
     Template,
-    Told,
+    display_name,
     has_lost_it,
-    shown_name,
 )
 from domain.notifications import Audience, NoticeKind
 
@@ -37,8 +37,8 @@ SELECT CAST(NULL AS uuid) AS id, CAST(:booking_id AS uuid) AS booking_id, CAST(:
        CAST(NULL AS integer) AS booking_version, CAST(NULL AS uuid) AS provider_id,
        CAST(NULL AS text) AS language, CAST(NULL AS text) AS body
 """
-# What was typed for this very booking comes first, then the customer's record. The account of a customer has the
-# address that they proved; so has that of a provider without one of their own.
+# The booking's own contact comes first, then the customer's record. A customer's account has the verified address;
+# so does the account of a provider without an address.
 _WITH_ENTRY = ", ".join(f"'{kind}'" for kind in WITH_ENTRY)
 _GONE_OUT = ", ".join(f"'{state}'" for state in GONE_OUT)
 _REST = f"""
@@ -98,7 +98,7 @@ _OF_BOOKING = text(f"WITH asked AS ({_PRETENDED}) {_REST}")
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A text as it was to be sent by an earlier attempt."""
+    """The text that an earlier attempt was about to send."""
 
     language: str
     body: str
@@ -106,12 +106,12 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class MessageContext:
-    """A message that is to be written, with what decides whether it may be."""
+    """A message to be rendered, with everything that decides whether it may be sent."""
 
     occasion: Occasion
     facts: Facts
-    told: Told
-    standing: Standing
+    announcement: Announcement
+    booking: BookingSnapshot
     own: tuple[Template, ...]
     """The business's templates for this occasion."""
     state: MessageState
@@ -124,31 +124,31 @@ class MessageContext:
     phone: str | None
     to_name: str
     consent: bool | None
-    """To be written to by this channel about this booking; none: nothing was said."""
+    """To messages through this channel about this booking; None: neither given nor refused."""
     has_entry: bool
-    """An e-mail before this one has put the appointment into the customer's calendar."""
+    """Whether an earlier e-mail added the appointment to the customer's calendar."""
     is_own_address: bool
-    """The customer's address is one that was typed for this booking alone."""
+    """Whether the customer's address was given for this booking only."""
     is_approved: bool
-    """Whether an operator lets the business send its own words by the installation's mail server."""
+    """Whether an operator allows the business's own templates through the installation's mail server."""
 
     def by_installation(self) -> "MessageContext":
-        """As the installation's own mail server sends it; see `domain.installation_mail`."""
+        """As sent through the installation's own mail server; see `domain.installation_mail`."""
         if self.is_approved:
             return self
         return replace(self, own=(), facts=self.facts.without_own_links())
 
 
 async def of_message(conn: AsyncConnection, business_id: UUID, message_id: UUID) -> MessageContext | None:
-    """Of a message that was decided on."""
+    """The context of a planned message."""
     found = await row_or_none(conn, _OF_MESSAGE, {"business_id": business_id, "message_id": message_id})
-    return None if found is None else _letter(found)
+    return None if found is None else _message_context(found)
 
 
 async def of_booking(
     conn: AsyncConnection, business_id: UUID, booking_id: UUID, occasion: Occasion, *, minutes_before: int | None
 ) -> MessageContext | None:
-    """Of a message that could be sent about a booking."""
+    """The context of a message that could be sent about a booking."""
     parameters = {
         "business_id": business_id,
         "booking_id": booking_id,
@@ -158,19 +158,21 @@ async def of_booking(
         "minutes_before": minutes_before,
     }
     found = await row_or_none(conn, _OF_BOOKING, parameters)
-    return None if found is None else _letter(found)
+    return None if found is None else _message_context(found)
 
 
-def _letter(found: Row) -> MessageContext:
+def _message_context(found: Row) -> MessageContext:
     occasion = Occasion(NoticeKind(found["kind"]), Audience(found["audience"]), Channel(found["channel"]))
     status = Status(found["status"])
-    told = Told(occasion.kind, occasion.audience, found["told_starts_at"], found["told_provider_id"])
-    standing = Standing(status, found["starts_at"], found["provider_id"], found["needs_attention"])
+    announcement = Announcement(
+        occasion.kind, occasion.audience, found["told_starts_at"], found["told_provider_id"]
+    )
+    booking = BookingSnapshot(status, found["starts_at"], found["provider_id"], found["needs_attention"])
     return MessageContext(
         occasion=occasion,
-        facts=_facts(found, told, standing),
-        told=told,
-        standing=standing,
+        facts=_facts(found, announcement, booking),
+        announcement=announcement,
+        booking=booking,
         own=tuple(Template(**template) for template in found["templates"] or ()),
         state=MessageState(found["message_state"]),
         draft=None if found["body"] is None else Draft(found["language"], found["body"]),
@@ -180,7 +182,7 @@ def _letter(found: Row) -> MessageContext:
         customer_id=found["customer_id"],
         email=found["email"],
         phone=found["phone"],
-        to_name=shown_name(found["to_name"] or ""),
+        to_name=display_name(found["to_name"] or ""),
         consent=_consent(found),
         has_entry=found["has_entry"],
         is_own_address=found["is_own_address"],
@@ -189,15 +191,19 @@ def _letter(found: Row) -> MessageContext:
 
 
 def _consent(found: Row) -> bool | None:
-    said = None if found["granted"] is None else Said(found["granted"], found["given_at"])
+    said = None if found["granted"] is None else LatestConsent(found["granted"], found["given_at"])
     own = {"opted_in": found["opted_in"], "is_own": found["is_own_address"]}
     return consent_for_booking(said, **own, booked_at=found["booked_at"])
 
 
-def _facts(found: Row, told: Told, standing: Standing) -> Facts:
+def _facts(found: Row, announcement: Announcement, booking: BookingSnapshot) -> Facts:
     named = {name: found[name] for name in Facts.__dataclass_fields__ if name not in ("audience", "status")}
-    if told.kind is NoticeKind.CANCELLED and told.starts_at is not None and has_lost_it(told, standing):
-        # They had it for this time, whatever time it was moved to when somebody else got it.
-        moved_by = standing.starts_at - told.starts_at
-        named |= {"starts_at": told.starts_at, "ends_at": found["ends_at"] - moved_by}
-    return Facts(audience=told.audience, status=standing.status, **named)
+    if (
+        announcement.kind is NoticeKind.CANCELLED
+        and announcement.starts_at is not None
+        and has_lost_it(announcement, booking)
+    ):
+        # Tell them the time at which they had it, even if it was moved when another provider got it.
+        moved_by = booking.starts_at - announcement.starts_at
+        named |= {"starts_at": announcement.starts_at, "ends_at": found["ends_at"] - moved_by}
+    return Facts(audience=announcement.audience, status=booking.status, **named)

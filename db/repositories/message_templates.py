@@ -1,4 +1,4 @@
-"""The words that a business has put in place of ours."""
+"""Businesses' own message templates."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -32,33 +32,33 @@ FROM businesses b WHERE b.id = :business_id
 
 
 async def own_emails_are_sent(conn: AsyncConnection, business_id: UUID) -> bool:
-    """Whether e-mails go out in the business's own words: it has a vendor of its own, or was approved."""
+    """Whether the business's own templates are used: it has its own mail vendor, or was approved."""
     return bool((await row(conn, _OWN_EMAILS_ARE_SENT, {"business_id": business_id}))["are_sent"])
 
 
 async def list_all(conn: AsyncConnection, business_id: UUID) -> Sequence[Row]:
-    """All of a business's own."""
+    """All templates of a business."""
     return await rows(conn, _LIST, {"business_id": business_id})
 
 
 async def list_of_occasion(conn: AsyncConnection, business_id: UUID, occasion: Occasion) -> Sequence[Row]:
-    """The business's own for this occasion, in whatever languages."""
+    """The business's templates for this occasion, in all languages."""
     return await rows(conn, _OF_OCCASION, _names(business_id, occasion))
 
 
 async def find(conn: AsyncConnection, business_id: UUID, occasion: Occasion, language: str) -> Row | None:
-    """The business's own for this occasion and language."""
+    """The business's template for this occasion and language."""
     return await row_or_none(conn, _FIND, _names(business_id, occasion, language))
 
 
 async def save(conn: AsyncConnection, business_id: UUID, occasion: Occasion, template: Template) -> Row:
-    """Put a template in place of ours, or of the business's former one."""
+    """Add or replace a template."""
     words = {"subject": template.subject, "body": template.body, "html": template.html}
     return await row(conn, _SAVE, _names(business_id, occasion, template.language) | words)
 
 
 async def delete(conn: AsyncConnection, business_id: UUID, occasion: Occasion, language: str) -> None:
-    """Go back to ours."""
+    """Delete a template; the built-in one is used again."""
     await execute(conn, _DELETE, _names(business_id, occasion, language))
 
 

@@ -61,17 +61,17 @@ SELECT key, channel FROM message
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class AddedMessage:
     key: str
     channel: str
 
 
 async def add(
     conn: AsyncConnection, business_id: UUID, booking_id: UUID, notices: Sequence[Notice], *, installation: str
-) -> list[Written]:
+) -> list[AddedMessage]:
     """Write the messages of these notices, and plan the effects that send them; the new messages.
 
-    `installation` is the vendor of e-mails where the business has none of its own: `smtp` or `console`.
+    `installation` is the e-mail vendor for businesses without their own: `smtp` or `console`.
     """
     lines = [notice.model_dump(mode="json") | {"by_sms": notice.kind in TOLD_BY_SMS} for notice in notices]
     parameters = {
@@ -80,12 +80,12 @@ async def add(
         "notices": to_json_text(lines),
         "installation": installation,
     }
-    return [Written(**found) for found in await rows(conn, _ADD, parameters)]
+    return [AddedMessage(**found) for found in await rows(conn, _ADD, parameters)]
 
 
 @dataclass(frozen=True, slots=True)
 class Appointment:
-    """What a reminder needs to know of its booking."""
+    """What a reminder depends on."""
 
     status: Status
     starts_at: datetime
@@ -129,7 +129,7 @@ async def add_reminder_event(
     await execute(conn, _REMINDER_EVENT, parameters)
 
 
-# --- what became of it ------------------------------------------------------------------------------------------
+# --- results --------------------------------------------------------------------------------------------------
 
 # The vendor may have reported meanwhile what comes after `sent`, about this very message.
 _NOTE_SENT = text("""
@@ -168,8 +168,8 @@ UPDATE messages SET language = :language, body = :body WHERE business_id = :busi
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """What was sent."""
+class SentContent:
+    """The content that was sent."""
 
     language: str
     subject: str | None
@@ -182,8 +182,8 @@ async def draft(conn: AsyncConnection, business_id: UUID, message_id: UUID, *, l
     await execute(conn, _DRAFT, parameters)
 
 
-async def note_sent(
-    conn: AsyncConnection, business_id: UUID, message_id: UUID, words: Words, vendor_ref: str | None
+async def record_sent(
+    conn: AsyncConnection, business_id: UUID, message_id: UUID, words: SentContent, vendor_ref: str | None
 ) -> None:
     """Record that the vendor has accepted the message. What it has reported meanwhile stays."""
     parameters = {
@@ -197,7 +197,7 @@ async def note_sent(
     await execute(conn, _NOTE_SENT, parameters)
 
 
-async def note_unsent(
+async def record_unsent(
     conn: AsyncConnection, business_id: UUID, message_id: UUID, state: MessageState, error: str
 ) -> None:
     """Record that the message is not sent: `failed` or `suppressed`, with a code."""

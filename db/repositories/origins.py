@@ -1,4 +1,4 @@
-"""The web sites whose pages may speak to the API about a business."""
+"""The web sites whose pages may call the API for a business (CORS)."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -32,12 +32,12 @@ async def list_origins(conn: AsyncConnection, business_id: UUID) -> list[str]:
 
 
 async def replace_origins(conn: AsyncConnection, business_id: UUID, origins: Sequence[str]) -> None:
-    """Keep these instead of those before."""
+    """Replace a business's origins."""
     parameters = {"business_id": business_id, "origins": list(origins)}
     await execute(conn, _CLEAR, parameters)
     await execute(conn, _ADD, parameters)
 
 
 async def list_businesses_by_origin(conn: AsyncConnection) -> dict[str, frozenset[str]]:
-    """For each origin the ids and slugs of the businesses that name it."""
+    """The ids and slugs of the businesses that list each origin."""
     return {found["origin"]: frozenset(found["businesses"]) for found in await rows(conn, _BY_ORIGIN)}

@@ -1,4 +1,4 @@
-"""Having a gateway asked what it has: because it called, or because the payer waits."""
+"""Effects that query a gateway's state: after its callback, or while the payer waits."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -24,8 +24,8 @@ LIMIT 1
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
-    """What a gateway's call is about."""
+class GatewayCallback:
+    """What a gateway's callback is about."""
 
     vendor: Vendor
     event_id: str
@@ -33,8 +33,8 @@ class Called:
     gateway_ref: str | None
 
 
-async def plan_sync(conn: AsyncConnection, business_id: UUID, called: Called) -> None:
-    """Have the truth asked for at the gateway; nothing when the call is about no payment of this business."""
+async def plan_sync(conn: AsyncConnection, business_id: UUID, called: GatewayCallback) -> None:
+    """Plan a query of the gateway's state; nothing if the callback concerns no payment of this business."""
     parameters = {
         "business_id": business_id,
         "vendor": called.vendor,
@@ -59,7 +59,7 @@ WHERE p.business_id = :business_id AND p.booking_id = :booking_id AND p.state = 
 
 
 async def plan_sync_of_watched(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> None:
-    """Have the gateway asked, once a minute at most, whether the payer who is waiting has proved who they are."""
+    """Plan a query, at most once a minute, whether the waiting payer has authenticated."""
     found = await row_or_none(conn, _WATCHED, {"business_id": business_id, "booking_id": booking_id})
     if found is not None:
         await plan(conn, business_id, booking_id, [_sync(booking_id, f"watched/{found['minute']}")])

@@ -28,7 +28,7 @@ VALUES (
 
 @dataclass(frozen=True, slots=True)
 class NewPayment:
-    """What a new booking is to be paid with."""
+    """The payment of a new booking."""
 
     booking_id: UUID
     vendor: Vendor
@@ -40,7 +40,7 @@ class NewPayment:
 
 
 async def add(conn: AsyncConnection, business_id: UUID, new: NewPayment) -> None:
-    """Store what is to be paid, and have it authorised if there is a method. Within the booking's transaction."""
+    """Store the payment, and plan its authorisation if there is a method. Within the booking's transaction."""
     tries = 0 if new.method_encrypted is None else 1
     parameters = {
         "booking_id": new.booking_id,
@@ -58,7 +58,7 @@ async def add(conn: AsyncConnection, business_id: UUID, new: NewPayment) -> None
 
 
 def authorization(booking_id: UUID, number: int) -> Planned:
-    """The effect that tries a method; each try has a key of its own."""
+    """The effect that tries a method; each try has its own key."""
     kind = EffectKind.AUTHORIZE_PAYMENT
     key = f"{booking_id}/{kind}/{number}"
     return Planned(
@@ -66,9 +66,9 @@ def authorization(booking_id: UUID, number: int) -> Planned:
     )
 
 
-# --- what the customer does -----------------------------------------------------------------------------------
+# --- the customer's actions -----------------------------------------------------------------------------------
 
-# No step of the booking commits meanwhile: what ends it is planned behind this, or seen here.
+# No step of the booking commits meanwhile: its end is either seen here or plans its effects after this.
 _LOCK_BOOKING = text("""
 SELECT id FROM bookings
 WHERE business_id = :business_id AND id = :booking_id AND payment = 'awaiting'
@@ -101,15 +101,15 @@ RETURNING tries
 """)  # noqa: S608
 
 MOST_TRIES: Final = 10
-"""Of methods for one booking: whoever tests stolen cards needs more."""
+"""Methods per booking: testing stolen cards needs more."""
 
 
 async def try_method(conn: AsyncConnection, business_id: UUID, booking_id: UUID, method_encrypted: str) -> None:
-    """Have another method tried.
+    """Plan a try of another method.
 
     Raises:
-        NothingToPayError: the booking waits for no payment, or a method is being tried at this moment.
-        TooManyPaymentTriesError: there were `MOST_TRIES`.
+        NothingToPayError: the booking waits for no payment, or a method is being tried now.
+        TooManyPaymentTriesError: `MOST_TRIES` is reached.
     """
     place = {"business_id": business_id, "booking_id": booking_id}
     known = None
@@ -134,12 +134,12 @@ WHERE p.business_id = :business_id AND p.booking_id = :booking_id
 
 
 async def find(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> Row | None:
-    """A booking's payment, with what decides about it: the booking's status and price, the gateway's settings."""
+    """A booking's payment, with the booking's status and price and the gateway's settings."""
     return await row_or_none(conn, _FIND, {"business_id": business_id, "booking_id": booking_id})
 
 
 def as_payment(found: Row) -> Payment:
-    """A row as the rules know it; what the browser needs stays encrypted."""
+    """A row as a `Payment`, without the encrypted browser action."""
     return Payment(
         state=PaymentState(found["state"]),
         tries=found["tries"],
@@ -152,7 +152,7 @@ def as_payment(found: Row) -> Payment:
     )
 
 
-# --- what the gateway says ------------------------------------------------------------------------------------
+# --- the gateway's state --------------------------------------------------------------------------------------
 
 _LOCK = text("""
 SELECT * FROM payments WHERE business_id = :business_id AND booking_id = :booking_id FOR NO KEY UPDATE
@@ -178,21 +178,21 @@ RETURNING payer_ref
 """)
 
 
-async def note_payer(conn: AsyncConnection, business_id: UUID, booking_id: UUID, payer_ref: str) -> str:
-    """Keep whom the gateway charges, before it is asked to charge anybody; who is kept."""
+async def record_payer(conn: AsyncConnection, business_id: UUID, booking_id: UUID, payer_ref: str) -> str:
+    """Store the gateway's payer before anybody is charged; returns the stored one."""
     parameters = {"business_id": business_id, "booking_id": booking_id, "payer_ref": payer_ref}
     return str((await row(conn, _NOTE_PAYER, parameters))["payer_ref"])
 
 
 async def lock(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> Row:
-    """The payment, which nobody else writes until the transaction ends."""
+    """The payment, locked until the transaction ends."""
     return await row(conn, _LOCK, {"business_id": business_id, "booking_id": booking_id})
 
 
 async def save(
     conn: AsyncConnection, business_id: UUID, booking_id: UUID, payment: Payment, action_encrypted: str | None
 ) -> None:
-    """Write a payment as it is now. The method is forgotten as soon as nothing more can be taken with it."""
+    """Write a payment's state. The method is deleted once nothing more can be charged."""
     parameters = {
         "business_id": business_id,
         "booking_id": booking_id,
@@ -222,7 +222,7 @@ ON CONFLICT (id) DO NOTHING
 async def add_events(
     conn: AsyncConnection, business_id: UUID, booking_id: UUID, after: Payment, events: Sequence[PaymentEvent]
 ) -> None:
-    """Tell of a change of a payment; an event is there once however often the change is found."""
+    """Add the events of a payment's change; repeated events are added once."""
     for event in events:
         name = f"{booking_id}/{event.type}/{after.gateway_ref}/{after.tries}/{after.captured}/{after.refunded}"
         parameters = {

@@ -1,7 +1,7 @@
-"""How many requests each caller has made lately: one count for all processes, kept in PostgreSQL.
+"""Rate limits: one count of each caller's requests for all processes, in PostgreSQL.
 
-A sliding window out of two numbers: what was let through in this minute, and in the one before, of which counts
-the part that the last sixty seconds still reach into.
+A sliding window of two numbers: requests admitted in this minute, and in the one before, of which the share counts
+that lies within the last sixty seconds.
 """
 
 from collections.abc import Sequence
@@ -14,33 +14,33 @@ from db.repositories.rows import rows
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """Somebody who wants to make requests."""
+class QuotaRequest:
+    """Requests of one caller to be counted."""
 
     subject: str
     """At most 80 characters."""
     requests: int
     quota: int
-    """How many requests they have in a minute."""
+    """Requests per minute that the caller may make."""
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """What came of it."""
+class QuotaUsage:
+    """The result of a count."""
 
     subject: str
     granted: int
-    """How many of the requests are within the quota."""
+    """The requests within the quota."""
     requests: int
-    """Granted in this minute, these included."""
+    """Admitted in this minute, including these."""
     before: int
-    """Granted in the minute before."""
+    """Admitted in the minute before."""
     elapsed: float
     """Seconds since this minute began, by the database's clock."""
 
 
-# The clock is the database's, the only one that all processes share. What is refused is not counted, so that who
-# asks too often waits no longer for it. A row of a later minute is somebody's who came later and was served first.
+# The database's clock is the only one that all processes share. Refused requests are not counted, so that they do
+# not lengthen the wait. A row of a later minute means that a later caller was served first.
 _COUNT = text("""
 INSERT INTO rate_counters AS c (subject, minute, requests, before)
 SELECT a.subject, CAST(floor(extract(epoch FROM statement_timestamp()) / 60) AS bigint), least(a.asked, a.quota), 0
@@ -67,10 +67,10 @@ RETURNING
 """)
 
 
-async def count(conn: AsyncConnection, asked: Sequence[Asked]) -> list[Counted]:
+async def count(conn: AsyncConnection, asked: Sequence[QuotaRequest]) -> list[QuotaUsage]:
     """Count the requests of several subjects, each named once, in one statement.
 
-    Subjects are taken in one order, so that no two processes wait for each other.
+    Subjects are locked in one order, so that processes do not deadlock.
     """
     parameters = {
         "subjects": [a.subject for a in asked],
@@ -79,5 +79,5 @@ async def count(conn: AsyncConnection, asked: Sequence[Asked]) -> list[Counted]:
     }
     found = await rows(conn, _COUNT, parameters)
     return [
-        Counted(row["subject"], row["granted"], row["requests"], row["before"], row["elapsed"]) for row in found
+        QuotaUsage(row["subject"], row["granted"], row["requests"], row["before"], row["elapsed"]) for row in found
     ]

@@ -1,4 +1,4 @@
-"""Reasons that people typed: stored before the command that they explain, so that payloads carry an id."""
+"""Reasons that people typed. They are stored before their command, so that payloads carry only an id."""
 
 from uuid import UUID
 

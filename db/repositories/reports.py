@@ -1,4 +1,4 @@
-"""What a business's bookings add up to, counted from the bookings themselves each time that somebody asks."""
+"""Counts of a business's bookings for reports, computed on each request."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _KEYS: Final = {
 }
 _OF_WINDOW: Final = """b.business_id = :business_id AND b.starts_at >= (CAST(:edges AS timestamptz[]))[1]
       AND b.starts_at < (CAST(:edges AS timestamptz[]))[cardinality(CAST(:edges AS timestamptz[]))]"""
-# Whoever has refused it, or left it, is in the list: an acceptance that was not kept counts as a refusal.
+# Providers who refused or left the booking are in the list: an acceptance that was not kept counts as a refusal.
 _ACCEPTED: Final = """b.accepted_once AND b.provider_id IS NOT NULL
            AND b.status NOT IN ('pending', 'assigned', 'rejected')
            AND NOT b.provider_id = ANY(b.refused_provider_ids)"""
@@ -51,21 +51,21 @@ _NAMES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """Bookings by group, which is a day by its number from 0, a service or a provider."""
+class BookingCounts:
+    """Counts by group: a day (numbered from 0), a service or a provider."""
 
     lots: Sequence[Row]
-    """Those of one group, status and currency each."""
+    """One row per group, status and currency."""
     refusals: Sequence[Row]
-    """Of providers: what each of them refused, whoever the booking is with now."""
+    """Offers refused by each provider, whoever has the booking now."""
     names: dict[UUID, str]
 
 
-async def count(conn: AsyncConnection, business_id: UUID, edges: Sequence[datetime], by: GroupBy) -> Counted:
-    """The bookings that start from the first edge to before the last; days are what lies between two."""
+async def count(conn: AsyncConnection, business_id: UUID, edges: Sequence[datetime], by: GroupBy) -> BookingCounts:
+    """Count the bookings that start from the first edge to before the last; two adjacent edges delimit a day."""
     window: dict[str, Any] = {"business_id": business_id, "edges": list(edges)}
     named = await rows(conn, _NAMES[by], {"business_id": business_id}) if by in _NAMES else ()
-    return Counted(
+    return BookingCounts(
         lots=await rows(conn, _LOTS[by], window),
         refusals=await rows(conn, _REFUSALS, window) if by is GroupBy.PROVIDER else (),
         names={row["id"]: row["name"] for row in named},

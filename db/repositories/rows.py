@@ -1,8 +1,8 @@
-"""Asking the database for rows.
+"""Execution of statements.
 
-Statements that are written out go straight to the driver: they are the hot ones, and SQLAlchemy's own way of
-executing costs several times what the driver does. Built queries go through SQLAlchemy. Both run on the same
-pooled connection, in the same transaction where one is open.
+Text statements go directly to the driver: they are on the hot paths, and SQLAlchemy's own execution costs several
+times as much. Built queries go through SQLAlchemy. Both use the same pooled connection, and the same transaction
+if one is open.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db import transactions
 
 Row = Mapping[str, Any]
-"""A row, read by the names of its columns; the driver's records can be read so as well."""
+"""A row by column names; the driver's records have the same interface."""
 Parameters = Mapping[str, Any]
 
 _STATEMENTS = 256
@@ -25,7 +25,7 @@ _STATEMENTS = 256
 
 @lru_cache(maxsize=_STATEMENTS)
 def numbered(statement: TextClause) -> tuple[str, tuple[str, ...]]:
-    """The statement as the driver takes it, with the names of its numbered parameters."""
+    """The statement in the driver's syntax, with the names of its numbered parameters."""
     compiled = statement.compile(dialect=dialect.dialect())  # type: ignore[no-untyped-call]
     return str(compiled), tuple(compiled.positiontup or ())
 
@@ -60,7 +60,7 @@ async def row_or_none(
 
 
 async def row(conn: AsyncConnection, statement: Executable, parameters: Parameters | None = None) -> Row:
-    """The one row that there must be."""
+    """Exactly one row."""
     found = await row_or_none(conn, statement, parameters)
     if found is None:
         raise RuntimeError("no row where there must be one")
@@ -68,5 +68,5 @@ async def row(conn: AsyncConnection, statement: Executable, parameters: Paramete
 
 
 async def execute(conn: AsyncConnection, statement: TextClause, parameters: Parameters) -> None:
-    """Carry out a statement that returns nothing."""
+    """Execute a statement without a result."""
     await rows(conn, statement, parameters)

@@ -1,4 +1,4 @@
-"""Logins: sessions, and the refresh tokens by which they go on. They belong to users, and users to no tenant."""
+"""Login sessions and their refresh tokens. They belong to users, who belong to no tenant."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories.rows import execute, row_or_none, rows
-from domain.accounts import EndReason
+from domain.accounts import SessionEndReason
 from domain.callers import Membership, Principal
 from runtime.ids import new_id
 
@@ -23,7 +23,7 @@ WHERE s.id = :session_id AND s.user_id = :user_id
 
 
 async def find_principal(conn: AsyncConnection, session_id: UUID, user_id: UUID) -> Principal | None:
-    """The user with the roles that they have now; none when the session has ended or the account is closed."""
+    """The user with their current roles; None if the session has ended or the account is closed."""
     found = await rows(conn, _PRINCIPAL, {"session_id": session_id, "user_id": user_id})
     if not found:
         return None
@@ -31,7 +31,7 @@ async def find_principal(conn: AsyncConnection, session_id: UUID, user_id: UUID)
     return Principal(user_id=user_id, memberships=memberships, session_id=session_id)
 
 
-# The lock makes a change of the password wait, or this wait for it: no session begins by a password of before.
+# The lock serialises this with a password change: no session begins with a former password.
 _BEGIN = text("""
 WITH who AS (
     SELECT id FROM users WHERE id = :user_id AND active AND password_hash = :password_hash FOR SHARE
@@ -46,7 +46,7 @@ SELECT :token_hash, id, :expires_at FROM begun RETURNING session_id
 async def begin(
     conn: AsyncConnection, user_id: UUID, *, password_hash: str, token_hash: bytes, expires_at: datetime
 ) -> UUID | None:
-    """Begin a session with its first refresh token; its id.
+    """Start a session with its first refresh token; returns its id.
 
     None: the account was closed, or its password changed, since `password_hash` was read.
     """
@@ -62,13 +62,13 @@ async def begin(
 
 
 @dataclass(frozen=True, slots=True)
-class Presented:
-    """A refresh token that somebody came with, of a session that goes on."""
+class PresentedToken:
+    """A presented refresh token of an open session."""
 
     session_id: UUID
     user_id: UUID
     is_reused: bool
-    """It was used before, longer ago than the grace, or another token of the session was used after it."""
+    """It was used longer ago than the grace period, or another token of the session was used after it."""
 
 
 _PRESENT = text("""
@@ -83,14 +83,14 @@ FOR NO KEY UPDATE OF t, s
 """)
 
 
-async def present(conn: AsyncConnection, token_hash: bytes, *, grace: timedelta) -> Presented | None:
-    """Look a refresh token up. Until the transaction ends nobody else uses it, or ends its session."""
+async def present(conn: AsyncConnection, token_hash: bytes, *, grace: timedelta) -> PresentedToken | None:
+    """Find a refresh token. Until the transaction ends, nobody else uses it or ends its session."""
     found = await row_or_none(conn, _PRESENT, {"token_hash": token_hash, "grace": grace})
-    return None if found is None else Presented(**found)
+    return None if found is None else PresentedToken(**found)
 
 
-# The grace is for an answer that got lost: until one of the tokens that were made out of this one is used. Then
-# this one and its other children are superseded, and have no grace: else a thief who was quick would go on beside
+# The grace period is for a lost answer, and lasts until one of this token's successors is used. Then this token
+# and its other successors are superseded, without a grace period: otherwise a quick thief could continue beside
 # the owner for ever.
 _ROTATE = text("""
 WITH superseded AS (
@@ -112,7 +112,7 @@ VALUES (:next_hash, :session_id, :expires_at)
 async def rotate(
     conn: AsyncConnection, session_id: UUID, token_hash: bytes, *, next_hash: bytes, expires_at: datetime
 ) -> None:
-    """Replace a refresh token that was presented by the next one; the session lasts as long as that."""
+    """Add the successor of a presented refresh token, and extend the session to its expiry."""
     parameters = {
         "session_id": session_id,
         "token_hash": token_hash,
@@ -128,8 +128,8 @@ WHERE id = :session_id AND ended_at IS NULL
 """)
 
 
-async def end(conn: AsyncConnection, session_id: UUID, reason: EndReason) -> None:
-    """End a session: its tokens of both kinds are dead at once. Ended before, it keeps the reason of then."""
+async def end(conn: AsyncConnection, session_id: UUID, reason: SessionEndReason) -> None:
+    """End a session and invalidate all its tokens. An ended session keeps its first reason."""
     await execute(conn, _END, {"session_id": session_id, "reason": reason})
 
 
@@ -139,6 +139,8 @@ WHERE user_id = :user_id AND ended_at IS NULL AND id IS DISTINCT FROM CAST(:but 
 """)
 
 
-async def end_all(conn: AsyncConnection, user_id: UUID, reason: EndReason, *, but: UUID | None = None) -> None:
-    """End every session of a user, or every one but one."""
+async def end_all(
+    conn: AsyncConnection, user_id: UUID, reason: SessionEndReason, *, but: UUID | None = None
+) -> None:
+    """End all sessions of a user, except `but`."""
     await execute(conn, _END_ALL, {"user_id": user_id, "reason": reason, "but": but})

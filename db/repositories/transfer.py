@@ -1,6 +1,6 @@
-"""A business's catalogue and calendar by the thousand: read whole, written in few statements.
+"""Bulk reading and writing of a business's catalogue and calendar.
 
-Rows go in by the names of their columns. Nothing is checked but by the schema.
+Rows are given by column names. Only the schema checks them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,9 +17,9 @@ from runtime.ids import new_id
 from runtime.json import to_json_text
 
 _MILLISECOND: Final = 80
-"""The place of a UUIDv7's time among its bits."""
+"""Bit position of a UUIDv7's timestamp."""
 CHUNK: Final = 2000
-"""Rows of one statement: none comes near the time that a statement may take."""
+"""Rows per statement, far below the statement timeout."""
 
 ScheduleTable = Literal["weekly_hours", "date_exceptions", "time_off", "service_areas"]
 Columns = Mapping[str, Any]
@@ -88,39 +88,39 @@ RETURNING id
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """How many rows are new, and how many were there and are others now."""
+class UpsertCounts:
+    """Numbers of created and changed rows."""
 
     created: int
     updated: int
 
 
-async def upsert_services(conn: AsyncConnection, business_id: UUID, services: Sequence[Columns]) -> Written:
-    """Add services, or change those that have their codes.
+async def upsert_services(conn: AsyncConnection, business_id: UUID, services: Sequence[Columns]) -> UpsertCounts:
+    """Add services, or change those with the same codes.
 
-    A currency of None is the one before, or for a new service the business's.
+    A currency of None keeps the current one, or means the business's for a new service.
     """
     return await _upsert(conn, business_id, _SERVICES, services)
 
 
-async def upsert_providers(conn: AsyncConnection, business_id: UUID, providers: Sequence[Columns]) -> Written:
-    """Add providers, or change those who have their codes."""
+async def upsert_providers(conn: AsyncConnection, business_id: UUID, providers: Sequence[Columns]) -> UpsertCounts:
+    """Add providers, or change those with the same codes."""
     return await _upsert(conn, business_id, _PROVIDERS, providers)
 
 
 async def _upsert(
     conn: AsyncConnection, business_id: UUID, statement: TextClause, wanted: Sequence[Columns]
-) -> Written:
+) -> UpsertCounts:
     created = updated = 0
     for part in chunks(wanted):
-        # A millisecond apart: the calendar's index tells ids apart by their time, and reads far more where many
-        # providers have the same.
+        # A millisecond apart: the calendar's index distinguishes ids by their time, and reads far more when many
+        # providers share one.
         new = {UUID(int=new_id().int + (n << _MILLISECOND)): row for n, row in enumerate(part)}
         parameters = {"business_id": business_id, "rows": _with_ids(new)}
         written = {row["id"] for row in await rows(conn, statement, parameters)}
         created += len(written & new.keys())
         updated += len(written - new.keys())
-    return Written(created, updated)
+    return UpsertCounts(created, updated)
 
 
 _LOCK_PROVIDERS = text("""
@@ -133,7 +133,7 @@ WHERE business_id = :business_id ORDER BY code
 
 
 async def lock_providers(conn: AsyncConnection, business_id: UUID) -> dict[str, UUID]:
-    """The ids of all providers by code; no code changes until the transaction ends, though bookings go on."""
+    """The ids of all providers by code. No code changes until the transaction ends; bookings are not blocked."""
     return {row["code"]: row["id"] for row in await rows(conn, _LOCK_PROVIDERS, {"business_id": business_id})}
 
 
@@ -160,22 +160,22 @@ _AREAS = _list("service_areas", "kind, first, last", 'first COLLATE "C", kind, l
 
 
 async def list_hours(conn: AsyncConnection, business_id: UUID) -> Sequence[Row]:
-    """Everybody's weekly hours, the business's first, then by provider; so are the lists below."""
+    """All weekly hours, the business's first, then by provider; the lists below have the same order."""
     return await rows(conn, _HOURS, {"business_id": business_id})
 
 
 async def list_exceptions(conn: AsyncConnection, business_id: UUID) -> Sequence[Row]:
-    """Everybody's dates with other hours."""
+    """All dates with different hours."""
     return await rows(conn, _EXCEPTIONS, {"business_id": business_id})
 
 
 async def list_time_off(conn: AsyncConnection, business_id: UUID, *, since: datetime) -> Sequence[Row]:
-    """Everybody's time off that ends after `since`."""
+    """All time off that ends after `since`."""
     return await rows(conn, _TIME_OFF, {"business_id": business_id, "since": since})
 
 
 async def list_areas(conn: AsyncConnection, business_id: UUID) -> Sequence[Row]:
-    """Everybody's areas."""
+    """All service areas."""
     return await rows(conn, _AREAS, {"business_id": business_id})
 
 
@@ -207,20 +207,20 @@ _REMOVE: Final[dict[str, TextClause]] = {
 
 
 async def add(conn: AsyncConnection, business_id: UUID, table: ScheduleTable, wanted: Sequence[Columns]) -> None:
-    """Add rows to a calendar, of the columns that its list above gives."""
+    """Add rows to a calendar table, with the columns of its list above."""
     for part in chunks(wanted):
         parameters = {"business_id": business_id, "rows": _with_ids({new_id(): row for row in part})}
         await execute(conn, _ADD[table], parameters)
 
 
 async def remove(conn: AsyncConnection, business_id: UUID, table: ScheduleTable, ids: Sequence[UUID]) -> None:
-    """Take rows out of a calendar."""
+    """Delete rows from a calendar table."""
     for part in chunks(ids):
         await execute(conn, _REMOVE[table], {"business_id": business_id, "ids": part})
 
 
 def chunks(wanted: Sequence[T]) -> Iterator[Sequence[T]]:
-    """As much at a time as one statement takes."""
+    """Split into chunks for one statement each."""
     return (wanted[start : start + CHUNK] for start in range(0, len(wanted), CHUNK))
 
 

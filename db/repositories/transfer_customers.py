@@ -1,6 +1,6 @@
-"""A business's customers by the thousand, and what they agreed to.
+"""Bulk reading and writing of a business's customers and their consents.
 
-Whoever imports takes `customers.lock_all` first: nobody else looks for a customer by contact then, or makes one.
+An import calls `customers.lock_all` first, so that nobody else matches or creates customers meanwhile.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, email text, phone te
 WHERE c.business_id = :business_id AND c.id = r.id
 """)
 
-# As in `consents`: without a time, what only repeats the latest word adds nothing; with one, what was said then.
+# As in `consents`: without a time, a repetition of the latest adds nothing; with one, a repetition of that moment.
 _ADD_CONSENTS = text("""
 INSERT INTO consents (id, business_id, customer_id, purpose, granted, source, text, given_at)
 SELECT r.id, CAST(:business_id AS uuid), r.customer_id, r.purpose, r.granted, r.source, r.text,
@@ -95,9 +95,9 @@ async def lock_by_contact(
     phones: Sequence[str],
     names: Sequence[str],
 ) -> list[Row]:
-    """Those with one of the e-mails or phones, or with neither and one of the names; the oldest first.
+    """Customers with one of the e-mails or phones, or with neither and one of the names, oldest first.
 
-    Nobody else changes them until the transaction ends.
+    They are locked until the transaction ends.
     """
     found: dict[UUID, Row] = {}
     for by, values in {"email": emails, "phone": phones, "name": names}.items():
@@ -108,13 +108,13 @@ async def lock_by_contact(
 
 
 async def add(conn: AsyncConnection, business_id: UUID, customers: Sequence[Mapping[str, Any]]) -> None:
-    """Add customers, of `id`, `name`, `email` and `phone`."""
+    """Add customers with `id`, `name`, `email` and `phone`."""
     for part in chunks(customers):
         await execute(conn, _ADD, {"business_id": business_id, "rows": to_json_text(part)})
 
 
 async def fill_in(conn: AsyncConnection, business_id: UUID, contacts: Sequence[Mapping[str, Any]]) -> None:
-    """Give customers, by `id`, the `email` and `phone` that they lack; an account keeps its own e-mail."""
+    """Fill in missing `email` and `phone` of customers by `id`; an account keeps its own e-mail."""
     for part in chunks(contacts):
         await execute(conn, _FILL, {"business_id": business_id, "rows": to_json_text(part)})
 
@@ -122,9 +122,9 @@ async def fill_in(conn: AsyncConnection, business_id: UUID, contacts: Sequence[M
 async def record_consents(
     conn: AsyncConnection, business_id: UUID, given: Sequence[Mapping[str, Any]]
 ) -> set[UUID]:
-    """Note consents that are not known yet; gives the customers who have a new one, with `sms_opt_in` to match.
+    """Record new consents and update `sms_opt_in`; returns the customers with a new one.
 
-    `only_first` is noted only where nothing is known of the purpose; without `given_at` it is given now.
+    `only_first` is recorded only if the purpose has none yet; without `given_at` it is given now.
     """
     whose: set[UUID] = set()
     for part in chunks(given):
@@ -138,7 +138,7 @@ async def record_consents(
 async def list_page(
     conn: AsyncConnection, business_id: UUID, *, after: UUID | None = None, limit: int
 ) -> Sequence[Row]:
-    """Customers in the order in which they were made, behind the one with the id `after`."""
+    """Customers, oldest first, after the one with the id `after`."""
     parameters = {"business_id": business_id, "after": after or _BEFORE_ALL, "limit": limit}
     return await rows(conn, _PAGE, parameters)
 

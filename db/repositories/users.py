@@ -29,7 +29,7 @@ _PROFILE = text("SELECT id AS user_id, email, name, password_hash FROM users WHE
 
 
 async def find_credentials(conn: AsyncConnection, email: str) -> Credentials | None:
-    """The stored hash of an active user."""
+    """An active user's password hash."""
     row = await row_or_none(conn, _CREDENTIALS, {"email": email})
     return None if row is None else Credentials(**row)
 
@@ -47,7 +47,7 @@ ON CONFLICT (lower(email)) DO NOTHING RETURNING id
 
 
 async def create(conn: AsyncConnection, *, email: str, name: str, password_hash: str) -> UUID | None:
-    """A new user, whose address is proved to be theirs; none when the address has an account."""
+    """Create a user whose address is verified; None if it already has an account."""
     parameters = {"id": new_id(), "email": email, "name": name, "password_hash": password_hash}
     made = await row_or_none(conn, _CREATE, parameters)
     return None if made is None else made["id"]
@@ -60,7 +60,7 @@ WHERE id = :user_id AND active AND password_hash = :known_hash RETURNING id
 
 
 async def replace_password(conn: AsyncConnection, user_id: UUID, *, known_hash: str, password_hash: str) -> bool:
-    """Store another password in the place of the known one; false when that is not the one any more."""
+    """Replace the known password hash; False if it has changed since."""
     parameters = {"user_id": user_id, "known_hash": known_hash, "password_hash": password_hash}
     return await row_or_none(conn, _REPLACE_PASSWORD, parameters) is not None
 
@@ -71,6 +71,6 @@ UPDATE users SET password_hash = :password_hash WHERE lower(email) = lower(:emai
 
 
 async def reset_password(conn: AsyncConnection, email: str, *, password_hash: str) -> UUID | None:
-    """Store another password, whatever it was; whose, or none when the address has no account."""
+    """Replace the password hash; returns the user's id, or None if the address has no account."""
     found = await row_or_none(conn, _RESET_PASSWORD, {"email": email, "password_hash": password_hash})
     return None if found is None else found["id"]

@@ -57,12 +57,12 @@ async def lock_business(conn: AsyncConnection, business_id: UUID) -> None:
 
 
 async def list_all(conn: AsyncConnection, business_id: UUID) -> Sequence[Row]:
-    """All endpoints of a business, the first first."""
+    """All endpoints of a business, oldest first."""
     return await rows(conn, _LIST, {"business_id": business_id})
 
 
 async def find(conn: AsyncConnection, business_id: UUID, endpoint_id: UUID) -> Row | None:
-    """One endpoint, without its secrets."""
+    """An endpoint without its secrets."""
     return await row_or_none(conn, _FIND, {"business_id": business_id, "id": endpoint_id})
 
 
@@ -72,7 +72,7 @@ async def open_one(conn: AsyncConnection, business_id: UUID, endpoint_id: UUID) 
 
 
 async def add(conn: AsyncConnection, business_id: UUID, values: Mapping[str, Any]) -> Row:
-    """Add an endpoint: `id`, `url`, `description`, `event_types` and the encrypted `secret`."""
+    """Add an endpoint with `id`, `url`, `description`, `event_types` and the encrypted `secret`."""
     return await row(conn, _ADD, {"business_id": business_id, **values})
 
 
@@ -157,11 +157,11 @@ UPDATE effects e SET {NEW_ROUND}
 FROM dead WHERE e.id = dead.id
 RETURNING e.id
 """)  # noqa: S608
-_HEARD = text("""
+_ACCEPTED = text("""
 SELECT EXISTS (
     SELECT 1 FROM effects
     WHERE business_id = :business_id AND target_id = :target_id AND state = 'done' AND done_at >= :since
-) AS heard
+) AS accepted
 """)
 
 
@@ -174,7 +174,7 @@ async def list_deliveries(
     state: EffectState | None = None,
     before: UUID | None = None,
 ) -> Sequence[Row]:
-    """Deliveries to an endpoint, the newest first, behind the one with the id `before`."""
+    """Deliveries to an endpoint, newest first, after the one with the id `before`."""
     parameters = {
         "business_id": business_id,
         "target_id": endpoint_id,
@@ -188,7 +188,7 @@ async def list_deliveries(
 async def find_delivery(
     conn: AsyncConnection, business_id: UUID, endpoint_id: UUID, delivery_id: UUID
 ) -> Row | None:
-    """One delivery to an endpoint."""
+    """A delivery to an endpoint."""
     parameters = {"business_id": business_id, "target_id": endpoint_id, "id": delivery_id}
     return await row_or_none(conn, _ONE_DELIVERY, parameters)
 
@@ -199,7 +199,7 @@ async def replay(conn: AsyncConnection, business_id: UUID, endpoint_id: UUID, si
     return len(await rows(conn, _REPLAY, parameters))
 
 
-async def has_heard(conn: AsyncConnection, business_id: UUID, endpoint_id: UUID, since: datetime) -> bool:
+async def has_accepted_since(conn: AsyncConnection, business_id: UUID, endpoint_id: UUID, since: datetime) -> bool:
     """Whether it has accepted a delivery since then."""
     parameters = {"business_id": business_id, "target_id": endpoint_id, "since": since}
-    return bool((await row(conn, _HEARD, parameters))["heard"])
+    return bool((await row(conn, _ACCEPTED, parameters))["accepted"])

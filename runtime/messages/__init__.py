@@ -1,1 +1,1 @@
-"""The words of messages: our own in each language, and how gaps in them are filled."""
+"""Messages to people: templates and their rendering."""

@@ -1,9 +1,8 @@
-"""Templates that businesses write, and what keeps them harmless.
+"""A safe subset of Jinja for templates that businesses write.
 
-A template is Jinja with names, `if` and a few filters, and nothing else: no loop, no assignment, no arithmetic, no
-call and no attribute but the variables that there are. So it can neither reach into Python nor run long: what it
-does grows with its length, which is limited, and what it prints is limited besides. It is checked before it is
-compiled, and runs in Jinja's sandbox all the same.
+It has variables, `if` and a few filters, and nothing else: no loops, assignments, arithmetic or calls, and no
+attributes except the variables. So a template cannot reach into Python, and its work grows only with its length,
+which is limited, as is its output. It is checked before it is compiled, and still runs in Jinja's sandbox.
 """
 
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ from domain.messages import VARIABLES
 LONGEST_SOURCE: Final = 16_384
 _DEEPEST: Final = 40
 _MOST_EXPRESSIONS: Final = 500
-"""Text costs nothing; compiling so many takes some 0.1 s."""
+"""Plain text is cheap; compiling this many expressions takes some 0.1 s."""
 _NODES: Final = (
     nodes.Template,
     nodes.Output,
@@ -39,7 +38,7 @@ _NODES: Final = (
     nodes.Test,
     nodes.Keyword,
 )
-# None of them makes much of little, however often it is applied: `replace`, `center` and `format` would.
+# None of them multiplies its input, however often it is applied: `replace`, `center` and `format` would.
 _FILTERS: Final = ("capitalize", "d", "default", "e", "escape", "lower", "title", "trim", "truncate", "upper")
 _TESTS: Final = ("defined", "undefined", "none", "eq", "equalto", "ne")
 _WORDS: Final = {
@@ -59,7 +58,7 @@ _WORDS: Final = {
 
 
 class TemplateRefusedError(Exception):
-    """A template cannot be used; the message names the line, which counts from 1."""
+    """A template is not allowed; the message names the line, counted from 1."""
 
     def __init__(self, message: str, line: int | None = 1) -> None:
         super().__init__(f"line {line or 1}: {message}")
@@ -86,10 +85,10 @@ _HTML: Final = _environment(html=True)
 
 @lru_cache(maxsize=1024)
 def compiled(source: str, *, html: bool = False) -> Compiled:
-    """The template, ready to be filled in; with `html`, what is filled in is escaped.
+    """The compiled template; with `html`, values are escaped.
 
     Raises:
-        TemplateRefusedError: it is not well-formed, does what it may not, or names what there is not.
+        TemplateRefusedError: it is malformed, not allowed, or names an unknown variable.
     """
     if len(source) > LONGEST_SOURCE:
         raise TemplateRefusedError(f"longer than {LONGEST_SOURCE} characters")
@@ -102,19 +101,19 @@ def compiled(source: str, *, html: bool = False) -> Compiled:
         return environment.from_string(tree)
     except TemplateError as error:
         raise TemplateRefusedError(error.message or "not well-formed", getattr(error, "lineno", 1)) from None
-    except (SyntaxError, RecursionError, MemoryError, ValueError, OverflowError):  # what Python makes of it
+    except (SyntaxError, RecursionError, MemoryError, ValueError, OverflowError):  # from Python's compiler
         raise TemplateRefusedError("too deeply nested, or not well-formed") from None
 
 
 def fill(template: Compiled, values: Mapping[str, str | int], *, longest: int) -> str:
-    """The text with the values of `VARIABLES` in its gaps.
+    """The rendered text, with values for all `VARIABLES`.
 
     Raises:
-        TemplateRefusedError: it fails with these values, or the text is longer than `longest` characters.
+        TemplateRefusedError: rendering fails, or the text is longer than `longest` characters.
     """
     try:
         text = template.render(_grouped(values))
-    except Exception as error:  # a filter's arguments may be anything, and so may what it raises
+    except Exception as error:  # filters raise anything, depending on their arguments
         raise TemplateRefusedError(f"cannot be filled in ({type(error).__name__})") from None
     if len(text) > longest:
         raise TemplateRefusedError(f"the text becomes longer than {longest} characters")

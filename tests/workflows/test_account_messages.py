@@ -13,14 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 from temporalio.client import Client
 
-from activities.accounts import AccountMessages, LetterNotSentError
-from activities.adapters.console_mail import ConsoleMail
-from activities.adapters.mail_folder import MailFolder
-from activities.ports.account_mail import AccountMessage
+from activities.accounts import AccountMessageNotSentError, AccountMessages
+from activities.adapters.account_mail import FolderAccountMailer, LogAccountMailer
+from activities.ports import AccountMessage
 from db.engine import autocommit
 from db.repositories import accounts
 from domain import names
-from domain.accounts import AccountMessageRef, LetterKind, RequestKind, token_hash
+from domain.accounts import AccountMessageKind, AccountMessageRef, RequestKind, token_hash
 from runtime.ids import new_id
 from runtime.settings import Settings
 from tests.integration.api.accounts import letters_to, new_address, token_in
@@ -90,7 +89,7 @@ async def test_a_message_that_is_sent_again_has_a_token_of_its_own_and_both_are_
     ref = AccountMessageRef(request_id=await registration(engine, new_address()))
     post = UnreliablePost()
     messages = AccountMessages(engine, post, PUBLIC_URL)
-    with pytest.raises(LetterNotSentError) as failure:
+    with pytest.raises(AccountMessageNotSentError) as failure:
         await messages.send_account_message(ref)
     assert str(failure.value) == "ConnectionResetError", "the engine keeps it, so it names nobody"
     for _ in range(2):  # the second finds that it has been sent
@@ -143,10 +142,10 @@ async def test_somebody_can_register_while_temporal_is_away(
 
 async def test_the_console_says_that_there_is_a_letter_and_neither_to_whom_nor_what_it_says() -> None:
     letter = AccountMessage(
-        id=uuid4(), kind=LetterKind.RESET, to="robin@example.com", subject="Hello", text="the token"
+        id=uuid4(), kind=AccountMessageKind.RESET, to="robin@example.com", subject="Hello", text="the token"
     )
     with capture_logs() as lines:
-        await ConsoleMail().send(letter)
+        await LogAccountMailer().send(letter)
     assert lines == [
         {
             "event": "account_message_sent",
@@ -161,9 +160,11 @@ async def test_the_console_says_that_there_is_a_letter_and_neither_to_whom_nor_w
 async def test_a_letter_in_the_folder_is_one_that_a_mail_program_reads(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "mail"
     text = f"Öffnen:\n\nhttps://book.example/reset-password#token={'x' * 200}\n"
-    letter = AccountMessage(id=uuid4(), kind=LetterKind.RESET, to="jürgen@exämple.com", subject="Grüße", text=text)
+    letter = AccountMessage(
+        id=uuid4(), kind=AccountMessageKind.RESET, to="jürgen@exämple.com", subject="Grüße", text=text
+    )
     with capture_logs() as lines:
-        await MailFolder(folder, PUBLIC_URL).send(letter)
+        await FolderAccountMailer(folder, PUBLIC_URL).send(letter)
     (file,) = folder.iterdir()
     message = message_from_bytes(file.read_bytes(), policy=default)
     assert (message["To"], message["Subject"]) == ("jürgen@exämple.com", "Grüße")

@@ -124,7 +124,7 @@ async def test_registering_an_address_that_has_an_account_is_told_to_the_address
     free = await register(api, new_address(), NEW_PASSWORD)
     assert same(taken, free)
     (letter,) = await letters_to(folder, account.email)
-    assert letter["Subject"] == "You have an account already"
+    assert letter["Subject"] == "You already have an account"
     assert "token" not in letter.get_content()
     assert [row.tokens for row in await seen_to(engine, account.email)] == [0]
     ok(await try_login(api, account.email))

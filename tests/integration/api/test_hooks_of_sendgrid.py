@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities.adapters.sendgrid import SendGrid as Adapter
-from activities.ports.vendors import Account, Call
+from activities.vendor_calls import Account, Call
 from api.app import create_app
 from dev.vendors.callbacks import Manner
 from dev.vendors.sendgrid import Happening, SendGrid

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities.adapters.twilio import Twilio as Adapter
-from activities.ports.texts import Text
-from activities.ports.vendors import Account, Call
+from activities.ports import TextMessage
+from activities.vendor_calls import Account, Call
 from api.app import create_app
 from dev.vendors.callbacks import Manner
 from dev.vendors.twilio import Inbound, Twilio
@@ -41,7 +41,7 @@ class Line:
     async def send(self, key: str, to: str = PHONE) -> str | None:
         known = a_call({}, {})
         call = Call(self.account, f"message/{key}", 1, known.first_attempt_at)
-        reference = await self.adapter.send(call, Text(to=to, body="On Monday."))
+        reference = await self.adapter.send(call, TextMessage(to=to, body="On Monday."))
         await self.vendor.callbacks.made(self.sid)
         return reference
 

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 
 from domain.messages import OCCASIONS, VARIABLES
-from runtime.messages.defaults import LANGUAGES
+from runtime.messages.rendering import LANGUAGES
 from tests.api_client import ApiClient
 from tests.integration.api.stage import Json, Stage, make_stage, ok, patch, problem
 

@@ -14,7 +14,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.effects import Done, EffectRunner
-from activities.ports.vendors import Call
+from activities.vendor_calls import Call
 from db.models import Effect
 from db.repositories import effect_attempts, effect_planning, effects, integrations
 from db.repositories.effect_attempts import Claimed

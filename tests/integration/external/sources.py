@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from activities.adapters.http_slots import HttpSlots
+from activities.adapters.http_calendar import HttpCalendarSource
 from activities.external_calendars import ExternalCalendars
 from db.repositories import external_sources
 from db.repositories.external_sources import NewSource
@@ -83,7 +83,7 @@ class Source:
         return await self.check_if_due()
 
     async def check_if_due(self) -> str:
-        adapter = HttpSlots(**{"allow_loopback": True, "timeout_seconds": 5.0} | self.adapter)
+        adapter = HttpCalendarSource(**{"allow_loopback": True, "timeout_seconds": 5.0} | self.adapter)
         calendars = ExternalCalendars(self.engine, adapter, self.secrets)
         return await calendars.refresh_external_calendar(SourceRef(business_id=self.tenant.business_id))
 

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from activities.adapters.http_slots import HttpSlots
-from activities.ports.slots import SourceQuestion
+from activities.adapters.http_calendar import HttpCalendarSource
+from activities.ports import CalendarQuery
 from dev.ports import LOOPBACK
 from domain.external import SourceFailedError
 from runtime.outbound import GuardedTransport, OutboundRefusedError
@@ -102,9 +102,9 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(server: TlsServe
 
 async def test_a_source_says_that_it_was_the_certificate(server: TlsServer) -> None:
     now = datetime.now(UTC)
-    question = SourceQuestion(f"https://localhost:{server.port}/", None, now, now + timedelta(days=1))
+    question = CalendarQuery(f"https://localhost:{server.port}/", None, now, now + timedelta(days=1))
     with pytest.raises(SourceFailedError, match="tls_failed"):
-        await HttpSlots(allow_loopback=True).ask(question)
+        await HttpCalendarSource(allow_loopback=True).fetch(question)
 
 
 async def test_a_name_is_resolved_once_and_every_address_of_it_must_be_public(server: TlsServer) -> None:

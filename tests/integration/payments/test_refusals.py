@@ -6,9 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from activities.payment_case import Case
-from activities.ports.payments import DeclinedError
-from activities.ports.vendors import Account, Call
+from activities.payment_context import PaymentContext
+from activities.ports import DeclinedError
+from activities.vendor_calls import Account, Call
 from domain.effects import VendorError
 from domain.lifecycle import Status
 from domain.payments import Payment, PaymentState
@@ -26,8 +26,8 @@ class Declining:
     payer = charges = authorize = capture = void = refund = _decline
 
 
-def case(error: Exception) -> Case:
-    return Case(
+def case(error: Exception) -> PaymentContext:
+    return PaymentContext(
         booking_id=UUID(int=1),
         business_id=UUID(int=2),
         stored=Payment(PaymentState.AUTHORIZED, tries=1, amount=100),

@@ -11,8 +11,8 @@ from uuid import uuid4
 from activities.adapters.ga4 import Ga4
 from activities.adapters.google_ads import GoogleAds
 from activities.adapters.meta import Meta
-from activities.ports.analytics import Analytics, Conversion
-from activities.ports.vendors import Account, Call
+from activities.ports import Analytics, Conversion
+from activities.vendor_calls import Account, Call
 from dev.vendors.fault_modes import Behaviour
 from dev.vendors.ledger import Entry
 from domain.attribution import read_attribution

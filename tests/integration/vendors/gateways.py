@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 
 from activities.adapters.payjp import PayjpGateway
 from activities.adapters.stripe import StripeGateway
-from activities.ports.payments import Gateway, Order
-from activities.ports.vendors import Call
+from activities.ports import ChargeRequest, Gateway
+from activities.vendor_calls import Call
 from dev.vendors.fault_modes import Behaviour, FaultMode
 from dev.vendors.gateways import Ahead, SimulatedGateway
 from dev.vendors.ledger import Entry
@@ -67,10 +67,10 @@ class Till:
         """A first attempt."""
         return a_call({}, {"api_key": key or self.key})
 
-    async def order(self, method: str, number: int = 1) -> Order:
+    async def order(self, method: str, number: int = 1) -> ChargeRequest:
         """A try at 5000 yen, charged to whom the gateway knows the booking by."""
         payer = await self.gateway.payer(self.call(), self.booking_id)
-        return Order(self.booking_id, number, 5000, "JPY", payer, method)
+        return ChargeRequest(self.booking_id, number, 5000, "JPY", payer, method)
 
     def behave(self, mood: FaultMode, times: int = 1, **how: float) -> None:
         self.vendors.behave(self.vendor, Behaviour.model_validate({"mood": mood, "times": times} | how), self.key)

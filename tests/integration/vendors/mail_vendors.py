@@ -4,14 +4,14 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from activities.ports.mail import Mail
-from activities.ports.vendors import Account, Call
+from activities.ports import Email
+from activities.vendor_calls import Account, Call
 from runtime.ids import new_id
 
 ICS = b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nMETHOD:REQUEST\r\nEND:VCALENDAR\r\n"
 
 
-def a_mail(**changes: Any) -> Mail:
+def a_mail(**changes: Any) -> Email:
     """A confirmation to Zoë."""
     values: dict[str, Any] = {
         "message_id": str(uuid4()),
@@ -26,7 +26,7 @@ def a_mail(**changes: Any) -> Mail:
         "calendar": ICS,
         "calendar_method": "REQUEST",
     }
-    return Mail(**values | changes)
+    return Email(**values | changes)
 
 
 def a_call(settings: dict[str, Any], secrets: dict[str, str]) -> Call:

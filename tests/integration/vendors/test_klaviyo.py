@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from activities.adapters.klaviyo import Klaviyo
-from activities.ports.vendors import Call
+from activities.vendor_calls import Call
 from dev.vendors.fault_modes import Behaviour, FaultMode
 from domain.effects import Vendor, VendorError
 from tests.integration.vendors.mail_vendors import a_call, a_mail, again

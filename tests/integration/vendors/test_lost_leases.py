@@ -13,11 +13,9 @@ from activities.adapters.sendgrid import SendGrid
 from activities.adapters.servicetitan import ServiceTitan
 from activities.adapters.smtp import SmtpMailer
 from activities.adapters.twilio import Twilio
-from activities.adapters.webhook import HttpWebhooks
-from activities.ports.payments import Order
-from activities.ports.texts import Text
-from activities.ports.vendors import Call
-from activities.ports.webhooks import Webhook
+from activities.adapters.webhook import HttpWebhookSender
+from activities.ports import ChargeRequest, TextMessage, WebhookRequest
+from activities.vendor_calls import Call
 from dev.ports import free_port
 from domain.effects import LeaseLostError, Vendor
 from domain.jobs import Job, JobState
@@ -79,7 +77,9 @@ def twilio(attempt: int) -> Change:
     def change(simulator: Simulator) -> Awaitable[Any]:
         settings = {"account_sid": f"AC{uuid4().hex}", "from_number": "+12125550100"}
         call = losing(a_call(settings, {"auth_token": "token"}), attempt=attempt)
-        return Twilio("https://book.example/", f"{simulator.url}/twilio").send(call, Text("+12125550142", "Hello"))
+        return Twilio("https://book.example/", f"{simulator.url}/twilio").send(
+            call, TextMessage("+12125550142", "Hello")
+        )
 
     return change
 
@@ -95,11 +95,11 @@ def smtp(_simulator: Simulator) -> Awaitable[Any]:
 
 
 def webhook(_simulator: Simulator) -> Awaitable[Any]:
-    hook = Webhook(f"http://127.0.0.1:{free_port()}/", {}, b"{}")
-    return HttpWebhooks(allow_loopback=True).deliver(losing(a_call({}, {})), hook)
+    hook = WebhookRequest(f"http://127.0.0.1:{free_port()}/", {}, b"{}")
+    return HttpWebhookSender(allow_loopback=True).deliver(losing(a_call({}, {})), hook)
 
 
-ORDER = Order(uuid4(), 1, 5000, "JPY", "cus_1", "pm_card_visa")
+ORDER = ChargeRequest(uuid4(), 1, 5000, "JPY", "cus_1", "pm_card_visa")
 NOW = datetime.now(UTC)
 JOB = Job("1", uuid4(), JobState.OPEN, NOW, NOW, "2", "Other words")
 OF_GATEWAYS: dict[str, tuple[Any, ...]] = {

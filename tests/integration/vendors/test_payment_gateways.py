@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from fastapi import FastAPI, Response
 
-from activities.ports.payments import DeclinedError
+from activities.ports import DeclinedError
 from dev.vendors.fault_modes import FaultMode
 from domain.effects import Vendor, VendorError
 from domain.payments import ChargeState

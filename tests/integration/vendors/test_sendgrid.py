@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from activities.adapters.sendgrid import SendGrid
-from activities.ports.vendors import Call
+from activities.vendor_calls import Call
 from dev.vendors.fault_modes import Behaviour, FaultMode
 from dev.vendors.sendgrid import SendGrid as Simulated
 from domain.effects import Vendor, VendorError

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from activities.adapters.servicetitan import ServiceTitan
-from activities.ports.jobs import Address, JobCustomer, WantedJob
+from activities.ports import Address, JobCustomer, JobDetails
 from dev.vendors.fault_modes import FaultMode
 from domain.effects import Vendor, VendorError
 from domain.jobs import Job, JobState
@@ -31,15 +31,15 @@ def adapter(vendors: Simulator) -> ServiceTitan:
     return ServiceTitan(url, url)
 
 
-def wanted(**particulars: Any) -> WantedJob:
+def wanted(**particulars: Any) -> JobDetails:
     customer = JobCustomer(new_id(), "Casey Customer", "casey@example.com", "+15185550100")
-    job = WantedJob(
+    job = JobDetails(
         new_id(), customer, HOUSE, "repair", future(), future(73), "Repair (ABC)\n<b>Ring twice & wait</b>"
     )
     return replace(job, **particulars)
 
 
-async def made(adapter: ServiceTitan, titan: Titan, job: WantedJob) -> Job:
+async def made(adapter: ServiceTitan, titan: Titan, job: JobDetails) -> Job:
     ref = await adapter.create(titan.call, job)
     found = await adapter.find(titan.account, job.booking_id)
     assert found is not None

@@ -16,15 +16,15 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from activities.adapters.account_mail import SmtpAccountMailer
 from activities.adapters.smtp import SmtpMailer
-from activities.adapters.smtp_mail import SmtpMail
-from activities.ports.account_mail import AccountMessage
-from activities.ports.vendors import Call
+from activities.ports import AccountMessage
+from activities.vendor_calls import Call
 from dev.ports import free_port
 from dev.vendors.fault_modes import Behaviour, FaultMode
 from dev.vendors.ledger import Entry
 from dev.vendors.mail_server import MailServer
-from domain.accounts import LetterKind
+from domain.accounts import AccountMessageKind
 from domain.effects import Vendor, VendorError
 from runtime.ids import new_id
 from tests.integration.vendors.mail_vendors import ICS, a_call, a_mail, again
@@ -154,9 +154,9 @@ async def test_without_an_account_the_installation_sends_it(post: Post) -> None:
 
 async def test_letters_about_accounts_go_by_the_installations_server(post: Post) -> None:
     letter = AccountMessage(
-        new_id(), LetterKind.RESET, "zoe@example.com", "A new password", "https://example.com/#token=1"
+        new_id(), AccountMessageKind.RESET, "zoe@example.com", "A new password", "https://example.com/#token=1"
     )
-    await SmtpMail(f"smtp://{post.user}:secret@127.0.0.1:{post.port}", FROM).send(letter)
+    await SmtpAccountMailer(f"smtp://{post.user}:secret@127.0.0.1:{post.port}", FROM).send(letter)
     message = post.only()
     assert (message["Message-ID"], str(message["From"])) == (f"<{letter.id}@holdfast.example>", FROM)
     assert letter.text in message.get_content()
@@ -202,8 +202,8 @@ async def test_an_address_beyond_plain_ascii_is_handed_in(post: Post, to: str) -
 
 
 async def test_a_letter_about_an_account_goes_to_such_an_address_too(post: Post) -> None:
-    mail = SmtpMail(f"smtp://127.0.0.1:{post.port}", f"Holdfast <{post.user}@holdfast.example>")
-    letter = AccountMessage(new_id(), LetterKind.RESET, "j\u00f6rg@m\u00fcller.example", "Subject", "Text")
+    mail = SmtpAccountMailer(f"smtp://127.0.0.1:{post.port}", f"Holdfast <{post.user}@holdfast.example>")
+    letter = AccountMessage(new_id(), AccountMessageKind.RESET, "j\u00f6rg@m\u00fcller.example", "Subject", "Text")
     await mail.send(letter)
     [kept] = [one for one in post.server.kept.values() if one.account == f"{post.user}@holdfast.example"]
     assert kept.to == ["j\u00f6rg@xn--mller-kva.example"]

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 
 from activities.adapters.twilio import Twilio
-from activities.ports.texts import RecipientOptedOutError, Text
-from activities.ports.vendors import Call
+from activities.ports import RecipientOptedOutError, TextMessage
+from activities.vendor_calls import Call
 from dev.vendors.fault_modes import Behaviour, FaultMode
 from dev.vendors.twilio import Inbound
 from dev.vendors.twilio import Twilio as Simulated
@@ -34,8 +34,8 @@ def a_first_call(sid: str, token: str = "token", **sender: str) -> Call:
     return a_call({"account_sid": sid} | (sender or {"from_number": OURS}), {"auth_token": token})
 
 
-def a_text(body: str = "Your appointment ABC-123 is on Monday, 10:00.", to: str = THEIRS) -> Text:
-    return Text(to=to, body=body)
+def a_text(body: str = "Your appointment ABC-123 is on Monday, 10:00.", to: str = THEIRS) -> TextMessage:
+    return TextMessage(to=to, body=body)
 
 
 def behave(vendors: Simulator, sid: str, mood: FaultMode, **how: Any) -> None:

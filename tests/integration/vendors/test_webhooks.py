@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.adapters.webhook import HttpWebhooks
+from activities.adapters.webhook import HttpWebhookSender
 from activities.effects import EffectRunner
-from activities.ports.webhooks import Webhook
+from activities.ports import WebhookRequest
 from activities.webhooks import WebhookActivities
 from db.models import Effect
 from dev.ports import LOOPBACK, free_port
@@ -200,7 +200,7 @@ async def test_an_endpoint_that_took_nothing_for_all_attempts_is_disabled(hook: 
     await hook.stage.settled(await hook.stage.book(), "assigned")
     waiting = (await hook.deliveries(are("retrying", 2)))[0]
     runner = EffectRunner(hook.stage.engine, Secrets(settings.secrets_key))
-    activities = WebhookActivities(hook.stage.engine, runner, HttpWebhooks(allow_loopback=True))
+    activities = WebhookActivities(hook.stage.engine, runner, HttpWebhookSender(allow_loopback=True))
     ref = EffectRef(effect_id=UUID(waiting["id"]), business_id=hook.stage.tenant.business_id, round=1)
     async with hook.stage.engine.begin() as conn:
         last = len(WEBHOOK.waits)
@@ -243,9 +243,9 @@ async def raw() -> AsyncIterator[Raw]:
 
 
 async def failure(url: str, **options: Any) -> VendorError:
-    sender = HttpWebhooks(**{"allow_loopback": True} | options)
+    sender = HttpWebhookSender(**{"allow_loopback": True} | options)
     with pytest.raises(VendorError) as failed:
-        await sender.deliver(a_call({}, {}), Webhook(url, {"content-type": "application/json"}, BODY))
+        await sender.deliver(a_call({}, {}), WebhookRequest(url, {"content-type": "application/json"}, BODY))
     return failed.value
 
 
@@ -283,14 +283,14 @@ async def test_the_pause_that_an_endpoint_asks_for_is_kept(raw: Raw, status: str
 
 async def test_an_answer_without_end_is_a_success_that_is_not_read(raw: Raw) -> None:
     raw.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n" + b"x" * 100_000
-    await HttpWebhooks(allow_loopback=True).deliver(a_call({}, {}), Webhook(raw.url, {}, BODY))
+    await HttpWebhookSender(allow_loopback=True).deliver(a_call({}, {}), WebhookRequest(raw.url, {}, BODY))
 
 
 async def test_nothing_that_one_answer_sets_goes_along_with_the_next_request(raw: Raw) -> None:
     raw.answer = answer("204 No Content", "Set-Cookie: tenant=one; Path=/")
-    sender = HttpWebhooks(allow_loopback=True)
+    sender = HttpWebhookSender(allow_loopback=True)
     for _ in range(2):
-        await sender.deliver(a_call({}, {}), Webhook(raw.url, {"webhook-id": "1"}, BODY))
+        await sender.deliver(a_call({}, {}), WebhookRequest(raw.url, {"webhook-id": "1"}, BODY))
     assert len(raw.requests) == 2
     assert not any("cookie" in request.lower() for request in raw.requests)
 

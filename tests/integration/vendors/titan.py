@@ -4,7 +4,7 @@ import itertools
 from datetime import UTC, datetime
 from typing import Any
 
-from activities.ports.vendors import Account, Call
+from activities.vendor_calls import Account, Call
 from dev.vendors.fault_modes import Behaviour, FaultMode
 from dev.vendors.ledger import Entry
 from dev.vendors.servicetitan import ServiceTitan

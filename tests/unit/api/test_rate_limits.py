@@ -5,14 +5,14 @@ import math
 import pytest
 
 from api.limits import Limiter, RateLimitPolicy, seconds_until_next, standing_of
-from db.repositories.rate_limits import Counted
+from db.repositories.rate_limits import QuotaUsage
 from runtime.settings import Settings
 
 POLICY = RateLimitPolicy("default", 60)
 
 
-def counted(*, granted: int = 1, requests: int = 1, before: int = 0, elapsed: float = 0.0) -> Counted:
-    return Counted("user:x", granted, requests, before, elapsed)
+def counted(*, granted: int = 1, requests: int = 1, before: int = 0, elapsed: float = 0.0) -> QuotaUsage:
+    return QuotaUsage("user:x", granted, requests, before, elapsed)
 
 
 def test_requests_counted_together_stand_one_behind_the_other() -> None:

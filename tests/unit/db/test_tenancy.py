@@ -36,7 +36,7 @@ WITHOUT_TENANT = {
     "holds.find_own": "only who holds can name their hold",
     "holds.release_own": "only who holds can name their hold",
     "external_sources.list_due": "the rounds serve all tenants and get ids only",
-    "external_sources.are_there_any": "whether the schedule is needed at all; says yes or no",
+    "external_sources.any_exist": "whether the schedule is needed at all; says yes or no",
     "rate_limits.count": "who makes requests need not belong to a tenant",
     "origins.list_businesses_by_origin": "whose pages may ask is asked before it is known about whom",
     "users.find_credentials": "users belong to no tenant",

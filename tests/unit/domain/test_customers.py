@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from domain.customers import Said, booking_contact, consent_for_booking
+from domain.customers import LatestConsent, booking_contact, consent_for_booking
 from tests.unit.domain.builders import NOW
 
 KNOWN: dict[str, Any] = {
@@ -48,16 +48,16 @@ BEFORE, AFTER = NOW - timedelta(days=1), NOW + timedelta(days=1)
     [
         (None, False, False, None),
         (None, True, False, True),
-        (Said(granted=True, given_at=BEFORE), False, False, True),
-        (Said(granted=False, given_at=BEFORE), True, False, False),
-        (Said(granted=True, given_at=BEFORE), False, True, None),
-        (Said(granted=False, given_at=BEFORE), True, True, True),
-        (Said(granted=False, given_at=AFTER), True, True, False),
-        (Said(granted=True, given_at=AFTER), False, True, None),
+        (LatestConsent(granted=True, given_at=BEFORE), False, False, True),
+        (LatestConsent(granted=False, given_at=BEFORE), True, False, False),
+        (LatestConsent(granted=True, given_at=BEFORE), False, True, None),
+        (LatestConsent(granted=False, given_at=BEFORE), True, True, True),
+        (LatestConsent(granted=False, given_at=AFTER), True, True, False),
+        (LatestConsent(granted=True, given_at=AFTER), False, True, None),
         (None, True, True, True),
     ],
 )
 def test_a_consent_is_one_to_an_address(
-    said: Said | None, opted_in: bool, is_own: bool, expected: bool | None
+    said: LatestConsent | None, opted_in: bool, is_own: bool, expected: bool | None
 ) -> None:
     assert consent_for_booking(said, opted_in=opted_in, is_own=is_own, booked_at=NOW) is expected

@@ -8,21 +8,21 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from domain.dates import writing_of, zone_label
+from domain.dates import date_format_for, zone_label
 from domain.languages import canonical, look_up
 from domain.lifecycle import Status
 from domain.links import LONGEST_NAME
 from domain.messages import (
     AUDIENCES,
+    Announcement,
+    BookingSnapshot,
     Channel,
     Facts,
-    Standing,
     Suppressed,
-    Told,
+    display_name,
     is_still_true,
     one_line,
-    shown_name,
-    why_not,
+    suppression_reason,
 )
 from domain.notifications import Audience, NoticeKind, notices_of_step, reminder_due
 from domain.steps import StepKind
@@ -47,11 +47,11 @@ _FACTS = Facts(
     customer_locale=None,
     customer_timezone=None,
 )
-_STANDING = Standing(Status.ACCEPTED, STARTS_AT, ANA, needs_attention=False)
+_STANDING = BookingSnapshot(Status.ACCEPTED, STARTS_AT, ANA, needs_attention=False)
 
 
-def told(kind: NoticeKind, audience: Audience = Audience.CUSTOMER, provider: UUID | None = None) -> Told:
-    return Told(kind, audience, STARTS_AT, provider)
+def told(kind: NoticeKind, audience: Audience = Audience.CUSTOMER, provider: UUID | None = None) -> Announcement:
+    return Announcement(kind, audience, STARTS_AT, provider)
 
 
 def true_in(kind: NoticeKind, audience: Audience = Audience.CUSTOMER, **changes: Any) -> set[Status]:
@@ -116,7 +116,7 @@ def test_a_reminder_is_true_until_the_start() -> None:
 def test_a_text_needs_consent_and_an_e_mail_heeds_a_refusal(
     channel: Channel, audience: Audience, address: str | None, consent: bool | None, expected: Suppressed | None
 ) -> None:
-    assert why_not(channel, audience, address, consent) == expected
+    assert suppression_reason(channel, audience, address, consent) == expected
 
 
 def test_all_that_is_told_by_a_step_or_a_reminder_is_among_the_audiences() -> None:
@@ -159,11 +159,11 @@ def test_a_notice_to_a_provider_names_them_and_every_notice_the_version() -> Non
     ],
 )
 def test_names_are_written_as_they_are(name: str) -> None:
-    assert shown_name(name) == name
+    assert display_name(name) == name
 
 
 def test_a_name_is_one_line() -> None:
-    assert shown_name("Casey\r\nBcc\x07 \u2028Roe ") == "Casey Bcc Roe"
+    assert display_name("Casey\r\nBcc\x07 \u2028Roe ") == "Casey Bcc Roe"
 
 
 @pytest.mark.parametrize(
@@ -192,11 +192,11 @@ def test_a_name_is_one_line() -> None:
     ],
 )
 def test_a_name_with_a_link_is_left_out(name: str) -> None:
-    assert shown_name(name) == ""
+    assert display_name(name) == ""
 
 
 def test_names_that_only_their_dots_make_a_domain_are_set_apart() -> None:
-    assert [shown_name(name) for name in ("Anna.Li", "Dr.Love Roe", "Smith & Co.Ltd")] == [
+    assert [display_name(name) for name in ("Anna.Li", "Dr.Love Roe", "Smith & Co.Ltd")] == [
         "Anna. Li",
         "Dr. Love Roe",
         "Smith & Co. Ltd",
@@ -204,7 +204,7 @@ def test_names_that_only_their_dots_make_a_domain_are_set_apart() -> None:
 
 
 def test_a_name_that_could_be_a_text_of_its_own_is_shortened() -> None:
-    shown = shown_name("Win " * 40)
+    shown = display_name("Win " * 40)
     assert len(shown) <= LONGEST_NAME
     assert shown.endswith("…")
 
@@ -238,7 +238,7 @@ def test_a_business_that_nobody_approved_puts_no_link_into_any_name() -> None:
     ids=["zwnj", "zwj", "mark", "tags", "soft hyphen", "newer than this Unicode", "private use"],
 )
 def test_the_spelling_of_a_name_stays(name: str) -> None:
-    assert one_line(name) == shown_name(name) == name
+    assert one_line(name) == display_name(name) == name
 
 
 @pytest.mark.parametrize("control", ["\u202e", "\u2066", "\x1b", "\x85", "\u2028", "\ud800"])
@@ -282,11 +282,11 @@ def test_a_tag_is_written_by_convention() -> None:
     ],
 )
 def test_dates_are_written_as_the_language_has_them(tag: str, written: str) -> None:
-    assert writing_of(tag).moment(datetime(2027, 3, 5, 14, 30, tzinfo=UTC)) == written
+    assert date_format_for(tag).moment(datetime(2027, 3, 5, 14, 30, tzinfo=UTC)) == written
 
 
 def test_noon_and_midnight_are_twelve() -> None:
-    write = writing_of("en-US").time
+    write = date_format_for("en-US").time
     assert [write(datetime(2027, 1, 1, hour, tzinfo=UTC).time()) for hour in (0, 12)] == ["12:00 AM", "12:00 PM"]
 
 

@@ -15,18 +15,18 @@ from domain.lifecycle import Command, Role, Status
 from domain.payments import (
     Charge,
     ChargeState,
-    Move,
     Payment,
     PaymentGate,
     PaymentMode,
     PaymentState,
-    Settlement,
+    SettlementAction,
+    SettlementStep,
     amount_due,
     can_take,
     events_between,
-    has_lapsed_fee,
     least_fee,
-    may_promise_again,
+    may_reauthorize,
+    needs_fee_authorization,
     settlement,
     synced,
 )
@@ -95,10 +95,10 @@ def test_a_gateway_is_asked_for_what_it_documents_to_take(
 def test_a_fee_below_what_a_gateway_charges_is_let_go(vendor: Vendor, currency: str, least: int) -> None:
     assert least_fee(vendor, currency) == least
     held, lapsed = Charge("pi", 1, ChargeState.AUTHORIZED), Charge("pi", 1, ChargeState.VOID, has_lapsed=True)
-    for keep, move in ((least, Move.CAPTURE), (least - 1, Move.VOID)):
+    for keep, move in ((least, SettlementAction.CAPTURE), (least - 1, SettlementAction.VOID)):
         [todo] = settlement([held], keep, authorized=AMOUNT, least=least)
-        assert todo.move is move
-        assert has_lapsed_fee([lapsed], keep, least=least) is (move is Move.CAPTURE)
+        assert todo.action is move
+        assert needs_fee_authorization([lapsed], keep, least=least) is (move is SettlementAction.CAPTURE)
 
 
 def test_what_was_taken_and_given_back_only_grows() -> None:
@@ -159,7 +159,7 @@ def test_a_saved_method_is_charged_again_for_what_was_promised_or_when_a_person_
     state: PaymentState, charges: list[Charge], is_served: bool, by_hand: bool, again: bool
 ) -> None:
     known = payment(state, tries=2)
-    assert may_promise_again(known, charges, is_served=is_served, by_hand=by_hand) is again
+    assert may_reauthorize(known, charges, is_served=is_served, by_hand=by_hand) is again
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_a_saved_method_is_charged_again_for_what_was_promised_or_when_a_person_
 def test_a_fee_is_promised_again_only_when_its_promise_lapsed(
     charges: list[Charge], keep: int, has_lapsed: bool
 ) -> None:
-    assert has_lapsed_fee(charges, keep, least=50) is has_lapsed
+    assert needs_fee_authorization(charges, keep, least=50) is has_lapsed
 
 
 def test_each_change_is_told_once() -> None:
@@ -224,20 +224,20 @@ def test_settling_keeps_what_is_due_and_no_more_and_then_has_nothing_left_to_do(
     assert settlement(list(charges.values()), keep, authorized=AMOUNT, least=1) == []
 
 
-def _after(charge: Charge, one: Settlement) -> Charge:
-    match one.move:
-        case Move.CAPTURE:
+def _after(charge: Charge, one: SettlementStep) -> Charge:
+    match one.action:
+        case SettlementAction.CAPTURE:
             assert charge.state is ChargeState.AUTHORIZED
             return Charge(charge.ref, charge.number, ChargeState.CAPTURED, captured=one.amount)
-        case Move.VOID:
+        case SettlementAction.VOID:
             return Charge(charge.ref, charge.number, ChargeState.VOID)
-        case Move.REFUND:
+        case SettlementAction.REFUND:
             return Charge(charge.ref, charge.number, charge.state, charge.captured, charge.refunded + one.amount)
 
 
 def test_a_fee_that_the_gateway_does_not_capture_is_waived() -> None:
     charge = Charge("pf", 1, ChargeState.AUTHORIZED)
-    assert settlement([charge], 30, authorized=AMOUNT, least=50) == [Settlement(Move.VOID, "pf")]
+    assert settlement([charge], 30, authorized=AMOUNT, least=50) == [SettlementStep(SettlementAction.VOID, "pf")]
 
 
 # --- what steps plan ------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from domain.reconciliation import (
     job_difference,
     payment_difference,
     repair_of,
-    with_doubts,
+    withhold_mass_repairs,
 )
 
 ID = UUID(int=7)
@@ -71,7 +71,7 @@ def test_when_most_jobs_are_missing_a_person_looks_before_any_is_made_again(
     outlives = job_difference(CANCELLED, [JOB])
     assert one is not None
     assert outlives is not None
-    found = with_doubts([*([one] * missing), outlives], compared)
+    found = withhold_mass_repairs([*([one] * missing), outlives], compared)
     assert [difference.repair for difference in found].count(EffectKind.CREATE_JOB) == repaired
     assert found[-1] == outlives
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.sms import economical, segments
+from domain.sms import in_gsm_alphabet, segments
 
 
 @pytest.mark.parametrize(
@@ -38,4 +38,4 @@ def test_segments_are_counted_as_networks_do(text: str, expected: int) -> None:
     ],
 )
 def test_accents_are_left_out_only_where_that_is_enough(text: str, expected: str) -> None:
-    assert economical(text) == expected
+    assert in_gsm_alphabet(text) == expected

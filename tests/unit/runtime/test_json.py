@@ -5,7 +5,7 @@ import pytest
 from api.transfer.problems import Problems
 from api.transfer.reader import read_json
 from domain.errors import ImportInvalidError
-from runtime.json import NotJsonError, UnfitJsonError, from_strangers
+from runtime.json import NotJsonError, UnfitJsonError, parse_untrusted
 
 
 @pytest.mark.parametrize(
@@ -25,12 +25,12 @@ from runtime.json import NotJsonError, UnfitJsonError, from_strangers
 )
 def test_what_reads_in_two_ways_or_not_at_all_is_refused(body: bytes, message: str) -> None:
     with pytest.raises(UnfitJsonError, match=message):
-        from_strangers(body)
+        parse_untrusted(body)
 
 
 def test_what_is_no_json_says_where() -> None:
     with pytest.raises(NotJsonError, match="not JSON, at line 2, column 1"):
-        from_strangers(b'{"a":\n}')
+        parse_untrusted(b'{"a":\n}')
 
 
 def test_an_import_is_read_in_the_same_way() -> None:
@@ -41,8 +41,8 @@ def test_an_import_is_read_in_the_same_way() -> None:
 
 
 def test_what_names_members_once_in_each_object_is_read() -> None:
-    assert from_strangers(b"[" * 64 + b"]" * 64)
-    assert from_strangers(b'{"a": {"a": 1}, "b": [{"a": 1}, {"a": 2}]}') == {
+    assert parse_untrusted(b"[" * 64 + b"]" * 64)
+    assert parse_untrusted(b'{"a": {"a": 1}, "b": [{"a": 1}, {"a": 2}]}') == {
         "a": {"a": 1},
         "b": [{"a": 1}, {"a": 2}],
     }

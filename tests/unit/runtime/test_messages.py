@@ -9,12 +9,13 @@ import pytest
 from domain.messages import OCCASIONS, VARIABLES, Channel, Facts, Occasion, Template, variables
 from domain.notifications import Audience, NoticeKind
 from domain.sms import segments
-from runtime.messages.defaults import LANGUAGES, defaults
 from runtime.messages.rendering import (
+    LANGUAGES,
     LONGEST_SMS,
     PartRefusedError,
     Rendered,
     as_html,
+    built_in_templates,
     render,
     render_with,
     sample_facts,
@@ -37,7 +38,7 @@ def named(occasion: Occasion) -> str:
 @pytest.mark.parametrize("occasion", OCCASIONS, ids=named)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_message_is_written_in_every_language_whatever_is_missing(language: str, occasion: Occasion) -> None:
-    whole = sample_facts(occasion).wished_in(language)
+    whole = sample_facts(occasion).in_language(language)
     for facts in (whole, replace(whole, provider_name=None, customer_name="", minutes_before=None)):
         message = render(occasion, facts)
         assert message.language == language
@@ -56,7 +57,7 @@ def test_every_message_is_written_in_every_language_whatever_is_missing(language
 
 @pytest.mark.parametrize("occasion", OCCASIONS, ids=named)
 def test_no_language_repeats_another_s_words(occasion: Occasion) -> None:
-    assert len({defaults()[occasion, language].body for language in LANGUAGES}) == len(LANGUAGES)
+    assert len({built_in_templates()[occasion, language].body for language in LANGUAGES}) == len(LANGUAGES)
 
 
 def test_every_variable_has_a_value() -> None:
@@ -81,8 +82,8 @@ def test_the_customer_s_language_comes_before_the_business_s_and_english_last() 
 
 def test_a_business_s_own_words_come_before_ours_of_the_same_language_alone() -> None:
     own = [Template("de", "Betreff", "Hallo."), Template("fr", "Sujet", "Bonjour, {{ booking.date }}.")]
-    assert render(CONFIRMED, SAMPLE.wished_in("de-CH"), own).text == "Hallo."
-    assert render(CONFIRMED, SAMPLE.wished_in("fr"), own).text == "Bonjour, 2035-03-14."
+    assert render(CONFIRMED, SAMPLE.in_language("de-CH"), own).text == "Hallo."
+    assert render(CONFIRMED, SAMPLE.in_language("fr"), own).text == "Bonjour, 2035-03-14."
     assert "confirmed" in render(CONFIRMED, SAMPLE, own).text
 
 
@@ -205,7 +206,7 @@ def test_a_message_over_midnight_says_so_where_it_is_asked_for() -> None:
 @pytest.mark.parametrize("occasion", [one for one in OCCASIONS if one.channel is Channel.SMS], ids=named)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_text_of_ours_costs_no_more_segments_than_its_language_needs(language: str, occasion: Occasion) -> None:
-    whole = sample_facts(occasion).wished_in(language)
+    whole = sample_facts(occasion).in_language(language)
     named_so = replace(
         whole, business_name="Peluquería Ángel", service_name="Corte y coloración", provider_name="José"
     )
@@ -221,7 +222,7 @@ _SEGMENTS: Final = {"en": 2, "de": 2, "es": 2, "ja": 2}
 
 def test_a_business_s_own_words_are_texted_as_they_are_written() -> None:
     own = [Template("es", None, "Está confirmada, {{ booking.reference }}.")]
-    assert render(BY_SMS, SAMPLE.wished_in("es"), own).text == "Está confirmada, 7K3MQ9T."
+    assert render(BY_SMS, SAMPLE.in_language("es"), own).text == "Está confirmada, 7K3MQ9T."
 
 
 def test_a_customer_s_name_that_looks_like_a_link_greets_nobody() -> None:

@@ -18,7 +18,7 @@ from dev.vendors.s3 import REGION, create_bucket, keys_in, s3_server
 from runtime.json import to_json_text
 from runtime.secrets import Secrets, new_key
 from runtime.settings import Settings
-from runtime.storage import Patience, Storage, StorageError, Storages
+from runtime.storage import Storage, StorageError, Storages, StorageTimeouts
 
 KEY = f"businesses/{uuid4()}/attachments/{uuid4()}"
 BUSINESS_ID = uuid4()
@@ -168,7 +168,7 @@ async def test_nothing_of_the_operators_environment_gets_into_a_business_s_reque
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 ENDLESS = HEAD + b"Content-Length: 1000000000\r\n\r\n"
-IMPATIENT = Patience(place=0.2, step=0.4, put=0.4, read=0.4)
+IMPATIENT = StorageTimeouts(slot=0.2, step=0.4, put=0.4, read=0.4)
 
 
 @dataclass
@@ -221,7 +221,7 @@ async def test_a_store_that_drips_is_given_up_in_time(settings: Settings, head: 
 
 async def test_a_business_has_so_many_calls_and_takes_no_other_s_place(settings: Settings, s3_url: str) -> None:
     async with peculiar_store(head=ENDLESS, piece=b"x") as store:
-        patience = Patience(place=0.2, read=1.0)
+        patience = StorageTimeouts(slot=0.2, read=1.0)
         storages, slow = Storages(settings, patience), integration(settings, bucket="b-1", endpoint=store.url)
         reading = [asyncio.create_task(read(storages.of(slow))) for _ in range(20)]
         create_bucket(s3_url, bucket := f"b-{uuid4().hex}")

@@ -1,4 +1,4 @@
-"""How codes, times and the like are spelled, with the sentence that says so to whoever spells them otherwise."""
+"""Text that must match a pattern, with an error message for people instead of a regular expression."""
 
 import re
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from pydantic_core import CoreSchema, core_schema
 
 
 @dataclass(frozen=True, slots=True)
-class Spelled:
+class TextPattern:
     """Annotates a text that must match `pattern` as a whole.
 
-    The contract shows the pattern, a refusal the sentence.
+    The OpenAPI contract shows the pattern; an error shows the sentence.
     """
 
     pattern: str
     sentence: str
-    """What is wanted, as "must be …", with an example."""
+    """What is required, as "must be …", with an example."""
 
     def _checked(self, value: str) -> str:
         if re.fullmatch(self.pattern, value) is None:

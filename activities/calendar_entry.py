@@ -1,4 +1,4 @@
-"""The appointment as an entry for the customer's calendar: iCalendar (RFC 5545), sent by iTIP (RFC 5546)."""
+"""The appointment as an entry for the customer's calendar: iCalendar (RFC 5545) with iTIP methods (RFC 5546)."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,49 +19,49 @@ _STATUS: Final = MappingProxyType({Status.ACCEPTED: "CONFIRMED", Status.CANCELLE
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A file to go with an e-mail."""
+class CalendarEntry:
+    """The iCalendar file attached to an e-mail, and its METHOD."""
 
     method: str
     content: bytes
 
 
 def uid_of(booking_id: UUID) -> str:
-    """The same for all entries of a booking: a calendar knows by it which to change."""
+    """The UID of all entries of a booking, by which a calendar finds the entry to change."""
     return f"{booking_id}@holdfast"
 
 
-def entry_for(letter: MessageContext, *, sender: str, now: datetime) -> Entry | None:
-    """The entry that goes with an e-mail to a customer, if any does; `sender` is the address that it comes from.
+def entry_for(message: MessageContext, *, sender: str, now: datetime) -> CalendarEntry | None:
+    """The calendar entry for this e-mail; None when it carries none. `sender` is the e-mail's sender address.
 
-    SEQUENCE is the booking's version, which rises with every step: what comes late changes no later entry.
+    SEQUENCE is the booking's version, which rises with every step, so a late e-mail does not undo a newer entry.
     """
-    facts, method = letter.facts, _method_of(letter)
+    facts, method = message.facts, _method_of(message)
     if method is None:
         return None
     event = Event()
-    event.add("uid", uid_of(letter.booking_id))
-    event.add("sequence", letter.booking_version)
+    event.add("uid", uid_of(message.booking_id))
+    event.add("sequence", message.booking_version)
     event.add("dtstamp", now.astimezone(UTC))
-    # In UTC: one appointment needs no rules of a zone, and every calendar shows it in its owner's.
+    # In UTC: a single appointment needs no zone rules, and every calendar shows it in its owner's zone.
     event.add("dtstart", facts.starts_at.astimezone(UTC))
     event.add("dtend", facts.ends_at.astimezone(UTC))
     event.add("summary", one_line(f"{facts.service_name}, {facts.business_name}"))
     event.add("description", facts.reference)
     event.add("status", _STATUS.get(facts.status, "TENTATIVE"))
     event.add("organizer", _organizer(facts.business_name, sender), encode=False)
-    event.add("attendee", _attendee(letter), encode=False)
-    return Entry(method, _calendar(method, event))
+    event.add("attendee", _attendee(message), encode=False)
+    return CalendarEntry(method, _calendar(method, event))
 
 
-def _method_of(letter: MessageContext) -> str | None:
-    """A cancellation takes out what was put in: of what was never confirmed there is nothing in a calendar."""
-    occasion = letter.occasion
+def _method_of(message: MessageContext) -> str | None:
+    """CANCEL only removes an entry that an earlier e-mail added: an unconfirmed booking has none."""
+    occasion = message.occasion
     if (occasion.audience, occasion.channel) != (Audience.CUSTOMER, Channel.EMAIL):
         return None
     if occasion.kind in WITH_ENTRY:
         return REQUEST
-    return CANCEL if occasion.kind is NoticeKind.CANCELLED and letter.has_entry else None
+    return CANCEL if occasion.kind is NoticeKind.CANCELLED and message.has_entry else None
 
 
 def _calendar(method: str, event: Event) -> bytes:
@@ -80,11 +80,11 @@ def _organizer(name: str, sender: str) -> vCalAddress:
     return organizer
 
 
-def _attendee(letter: MessageContext) -> vCalAddress:
-    """They asked for the appointment, so nobody waits for their answer."""
-    attendee = vCalAddress(f"mailto:{letter.email}")
-    if letter.facts.customer_name:
-        attendee.params["CN"] = letter.facts.customer_name
+def _attendee(message: MessageContext) -> vCalAddress:
+    """The customer, who has already accepted by booking."""
+    attendee = vCalAddress(f"mailto:{message.email}")
+    if message.facts.customer_name:
+        attendee.params["CN"] = message.facts.customer_name
     attendee.params["ROLE"] = "REQ-PARTICIPANT"
     attendee.params["PARTSTAT"] = "ACCEPTED"
     attendee.params["RSVP"] = "FALSE"

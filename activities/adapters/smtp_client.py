@@ -1,4 +1,4 @@
-"""One mail over one connection to a mail server, and what its answers mean."""
+"""Delivery of one e-mail over one connection to a mail server, and what the server's answers mean."""
 
 import asyncio
 import contextlib
@@ -28,17 +28,17 @@ from aiosmtplib import (
 
 from domain.effects import VendorError
 from domain.mail_addresses import needs_quotes, quoted
-from runtime.outbound import may_call, resolve
+from runtime.outbound import is_about_tls, may_call, resolve
 
 Security = Literal["tls", "starttls", "none"]
 
-_SECONDS: Final = 15.0
-"""For each answer of the server."""
+_REPLY_SECONDS: Final = 15.0
+"""For each reply of the server."""
 _CONNECT_SECONDS: Final = 5.0
 _TLS_PORT: Final = 465
 _SUBMISSION_PORT: Final = 587
 _PERMANENT_FROM: Final = 500
-"""RFC 5321, section 4.2.1: 5yz is for good, 4yz passes (421, 450, 451, 452)."""
+"""RFC 5321, section 4.2.1: 5yz is permanent, 4yz is temporary (421, 450, 451, 452)."""
 
 _CODES: Final = (
     (SMTPConnectError, "unreachable"),
@@ -50,7 +50,7 @@ _CODES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
-    """Where a mail is handed in."""
+    """A mail server and how to connect to it."""
 
     host: str
     port: int
@@ -58,13 +58,13 @@ class MailServer:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     is_ours: bool = False
-    """Whoever runs this installation has named it, so it may lie in our own network."""
+    """The installation's own, so it may be in our own network."""
 
     @classmethod
     def from_url(cls, url: str) -> "MailServer":
         """The installation's own: `smtp://user:password@host:587` or `smtps://…`.
 
-        By `smtp` TLS is begun after connecting (STARTTLS), except with a server on this machine.
+        With `smtp`, TLS starts after connecting (STARTTLS), except with a server on this machine.
         """
         parts = urlsplit(url)
         host = parts.hostname or "localhost"
@@ -79,15 +79,15 @@ class MailServer:
         )
 
 
-async def hand_in(
+async def deliver(
     server: MailServer, message: EmailMessage, *, allow_loopback: bool, tls_context: ssl.SSLContext | None = None
 ) -> None:
-    """Hand a mail in. When this returns, the server has said that it will deliver it.
+    """Hand the message to the server. When this returns, the server has accepted it.
 
     Raises:
-        VendorError: it has not. `reply_lost` and `timeout` after the content was sent: it may all the same.
+        VendorError: it was not accepted; after `reply_lost` and `timeout` it may have been.
     """
-    with _understood():
+    with _translated_errors():
         sock = await _socket(server, allow_loopback=allow_loopback)
         async with _connected(server, sock, _domain_of(message), tls_context) as smtp:
             to = [quoted(recipient.addr_spec) for recipient in message["To"].addresses]
@@ -95,21 +95,21 @@ async def hand_in(
 
 
 def mailbox(name: str, address: str) -> Address | str:
-    """One person as they are written in a field such as `To` (RFC 5322, RFC 6532).
+    """One mailbox as written in a header such as `To` (RFC 5322, RFC 6532).
 
     Raises:
-        ValueError: the address is none.
+        ValueError: the address is invalid.
     """
     local, _, domain = address.rpartition("@")
     if needs_quotes(address):
         return quoted(address)
-    if not local.isascii():  # as an `addr_spec` Python refuses it
+    if not local.isascii():  # Python refuses it as an `addr_spec`
         return Address(name, username=local, domain=domain)
     return Address(name, addr_spec=address)
 
 
 def _domain_of(message: EmailMessage) -> str:
-    """What we call ourselves: the name that this machine has by itself says nothing outside, and may take long."""
+    """The host name for EHLO. The machine's own name means nothing outside and can be slow to find."""
     domain = str(message["From"].addresses[0].domain)
     return domain if domain.isascii() else "localhost"
 
@@ -124,8 +124,8 @@ async def _connected(
         sock=sock,
         use_tls=server.security == "tls",
         start_tls=False,
-        tls_context=context or _trusting_the_usual(),
-        timeout=_SECONDS,
+        tls_context=context or _default_tls_context(),
+        timeout=_REPLY_SECONDS,
     )
     try:
         await smtp.connect()
@@ -135,10 +135,10 @@ async def _connected(
             await smtp.login(server.username, server.password)
         yield smtp
     finally:
-        # It has answered, or it will not: what it says to QUIT changes nothing.
+        # The outcome is known by now: the reply to QUIT does not matter.
         with contextlib.suppress(SMTPException, OSError):
             await smtp.quit(timeout=1)
-        smtp.close()  # and with it the socket, which is the connection's now
+        smtp.close()  # closes the socket too
 
 
 async def _start_tls(smtp: aiosmtplib.SMTP) -> None:
@@ -149,7 +149,7 @@ async def _start_tls(smtp: aiosmtplib.SMTP) -> None:
 
 
 async def _socket(server: MailServer, *, allow_loopback: bool) -> socket.socket:
-    """A connection to an address that was checked; the name may mean another one a moment later."""
+    """A connection to an address that was checked: the name may resolve to another one a moment later."""
     for address in await _addresses(server, allow_loopback=allow_loopback):
         with contextlib.suppress(OSError, TimeoutError):
             return await asyncio.wait_for(_connect(address, server.port), _CONNECT_SECONDS)
@@ -182,38 +182,29 @@ async def _connect(address: str, port: int) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _understood() -> Iterator[None]:
+def _translated_errors() -> Iterator[None]:
     try:
         yield
     except (SMTPException, OSError) as error:
-        raise _meaning(error) from None
+        raise _as_vendor_error(error) from None
 
 
-def _meaning(error: Exception) -> VendorError:
+def _as_vendor_error(error: Exception) -> VendorError:
     if isinstance(error, SMTPRecipientsRefused):
         error = error.recipients[0]
     if isinstance(error, SMTPResponseException):
-        return _answered(error)
-    if _is_about_tls(error):
+        return _of_reply(error)
+    if is_about_tls(error):
         return VendorError("tls_failed")
     code = next((code for kind, code in _CODES if isinstance(error, kind)), "smtp_failed")
     return VendorError(code, permanent=isinstance(error, SMTPNotSupported))
 
 
-def _answered(error: SMTPResponseException) -> VendorError:
+def _of_reply(error: SMTPResponseException) -> VendorError:
     permanent = error.code >= _PERMANENT_FROM
     if permanent and isinstance(error, SMTPAuthenticationError):
         return VendorError("unauthorized", permanent=True)
     return VendorError(f"smtp_{error.code}", permanent=permanent)
-
-
-def _is_about_tls(error: BaseException | None) -> bool:
-    """Above all a certificate that is not valid for this host."""
-    while error is not None:
-        if isinstance(error, ssl.SSLError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def _is_this_machine(host: str) -> bool:
@@ -224,5 +215,5 @@ def _is_this_machine(host: str) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _trusting_the_usual() -> ssl.SSLContext:
+def _default_tls_context() -> ssl.SSLContext:
     return ssl.create_default_context()

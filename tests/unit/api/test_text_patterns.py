@@ -9,7 +9,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from api.app import create_app  # noqa: F401 - with it every shape of the API is there
 from api.businesses.schemas import BusinessIn
 from domain.integrations import VendorSettings
-from domain.normalization import Spelled
+from domain.text_patterns import TextPattern
 
 
 def shapes(base: type[BaseModel] = BaseModel) -> Iterator[type[BaseModel]]:
@@ -38,7 +38,7 @@ def test_no_shape_refuses_by_a_pattern_alone() -> None:
 
 
 def test_a_misspelled_text_is_refused_as_a_whole_and_with_the_sentence() -> None:
-    spelled = TypeAdapter(Annotated[str, Spelled("^[0-9]{2}:[0-9]{2}$", "must be a time, as 08:00")])
+    spelled = TypeAdapter(Annotated[str, TextPattern("^[0-9]{2}:[0-9]{2}$", "must be a time, as 08:00")])
     assert spelled.validate_python("08:00") == "08:00"
     assert spelled.json_schema() == {"type": "string", "pattern": "^[0-9]{2}:[0-9]{2}$"}
     for text in ("8:00", "08:00\n", "at 08:00"):

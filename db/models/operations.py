@@ -1,4 +1,4 @@
-"""What is kept of requests: how many there were, and what they did."""
+"""The installation's own records: rate limits, the audit log, and leases between processes."""
 
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from db.models.base import Base, Key, Moment
 
 
 class RateCounter(Base):
-    """Requests of one caller in this minute and in the one before. Not logged: a crash forgets a minute."""
+    """Requests of one caller in this minute and the one before. UNLOGGED: a crash loses a minute."""
 
     __tablename__ = "rate_counters"
     __table_args__ = ({"prefixes": ["UNLOGGED"]},)
@@ -23,7 +23,7 @@ class RateCounter(Base):
 
 
 class AuditEntry(Base):
-    """Who did what to which object from where. Only ever added: the application's role can do nothing else."""
+    """Who did what to which object from where. The application's role can only add rows."""
 
     __tablename__ = "audit_log"
     __table_args__ = (
@@ -37,17 +37,29 @@ class AuditEntry(Base):
     id: Mapped[Key]
     at: Mapped[Moment]
     business_id: Mapped[UUID | None] = mapped_column(ForeignKey("businesses.id"))
-    """Whose: none for what concerns no business, such as logging in."""
+    """None for what concerns no business, such as logging in."""
     actor_kind: Mapped[str] = mapped_column(String(20))
     actor_id: Mapped[UUID | None]
-    """The user or the API key; of a guest the booking."""
+    """The user or the API key; for a guest, the booking."""
     action: Mapped[str] = mapped_column(String(100))
     """The operation id of the request."""
     object_id: Mapped[str | None] = mapped_column(String(100))
-    """What it was done to, as ids."""
+    """The ids of the object."""
     outcome: Mapped[str] = mapped_column(String(10))
     code: Mapped[str | None] = mapped_column(String(40))
-    """Of what was denied: why."""
+    """Why it was denied."""
     address: Mapped[str | None] = mapped_column(String(45))
     """Where the request came from."""
     request_id: Mapped[str] = mapped_column(String(64))
+
+
+class Lease(Base):
+    """An exclusive right to some work. It expires, so that a frozen process blocks nobody."""
+
+    __tablename__ = "leases"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    holder: Mapped[UUID]
+    """One object in one process, during its lifetime."""
+    expires_at: Mapped[Moment]
+    """By PostgreSQL's clock. Afterwards anybody may take the lease."""

@@ -1,4 +1,4 @@
-"""Calendars that others keep: busy and open time as it was last heard of."""
+"""External calendars: the sources, and busy and open time from their last answers."""
 
 from datetime import datetime
 from uuid import UUID
@@ -10,7 +10,7 @@ from db.models.base import Base, Created, Moment
 
 
 class ExternalSource(Base):
-    """Where a business's outside calendar is asked, how it went last, and what to do while it is silent."""
+    """A business's external calendar, the result of its last check, and what to do when it is stale."""
 
     __tablename__ = "external_sources"
     __table_args__ = (
@@ -24,23 +24,23 @@ class ExternalSource(Base):
     url: Mapped[str] = mapped_column(String(2000))
     token_encrypted: Mapped[str | None] = mapped_column(Text)
     on_stale: Mapped[str] = mapped_column(String(10))
-    """`open`: go on with what was heard last; `closed`: offer nothing until the source answers again."""
+    """`open`: continue with the last answer; `closed`: offer nothing until the source answers again."""
     interval_seconds: Mapped[int]
     max_age_seconds: Mapped[int]
-    """Age of the data from which on they are stale."""
+    """Age from which the data is stale."""
     horizon_days: Mapped[int]
-    """How far ahead the source is asked."""
+    """How far ahead the source is queried."""
     as_of: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    """The moment that the data speak of, by the source's own word."""
+    """When the data was current, according to the source."""
     checked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     next_check_at: Mapped[Moment]
     error: Mapped[str | None] = mapped_column(String(200))
-    """Why the last check brought nothing; none when it did."""
+    """Why the last check failed; None if it did not."""
     created_at: Mapped[Created]
 
 
 class ExternalTime(Base):
-    """A stretch of a provider's time as the outside calendar has it."""
+    """An interval of a provider's time from the external calendar."""
 
     __tablename__ = "external_times"
     __table_args__ = (

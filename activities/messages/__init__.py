@@ -1,1 +1,0 @@
-"""E-mails and texts about bookings: whether they may be sent is decided at the moment of sending."""
