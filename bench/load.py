@@ -1,4 +1,4 @@
-"""The two ways to put load on something: open loop (at a rate, come what may) and closed loop (N clients)."""
+"""Load generation: open loop (a fixed rate, whatever the answers) and closed loop (a fixed number of clients)."""
 
 import asyncio
 import gc
@@ -17,22 +17,22 @@ _LEAD_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Sample(Generic[T]):
-    """One operation and how it went."""
+    """One completed operation."""
 
     result: T
     seconds: float
-    """From the moment it was due (open loop) or sent (closed loop) to its answer."""
+    """From the time it was due (open loop) or sent (closed loop) to its answer."""
     due_at: float
-    """When it was due or sent: wall clock, seconds since the epoch."""
+    """Time at which it was due or sent: wall clock, seconds since the epoch."""
     answered_at: float
     """Wall clock, seconds since the epoch."""
 
 
 async def open_loop(rate: float, sends: Sequence[Send[T]]) -> list[Sample[T]]:
-    """Send `rate` operations a second, whether or not the ones before have been answered.
+    """Send `rate` operations per second, without waiting for earlier answers.
 
-    Latency counts from the moment an operation was due, so that a stall is charged to every operation that it held
-    up: no coordinated omission.
+    Latency is counted from the time an operation was due, so that a stall counts for every operation that it
+    delays: no coordinated omission.
     """
     loop = asyncio.get_running_loop()
     first = time.perf_counter() + _LEAD_SECONDS
@@ -45,28 +45,28 @@ async def open_loop(rate: float, sends: Sequence[Send[T]]) -> list[Sample[T]]:
         if len(tasks) == len(sends):
             all_sent.set()
 
-    with _metronome(loop, due, send), quiet_memory():
+    with _timer_thread(loop, due, send), garbage_collector_paused():
         await all_sent.wait()
         return list(await asyncio.gather(*tasks))
 
 
 def schedule(first: float, rate: float, count: int) -> list[float]:
-    """When each of `count` operations is due, `rate` a second, from `first` on."""
+    """The due times of `count` operations at `rate` per second, beginning with `first`."""
     return [first + number / rate for number in range(count)]
 
 
 async def closed_loop(clients: int, sends: Sequence[Send[T]]) -> tuple[list[Sample[T]], float]:
-    """Let `clients` work through the operations, each sending its next when its last is answered.
+    """Let `clients` work through the operations; each sends its next one when its last one is answered.
 
     Returns:
-        The samples, and the seconds from the first send to the last answer.
+        The samples, and the seconds from the first request to the last answer.
     """
     waiting = iter(sends)
 
     async def client() -> list[Sample[T]]:
         return [await _timed(send, time.perf_counter()) for send in waiting]
 
-    with quiet_memory():
+    with garbage_collector_paused():
         started = time.perf_counter()
         async with asyncio.TaskGroup() as group:
             working = [group.create_task(client()) for _ in range(clients)]
@@ -82,19 +82,19 @@ async def _timed(send: Send[T], due: float) -> Sample[T]:
 
 
 @contextmanager
-def _metronome(
+def _timer_thread(
     loop: asyncio.AbstractEventLoop, due: Sequence[float], send: Callable[[int], None]
 ) -> Iterator[None]:
-    """Call `send` in the loop at each due time; a thread, because the loop's own timers tick in milliseconds."""
+    """Call `send` in the event loop at each due time; a thread, because the loop's timers are less precise."""
     stop = threading.Event()
 
-    def beat() -> None:
+    def run() -> None:
         for index, at in enumerate(due):
             if stop.wait(max(at - time.perf_counter(), 0)):
                 return
             loop.call_soon_threadsafe(send, index)
 
-    thread = threading.Thread(target=beat, name="metronome", daemon=True)
+    thread = threading.Thread(target=run, name="load-timer", daemon=True)
     thread.start()
     try:
         yield
@@ -103,8 +103,8 @@ def _metronome(
 
 
 @contextmanager
-def quiet_memory() -> Iterator[None]:
-    """Keep the client's own garbage collector out of what it measures."""
+def garbage_collector_paused() -> Iterator[None]:
+    """Keep the load generator's garbage collections out of the figures."""
     gc.collect()
     gc.disable()
     try:

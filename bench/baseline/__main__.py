@@ -1,4 +1,4 @@
-"""`python -m bench.floor api|worker`: a process of the floor, started by the bench."""
+"""`python -m bench.baseline api|worker`: one process of the baseline, started by the benchmarks."""
 
 import argparse
 import os
@@ -6,14 +6,14 @@ import os
 import uvicorn
 import uvloop
 
-from bench.floor import worker
-from bench.floor.api import create_app
+from bench.baseline import worker
+from bench.baseline.api import create_app
 from runtime.settings import Settings
 
 
 def main() -> None:
-    """Serve or work until told to stop."""
-    parser = argparse.ArgumentParser(prog="python -m bench.floor")
+    """Run the API or the worker until a signal stops it."""
+    parser = argparse.ArgumentParser(prog="python -m bench.baseline")
     parser.add_argument("part", choices=("api", "worker"))
     parser.add_argument("--port", type=int, default=0)
     options = parser.parse_args()
@@ -25,7 +25,7 @@ def main() -> None:
 
 
 def _serve(port: int, settings: Settings) -> None:
-    """The same server with the same switches as `python -m api`."""
+    """Serve with the same server and options as `python -m api`."""
     app = create_app(
         settings.database_url, pool_min=settings.database_pool_min, pool_max=settings.database_pool_max
     )

@@ -1,10 +1,10 @@
-"""Floor two: workflows with nothing around them. Each records one step by a local activity: one INSERT."""
+"""Baseline for assigning and accepting: minimal workflows that record one step (one INSERT)."""
 
 from datetime import timedelta
 
 from temporalio import workflow
 
-TASK_QUEUE = "bench-floor"
+TASK_QUEUE = "bench-baseline"
 RECORD = "record"
 
 _TIMEOUT = timedelta(seconds=20)
@@ -12,7 +12,7 @@ _TIMEOUT = timedelta(seconds=20)
 
 @workflow.defn
 class RecordsOneStep:
-    """Born, one step, gone."""
+    """Records one step and completes."""
 
     @workflow.run
     async def run(self, step_id: str) -> None:
@@ -21,7 +21,7 @@ class RecordsOneStep:
 
 @workflow.defn
 class RecordsOnUpdate:
-    """Waits for one update, whose handler records a step and answers."""
+    """Waits for one update; its handler records a step and answers."""
 
     def __init__(self) -> None:
         self._done = False

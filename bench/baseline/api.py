@@ -1,7 +1,8 @@
-"""Floor one: creating a booking as one handler with the same SQL. Nothing is checked, nobody is asked."""
+"""Baseline for creating a booking: one handler with the same SQL, without validation or access control."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,21 +10,52 @@ from uuid import UUID, uuid4
 import asyncpg
 import orjson
 from fastapi import FastAPI, Request, Response
+from sqlalchemy import TextClause
 
-from bench.floor.slots import list_slots
-from bench.floor.statements import CALENDAR, INSERT, OFFERING, Statement
+from bench.baseline.slots import list_slots
+from db.repositories import availability, catalogue, new_bookings
+from db.repositories.rows import numbered
 from runtime.ids import new_id
 
 CUSTOMER_HEADER = "x-customer"
-"""Who books, in place of an access token."""
+"""The customer's user id, instead of an access token."""
 
 Values = dict[str, Any]
 
 _DAY = timedelta(days=1)
 
 
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL for asyncpg, with the names of its numbered parameters.
+
+    The SQL comes from Holdfast's repositories, so that the two cannot differ.
+    """
+
+    sql: str
+    names: tuple[str, ...]
+
+    def arguments(self, values: Mapping[str, Any]) -> list[Any]:
+        """The values in the order of the parameters' numbers.
+
+        Raises:
+            KeyError: a parameter has no value.
+        """
+        return [values[name] for name in self.names]
+
+
+def bare(statement: TextClause) -> Statement:
+    """The statement as Holdfast passes it to asyncpg."""
+    return Statement(*numbered(statement))
+
+
+OFFERING = bare(catalogue.OFFERINGS[True, True])
+CALENDAR = bare(availability.CALENDAR)
+INSERT = bare(new_bookings.INSERT)
+
+
 def create_app(database_url: str, *, pool_min: int, pool_max: int) -> FastAPI:
-    """The handlers with a pool of the same size as Holdfast's."""
+    """The application, with a connection pool as large as Holdfast's."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -40,7 +72,7 @@ def create_app(database_url: str, *, pool_min: int, pool_max: int) -> FastAPI:
 
 
 async def _no_reset(_connection: asyncpg.Connection) -> None:
-    """Nothing here changes a session: the round trip that resets it would only slow the floor down."""
+    """Skip the reset: no handler changes the session, and the round trip would only slow the baseline down."""
 
 
 async def _create(request: Request) -> Response:
@@ -62,14 +94,14 @@ async def _row(conn: asyncpg.Connection, statement: Statement, values: Values) -
 
 
 def _is_free(row: Any, values: Values) -> bool:
-    """Whether nothing that is taken of the provider's time overlaps; the rules in the row are left unread."""
+    """Whether no reservation of the provider overlaps; the other rules in the row are ignored."""
     from_, until = values["taken_from"].timestamp(), values["taken_until"].timestamp()
     taken = zip(row["from_"] or (), row["until"] or (), strict=True)
     return row["provider_id"] is not None and all(end <= from_ or first >= until for first, end in taken)
 
 
 def _values(request: Request, asked: Values, offering: Any) -> Values:
-    """Every parameter of the statements, from the request and the service that it names."""
+    """All parameters of the statements, from the request and its service."""
     now, booking_id, reservation_id = datetime.now(UTC), new_id(), new_id()
     starts_at = datetime.fromisoformat(asked["starts_at"])
     ends_at = starts_at + timedelta(minutes=offering["duration_minutes"])
@@ -155,7 +187,7 @@ _SHOWN = (
 
 
 def _rendered(values: Values) -> Values:
-    """An answer of the size and shape of Holdfast's."""
+    """A response body of the same size and shape as Holdfast's."""
     body = {"id": values["booking_id"], "status": "pending", "needs_attention": False, "version": 1}
     body |= {name: values[name] for name in _SHOWN}
     body["price"] = {"amount_minor": values["price_minor"], "currency": values["currency"]}

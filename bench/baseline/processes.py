@@ -1,4 +1,4 @@
-"""The floor's processes as services, started beside the stack's."""
+"""The baseline's processes as services of the stack."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -8,22 +8,22 @@ from uuid import uuid4
 import httpx
 from temporalio.client import Client
 
-from bench.floor.workflows import TASK_QUEUE, RecordsOneStep
+from bench.baseline.workflows import TASK_QUEUE, RecordsOneStep
 from dev.ports import LOOPBACK
 from dev.process import ManagedProcess
 from dev.programs import python_command
 from dev.service import Service
 
-FLOOR_API = "floor-api"
-FLOOR_WORKER = "floor-worker"
+BASELINE_API = "baseline-api"
+BASELINE_WORKER = "baseline-worker"
 
 
-class FloorApi(Service):
-    """`python -m bench.floor api`, ready when it answers at all."""
+class BaselineApi(Service):
+    """`python -m bench.baseline api`; ready when it answers any request."""
 
-    def __init__(self, port: int, logs: Path, environment: Mapping[str, str], *, name: str = FLOOR_API) -> None:
+    def __init__(self, port: int, logs: Path, environment: Mapping[str, str], *, name: str = BASELINE_API) -> None:
         self.port = port
-        arguments = ("bench.floor", "api", "--port", str(port))
+        arguments = ("bench.baseline", "api", "--port", str(port))
         super().__init__(ManagedProcess(python_command(name, *arguments, logs=logs, environment=environment)))
 
     async def is_ready(self) -> bool:
@@ -35,19 +35,19 @@ class FloorApi(Service):
         return True
 
 
-class FloorWorker(Service):
-    """`python -m bench.floor worker`, ready when it has worked."""
+class BaselineWorker(Service):
+    """`python -m bench.baseline worker`; ready when it has completed a workflow."""
 
     def __init__(self, client: Client, logs: Path, environment: Mapping[str, str]) -> None:
         self._client = client
-        command = python_command(FLOOR_WORKER, "bench.floor", "worker", logs=logs, environment=environment)
+        command = python_command(BASELINE_WORKER, "bench.baseline", "worker", logs=logs, environment=environment)
         super().__init__(ManagedProcess(command))
 
     async def is_ready(self) -> bool:
         await self._client.execute_workflow(
             RecordsOneStep.run,
             str(uuid4()),
-            id=f"floor-ready/{uuid4()}",
+            id=f"baseline-ready/{uuid4()}",
             task_queue=TASK_QUEUE,
             execution_timeout=timedelta(minutes=1),
         )

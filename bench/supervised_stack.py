@@ -1,4 +1,4 @@
-"""A stack of its own in processes of its own, as `python -m dev up` runs it, for faults to happen to."""
+"""A separate stack run by `python -m dev up`, to measure its recovery from faults."""
 
 import asyncio
 import os
@@ -26,11 +26,11 @@ _SERVICE: Final = "estimate"
 _FIRST_DAY: Final = 3
 _DAYS: Final = 27
 _POLL_SECONDS: Final = 0.02
-_PATIENCE_SECONDS: Final = 120.0
+_TIMEOUT_SECONDS: Final = 120.0
 
 
-class Installation:
-    """Its callers are patient: they ask again, with the same key, until they are answered."""
+class SupervisedStack:
+    """The stack and its callers, who repeat a request with the same key until it is answered."""
 
     def __init__(self, home: Path) -> None:
         self._settings = DevSettings.on_free_ports(home)
@@ -40,10 +40,10 @@ class Installation:
         self._slots: list[str] = []
         self._supervisor: asyncio.subprocess.Process
 
-    # --- its processes -------------------------------------------------------------------------------------
+    # --- processes -----------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Start `python -m dev up`; does not wait until anything answers."""
+        """Start `python -m dev up`; does not wait until it is ready."""
         ports = {name: port for name, port in self._settings if name.endswith("port")}
         environment = {f"HOLDFAST_{name.upper()}": str(port) for name, port in ports.items()}
         environment |= {"HOLDFAST_HOME": str(self._settings.home), "HOLDFAST_RATE_LIMIT_PER_MINUTE": "0"}
@@ -54,57 +54,57 @@ class Installation:
             start_new_session=True,
         )
 
-    async def until_up(self) -> None:
-        """Wait until the demo data is there too."""
+    async def until_started(self) -> None:
+        """Wait until the stack is ready and the demo data is loaded."""
         assert self._supervisor.stdout
         while b"Holdfast is up" not in (line := await self._supervisor.stdout.readline()):
             if not line:
                 raise DevError("the stack whose recovery is measured did not start")
 
     async def stop(self) -> None:
-        """Stop everything in order."""
+        """Stop all processes in order."""
         await self._http.aclose()
         if self._supervisor.returncode is None:
             self._supervisor.terminate()
             await self._supervisor.wait()
 
-    def family(self, name: str) -> list[psutil.Process]:
-        """The running process called postgres, temporal, api or worker, and its children."""
+    def processes_of(self, name: str) -> list[psutil.Process]:
+        """The process named postgres, temporal, api or worker, and its children."""
         state = self._home.running()
         assert state
         parent = psutil.Process(next(known.pid for known in state.processes if known.name == name))
         return [parent, *parent.children(recursive=True)]
 
     async def kill_everything(self) -> None:
-        """Kill the supervisor and all that it started."""
+        """Kill the supervisor and everything that it started."""
         supervisor = psutil.Process(self._supervisor.pid)
         for process in (supervisor, *supervisor.children(recursive=True)):
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         await self._supervisor.wait()
 
-    # --- its callers ---------------------------------------------------------------------------------------
+    # --- callers -------------------------------------------------------------------------------------------
 
     async def log_in(self) -> None:
-        """Log the users in anew: a run takes longer than a login lasts."""
+        """Log the users in again: a run lasts longer than a login."""
         for user in ("customer", "admin"):
             self._users[user] = await DemoClient.log_in(self._http, login_email(user))
 
     async def book(self) -> str:
-        """Make a booking; its id."""
+        """Create a booking; returns its id."""
         customer, starts_at = self._users["customer"], await self._slot()
         wanted: Json = {"business_id": BUSINESS, "service_id": _SERVICE, "starts_at": starts_at}
         return str((await _post(customer, "/v1/bookings", wanted))["id"])
 
     async def book_and_be_offered(self) -> str:
-        """Make a booking and wait until a provider has the offer; its id."""
+        """Create a booking and wait until a provider has the offer; returns the booking's id."""
         booking_id, customer = await self.book(), self._users["customer"]
         while (await _until_answered(lambda: customer.booking(booking_id)))["status"] == "pending":  # noqa: ASYNC110
             await asyncio.sleep(_POLL_SECONDS)
         return booking_id
 
     async def accept(self, booking_id: str) -> None:
-        """Accept an offer, as an admin may."""
+        """Accept an offer as an admin."""
         await _post(self._users["admin"], f"/v1/bookings/{booking_id}/accept", {})
 
     async def _slot(self) -> str:
@@ -116,21 +116,21 @@ class Installation:
 
 
 @asynccontextmanager
-async def installed() -> AsyncIterator[Installation]:
-    """One that is up; it is gone afterwards.
+async def running_supervised_stack() -> AsyncIterator[SupervisedStack]:
+    """A running stack in a temporary folder; it is removed on exit.
 
     Raises:
-        DevError: it does not start.
+        DevError: the stack does not start.
     """
     home = Path(tempfile.mkdtemp(prefix="holdfast-recovery-"))
-    place = Installation(home)
+    stack = SupervisedStack(home)
     try:
-        await place.start()
+        await stack.start()
         try:
-            await place.until_up()
-            yield place
+            await stack.until_started()
+            yield stack
         finally:
-            await place.stop()
+            await stack.stop()
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
@@ -140,16 +140,16 @@ async def _post(user: DemoClient, path: str, body: Json) -> Json:
     return await _until_answered(lambda: user.call("POST", path, body, headers))
 
 
-async def _until_answered(ask: Callable[[], Awaitable[T]]) -> T:
-    """Ask again and again.
+async def _until_answered(send: Callable[[], Awaitable[T]]) -> T:
+    """Repeat a request until it succeeds.
 
     Raises:
-        DevError: there was still no good answer after two minutes.
+        DevError: it did not succeed within two minutes.
     """
-    deadline = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
+    deadline = asyncio.get_running_loop().time() + _TIMEOUT_SECONDS
     while True:
         try:
-            return await ask()
+            return await send()
         except DevError:
             if asyncio.get_running_loop().time() > deadline:
                 raise

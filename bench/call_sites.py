@@ -1,4 +1,4 @@
-"""Which part of the house, or which library, a function belongs to."""
+"""The package or library that a function belongs to."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,33 +19,36 @@ _LIBRARIES = {
     "pydantic_core": "pydantic",
     "structlog": "logging",
 }
-OUTSIDE = "no Python code: event loop, native threads"
-_OTHER = "standard library"
+NO_PYTHON = "no Python code: event loop, native threads"
+_STANDARD_LIBRARY = "standard library"
 
 
-def room_of(stack: Sequence[Site]) -> str:
-    """The room or library of the innermost function that belongs to one: the standard library works for others."""
+def package_of(stack: Sequence[Site]) -> str:
+    """The package of the innermost function outside the standard library, which works for its caller."""
     if not stack:
-        return OUTSIDE
-    return next((room for site in stack if (room := room_of_site(site)) != _OTHER), _OTHER)
+        return NO_PYTHON
+    packages = (package_of_site(site) for site in stack)
+    return next((package for package in packages if package != _STANDARD_LIBRARY), _STANDARD_LIBRARY)
 
 
-def room_of_site(site: Site) -> str:
+def package_of_site(site: Site) -> str:
+    """The package of Holdfast or the library that one function belongs to."""
     parts = Path(site[0]).parts
     if "site-packages" in parts:
         package = parts[parts.index("site-packages") + 1].removesuffix(".py")
         return _LIBRARIES.get(package, package)
     if parts[: len(_ROOT.parts)] == _ROOT.parts:
         return parts[len(_ROOT.parts)]
-    return "logging" if "logging" in parts else _OTHER
+    return "logging" if "logging" in parts else _STANDARD_LIBRARY
 
 
 def is_ours(site: Site) -> bool:
-    return room_of_site(site) in _OURS
+    """Whether a function is part of Holdfast."""
+    return package_of_site(site) in _OURS
 
 
 def short_name(site: Site) -> str:
-    """`db/repositories/bookings.py insert`."""
+    """A short name such as `db/repositories/bookings.py insert`."""
     file, function = site
     parts = Path(file).parts
     if "site-packages" in parts:

@@ -1,4 +1,4 @@
-"""The floor runs Holdfast's statements: these fail when a statement asks for something that the floor has not."""
+"""The baseline runs Holdfast's SQL: these tests fail when a statement has a parameter that the baseline lacks."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -7,8 +7,7 @@ from uuid import uuid4
 import pytest
 from starlette.requests import Request
 
-from bench.floor.api import _is_free, _rendered, _values
-from bench.floor.statements import CALENDAR, INSERT, OFFERING, Statement
+from bench.baseline.api import CALENDAR, INSERT, OFFERING, Statement, _is_free, _rendered, _values
 
 STARTS_AT = datetime(2030, 1, 1, 9, tzinfo=UTC)
 _OFFERING = {
@@ -44,12 +43,12 @@ def values(request_: Request) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("statement", [CALENDAR, INSERT])
-def test_the_floor_has_every_parameter(statement: Statement, values: dict[str, Any]) -> None:
+def test_the_baseline_has_every_parameter(statement: Statement, values: dict[str, Any]) -> None:
     assert _rendered(values)["status"] == "pending"
     assert len(statement.arguments(values | {"response": "{}"})) == len(set(statement.names))
 
 
-def test_the_floor_sees_what_is_taken(values: dict[str, Any]) -> None:
+def test_the_baseline_finds_overlapping_reservations(values: dict[str, Any]) -> None:
     taken_from, taken_until = values["taken_from"].timestamp(), values["taken_until"].timestamp()
     row = {"provider_id": uuid4(), "from_": [taken_from - 60], "until": [taken_from]}
     assert _is_free(row, values)
@@ -59,5 +58,5 @@ def test_the_floor_sees_what_is_taken(values: dict[str, Any]) -> None:
     assert not _is_free(row | {"provider_id": None}, values)
 
 
-def test_the_first_statement_asks_for_what_the_request_names() -> None:
+def test_the_first_statement_needs_only_what_the_request_contains() -> None:
     assert set(OFFERING.names) == {"business", "service", "user_id"}

@@ -1,4 +1,4 @@
-"""What processes use: CPU time and memory, of a process with all its children."""
+"""CPU time and memory of a process and its children."""
 
 import contextlib
 import os
@@ -11,12 +11,12 @@ import psutil
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """At one moment."""
+    """Usage up to one point in time."""
 
     cpu_seconds: float
-    """User and system time since the start, of children that have ended as well."""
+    """User and system time since the start, including children that have ended."""
     memory_bytes: int
-    """Resident, without what is shared with others where the system tells (Linux); else all of it."""
+    """Resident memory; on Linux without the part shared with other processes."""
 
     @classmethod
     def sum(cls, parts: Iterable["Usage"]) -> Self:
@@ -25,17 +25,17 @@ class Usage:
 
 
 def usage_of(pid: int) -> Usage:
-    """Of a process and its children."""
+    """The usage of a process and its children."""
     process = psutil.Process(pid)
     parts = [_usage(process)]
     for child in process.children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):  # a backend that just ended counts with its parent
+        with contextlib.suppress(psutil.NoSuchProcess):  # a backend that has just ended counts for its parent
             parts.append(_usage(child))
     return Usage.sum(parts)
 
 
 def usage_of_this_process() -> Usage:
-    """Of the bench, with the processes that it has run to their end but without those that run."""
+    """The usage of the benchmark process, including ended children but not running ones."""
     return _usage(psutil.Process(os.getpid()))
 
 
@@ -53,5 +53,5 @@ def _memory(process: psutil.Process) -> int:
 
 
 def cpu_between(before: dict[str, Usage], after: dict[str, Usage]) -> dict[str, float]:
-    """CPU seconds by process."""
+    """CPU seconds by process name."""
     return {name: after[name].cpu_seconds - before[name].cpu_seconds for name in before}

@@ -1,4 +1,4 @@
-"""The worker of floor two, with the settings of Holdfast's own."""
+"""The baseline's worker, with the settings of Holdfast's worker."""
 
 import asyncio
 import signal
@@ -10,18 +10,18 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.worker import PollerBehaviorAutoscaling, PollerBehaviorSimpleMaximum, Worker
 
-from bench.floor.workflows import RECORD, TASK_QUEUE, RecordsOneStep, RecordsOnUpdate
+from bench.baseline.workflows import RECORD, TASK_QUEUE, RecordsOneStep, RecordsOnUpdate
 from runtime.settings import Settings
 from worker.booking_worker import sandbox
 
-EFFECTS_QUEUE = "bench-floor-effects"
+EFFECTS_QUEUE = "bench-baseline-effects"
 POST = "post"
 
-_INSERT = "INSERT INTO floor_steps (id) VALUES ($1)"
+_INSERT = "INSERT INTO baseline_steps (id) VALUES ($1)"
 
 
 async def run(address: str, database_url: str, settings: Settings) -> None:
-    """Work until SIGTERM."""
+    """Run the workers until SIGTERM."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     client = await Client.connect(address)
@@ -37,7 +37,7 @@ async def run(address: str, database_url: str, settings: Settings) -> None:
 
 
 async def _no_reset(_connection: asyncpg.Connection) -> None:
-    """As in the floor's API."""
+    """Skip the reset, as in the baseline's API."""
 
 
 def _worker(client: Client, pool: asyncpg.Pool, settings: Settings) -> Worker:
@@ -63,7 +63,7 @@ def _worker(client: Client, pool: asyncpg.Pool, settings: Settings) -> Worker:
 
 
 def _effect_worker(client: Client, pool: asyncpg.Pool, http: httpx.AsyncClient) -> Worker:
-    """An effect with nothing around it: one call, and one INSERT that says so."""
+    """A minimal effect: one HTTP call and one INSERT."""
 
     @activity.defn(name=POST)
     async def post(url: str, step_id: str) -> None:

@@ -1,8 +1,8 @@
-"""Floor three: the slots worked out by PostgreSQL itself, with multiranges, and handed on as they come.
+"""Baseline for free slots: PostgreSQL calculates them with multiranges and writes the JSON.
 
-The algebra that Holdfast does in Python on sorted instants: open time less what is taken, cut into starts, with
-the providers of each. Weekly hours only, the business's or the provider's own: no exceptions, time off, areas,
-limits, group sessions or outside calendars.
+It subtracts reservations from open time and cuts the rest into starts with their providers, as Holdfast does in
+Python. It supports only weekly hours (the business's or the provider's): no exceptions, time off, areas, limits,
+group sessions or external calendars.
 """
 
 from datetime import date
@@ -11,8 +11,8 @@ from uuid import UUID
 
 from fastapi import Request, Response
 
-# Every provider's open stretches day by day; what is taken of their time, widened by the buffers; the gaps
-# between, and in each gap the starts that lie on the grid of its stretch.
+# The open ranges of each provider and day; the reserved ranges, widened by the buffers; the gaps between them; and
+# in each gap the starts on the grid of its open range.
 SLOTS: Final = """
 WITH service AS (
     SELECT b.id AS business_id, b.timezone, s.required_skills,
@@ -66,7 +66,7 @@ FROM service
 
 
 async def list_slots(request: Request) -> Response:
-    """Ids and dates as they are; nothing is checked."""
+    """Answer with the slots; the parameters are not validated."""
     asked = request.query_params
     async with request.app.state.pool.acquire() as conn:
         body = await conn.fetchval(

@@ -1,4 +1,4 @@
-"""What a measurement holds in its hands: connections to the servers, requests to send, and ways to look inside."""
+"""The test bed of all measurements: connections to the servers, encoded requests, queries of internal state."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -25,22 +25,22 @@ _NOTES = "Ring twice, please."
 
 
 @dataclass(slots=True)
-class Rig:
-    """Everything belongs to the event loop that it was made in."""
+class Testbed:
+    """Belongs to the event loop in which it was created."""
 
     servers: Servers
     holdfast: HttpClient
-    floor: HttpClient
+    baseline: HttpClient
     temporal: Client
     database: asyncpg.Connection
-    floor_database: asyncpg.Connection
+    baseline_database: asyncpg.Connection
     tokens: Tokens
     slots: Slots = field(init=False)
-    floor_slots: Slots = field(init=False)
-    _turn: int = 0
+    baseline_slots: Slots = field(init=False)
+    _customers_used: int = 0
 
     def __post_init__(self) -> None:
-        self.slots, self.floor_slots = Slots(self.tenant), Slots(self.tenant)
+        self.slots, self.baseline_slots = Slots(self.tenant), Slots(self.tenant)
 
     @property
     def tenant(self) -> Tenant:
@@ -49,19 +49,19 @@ class Rig:
     # --- requests -----------------------------------------------------------------------------------------
 
     def token(self, person: Person) -> str:
-        """An access token as `/v1/auth/login` would give it: the sessions of the tenant have their users' ids."""
+        """An access token like those of `/v1/auth/login`: the tenant's sessions have their users' ids."""
         return self.tokens.issue(person.user_id, person.user_id)
 
     def create_request(self, slot: Slot | None = None) -> bytes:
-        """A request to book, by the next customer; without a slot, the next free one."""
+        """A request to create a booking, by the next customer; default: in the next free slot."""
         body = self._body(slot or self.slots.take())
         headers = {"Idempotency-Key": str(new_id())}
         return encode("POST", "/v1/bookings", token=self.token(self._customer()), body=body, headers=headers)
 
-    def floor_request(self, slot: Slot | None = None) -> bytes:
-        """The same for the floor."""
+    def baseline_request(self, slot: Slot | None = None) -> bytes:
+        """The same request for the baseline."""
         headers = {"Idempotency-Key": str(new_id()), "X-Customer": str(self._customer().user_id)}
-        return encode("POST", "/bookings", body=self._body(slot or self.floor_slots.take()), headers=headers)
+        return encode("POST", "/bookings", body=self._body(slot or self.baseline_slots.take()), headers=headers)
 
     def hold_request(self) -> bytes:
         """A request to hold the next free slot, by the next customer."""
@@ -75,8 +75,8 @@ class Rig:
         return encode("POST", "/v1/holds", token=self.token(self._customer()), body=body)
 
     def _customer(self) -> Person:
-        self._turn += 1
-        return self.tenant.customers[self._turn % len(self.tenant.customers)]
+        self._customers_used += 1
+        return self.tenant.customers[self._customers_used % len(self.tenant.customers)]
 
     def _body(self, slot: Slot) -> dict[str, object]:
         return {
@@ -88,23 +88,23 @@ class Rig:
             "notes": _NOTES,
         }
 
-    # --- watching -----------------------------------------------------------------------------------------
+    # --- internal state -----------------------------------------------------------------------------------
 
     async def until_quiet(self) -> None:
-        """Return once every booking has its provider and everybody has been told."""
-        while await self.database.fetchval(database.BUSY):  # noqa: ASYNC110  # other processes: nothing tells us
+        """Wait until every booking has a provider and all messages are written."""
+        while await self.database.fetchval(database.BUSY):  # noqa: ASYNC110  # other processes: there is no event to wait for
             await asyncio.sleep(_POLL_SECONDS)
 
     async def assigned_at(self, booking_ids: Sequence[UUID]) -> dict[UUID, float]:
-        """When the step to `assigned` of each booking was committed: seconds since the epoch."""
+        """Commit times of each booking's step to `assigned`: seconds since the epoch."""
         return await self._moments(self.database, database.ASSIGNED_AT, booking_ids)
 
     async def recorded_at(self, step_ids: Sequence[UUID]) -> dict[UUID, float]:
-        """Wait until the floor has recorded every step; when each was committed."""
+        """Wait until the baseline has recorded every step; returns the commit times."""
         wanted = list(step_ids)
-        while await self.floor_database.fetchval(database.COUNT_RECORDED, wanted) < len(wanted):  # noqa: ASYNC110
+        while await self.baseline_database.fetchval(database.COUNT_RECORDED, wanted) < len(wanted):  # noqa: ASYNC110
             await asyncio.sleep(_POLL_SECONDS)
-        return await self._moments(self.floor_database, database.RECORDED_AT, wanted)
+        return await self._moments(self.baseline_database, database.RECORDED_AT, wanted)
 
     @staticmethod
     async def _moments(connection: asyncpg.Connection, query: str, ids: Sequence[UUID]) -> dict[UUID, float]:
@@ -112,18 +112,18 @@ class Rig:
 
 
 @asynccontextmanager
-async def connected(servers: Servers) -> AsyncIterator[Rig]:
-    """A rig in this event loop."""
+async def connected(servers: Servers) -> AsyncIterator[Testbed]:
+    """A test bed in this event loop."""
     stack = servers.stack
     settings = Settings(jwt_key_file=str(stack.home.jwt_key), access_token_minutes=_TOKEN_MINUTES)
     async with AsyncExitStack() as resources:
-        yield Rig(
+        yield Testbed(
             servers=servers,
             holdfast=_client(stack.settings.api_port, resources),
-            floor=_client(servers.floor_port, resources),
+            baseline=_client(servers.baseline_port, resources),
             temporal=await Client.connect(stack.temporal_address),
             database=await _connection(stack.database_url, resources),
-            floor_database=await _connection(servers.floor_url, resources),
+            baseline_database=await _connection(servers.baseline_url, resources),
             tokens=load_tokens(settings),
         )
 

@@ -1,4 +1,4 @@
-"""Pacing, with an operation that is as slow as it is told to be."""
+"""Load generation, with operations of a given duration."""
 
 import asyncio
 import gc
@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from bench.pace import closed_loop, open_loop, schedule
+from bench.load import closed_loop, open_loop, schedule
 
 
 def test_a_schedule_is_even() -> None:
@@ -14,20 +14,20 @@ def test_a_schedule_is_even() -> None:
 
 
 async def test_open_loop_does_not_wait_for_answers() -> None:
-    under_way, most = 0, 0
+    in_progress, most = 0, 0
 
     async def slow() -> None:
-        nonlocal under_way, most
-        under_way += 1
-        most = max(most, under_way)
+        nonlocal in_progress, most
+        in_progress += 1
+        most = max(most, in_progress)
         await asyncio.sleep(0.1)
-        under_way -= 1
+        in_progress -= 1
 
     await open_loop(100, [slow] * 10)
     assert most > 1
 
 
-async def test_open_loop_charges_a_stall_to_everything_it_held_up() -> None:
+async def test_open_loop_counts_a_stall_for_every_operation_that_it_delays() -> None:
     one_at_a_time = asyncio.Lock()
 
     async def operation(seconds: float) -> None:
@@ -48,22 +48,22 @@ async def test_open_loop_keeps_results_in_order() -> None:
     assert all(sample.answered_at >= sample.due_at for sample in samples)
 
 
-async def test_closed_loop_never_has_more_under_way_than_clients() -> None:
-    under_way, most, calls = 0, 0, 0
+async def test_closed_loop_never_has_more_requests_in_progress_than_clients() -> None:
+    in_progress, most, calls = 0, 0, 0
 
     async def operation() -> None:
-        nonlocal under_way, most, calls
-        under_way, calls = under_way + 1, calls + 1
-        most = max(most, under_way)
+        nonlocal in_progress, most, calls
+        in_progress, calls = in_progress + 1, calls + 1
+        most = max(most, in_progress)
         await asyncio.sleep(0)
-        under_way -= 1
+        in_progress -= 1
 
     samples, seconds = await closed_loop(3, [operation] * 20)
     assert (most, calls, len(samples)) == (3, 20, 20)
     assert seconds > 0
 
 
-async def test_a_failure_ends_the_load_and_memory_is_collected_again() -> None:
+async def test_a_failure_ends_the_load_and_enables_the_garbage_collector_again() -> None:
     async def fail() -> None:
         raise ConnectionError("away")
 
