@@ -96,8 +96,8 @@ def _stops_then_kill(target: str) -> Cell:
     return _cell(f"stop-{target}-then-kill", plan, 8)
 
 
-def _vendors(name: str, mood: str) -> Cell:
-    return _cell(name, _every(VendorsMisbehave(mood, seconds=3), 5, 2, lasts=3), 3)
+def _vendors(name: str, mode: str) -> Cell:
+    return _cell(name, _every(VendorsMisbehave(mode, seconds=3), 5, 2, lasts=3), 3)
 
 
 _BOTH_WORKERS: Final[tuple[Fault, ...]] = (Kill("worker"), Kill("worker2"))

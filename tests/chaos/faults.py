@@ -141,26 +141,26 @@ class Restart(Fault):
 class VendorsMisbehave(Fault):
     """Vendors lose replies, fail or hang, as `dev.vendors.fault_modes` has it."""
 
-    def __init__(self, mood: str, *, seconds: float, vendors: Sequence[str] = _ALL_VENDORS) -> None:
-        self._mood = mood
+    def __init__(self, mode: str, *, seconds: float, vendors: Sequence[str] = _ALL_VENDORS) -> None:
+        self._mode = mode
         self._seconds = seconds
         self._vendors = vendors
 
     @property
     def name(self) -> str:
-        return f"vendors: {self._mood} for {self._seconds:.0f} s"
+        return f"vendors: {self._mode} for {self._seconds:.0f} s"
 
     async def strike(self, site: Site) -> None:
-        await self._set(site, self._mood)
+        await self._set(site, self._mode)
         try:
             await asyncio.sleep(self._seconds)
         finally:
             await self._set(site, "well")
 
-    async def _set(self, site: Site, mood: str) -> None:
+    async def _set(self, site: Site, mode: str) -> None:
         async with httpx.AsyncClient(base_url=site.vendors_url, timeout=10, trust_env=False) as http:
             for vendor in self._vendors:
-                answer = await http.put(f"/control/{vendor}/behaviour", json={"mood": mood})
+                answer = await http.put(f"/control/{vendor}/behaviour", json={"mode": mode})
                 answer.raise_for_status()
 
 

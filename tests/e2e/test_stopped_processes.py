@@ -72,7 +72,7 @@ async def test_a_worker_that_stood_still_between_looking_and_making_makes_no_sec
         known = await _accepted(demo, earlier)  # its customer and place are known from then on
         assert await _job_effects_end(demo, known) == [("create_job", "done", 1)]
         # Both looks take their time: the answer to the second comes while the worker stands still.
-        slow = {"mood": "slow", "seconds": 4, "times": 2}
+        slow = {"mode": "slow", "seconds": 4, "times": 2}
         await _put(vendors, f"/control/servicetitan/behaviour?account={_TENANT}", slow)
         booking_id = await _accepted(demo, start)
         await _until_asked(vendors, "customer.list", 2)

@@ -1,4 +1,4 @@
-"""What SendGrid's Mail Send takes, as far as it is documented and matters here."""
+"""The request body of SendGrid's Mail Send, as far as it is needed here."""
 
 from typing import Annotated, Self
 
@@ -21,33 +21,33 @@ def _is_plain(value: str) -> str:
 MediaType = Annotated[str, Field(min_length=1), AfterValidator(_is_plain)]
 
 
-class Shape(BaseModel):
+class Model(BaseModel):
     model_config = ConfigDict(extra="allow", populate_by_name=True)
 
 
-class Person(Shape):
+class Person(Model):
     email: EmailStr
     name: str | None = None
 
 
-class Personalization(Shape):
+class Personalization(Model):
     to: list[Person] = Field(min_length=1, max_length=1000)
     custom_args: dict[str, str] = {}
 
 
-class Content(Shape):
+class Content(Model):
     type: MediaType
     value: str = Field(min_length=1)
 
 
-class Attachment(Shape):
+class Attachment(Model):
     content: str = Field(min_length=1)
     type: MediaType = "application/octet-stream"
     filename: str = Field(min_length=1)
 
 
-class MailSend(Shape):
-    """The body; text comes before HTML."""
+class MailSend(Model):
+    """The body; plain text must come before HTML."""
 
     personalizations: list[Personalization] = Field(min_length=1, max_length=1000)
     sender: Person = Field(alias="from")

@@ -1,4 +1,4 @@
-"""What simulated ServiceTitan takes: the members of its requests that anybody here sends."""
+"""Request bodies of the simulated ServiceTitan, with the members that Holdfast sends."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -17,27 +17,27 @@ _Moment = Annotated[AwareDatetime, PlainSerializer(_as_utc)]
 _Line = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 
 
-class Shape(BaseModel):
+class Model(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
 
     def record(self) -> Json:
-        """As it is kept and shown, less what is kept elsewhere."""
+        """The stored record, without members that are stored separately."""
         return self.model_dump(
             by_alias=True, exclude_unset=True, exclude={"external_data", "locations", "appointments"}
         )
 
 
-class ExternalItem(Shape):
+class ExternalItem(Model):
     key: _Line
     value: _Line
 
 
-class ExternalData(Shape):
+class ExternalData(Model):
     application_guid: _Line
     external_data: list[ExternalItem]
 
 
-class Address(Shape):
+class Address(Model):
     street: _Line
     unit: str | None = None
     city: _Line
@@ -46,22 +46,22 @@ class Address(Shape):
     country: _Line
 
 
-class Contact(Shape):
+class Contact(Model):
     type: Literal["Phone", "Email", "Fax", "MobilePhone"]
     value: _Line
     memo: str | None = None
 
 
-class Location(Shape):
+class Location(Model):
     customer_id: int = 0
-    """Of one that is created by itself; within a new customer it is that one's."""
+    """Only of a location that is created by itself; one in a new customer belongs to that customer."""
     name: _Line
     address: Address
     contacts: list[Contact] = []
     external_data: ExternalData | None = None
 
 
-class Customer(Shape):
+class Customer(Model):
     name: _Line
     type: Literal["Residential", "Commercial"] = "Residential"
     locations: list[Location] = Field(min_length=1)
@@ -70,14 +70,14 @@ class Customer(Shape):
     external_data: ExternalData | None = None
 
 
-class Times(Shape):
+class Times(Model):
     start: _Moment
     end: _Moment
     arrival_window_start: _Moment | None = None
     arrival_window_end: _Moment | None = None
 
 
-class Job(Shape):
+class Job(Model):
     customer_id: int
     location_id: int
     business_unit_id: int
@@ -89,11 +89,11 @@ class Job(Shape):
     external_data: ExternalData | None = None
 
 
-class JobChange(Shape):
+class JobChange(Model):
     job_type_id: int = 0
     summary: str | None = None
 
 
-class Cancellation(Shape):
+class Cancellation(Model):
     reason_id: int
     memo: str

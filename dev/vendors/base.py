@@ -1,4 +1,4 @@
-"""What all simulated vendors have in common: a name, an account for each caller, a ledger and moods."""
+"""Base of the simulated vendors: accounts, ledger and fault modes."""
 
 import base64
 import binascii
@@ -9,39 +9,39 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Scope
 
 from dev.vendors.callbacks import Callbacks
-from dev.vendors.fault_modes import FaultModes, Moody
+from dev.vendors.fault_modes import FaultInjector, FaultModes
 from dev.vendors.ledger import Entry, Json, Ledger
 
 
-class Simulated:
-    """Base of a vendor. Its API goes into `self.api`; `app` is that with its moods in front.
+class SimulatedVendor:
+    """Base of a vendor: subclasses add routes to `self.api`; `app` is the API behind the fault injector.
 
-    Who calls is told apart by credentials, so that tests that run side by side, each with its own, do not see each
-    other's entries and moods.
+    Callers are identified by their credentials: concurrent tests with different credentials do not see each
+    other's entries and fault modes.
     """
 
     name: ClassVar[str]
-    """The vendor's, as in `domain.effects.Vendor`: it answers at /<name>."""
+    """As in `domain.effects.Vendor`; the vendor is served at /<name>."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self.moods = FaultModes()
-        self.api = FastAPI(title=f"{self.name}, simulated", openapi_url=None)
-        self.app: ASGIApp = Moody(self.api, self.moods, self.account_of)
+        self.fault_modes = FaultModes()
+        self.api = FastAPI(title=f"Simulated {self.name}", openapi_url=None)
+        self.app: ASGIApp = FaultInjector(self.api, self.fault_modes, self.account_of)
 
     def account_of(self, scope: Scope) -> str:
-        """Whose request it is: the bearer token, or the user name of basic authentication."""
+        """The account of a request: the bearer token, or the user name of basic authentication."""
         return credentials_of(Headers(scope=scope).get("authorization"))
 
-    def calls_back_by(self) -> Callbacks | None:
-        """What makes its calls; none: it makes none."""
+    def callback_sender(self) -> Callbacks | None:
+        """The sender of its callbacks; None if it sends none."""
         return getattr(self, "callbacks", None)
 
-    def standing(self) -> list[Json]:
-        """What there is now, for the page: payments, jobs; all with the same members, the oldest first."""
+    def current_items(self) -> list[Json]:
+        """The vendor's current objects for the page, such as payments or jobs: same members, oldest first."""
         return []
 
-    def note(
+    def record(
         self,
         request: Request,
         action: str,
@@ -50,13 +50,13 @@ class Simulated:
         applied: bool = True,
         detail: Json | None = None,
     ) -> None:
-        """Write a line into the ledger."""
+        """Add a request to the ledger."""
         account = self.account_of(request.scope)
         self.ledger.add(Entry(self.name, account, action, key, applied, detail or {}))
 
 
 def credentials_of(authorization: str | None) -> str:
-    """The token of a bearer, or the user of basic authentication; empty without."""
+    """The bearer token, or the user name of basic authentication; empty without credentials."""
     kind, _, value = (authorization or "").partition(" ")
     if kind.lower() != "basic":
         return value

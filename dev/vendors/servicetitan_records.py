@@ -1,4 +1,4 @@
-"""What one tenant of simulated ServiceTitan has."""
+"""The records of one tenant of the simulated ServiceTitan."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from dev.vendors.ledger import Json
 
 
-class Books:
-    """Customers, locations, jobs and appointments by their ids, which are no other tenant's."""
+class TenantRecords:
+    """Customers, locations, jobs and appointments by id; ids are unique across tenants."""
 
     def __init__(self, ids: Iterator[int]) -> None:
         self._ids = ids
@@ -17,14 +17,14 @@ class Books:
         self.appointments: dict[int, Json] = {}
 
     def add(self, kind: dict[int, Json], record: Json) -> Json:
-        """Keep a record under a new id."""
+        """Store a record under a new id."""
         number = next(self._ids)
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         kind[number] = {"id": number, "active": True, "createdOn": now, "modifiedOn": now} | record
         return kind[number]
 
     def jobs_of(self, booking_id: object) -> list[Json]:
-        """The jobs that carry this value as external data."""
+        """The jobs with this value as external data."""
         return [job for job in self.jobs.values() if str(booking_id) in job["external"].values()]
 
     def appointment_of(self, job: Json) -> Json:
