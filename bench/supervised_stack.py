@@ -13,8 +13,8 @@ from typing import Final, TypeVar
 
 import psutil
 
+from dev.demo_business import BUSINESS, login_email
 from dev.demo_client import DemoClient, Json, demo_http
-from dev.demo_users import BUSINESS, login_email
 from dev.errors import DevError
 from dev.home import Home
 from dev.settings import DevSettings

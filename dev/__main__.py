@@ -1,4 +1,4 @@
-"""The command line of the dev stack: `python -m dev --help`."""
+"""Command line of the development stack: `python -m dev --help`."""
 
 import argparse
 import asyncio
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
 _EPILOG = """\
 environment:
-  HOLDFAST_HOME              folder of data, logs and key (.holdfast)
+  HOLDFAST_HOME              folder of data, logs and keys (.holdfast)
   HOLDFAST_API_PORT          port of the API (8000)
   HOLDFAST_TEMPORAL_PORT     port of the Temporal server (7233)
   HOLDFAST_TEMPORAL_UI_PORT  port of the Temporal UI (8233)
   HOLDFAST_VENDORS_PORT      port of the simulated vendors and their page (8090)
-  HOLDFAST_VENDORS_SMTP_PORT port of their mail server (8025)
-  HOLDFAST_VENDORS_S3_PORT   port of their S3 store (8091)
-  HOLDFAST_DATABASE_URL      a PostgreSQL of your own in place of the embedded one
-  HOLDFAST_MIGRATIONS_DATABASE_URL  the same as the role that owns its schema, where that is another one
-  TEMPORAL_ADDRESS           a Temporal of your own (HOST:PORT) in place of the embedded one
+  HOLDFAST_VENDORS_SMTP_PORT port of the simulated mail server (8025)
+  HOLDFAST_VENDORS_S3_PORT   port of the simulated S3 store (8091)
+  HOLDFAST_DATABASE_URL      your own PostgreSQL instead of the embedded one
+  HOLDFAST_MIGRATIONS_DATABASE_URL  the same database, with the role that owns the schema (if it is another role)
+  TEMPORAL_ADDRESS           your own Temporal (HOST:PORT) instead of the embedded one
 """
 
 
 def main() -> int:
-    """Run the command; 0 when it went well, 1 with one line on stderr when not."""
+    """Run the command; 0 on success, 1 with one line on stderr on failure."""
     options = _parser().parse_args()
     keep_files_private()
     try:
@@ -38,15 +38,15 @@ def main() -> int:
             print(error.detail, file=sys.stderr)
         print(f"error: {error}", file=sys.stderr)
     except ModuleNotFoundError as error:
-        hint = "use .venv/bin/python (`make run` makes it)"
-        print(f"error: this Python lacks {error.name}, which Holdfast needs: {hint}", file=sys.stderr)
+        hint = "use .venv/bin/python (`make run` creates it)"
+        print(f"error: this Python lacks the package {error.name}: {hint}", file=sys.stderr)
     except KeyboardInterrupt:
         print(file=sys.stderr)
     return 1
 
 
 def _run(options: argparse.Namespace, settings: DevSettings) -> int:
-    # Each command imports what it needs: `--help` and `status` answer at once.
+    # Each command imports only what it needs, so that `--help` and `status` are fast.
     match options.command:
         case "up":
             from dev.up import up  # noqa: PLC0415
@@ -57,7 +57,7 @@ def _run(options: argparse.Namespace, settings: DevSettings) -> int:
 
             asyncio.run(demo(_links(options, settings)))
         case command:
-            return _small_command(command, options, settings)
+            return _run_small_command(command, options, settings)
     return 0
 
 
@@ -67,7 +67,7 @@ def _links(options: argparse.Namespace, settings: DevSettings) -> "Links":
     return Links(options.url or settings.api_url, settings.temporal_ui_url, settings.vendors_url)
 
 
-def _small_command(command: str, options: argparse.Namespace, settings: DevSettings) -> int:
+def _run_small_command(command: str, options: argparse.Namespace, settings: DevSettings) -> int:
     from dev import commands  # noqa: PLC0415
 
     match command:
@@ -85,21 +85,21 @@ def _small_command(command: str, options: argparse.Namespace, settings: DevSetti
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m dev",
-        description="The whole of Holdfast on this machine: PostgreSQL, Temporal, simulated vendors, API, worker.",
+        description="Run all of Holdfast on this machine: PostgreSQL, Temporal, simulated vendors, API, worker.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     up = _add(commands, "up", "start everything and stay in the foreground until Ctrl-C")
     up.add_argument("--no-demo-data", dest="demo_data", action="store_false", help="start without demo data")
-    demo = _add(commands, "demo", "take a booking through its life on a running stack, and show it")
+    demo = _add(commands, "demo", "take a booking from request to completion on a running stack")
     demo.add_argument("--url", help="address of the API (default: the stack on this machine)")
-    _add(commands, "status", "show what runs; exit code 1 when nothing does")
+    _add(commands, "status", "show the running processes; exit code 1 if there are none")
     _add(commands, "stop", "stop the running stack")
     psql = _add(commands, "psql", "open psql on the running stack's database")
     psql.add_argument("arguments", nargs=argparse.REMAINDER, help="passed to psql")
-    reset = _add(commands, "reset", "delete the data of a stack that is stopped")
-    reset.add_argument("--yes", action="store_true", help="do not ask")
+    reset = _add(commands, "reset", "delete the data of a stopped stack")
+    reset.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     return parser
 
 

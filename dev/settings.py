@@ -1,4 +1,4 @@
-"""Settings of the dev stack, read from the environment."""
+"""Settings of the development stack, from the environment."""
 
 from pathlib import Path
 from typing import Self
@@ -11,34 +11,34 @@ from dev.ports import LOOPBACK, free_port
 
 
 class DevSettings(BaseSettings):
-    """Environment variables are `HOLDFAST_` plus the upper-case name, or the alias where there is one."""
+    """Environment variables are `HOLDFAST_` plus the upper-case name, or the alias if there is one."""
 
     model_config = SettingsConfigDict(
         env_prefix="HOLDFAST_", extra="ignore", populate_by_name=True, env_ignore_empty=True, frozen=True
     )
 
     home: Path = Path(".holdfast")
-    """Folder of everything the stack keeps: data, logs, key, run state."""
+    """Folder of the stack's files: data, logs, keys, run state."""
     api_port: int = Field(default=8000, ge=1, le=65535)
     temporal_port: int = Field(default=7233, ge=1, le=65535)
     temporal_ui_port: int = Field(default=8233, ge=1, le=65535)
     vendors_port: int = Field(default=8090, ge=1, le=65535)
-    """Of the simulated vendors and their page."""
+    """Port of the simulated vendors and their page."""
     vendors_smtp_port: int = Field(default=8025, ge=1, le=65535)
     vendors_s3_port: int = Field(default=8091, ge=1, le=65535)
     database_url: str | None = None
-    """A PostgreSQL of your own; the embedded one is not started then."""
+    """The user's own PostgreSQL; then the embedded one is not started."""
     migrations_database_url: str | None = None
-    """The same database as the role that owns the schema, where `database_url` is another role's."""
+    """The same database with the role that owns the schema, if `database_url` has another role."""
     temporal_address: str | None = Field(default=None, validation_alias="TEMPORAL_ADDRESS")
-    """HOST:PORT of a Temporal of your own; the embedded one is not started then."""
+    """HOST:PORT of the user's own Temporal; then the embedded one is not started."""
 
     @classmethod
     def from_environment(cls) -> Self:
         """Read the environment.
 
         Raises:
-            DevError: a variable has a value that cannot be used; names it.
+            DevError: a variable has an invalid value; the message names it.
         """
         try:
             return cls()
@@ -49,7 +49,7 @@ class DevSettings(BaseSettings):
 
     @classmethod
     def on_free_ports(cls, home: Path) -> Self:
-        """Settings of a stack beside others, for tests and measurements; the environment has no say."""
+        """Settings on free ports, for tests and benchmarks; the environment is ignored."""
         return cls(
             home=home,
             api_port=free_port(),
@@ -64,8 +64,8 @@ class DevSettings(BaseSettings):
         )
 
     @property
-    def owners_database_url(self) -> str | None:
-        """Of a PostgreSQL of your own: as the role that owns the schema."""
+    def owner_database_url(self) -> str | None:
+        """URL of the user's own PostgreSQL with the role that owns the schema."""
         return (self.migrations_database_url or self.database_url) if self.database_url else None
 
     @property
@@ -86,5 +86,5 @@ class DevSettings(BaseSettings):
 
     @property
     def temporal_ui_url(self) -> str | None:
-        """None with a Temporal of your own: where its UI is, is not known here."""
+        """None with the user's own Temporal, whose UI address is unknown."""
         return None if self.temporal_address else f"http://{LOOPBACK}:{self.temporal_ui_port}"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import psutil
 
-from dev.orphans import end_orphans
+from dev.orphans import stop_orphans
 from dev.process import ManagedProcess
 from dev.run_state import RunJournal, RunState
 from tests.dev.children import SLEEP, shell
@@ -54,7 +54,7 @@ async def test_children_of_a_killed_supervisor_are_ended(home: Path) -> None:
     supervisor.kill()
     await supervisor.wait()
     assert _runs(orphan)
-    assert await end_orphans(home / "run.json") == ["child"]
+    assert await stop_orphans(home / "run.json") == ["child"]
     assert not _runs(orphan)
 
 
@@ -74,12 +74,12 @@ async def test_a_process_that_only_has_the_number_of_a_recorded_one_is_left_alon
     assert state
     state.processes[0].create_time -= 60
     state.write(record)
-    assert await end_orphans(record) == []
+    assert await stop_orphans(record) == []
     assert process.running
     await process.stop()
 
 
 async def test_without_a_record_there_are_no_orphans(home: Path) -> None:
-    assert await end_orphans(home / "run.json") == []
+    assert await stop_orphans(home / "run.json") == []
     (home / "run.json").write_text("{ cut off")
-    assert await end_orphans(home / "run.json") == []
+    assert await stop_orphans(home / "run.json") == []

@@ -9,7 +9,7 @@ import pytest
 
 from dev.errors import DevError
 from dev.process import Command, ManagedProcess
-from dev.readiness import until_ready
+from dev.service import until_ready
 from tests.dev.children import SLEEP, Child, shell
 
 
@@ -56,7 +56,7 @@ async def test_hurrying_cuts_a_stop_short(home: Path) -> None:
     await stubborn.start()
     stopping = asyncio.create_task(stubborn.stop())
     await asyncio.sleep(0)  # the stop is under way
-    stubborn.process.hurry()
+    stubborn.process.stop_faster()
     await asyncio.wait_for(stopping, stubborn.process.command.stop_seconds / 2)
 
 

@@ -29,7 +29,7 @@ async def test_the_schema_is_current_once_migrated_and_until_anything_changes(ho
     assert not await stamp.is_current(url), "nothing is there"
     await _migrate(url, "upgrade")
     assert not await stamp.is_current(url), "nobody has said so"
-    await stamp.renew(url)
+    await stamp.update(url)
     assert await stamp.is_current(url)
 
     await _migrate(url, "downgrade")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dev.postgres import EmbeddedPostgres
-from dev.supervisor import Death, Patience, Supervisor
+from dev.supervisor import ProcessExit, RestartPolicy, Supervisor
 from tests.dev.children import SLEEP, Child
 
 Reports = asyncio.Queue[str]
@@ -20,7 +20,7 @@ def _supervisor(reports: Reports, *, restart: bool = True) -> Supervisor:
     return Supervisor(
         restart=restart,
         report=reports.put_nowait,
-        patience=lambda: Patience(first_pause_seconds=0.01, rapid_exits_allowed=3),
+        policy=lambda: RestartPolicy(first_delay_seconds=0.01, rapid_exits_allowed=3),
     )
 
 
@@ -182,17 +182,17 @@ async def _begun(home: Path) -> None:
     (home / "begun").unlink()
 
 
-def _exit(at: float, lifetime: float = 0.0) -> Death:
-    return Death(at, lifetime, killed=False)
+def _exit(at: float, lifetime: float = 0.0) -> ProcessExit:
+    return ProcessExit(at, lifetime, killed=False)
 
 
-def _kill(at: float, lifetime: float = 0.0) -> Death:
-    return Death(at, lifetime, killed=True)
+def _kill(at: float, lifetime: float = 0.0) -> ProcessExit:
+    return ProcessExit(at, lifetime, killed=True)
 
 
-def _pauses(*deaths: Death) -> list[float | None]:
-    patience = Patience(first_pause_seconds=1.0, rapid_exits_allowed=3, memory_seconds=100.0)
-    return [patience.pause_after(death) for death in deaths]
+def _pauses(*deaths: ProcessExit) -> list[float | None]:
+    policy = RestartPolicy(first_delay_seconds=1.0, rapid_exits_allowed=3, memory_seconds=100.0)
+    return [policy.delay_after(death) for death in deaths]
 
 
 def test_the_first_restart_is_at_once_then_pauses_double_and_end() -> None:

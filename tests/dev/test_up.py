@@ -53,7 +53,7 @@ async def test_a_stack_whose_supervisor_was_killed_comes_back_shows_the_demo_and
     second = await spawn(settings, "up")
     output = await _read_until("Holdfast is up.", second)
     for name in orphans:
-        assert f"ended {name}, left behind" in output
+        assert f"stopped {name}, left behind" in output
     async with httpx.AsyncClient(trust_env=False) as http:
         assert (await http.get(f"{settings.api_url}/readyz")).is_success
         shown = await run(settings, "demo")
@@ -61,10 +61,10 @@ async def test_a_stack_whose_supervisor_was_killed_comes_back_shows_the_demo_and
         page = (await http.get(settings.vendors_url)).text
     children = _running(home)
     assert set(children) == {"postgres", "temporal", "vendors", "api", "worker"}
-    for told in ("create_job", "capture_payment", "given back 199.00, kept 0.00", "given back 149.25, kept 49.75"):
+    for told in ("create_job", "capture_payment", "refunded 199.00, kept 0.00", "refunded 149.25, kept 49.75"):
         assert told in shown.output
     assert not re.search(
-        r" (failed|retrying|pending) ", shown.output.partition("set off")[2].partition("Cancel")[0]
+        r" (failed|retrying|pending) ", shown.output.partition("Effects:")[2].partition("Cancel")[0]
     )
     for seen in ("Confirmed: Opener installation", "calendar file", "14925", "Canceled", "scheduling.booking"):
         assert seen in page

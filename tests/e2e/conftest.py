@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.engine import unpooled_engine
+from dev.demo_business import BUSINESS, login_email
 from dev.demo_client import DemoClient as DemoOwner
 from dev.demo_client import demo_http
-from dev.demo_users import BUSINESS, login_email
-from dev.demo_vendors import Places, connect
+from dev.demo_vendors import SimulatorUrls, connect
 from dev.settings import DevSettings
 from dev.stack import Stack
 from tests.e2e.customer import DemoClient
@@ -61,10 +61,10 @@ async def _do_without_vendors(stack: Stack) -> None:
 @pytest.fixture
 async def vendors(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
     """The simulated vendors; the demo business has an account at each as long as the test lasts."""
-    places = Places(stack.settings.vendors_url, stack.settings.s3_url)
+    urls = SimulatorUrls(stack.settings.vendors_url, stack.settings.s3_url)
     async with demo_http(stack.settings.vendors_url) as http:
         await http.delete("/control/ledger")
-        assert await connect(stack.api_url, places)
+        assert await connect(stack.api_url, urls)
         yield http
     await _do_without_vendors(stack)
 

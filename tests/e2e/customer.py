@@ -8,8 +8,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from dev.demo_business import HOLIDAYS
-from dev.demo_users import BUSINESS, PASSWORD, login_email
+from dev.demo_business import BUSINESS, HOLIDAYS, PASSWORD, login_email
 
 USERS = ("customer", "ana", "ben", "cho", "owner", "admin")
 _PATIENCE_SECONDS = 120.0

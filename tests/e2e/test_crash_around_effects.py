@@ -10,8 +10,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from dev.demo_business import PAID
-from dev.demo_users import BUSINESS
+from dev.demo_business import BUSINESS, PAID
 from dev.stack import Stack
 from tests.e2e.crashes import crashing_worker
 from tests.e2e.customer import DemoClient, half_hours

@@ -18,7 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.repositories import effects
-from dev.demo_users import BUSINESS
+from dev.demo_business import BUSINESS
 from dev.stack import Stack
 from domain.effects import EffectKind, Planned, Port, Vendor
 from runtime.ids import new_id
