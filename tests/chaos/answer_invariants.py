@@ -1,11 +1,11 @@
-"""What clients were answered: in time, in the ways that the API promises, and true ever after."""
+"""Invariants of the answers to clients: in time, as the API documents, and consistent with the stored data."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Final
 
-from tests.chaos.evidence import Evidence, invariant
 from tests.chaos.history import Attempt, Call
+from tests.chaos.invariants import Evidence, invariant
 
 LONGEST_SECONDS: Final = 35.0
 COMMANDS: Final = {
@@ -19,10 +19,10 @@ COMMANDS: Final = {
     "reschedule": ("rescheduled", None),
     "override": ("override", None),
 }
-"""The step that a command leads to: its kind and the status after it; none: any, or the one that was asked for."""
+"""The step that a command leads to: its kind and the status after it; None: any, or the requested status."""
 _WRONG_REFUSALS: Final = frozenset({401, 405, 406, 413, 415, 422, 428, 429})
 _FOR_OTHERS: Final = frozenset({403, 404})
-"""May be told to a provider who has the booking no more; nobody else here."""
+"""Correct only for a provider who no longer has the booking."""
 
 _Found = Iterator[tuple[str | None, str]]
 
@@ -162,7 +162,7 @@ def _effect_of_step(row: dict[str, object]) -> tuple[str, str, str | None, str]:
 
 
 @invariant("reads-go-forward", "who reads after an acknowledged command sees at least its version")
-def reads_go_forward(evidence: Evidence) -> _Found:
+def monotonic_reads(evidence: Evidence) -> _Found:
     known: dict[str, list[tuple[float, int]]] = defaultdict(list)
     for call in evidence.calls:
         if call.operation in COMMANDS and call.booking_id:
@@ -186,7 +186,7 @@ def released_hold(evidence: Evidence) -> _Found:
 
 
 @invariant("answered-at-last", "who asks again with the same key is told in the end what became of it")
-def answered_at_last(evidence: Evidence) -> _Found:
+def eventually_answered(evidence: Evidence) -> _Found:
     for call in evidence.calls:
         if call.is_open:
             last = call.attempts[-1]

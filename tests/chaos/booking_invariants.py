@@ -1,4 +1,4 @@
-"""What is stored about bookings agrees with itself and with their workflows."""
+"""Invariants of the stored bookings: consistent with each other and with their workflows."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final
 
-from tests.chaos.evidence import Evidence, invariant
-from tests.e2e.ledger import LEGAL
+from tests.chaos.invariants import Evidence, invariant
+from tests.e2e.invariants import LEGAL_TRANSITIONS
 
 ENDED: Final = frozenset({"completed", "cancelled"})
 _UNASSIGNED: Final = frozenset({"pending", "rejected", "no_show"})
@@ -15,9 +15,9 @@ _HELD: Final = frozenset({"assigned", "accepted", "in_progress"})
 _RELEASED: Final = frozenset({"rejected", "no_show", "cancelled"})
 _NOT_STARTED: Final = frozenset({"pending", "assigned", "accepted", "rejected"})
 LATE: Final = timedelta(seconds=15)
-"""What is due longer than this is overdue."""
+"""Work due for longer than this is overdue."""
 _EFFECT_LATE: Final = timedelta(seconds=30)
-"""An attempt may take so long before another is due."""
+"""The time that an attempt may take before the next is due."""
 _HOLD_LATE: Final = timedelta(minutes=3)
 
 _Found = Iterator[tuple[str | None, str]]
@@ -43,7 +43,7 @@ def _wrong_in(booking: dict[str, Any], steps: list[dict[str, Any]]) -> Iterator[
         change = (step["old_status"], step["new_status"])
         if step["old_status"] != before["new_status"]:
             yield f"step {step['sequence']} begins at {step['old_status']} after {before['new_status']}"
-        elif step["kind"] == "transition" and change not in LEGAL:
+        elif step["kind"] == "transition" and change not in LEGAL_TRANSITIONS:
             yield f"step {step['sequence']} from {change[0]} to {change[1]} is in no table"
         elif step["kind"] not in ("transition", "override") and change[0] != change[1]:
             yield f"step {step['sequence']}, {step['kind']}, changes the status"
@@ -190,7 +190,7 @@ def reminders(evidence: Evidence) -> _Found:
 
 
 def _fell_due(booking: dict[str, Any], at: datetime) -> Iterator[tuple[int, datetime]]:
-    """Reminders whose time has come, as minutes before the start and moment."""
+    """Reminders that are due: minutes before the start, and the due time."""
     if booking["status"] in _NOT_STARTED:
         for minutes in booking["policy"]["reminder_minutes"]:
             due = booking["starts_at"] - timedelta(minutes=minutes)

@@ -1,11 +1,11 @@
-"""What vendors were asked agrees with what is stored: mails, jobs, payments, webhooks."""
+"""Invariants of the vendors' ledgers: mails, jobs, payments and webhooks agree with the stored data."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from tests.chaos.evidence import Evidence, invariant
+from tests.chaos.invariants import Evidence, invariant
 
 Json = dict[str, Any]
 _Found = Iterator[tuple[str | None, str]]
@@ -17,7 +17,7 @@ _TOLD: Final = {
     "completed": ("completed", "customer"),
     "cancelled": ("cancelled", "customer"),
 }
-"""What a step into a status tells at least, and to whom."""
+"""The message that a step to a status must cause, and its audience."""
 
 
 def _applied(evidence: Evidence, vendor: str, *actions: str) -> Iterator[Json]:
@@ -77,7 +77,7 @@ def jobs(evidence: Evidence) -> _Found:
 
 
 def _wrong_job(booking: Json, last_action: str | None) -> str | None:
-    """Of a booking whose every effect on its job is done."""
+    """The error of a booking whose job effects are all done."""
     is_cancelled = last_action == "job.cancel"
     if last_action is None:
         return "its job is noted as made and is not there"
@@ -167,7 +167,7 @@ def quiet_after_cancel(evidence: Evidence) -> _Found:
 
 
 def _cancelled_at(evidence: Evidence) -> dict[str, datetime]:
-    """When clients knew that a booking was cancelled, of those that were never brought back."""
+    """The times at which clients knew that a booking was cancelled, without reopened bookings."""
     reopened = {row["booking_id"] for row in evidence.facts.steps if row["old_status"] == "cancelled"}
     found: dict[str, datetime] = {}
     for call in evidence.of("cancel"):
@@ -178,7 +178,7 @@ def _cancelled_at(evidence: Evidence) -> dict[str, datetime]:
 
 
 def _begun(effect: Json, sent_at: datetime) -> datetime:
-    """When the attempt that sent it began, at the earliest: what was looked at before that is not its fault."""
+    """The earliest time at which the attempt that sent it can have begun."""
     last: datetime = effect["last_attempt_at"]
     first: datetime = effect["first_attempt_at"]
     return last if last <= sent_at else first

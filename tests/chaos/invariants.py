@@ -1,4 +1,4 @@
-"""What an invariant is asked of, and what it answers."""
+"""Invariants: a registry of checks, their input and their results."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from tests.chaos.history import Call
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One place where an invariant does not hold."""
+    """One violation of an invariant."""
 
     invariant: str
     text: str
@@ -19,7 +19,7 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The clients' record and what is there afterwards."""
+    """The clients' calls, and the state of all systems after the cell."""
 
     calls: list[Call]
     facts: Facts
@@ -30,7 +30,7 @@ class Evidence:
 
 
 Check = Callable[[Evidence], Iterator[tuple[str | None, str]]]
-"""Yields the booking, if it is about one, and what is wrong."""
+"""Yields the affected booking, if any, and the error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +40,16 @@ class Invariant:
     check: Check
 
     def violations(self, evidence: Evidence) -> list[Violation]:
-        """Where it does not hold."""
+        """All violations of this invariant."""
         return [Violation(self.name, text, booking_id) for booking_id, text in self.check(evidence)]
 
 
 INVARIANTS: Final[dict[str, Invariant]] = {}
-"""All of them by name; the modules `*_invariants` add theirs."""
+"""All invariants by name; the modules `*_invariants` register theirs."""
 
 
 def invariant(name: str, text: str) -> Callable[[Check], Check]:
-    """Register a check under a name, with the sentence that must hold."""
+    """Register a check under a name, with the statement that must hold."""
 
     def register(check: Check) -> Check:
         INVARIANTS[name] = Invariant(name, text, check)
@@ -59,5 +59,5 @@ def invariant(name: str, text: str) -> Callable[[Check], Check]:
 
 
 def violations(evidence: Evidence) -> list[Violation]:
-    """Of all invariants."""
+    """The violations of all invariants."""
     return [found for one in INVARIANTS.values() for found in one.violations(evidence)]

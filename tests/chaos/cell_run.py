@@ -1,4 +1,4 @@
-"""One cell: load and faults, quiet, facts, checks."""
+"""Runs one cell: load with faults, then wait until quiet, collect the facts and check the invariants."""
 
 import asyncio
 import random
@@ -12,35 +12,35 @@ from typing import Final
 from tests.chaos import answer_invariants, booking_invariants, vendor_invariants
 from tests.chaos.business import Business, connect_vendors, make_business
 from tests.chaos.cells import Cell, Scheduled
-from tests.chaos.evidence import Evidence, Violation, violations
+from tests.chaos.deployment import Deployment
 from tests.chaos.facts import Facts, gather, until_quiet
 from tests.chaos.history import Call, History, calls_of, faults_of
+from tests.chaos.invariants import Evidence, Violation, violations
 from tests.chaos.load import Load
-from tests.chaos.site import Site
 
 CHECKERS: Final = (answer_invariants, booking_invariants, vendor_invariants)
 """The modules whose import registers the invariants."""
 _QUIETS_IN_PATIENCE: Final = 2
 _SHIFT_SECONDS: Final = 0.5
 _BEGIN_AT_SECOND: Final = 40
-"""Then the next full minute that is far enough away is 20 s off."""
+"""The reminders then fall due 20 s later, at the next full minute."""
 
-Tell = Callable[[str], None]
+Output = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """How hard, and how patiently."""
+class RunOptions:
+    """Load and patience of a run."""
 
     rate: float = 4.0
-    """New clients a second."""
+    """New clients per second."""
     patience: float = 30.0
-    """Seconds for what may be a moment late: a violation that is gone by then was none."""
+    """Seconds before a violation counts: one that disappears earlier is ignored."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of a cell."""
+    """The result of a cell."""
 
     cell: str
     seed: str
@@ -51,65 +51,79 @@ class Outcome:
     violations: list[Violation]
     seconds: float
     settled_seconds: float
-    """From the end of the load until everything was in order, or until that was given up."""
+    """From the end of the load until all invariants held, or until the check gave up."""
     sometimes: dict[str, int] = field(default_factory=dict)
 
 
-async def run_cell(site: Site, cell: Cell, seed: str, folder: Path, tell: Tell, pace: Pace) -> Outcome:
-    """Run it against a stack that is well."""
+async def run_cell(
+    deployment: Deployment, cell: Cell, seed: str, folder: Path, output: Output, options: RunOptions
+) -> Outcome:
+    """Run a cell on a healthy stack."""
     began = time.monotonic()
-    await site.until_well()
+    await deployment.until_ready()
     if cell.reminders:
         await asyncio.sleep(_until_second(_BEGIN_AT_SECOND))
     load_begins = datetime.now(UTC) + timedelta(seconds=1)
-    business = await make_business(site.engine, site.tokens, load_begins=load_begins)
-    await connect_vendors(business, site.api_urls[0], site.vendors_url, webhooks=cell.webhooks)
+    business = await make_business(deployment.engine, deployment.tokens, load_begins=load_begins)
+    await connect_vendors(business, deployment.api_urls[0], deployment.vendors_url, webhooks=cell.webhooks)
     history = History(folder / f"{cell.name}.jsonl")
     history.write("cell", cell=cell.name, seed=seed, business_id=str(business.id))
     try:
-        await _load_with_faults(site, business, history, cell, seed, pace.rate, tell)
+        await _load_with_faults(deployment, business, history, cell, seed, options.rate, output)
     finally:
         history.close()
-    return await _judge(site, business, history, cell, seed, began, pace.patience)
+    return await _judge(deployment, business, history, cell, seed, began, options.patience)
 
 
 def _until_second(second: int) -> float:
-    """Seconds until the clock shows that second of a minute: reminders fall due at full minutes."""
+    """Seconds until this second of a minute: reminders fall due at full minutes."""
     return (second - time.time()) % 60
 
 
 async def _load_with_faults(
-    site: Site, business: Business, history: History, cell: Cell, seed: str, rate: float, tell: Tell
+    deployment: Deployment,
+    business: Business,
+    history: History,
+    cell: Cell,
+    seed: str,
+    rate: float,
+    output: Output,
 ) -> None:
-    chance = random.Random(f"{seed}/{cell.name}/faults")
-    load = Load(business, history, site.api_urls, f"{seed}/{cell.name}", rate)
+    rng = random.Random(f"{seed}/{cell.name}/faults")
+    load = Load(business, history, deployment.api_urls, f"{seed}/{cell.name}", rate)
     async with asyncio.TaskGroup() as group:
         group.create_task(load.run(cell.seconds))
         for number, one in enumerate(cell.faults):
-            moved = one.at + chance.uniform(-_SHIFT_SECONDS, _SHIFT_SECONDS)
-            group.create_task(_strike(site, history, Scheduled(moved, one.fault), number, tell))
+            moved = one.at + rng.uniform(-_SHIFT_SECONDS, _SHIFT_SECONDS)
+            group.create_task(_inject(deployment, history, Scheduled(moved, one.fault), number, output))
 
 
-async def _strike(site: Site, history: History, one: Scheduled, number: int, tell: Tell) -> None:
+async def _inject(deployment: Deployment, history: History, one: Scheduled, number: int, output: Output) -> None:
     await asyncio.sleep(one.at)
     history.write("fault", fault=one.fault.name, number=number)
-    tell(f"    {one.at:5.1f} s  {one.fault.name}")
+    output(f"    {one.at:5.1f} s  {one.fault.name}")
     try:
-        await one.fault.strike(site)
+        await one.fault.inject(deployment)
     finally:
         history.write("healed", fault=one.fault.name, number=number)
 
 
 async def _judge(
-    site: Site, business: Business, history: History, cell: Cell, seed: str, began: float, patience: float
+    deployment: Deployment,
+    business: Business,
+    history: History,
+    cell: Cell,
+    seed: str,
+    began: float,
+    patience: float,
 ) -> Outcome:
     load_ended = time.monotonic()
     calls = calls_of(history.lines)
-    await site.until_well()
-    await until_quiet(site, business, patience=_QUIETS_IN_PATIENCE * patience)
+    await deployment.until_ready()
+    await until_quiet(deployment, business, patience=_QUIETS_IN_PATIENCE * patience)
     deadline = time.monotonic() + patience
     while True:
-        facts = await gather(site, business)
+        facts = await gather(deployment, business)
         found = violations(Evidence(calls, facts))
         if not found or time.monotonic() > deadline:
             break

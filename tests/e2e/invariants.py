@@ -1,4 +1,4 @@
-"""What must hold after any crash, asked of the database itself."""
+"""Invariants of the database that must hold after any crash."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -32,8 +32,8 @@ WHERE b.id = ANY(CAST(:ids AS uuid[]))
   AND (r.id IS NOT NULL) <> (b.status IN ('pending', 'assigned', 'accepted', 'in_progress', 'completed'))
 """)
 
-# Written out here once more, so that a mistake in the product's own table is found.
-LEGAL = {
+# Repeated here to find mistakes in the product's table.
+LEGAL_TRANSITIONS = {
     ("pending", "assigned"),
     ("pending", "cancelled"),
     ("assigned", "accepted"),
@@ -51,13 +51,13 @@ LEGAL = {
 }
 
 
-async def assert_sound(engine: AsyncEngine, booking_ids: Sequence[str]) -> None:
-    """History gapless and legal, an event for each step, no overlap, time held exactly when it should be."""
+async def assert_consistent(engine: AsyncEngine, booking_ids: Sequence[str]) -> None:
+    """Check: gapless and legal histories, one event per step, no overlaps, time held exactly when it should be."""
     parameters: dict[str, Any] = {"ids": list(booking_ids)}
     async with engine.connect() as conn:
         assert not (await conn.execute(_GAPS, parameters)).all()
         assert not (await conn.execute(_EVENTS, parameters)).all()
         steps = {(row.old_status, row.new_status) for row in await conn.execute(_STEPS, parameters)}
-        assert steps <= LEGAL
+        assert steps <= LEGAL_TRANSITIONS
         assert (await conn.execute(_OVERLAPS)).scalar_one() == 0
         assert not (await conn.execute(_HELD, parameters)).all()

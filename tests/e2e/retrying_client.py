@@ -1,4 +1,4 @@
-"""The demo users at the API, as patient as a client must be: what went unanswered is asked again."""
+"""A client for the demo users that retries unanswered requests."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -11,12 +11,12 @@ import httpx
 from dev.demo_business import BUSINESS, HOLIDAYS, PASSWORD, login_email
 
 USERS = ("customer", "ana", "ben", "cho", "owner", "admin")
-_PATIENCE_SECONDS = 120.0
+_TIMEOUT_SECONDS = 120.0
 _PAUSE_SECONDS = 0.1
 _NEW_YORK = ZoneInfo("America/New_York")
 
 
-class DemoClient:
+class RetryingClient:
     """One HTTP connection pool and a token for each demo user."""
 
     def __init__(self, http: httpx.AsyncClient, tokens: dict[str, str], providers: dict[str, str]) -> None:
@@ -26,7 +26,7 @@ class DemoClient:
         """Login by provider id."""
 
     @classmethod
-    async def logged_in(cls, http: httpx.AsyncClient) -> "DemoClient":
+    async def logged_in(cls, http: httpx.AsyncClient) -> "RetryingClient":
         """Log all demo users in."""
         tokens = {}
         for user in USERS:
@@ -36,13 +36,13 @@ class DemoClient:
         return cls(http, tokens, {item["id"]: item["name"].split()[0].lower() for item in listed})
 
     async def call(self, user: str, method: str, path: str, **kwargs: Any) -> httpx.Response:
-        """One request, answered or not."""
+        """Send one request."""
         headers = {"Authorization": f"Bearer {self._tokens[user]}"} | kwargs.pop("headers", {})
         return await self._http.request(method, path, headers=headers, **kwargs)
 
-    async def persist(self, user: str, method: str, path: str, **kwargs: Any) -> httpx.Response:
-        """The same request, with the same key, until it is answered: not by 5xx, nor that it is in flight."""
-        async with asyncio.timeout(_PATIENCE_SECONDS):
+    async def call_until_answered(self, user: str, method: str, path: str, **kwargs: Any) -> httpx.Response:
+        """Repeat a request with the same key until the answer is neither 5xx nor `request_in_flight`."""
+        async with asyncio.timeout(_TIMEOUT_SECONDS):
             while True:
                 try:
                     answer = await self.call(user, method, path, **kwargs)
@@ -56,32 +56,34 @@ class DemoClient:
     async def book(
         self, starts_at: datetime, *, service: str, key: str, provider: str | None = None
     ) -> httpx.Response:
-        """Book as the demo customer, however often it takes."""
+        """Book as the demo customer, with retries."""
         body = {"business_id": BUSINESS, "service_id": service, "starts_at": starts_at.isoformat()}
         if provider is not None:
             body["provider_id"] = provider
-        return await self.persist("customer", "POST", "/v1/bookings", json=body, headers={"Idempotency-Key": key})
+        return await self.call_until_answered(
+            "customer", "POST", "/v1/bookings", json=body, headers={"Idempotency-Key": key}
+        )
 
     async def command(self, user: str, booking_id: str, command: str, *, key: str, **body: Any) -> httpx.Response:
-        """Give a command, however often it takes."""
+        """Send a command, with retries."""
         path = f"/v1/bookings/{booking_id}/{command}"
-        return await self.persist(user, "POST", path, json=body, headers={"Idempotency-Key": key})
+        return await self.call_until_answered(user, "POST", path, json=body, headers={"Idempotency-Key": key})
 
     async def booking(self, booking_id: str) -> dict[str, Any]:
         """The booking as an admin sees it."""
-        answer = await self.persist("admin", "GET", f"/v1/bookings/{booking_id}")
+        answer = await self.call_until_answered("admin", "GET", f"/v1/bookings/{booking_id}")
         found: dict[str, Any] = answer.raise_for_status().json()
         return found
 
     async def until(self, booking_id: str, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Wait until the booking fulfils the condition."""
-        async with asyncio.timeout(_PATIENCE_SECONDS):
+        """Wait until the condition is true of the booking."""
+        async with asyncio.timeout(_TIMEOUT_SECONDS):
             while not condition(found := await self.booking(booking_id)):
                 await asyncio.sleep(_PAUSE_SECONDS)
         return found
 
     async def until_assigned(self, booking_id: str) -> str:
-        """Wait until a provider has the offer; who."""
+        """Wait until a provider has the offer; returns the provider's login."""
         found = await self.until(booking_id, lambda booking: booking["status"] == "assigned")
         return self.providers[found["provider_id"]]
 
@@ -90,7 +92,7 @@ _HOLIDAYS = {date_[5:] for date_ in HOLIDAYS}
 
 
 def half_hours(first_day: int) -> Iterator[datetime]:
-    """Starts within the demo business's hours, every half hour, from so many days ahead."""
+    """Starts every half hour within the demo business's hours, from `first_day` days ahead."""
     day = datetime.now(UTC).date() + timedelta(days=first_day)
     while True:
         if day.isoweekday() <= 6 and f"{day:%m-%d}" not in _HOLIDAYS:

@@ -1,4 +1,4 @@
-"""The stack under test: its processes, what they run as, and further ones beside them."""
+"""The stack under test, with additional APIs and workers."""
 
 import asyncio
 import shutil
@@ -32,11 +32,11 @@ from tests.chaos.disk import small_disk
 
 TARGETS: Final = ("api", "worker", "temporal", "postgres")
 _TOKEN_MINUTES: Final = 12 * 60
-_WELL_SECONDS: Final = 60.0
+_READY_TIMEOUT_SECONDS: Final = 60.0
 
 
-class Site:
-    """A running stack, seen from outside."""
+class Deployment:
+    """A running stack, accessed from outside."""
 
     def __init__(self, stack: Stack, temporal: Client, tokens: Tokens, engine: AsyncEngine) -> None:
         self.stack = stack
@@ -44,7 +44,7 @@ class Site:
         self.tokens = tokens
         self.engine = engine
         self.notes: list[str] = []
-        """What was not possible here."""
+        """Messages of the additional processes' supervisors."""
         self._others: dict[str, Service] = {}
         self._seen: dict[Path, int] = {}
 
@@ -62,7 +62,7 @@ class Site:
         return sorted(self.stack.home.logs.rglob("*.log"))
 
     def new_lines(self) -> bytes:
-        """What API and workers have logged since this was asked last."""
+        """The API's and the workers' log output since the last call."""
         parts = []
         for path in self.logs:
             if path.stem in ("api", "worker"):
@@ -72,12 +72,12 @@ class Site:
         return b"".join(parts)
 
     def pid(self, name: str) -> int | None:
-        """The process id of a service while it runs."""
+        """The process id of a service; None if it does not run."""
         found = self._others.get(name)
         return (found.process if found else self.stack.process(name)).pid
 
     def pids(self, name: str) -> list[int]:
-        """Those of a service and of everything that it has started."""
+        """The process ids of a service and its children."""
         pid = self.pid(name)
         if pid is None:
             return []
@@ -88,7 +88,7 @@ class Site:
             return []
 
     async def backends(self, *, limit: int) -> list[int]:
-        """Process ids of database connections of the API and the worker, those at work first."""
+        """Process ids of the API's and the worker's database connections, active ones first."""
         query = """SELECT pid FROM pg_stat_activity
             WHERE application_name LIKE 'holdfast-%'
             ORDER BY state = 'active' DESC, state_change DESC LIMIT $1"""
@@ -102,23 +102,23 @@ class Site:
         url = self.stack.database_url.replace("//holdfast@", f"//{SUPERUSER}@", 1)
         return await asyncpg.connect(url, timeout=5, command_timeout=30)
 
-    async def until_well(self) -> None:
-        """Wait until every API answers that it is ready, or for a minute."""
-        end = asyncio.get_running_loop().time() + _WELL_SECONDS
+    async def until_ready(self) -> None:
+        """Wait until every API is ready and a worker runs, for at most a minute."""
+        end = asyncio.get_running_loop().time() + _READY_TIMEOUT_SECONDS
         async with httpx.AsyncClient(timeout=3, trust_env=False) as http:
             while asyncio.get_running_loop().time() < end:
-                if all([await _is_ready(http, url) for url in self.api_urls]) and self._works:
+                if all([await _is_ready(http, url) for url in self.api_urls]) and self._has_worker:
                     return
                 await asyncio.sleep(0.2)
 
     @property
-    def _works(self) -> bool:
+    def _has_worker(self) -> bool:
         others = [name for name, service in self._others.items() if isinstance(service, OtherWorker)]
         return any(self.pid(name) for name in ("worker", *others))
 
     @asynccontextmanager
     async def beside(self, *services: Service) -> AsyncIterator[None]:
-        """With further processes, restarted like the others."""
+        """Run additional services, which are restarted like the others."""
         supervisor = Supervisor(restart=True, report=self.notes.append)
         try:
             for service in services:
@@ -131,7 +131,7 @@ class Site:
                 self._others.pop(service.name, None)
 
     def other_api(self, name: str, extra: Mapping[str, str] | None = None) -> "OtherApi":
-        """A second API on a port of its own."""
+        """A second API on another port."""
         port = free_port()
         environment = self.stack.environment | {"HOLDFAST_API_PORT": str(port)} | dict(extra or {})
         return OtherApi(name, f"http://127.0.0.1:{port}", self._folder(name), environment)
@@ -146,19 +146,19 @@ class Site:
         return folder
 
 
-class _Forgetful:
-    """Keeps no record: these processes live no longer than the harness."""
+class _NullJournal:
+    """Records nothing: these processes do not outlive the harness."""
 
     def started(self, command: Command, pid: int) -> None:
-        """Drop it."""
+        """Ignore it."""
 
     def ended(self, name: str) -> None:
-        """Drop it."""
+        """Ignore it."""
 
 
 class OtherApi(Api):
     def __init__(self, name: str, url: str, logs: Path, environment: Mapping[str, str]) -> None:
-        super().__init__(url, logs, environment, _Forgetful())
+        super().__init__(url, logs, environment, _NullJournal())
         self._name, self.url = name, url
 
     @property
@@ -168,7 +168,7 @@ class OtherApi(Api):
 
 class OtherWorker(Worker):
     def __init__(self, name: str, logs: Path, environment: Mapping[str, str]) -> None:
-        super().__init__(logs, environment, _Forgetful())
+        super().__init__(logs, environment, _NullJournal())
         self._name = name
 
     @property
@@ -184,8 +184,8 @@ async def _is_ready(http: httpx.AsyncClient, url: str) -> bool:
 
 
 @asynccontextmanager
-async def running_site(*, on_small_disk: bool = False) -> AsyncIterator[Site]:
-    """A stack of its own on free ports, with vendors and without rate limits; what dies is restarted."""
+async def running_deployment(*, on_small_disk: bool = False) -> AsyncIterator[Deployment]:
+    """A temporary stack on free ports, with vendors and without rate limits; dead processes are restarted."""
     folder = Path(tempfile.mkdtemp(prefix="hf-chaos-"))  # a short path: PostgreSQL's socket lives in it
     try:
         async with AsyncExitStack() as resources:
@@ -201,6 +201,6 @@ async def running_site(*, on_small_disk: bool = False) -> AsyncIterator[Site]:
             resources.push_async_callback(engine.dispose)
             temporal = await Client.connect(stack.temporal_address, data_converter=pydantic_data_converter)
             keys = Settings(jwt_key_file=str(stack.home.jwt_key), access_token_minutes=_TOKEN_MINUTES)
-            yield Site(stack, temporal, load_tokens(keys), engine)
+            yield Deployment(stack, temporal, load_tokens(keys), engine)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

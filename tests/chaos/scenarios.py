@@ -1,4 +1,4 @@
-"""What one client does with one booking: make it in one of several ways, then give it commands."""
+"""Scenarios: a client creates one booking in one of several ways, then sends commands."""
 
 import asyncio
 import random
@@ -15,7 +15,7 @@ _HOURS_AHEAD: Final = 240
 _POLL_SECONDS: Final = 0.4
 _UNTIL_SECONDS: Final = 45.0
 _THREE_PLACES: Final = 0.12
-"""The share of requests that come from three places at once."""
+"""Share of requests that are sent from three places at the same time."""
 _GOOD_CARD: Final = "pm_card_visa"
 
 SCRIPTS: Final[tuple[tuple[int, str], ...]] = (
@@ -34,7 +34,7 @@ SCRIPTS: Final[tuple[tuple[int, str], ...]] = (
     (4, "accept override-rejected accept"),
     (3, "look"),
 )
-"""Weights and the steps of a life; each waits until the booking is where the step fits."""
+"""Weights and steps; each step waits until the booking has the required status."""
 KINDS: Final[tuple[tuple[int, str], ...]] = (
     (55, "plain"),
     (15, "held"),
@@ -44,20 +44,20 @@ KINDS: Final[tuple[tuple[int, str], ...]] = (
 )
 
 
-class Life:
-    """One booking's client. All chance is from `chance`; `stop` ends it at the next pause."""
+class BookingScenario:
+    """The scenario of one booking; all random choices use `rng`, and `stop` ends it at the next pause."""
 
-    def __init__(self, client: Client, chance: random.Random, stop: asyncio.Event, number: int) -> None:
+    def __init__(self, client: Client, rng: random.Random, stop: asyncio.Event, number: int) -> None:
         self._client = client
         self._business: Business = client.business
-        self._chance = chance
+        self._chance = rng
         self._stop = stop
         self._number = number
-        self._customer: UUID = chance.choice(self._business.customers)
+        self._customer: UUID = rng.choice(self._business.customers)
         self._booking_id = ""
 
     async def run(self) -> None:
-        """Live it, as far as the load lasts."""
+        """Run the scenario until it ends or the load stops."""
         booking = await self._create(_weighted(KINDS, self._chance))
         if booking is None:
             return
@@ -67,7 +67,7 @@ class Life:
             if self._stop.is_set() or not await self._do(step):
                 return
 
-    # --- making it ------------------------------------------------------------------------------------------
+    # --- creating -------------------------------------------------------------------------------------------
 
     async def _create(self, kind: str) -> Json | None:
         service = kind if kind in ("paid", "group") else "repair"
@@ -87,7 +87,7 @@ class Life:
         return await self._ask("create", "POST", "/v1/bookings", body | {"notes": key}, key=key)
 
     def _start(self) -> str:
-        """Half of them at the hours that are reminded of while the cell lasts."""
+        """A random start; half of them at the hours whose reminders fall due during the cell."""
         hours = REMINDED_STARTS if self._chance.random() < 0.5 else _HOURS_AHEAD
         moment = self._business.first_start + timedelta(hours=self._chance.randrange(hours))
         return moment.isoformat()
@@ -103,7 +103,7 @@ class Life:
     # --- commands -------------------------------------------------------------------------------------------
 
     async def _do(self, step: str) -> bool:
-        """Whether the life goes on."""
+        """Run one step; returns whether the scenario continues."""
         word, _, rest = step.partition("-")
         steps: dict[str, Callable[[str], Awaitable[Json | None]]] = {
             "accept": lambda _: self._by_provider("accept", "assigned"),
@@ -140,7 +140,7 @@ class Life:
 
     async def _assign(self, _rest: str) -> Json | None:
         if await self._until("rejected", "no_show", "pending", patience=2.0) is None:
-            return await self._read()  # it has a provider already: nothing to assign
+            return await self._read()  # it has a provider already
         provider = self._chance.choice(list(self._business.tenant.providers.values()))
         return await self._command("assign", "owner", self._business.member("owner"), provider_id=str(provider))
 
@@ -157,7 +157,7 @@ class Life:
         )
 
     async def _until(self, *statuses: str, patience: float = _UNTIL_SECONDS) -> Json | None:
-        """The booking once it has one of the statuses; none when it has not in time, or the load ends."""
+        """Wait until the booking has one of the statuses; None after a timeout or when the load stops."""
         end = asyncio.get_running_loop().time() + patience
         while asyncio.get_running_loop().time() < end and not self._stop.is_set():
             booking = await self._read()
@@ -171,7 +171,7 @@ class Life:
         owner = self._business.member("owner")
         return await self._ask("read", "GET", path, None, key=None, role="owner", user=owner, one_place=True)
 
-    # --- asking ---------------------------------------------------------------------------------------------
+    # --- requests -------------------------------------------------------------------------------------------
 
     def _key(self, what: str) -> str:
         return f"{what}-{self._number}-{self._chance.getrandbits(64):016x}"
@@ -204,5 +204,5 @@ class Life:
         return await self._client.ask(request, self._chance, places=places)
 
 
-def _weighted(choices: tuple[tuple[int, str], ...], chance: random.Random) -> str:
-    return chance.choices([name for _, name in choices], [weight for weight, _ in choices])[0]
+def _weighted(choices: tuple[tuple[int, str], ...], rng: random.Random) -> str:
+    return rng.choices([name for _, name in choices], [weight for weight, _ in choices])[0]

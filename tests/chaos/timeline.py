@@ -1,4 +1,4 @@
-"""Everything that is known of one booking, from all four sources, in the order of time."""
+"""All known events of one booking, from all four sources, in order of time."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,11 +15,11 @@ from tests.chaos.history import Call
 
 _TIMEOUT: Final = timedelta(seconds=10)
 _Line = tuple[datetime, str, str]
-"""When, which source, what."""
+"""Time, source and text."""
 
 
-async def story_of(booking_id: str, calls: list[Call], facts: Facts, client: Client) -> str:
-    """The story as text, a line a happening."""
+async def timeline_of(booking_id: str, calls: list[Call], facts: Facts, client: Client) -> str:
+    """The timeline as text, one line per event."""
     lines = [*_client(booking_id, calls), *_postgres(booking_id, facts), *_vendors(booking_id, facts)]
     lines += await _temporal(booking_id, client)
     told = [f"  {at:%H:%M:%S.%f}  {source:<10} {what}" for at, source, what in sorted(lines)]
