@@ -27,7 +27,7 @@ _FOR_OTHERS: Final = frozenset({403, 404})
 _Found = Iterator[tuple[str | None, str]]
 
 
-@invariant("answers", "besides 2xx and 4xx only 503 with Retry-After is answered")
+@invariant("answers", "every answer is 2xx, 4xx or 503 with Retry-After")
 def answers(evidence: Evidence) -> _Found:
     for call in evidence.calls:
         for attempt in call.attempts:
@@ -56,7 +56,7 @@ def answer_time(evidence: Evidence) -> _Found:
                 )
 
 
-@invariant("acknowledged-create", "every acknowledged create exists, and says what was answered")
+@invariant("acknowledged-create", "every acknowledged create is stored as it was answered")
 def acknowledged_create(evidence: Evidence) -> _Found:
     bookings = {row["id"]: row for row in evidence.facts.bookings}
     began = {row["subject"]: row for row in evidence.facts.events if row["type"].endswith(".booking.created")}
@@ -76,7 +76,7 @@ def acknowledged_create(evidence: Evidence) -> _Found:
                 yield told["id"], "has no event of its creation"
 
 
-@invariant("one-create-per-key", "a key of a create has one effect, and none when it was refused")
+@invariant("one-create-per-key", "a key of a create makes one booking, and none if it was refused")
 def one_create_per_key(evidence: Evidence) -> _Found:
     by_key = defaultdict(list)
     for row in evidence.facts.bookings:
@@ -95,7 +95,7 @@ def one_create_per_key(evidence: Evidence) -> _Found:
         yield strays[0], f"nobody asked for it: {key}"
 
 
-@invariant("acknowledged-command", "every acknowledged command has its step, and the step says what was answered")
+@invariant("acknowledged-command", "every acknowledged command has a step that agrees with the answer")
 def acknowledged_command(evidence: Evidence) -> _Found:
     steps = {(row["booking_id"], row["sequence"]): row for row in evidence.facts.steps}
     for call in evidence.calls:
@@ -126,7 +126,7 @@ def _expected(call: Call) -> tuple[str, str | None]:
 
 
 @invariant(
-    "one-step-per-command", "a command has one step however often it was sent, and none when it was refused"
+    "one-step-per-command", "a command has one step, even if it was sent repeatedly, and none if it was refused"
 )
 def one_step_per_command(evidence: Evidence) -> _Found:
     taken: dict[tuple[str, int], str] = {}
@@ -161,7 +161,7 @@ def _effect_of_step(row: dict[str, object]) -> tuple[str, str, str | None, str]:
     return str(row["booking_id"]), str(row["kind"]), status, str(row["actor_id"])
 
 
-@invariant("reads-go-forward", "who reads after an acknowledged command sees at least its version")
+@invariant("reads-go-forward", "a read after an acknowledged command returns at least its version")
 def monotonic_reads(evidence: Evidence) -> _Found:
     known: dict[str, list[tuple[float, int]]] = defaultdict(list)
     for call in evidence.calls:
@@ -176,7 +176,7 @@ def monotonic_reads(evidence: Evidence) -> _Found:
                 yield call.booking_id, f"read as version {attempt.body['version']} after {least} was answered"
 
 
-@invariant("released-hold", "a hold that was given back keeps no time")
+@invariant("released-hold", "a released hold reserves no time")
 def released_hold(evidence: Evidence) -> _Found:
     reserved = {row["id"] for row in evidence.facts.reservations if row["booking_id"] is None}
     for call in evidence.of("release"):
@@ -185,7 +185,7 @@ def released_hold(evidence: Evidence) -> _Found:
             yield None, f"the hold {hold_id} was given back and still keeps its time"
 
 
-@invariant("answered-at-last", "who asks again with the same key is told in the end what became of it")
+@invariant("answered-at-last", "retries with the same key eventually get the outcome")
 def eventually_answered(evidence: Evidence) -> _Found:
     for call in evidence.calls:
         if call.is_open:

@@ -23,7 +23,7 @@ _HOLD_LATE: Final = timedelta(minutes=3)
 _Found = Iterator[tuple[str | None, str]]
 
 
-@invariant("history", "each history is gapless, legal, and ends where its booking stands")
+@invariant("history", "each history is gapless and legal, and ends with the booking's status")
 def history(evidence: Evidence) -> _Found:
     steps = defaultdict(list)
     for row in evidence.facts.steps:
@@ -52,7 +52,9 @@ def _wrong_in(booking: dict[str, Any], steps: list[dict[str, Any]]) -> Iterator[
         yield "a command is in the history twice"
 
 
-@invariant("one-event-per-step", "each step has one event, and their places in the stream are in the steps' order")
+@invariant(
+    "one-event-per-step", "each step has one event, and the events' positions follow the order of the steps"
+)
 def one_event_per_step(evidence: Evidence) -> _Found:
     events = defaultdict(list)
     for row in evidence.facts.events:
@@ -75,14 +77,14 @@ def _status_of(event: dict[str, Any]) -> str:
     return str(event["data"]["status"])
 
 
-@invariant("event-positions", "the places of a business's events are 1, 2, 3 …")
+@invariant("event-positions", "the positions of a business's events are 1, 2, 3 …")
 def event_positions(evidence: Evidence) -> _Found:
     places = sorted(row["position"] for row in evidence.facts.events if row["position"] is not None)
     if places != list(range(1, len(places) + 1)):
         yield None, f"{len(places)} events have places up to {places[-1]}, {len(set(places))} of them different"
 
 
-@invariant("no-overlap", "no two live reservations of a provider overlap, and no seat is taken twice")
+@invariant("no-overlap", "no two valid reservations of a provider overlap, and no seat is taken twice")
 def no_overlap(evidence: Evidence) -> _Found:
     by_provider = defaultdict(list)
     for row in evidence.facts.reservations:
@@ -98,7 +100,7 @@ def no_overlap(evidence: Evidence) -> _Found:
                     yield first["booking_id"], f"{first['id']} and {second['id']} overlap at {second['begins']}"
 
 
-@invariant("time-held", "a booking holds its provider's time when it should, and only then")
+@invariant("time-held", "a booking reserves its provider's time exactly when it should")
 def time_held(evidence: Evidence) -> _Found:
     reserved = {row["booking_id"]: row for row in evidence.facts.reservations if row["booking_id"]}
     for booking in evidence.facts.bookings:
@@ -136,7 +138,7 @@ def projection(evidence: Evidence) -> _Found:
             yield booking["id"], f"PostgreSQL has {stored}, the workflow {(workflow.status, workflow.version)}"
 
 
-@invariant("overdue", "nothing that is due is overdue by more than seconds")
+@invariant("overdue", "nothing is overdue by more than a few seconds")
 def overdue(evidence: Evidence) -> _Found:
     at = evidence.facts.at
     for booking in evidence.facts.bookings:
@@ -173,7 +175,7 @@ def _ago(moment: datetime, at: datetime) -> str:
     return f"{(at - moment).total_seconds():.0f} s ago"
 
 
-@invariant("reminders", "each reminder that fell due was written, once")
+@invariant("reminders", "each due reminder was written once")
 def reminders(evidence: Evidence) -> _Found:
     written = defaultdict(list)
     for row in evidence.facts.messages:

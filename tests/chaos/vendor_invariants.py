@@ -26,7 +26,7 @@ def _applied(evidence: Evidence, vendor: str, *actions: str) -> Iterator[Json]:
             yield entry
 
 
-@invariant("messages", "each step has told whom it must tell, once")
+@invariant("messages", "each step has written its required messages once")
 def messages(evidence: Evidence) -> _Found:
     told = Counter(
         (row["booking_id"], row["booking_version"], row["kind"], row["audience"])
@@ -41,7 +41,7 @@ def messages(evidence: Evidence) -> _Found:
                 yield step["booking_id"], f"step {step['sequence']} told {kind} to the {audience} {count} times"
 
 
-@invariant("mails", "each mail that was sent has its effect, and was sent once")
+@invariant("mails", "each mail belongs to an effect and was sent once")
 def mails(evidence: Evidence) -> _Found:
     effects = {row["key"]: row for row in evidence.facts.effects if row["vendor"] == "sendgrid"}
     sent = Counter(str(entry["key"]) for entry in _applied(evidence, "sendgrid", "mail.send"))
@@ -55,7 +55,7 @@ def mails(evidence: Evidence) -> _Found:
             yield effect["booking_id"], f"a mail is noted as sent and was not: {key}"
 
 
-@invariant("jobs", "each accepted booking has one job, and a cancelled one's is cancelled")
+@invariant("jobs", "each accepted booking has one job, which is cancelled with the booking")
 def jobs(evidence: Evidence) -> _Found:
     made = Counter(str(entry["key"]) for entry in _applied(evidence, "servicetitan", "job.create"))
     last: dict[str, str] = {}
@@ -86,7 +86,7 @@ def _wrong_job(booking: Json, last_action: str | None) -> str | None:
     return f"is {booking['status']}, and its job is {'cancelled' if is_cancelled else 'not'}"
 
 
-@invariant("payments", "money is taken once, for a booking, and none is kept of one that failed")
+@invariant("payments", "each booking is charged once, and failed bookings are refunded")
 def payments(evidence: Evidence) -> _Found:
     bookings = {row["id"]: row for row in evidence.facts.bookings}
     stored = {row["booking_id"]: row for row in evidence.facts.payments}
@@ -132,7 +132,7 @@ def _wrong_end(payment: Json, money: Counter[str], kept: int) -> Iterator[str]:
         yield f"is cancelled, and {promised} is still promised"
 
 
-@invariant("webhooks", "each event that is noted as delivered was, and nothing else")
+@invariant("webhooks", "exactly the events recorded as delivered were delivered")
 def webhooks(evidence: Evidence) -> _Found:
     events = {row["id"]: row for row in evidence.facts.events}
     taken = {str(entry["key"]) for entry in _applied(evidence, "webhook_receiver", "webhook")}
@@ -148,7 +148,7 @@ def webhooks(evidence: Evidence) -> _Found:
             yield event["subject"], f"the event {event_id} has its place and no delivery"
 
 
-@invariant("quiet-after-cancel", "what an acknowledged cancellation should have stopped is not sent after it")
+@invariant("quiet-after-cancel", "nothing that a cancellation stops is sent after its acknowledgement")
 def quiet_after_cancel(evidence: Evidence) -> _Found:
     cancelled = _cancelled_at(evidence)
     kinds = {row["id"]: row for row in evidence.facts.messages}

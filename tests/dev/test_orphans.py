@@ -10,7 +10,7 @@ from dev.process import ManagedProcess
 from dev.run_state import RunJournal, RunState
 from tests.dev.children import SLEEP, shell
 
-# Starts a child, says its process id and waits to be killed; or kills itself before the child is recorded.
+# Starts a child, prints its process id and waits to be killed; or kills itself before the child is recorded.
 _SUPERVISOR = """
 import asyncio, os, signal, sys
 from pathlib import Path
@@ -61,7 +61,7 @@ async def test_children_of_a_killed_supervisor_are_ended(home: Path) -> None:
 async def test_a_child_whose_supervisor_is_killed_before_it_is_recorded_never_runs(home: Path) -> None:
     supervisor, orphan = await _supervisor_with_child(home, "interrupted")
     await supervisor.wait()
-    while _runs(orphan):  # not our child: nothing tells us
+    while _runs(orphan):  # not our child: there is no event to wait for
         await asyncio.sleep(0.01)
     assert not (home / "ran").exists()
 

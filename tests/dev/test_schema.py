@@ -1,4 +1,4 @@
-"""When a start does without the migrations: only when they would change nothing."""
+"""A start skips the migrations only if they would change nothing."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ from dev.schema import SchemaStamp
 
 @pytest.fixture
 async def url(home: Path) -> AsyncIterator[str]:
-    """A server whose database is empty."""
+    """The URL of an empty database."""
     server = EmbeddedPostgres(home)
     await server.start()
     yield server.url

@@ -125,7 +125,7 @@ async def test_a_child_that_crashes_by_itself_is_given_up(home: Path, reports: R
 
 
 class _Buggy(Child):
-    """A child whose second start meets a bug of ours."""
+    """A child whose second start raises an unexpected error."""
 
     starts = 0
 
@@ -145,7 +145,7 @@ async def test_a_bug_in_a_restart_is_told_and_leaves_nothing_unwatched(home: Pat
 
 
 class _KilledOnce(EmbeddedPostgres):
-    """A server that is killed when it has come back, before its database is looked after."""
+    """A server that is killed after its restart, before its database is created."""
 
     starts = 0
 
@@ -175,7 +175,7 @@ async def _restarted(reports: Reports) -> None:
 
 
 async def _begun(home: Path) -> None:
-    """Wait for the next start of a child that says so with a file."""
+    """Wait until the child has created its file at the next start."""
     async with asyncio.timeout(10):
         while not (home / "begun").exists():
             await asyncio.sleep(0.01)

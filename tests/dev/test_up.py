@@ -1,4 +1,4 @@
-"""The real thing, once: a start whose supervisor is killed, everything up, everything stopped."""
+"""One complete run: a killed supervisor, a full start with the demo, and an orderly stop."""
 
 import re
 import signal
@@ -32,10 +32,10 @@ def _running(home: Path) -> dict[str, psutil.Process]:
 
 
 def _for_others(home: Path) -> list[Path]:
-    """What lies in the home and others than its owner may open."""
+    """The files in the home that users other than the owner may open."""
     found = []
     for path in home.rglob("*"):
-        with suppress(FileNotFoundError):  # servers come and go with files of their own
+        with suppress(FileNotFoundError):  # servers create and delete files
             if not path.is_socket() and path.lstat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
                 found.append(path)
     return found

@@ -1,4 +1,4 @@
-"""The page of the simulated vendors: it shows what they were sent, and runs nothing of it."""
+"""The page of the simulated vendors: it shows the content of requests and never executes it."""
 
 from collections.abc import AsyncIterator
 from typing import Final
