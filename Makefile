@@ -4,7 +4,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 PRODUCT := domain runtime db activities workflows api worker dev
-ROOMS := $(PRODUCT) bench tests
+PACKAGES := $(PRODUCT) bench tests
 LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv --quiet pip compile pyproject.toml \
 	--universal --generate-hashes --no-annotate
 
@@ -32,7 +32,7 @@ test: $(INSTALLED) ## Run every test, on servers that it starts itself (ARGS="-k
 check: $(INSTALLED) ## Lint, check formatting, types, the import rule, the API's contract and known holes
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy $(ROOMS)
+	$(VENV)/bin/mypy $(PACKAGES)
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/bandit --quiet --configfile pyproject.toml --confidence-level medium --recursive $(PRODUCT)
 	$(PYTHON) -m dev.contract check
@@ -44,7 +44,7 @@ openapi: $(INSTALLED) ## Publish the API's contract in docs/openapi.json (BREAKI
 chaos: $(INSTALLED) ## Check the guarantees under faults (ARGS="--cell NAME --seed N" for one, --help for more)
 	@exec $(PYTHON) -m tests.chaos $(ARGS)
 
-bench: $(INSTALLED) ## Measure Holdfast beside its bare floor
+bench: $(INSTALLED) ## Compare Holdfast with a minimal baseline
 	@exec $(PYTHON) -m bench $(ARGS)
 
 lock: $(INSTALLED) ## Resolve the requirement files again (ARGS=--upgrade for newer versions)
@@ -53,7 +53,7 @@ lock: $(INSTALLED) ## Resolve the requirement files again (ARGS=--upgrade for ne
 
 clean: ## Remove the environment and caches; data stays (python -m dev reset deletes it)
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find $(ROOMS) -name __pycache__ -prune -exec rm -rf {} +
+	find $(PACKAGES) -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamp comes last, so that an interrupted installation is taken up again.
 $(INSTALLED): requirements-dev.txt

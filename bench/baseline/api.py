@@ -76,12 +76,16 @@ async def _no_reset(_connection: asyncpg.Connection) -> None:
 
 
 async def _create(request: Request) -> Response:
-    asked = orjson.loads(await request.body())
+    request_body = orjson.loads(await request.body())
     user_id = UUID(request.headers[CUSTOMER_HEADER])
     async with request.app.state.pool.acquire() as conn, conn.transaction():
-        wanted = {"business": asked["business_id"], "service": asked["service_id"], "user_id": user_id}
-        offering = await _row(conn, OFFERING, wanted)
-        values = _values(request, asked, offering)
+        names = {
+            "business": request_body["business_id"],
+            "service": request_body["service_id"],
+            "user_id": user_id,
+        }
+        offering = await _row(conn, OFFERING, names)
+        values = _values(request, request_body, offering)
         if not _is_free(await _row(conn, CALENDAR, values), values):
             return Response(status_code=409)
         body = orjson.dumps(_rendered(values), default=str)
@@ -100,10 +104,10 @@ def _is_free(row: Any, values: Values) -> bool:
     return row["provider_id"] is not None and all(end <= from_ or first >= until for first, end in taken)
 
 
-def _values(request: Request, asked: Values, offering: Any) -> Values:
+def _values(request: Request, request_body: Values, offering: Any) -> Values:
     """All parameters of the statements, from the request and its service."""
     now, booking_id, reservation_id = datetime.now(UTC), new_id(), new_id()
-    starts_at = datetime.fromisoformat(asked["starts_at"])
+    starts_at = datetime.fromisoformat(request_body["starts_at"])
     ends_at = starts_at + timedelta(minutes=offering["duration_minutes"])
     midnight = starts_at.replace(hour=0, minute=0)
     user_id = UUID(request.headers[CUSTOMER_HEADER])
@@ -115,7 +119,7 @@ def _values(request: Request, asked: Values, offering: Any) -> Values:
         "price_minor": offering["price_minor"],
         "currency": offering["currency"],
         "policy": offering["policy"],
-        "provider_id": asked["provider_id"],
+        "provider_id": request_body["provider_id"],
         "customer_id": offering["customer_id"],
         "preferred_provider_id": None,
         "refused": [],
@@ -145,8 +149,8 @@ def _values(request: Request, asked: Values, offering: Any) -> Values:
         "buffer_after": offering["buffer_after_minutes"],
         "auto_accept": False,
         "now": now,
-        "address": orjson.dumps(asked["address"]).decode(),
-        "notes": asked["notes"],
+        "address": orjson.dumps(request_body["address"]).decode(),
+        "notes": request_body["notes"],
         "contact": None,
         "attribution": None,
         "payment": None,

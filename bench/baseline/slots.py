@@ -67,14 +67,14 @@ FROM service
 
 async def list_slots(request: Request) -> Response:
     """Answer with the slots; the parameters are not validated."""
-    asked = request.query_params
+    query = request.query_params
     async with request.app.state.pool.acquire() as conn:
         body = await conn.fetchval(
             SLOTS,
             UUID(request.path_params["business"]),
-            UUID(asked["service_id"]),
-            asked.get("provider_id"),
-            date.fromisoformat(asked["from"]),
-            date.fromisoformat(asked["to"]),
+            UUID(query["service_id"]),
+            query.get("provider_id"),
+            date.fromisoformat(query["from"]),
+            date.fromisoformat(query["to"]),
         )
     return Response(body, media_type="application/json")

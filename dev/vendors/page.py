@@ -23,7 +23,7 @@ _NOTHING: Final[tuple[Any, ...]] = (None, "", [], {})
 _TITLES: Final = {
     Port.EMAIL: ("E-mails", "No e-mail was sent yet."),
     Port.SMS: ("Texts", "No text was sent yet."),
-    Port.PAYMENTS: ("Payments", "No payment was asked for yet."),
+    Port.PAYMENTS: ("Payments", "No payment was requested yet."),
     Port.JOBS: ("Jobs", "No job was made yet."),
     Port.WEBHOOKS: ("Webhooks received", "No webhook came in yet."),
     Port.ANALYTICS: ("Analytics", "No conversion was reported yet."),

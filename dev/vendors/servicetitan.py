@@ -217,14 +217,14 @@ class ServiceTitan(SimulatedVendor):
 
     def _listed(self, request: Request, action: str, kept: Mapping[int, Json]) -> Json:
         """A page, filtered by `ids` or by external data; only the external data of one application is shown."""
-        asked = request.query_params
-        page, size = int(asked.get("page", 1)), int(asked.get("pageSize", 50))
-        guid, key = asked.get("externalDataApplicationGuid"), asked.get("externalDataKey")
+        query = request.query_params
+        page, size = int(query.get("page", 1)), int(query.get("pageSize", 50))
+        guid, key = query.get("externalDataApplicationGuid"), query.get("externalDataKey")
         found = list(kept.values())
-        if ids := asked.get("ids"):
+        if ids := query.get("ids"):
             found = [record for record in found if str(record["id"]) in _few(ids.split(","))]
         if key is not None:
-            wanted = _few(asked.get("externalDataValues", "").split(","))
+            wanted = _few(query.get("externalDataValues", "").split(","))
             found = [record for record in found if record["external"].get((guid, key)) in wanted]
         shown = found[(page - 1) * size : page * size]
         self.record(request, action, applied=False, detail={"count": len(shown)})
@@ -232,7 +232,7 @@ class ServiceTitan(SimulatedVendor):
             "page": page,
             "pageSize": size,
             "hasMore": len(found) > page * size,
-            "totalCount": len(found) if asked.get("includeTotal") == "true" else None,
+            "totalCount": len(found) if query.get("includeTotal") == "true" else None,
             "data": [_shown(record, guid) for record in shown],
         }
 

@@ -36,13 +36,13 @@ def answers(evidence: Evidence) -> _Found:
 
 
 def _wrong_answer(call: Call, attempt: Attempt) -> str | None:
-    told = f"{attempt.status} {attempt.code or ''}".strip()
+    answer = f"{attempt.status} {attempt.code or ''}".strip()
     if attempt.status == 503:
-        return None if attempt.retry_after else f"{told} without Retry-After"
+        return None if attempt.retry_after else f"{answer} without Retry-After"
     if attempt.status in _FOR_OTHERS:
-        return None if call.role == "provider" else told
+        return None if call.role == "provider" else answer
     wrong = attempt.status is None or attempt.status >= 500 or attempt.status in _WRONG_REFUSALS
-    return told if wrong else None
+    return answer if wrong else None
 
 
 @invariant("answer-time", f"no answer takes longer than {LONGEST_SECONDS:.0f} s")
@@ -62,18 +62,18 @@ def acknowledged_create(evidence: Evidence) -> _Found:
     began = {row["subject"]: row for row in evidence.facts.events if row["type"].endswith(".booking.created")}
     for call in evidence.of("create"):
         for attempt in call.successes:
-            told = attempt.body
-            row = bookings.get(told["id"])
+            answer = attempt.body
+            row = bookings.get(answer["id"])
             if row is None:
-                yield told["id"], "was answered 201 and does not exist"
+                yield answer["id"], "was answered 201 and does not exist"
                 continue
             for name in ("reference", "service_id"):
-                if row[name] != told[name]:
-                    yield told["id"], f"{name} was answered as {told[name]} and is {row[name]}"
-            if (told["status"], told["version"]) != ("pending", 1):
-                yield told["id"], f"was answered as {told['status']}, version {told['version']}"
-            if told["id"] not in began:
-                yield told["id"], "has no event of its creation"
+                if row[name] != answer[name]:
+                    yield answer["id"], f"{name} was answered as {answer[name]} and is {row[name]}"
+            if (answer["status"], answer["version"]) != ("pending", 1):
+                yield answer["id"], f"was answered as {answer['status']}, version {answer['version']}"
+            if answer["id"] not in began:
+                yield answer["id"], "has no event for its creation"
 
 
 @invariant("one-create-per-key", "a key of a create makes one booking, and none if it was refused")
@@ -82,17 +82,17 @@ def one_create_per_key(evidence: Evidence) -> _Found:
     for row in evidence.facts.bookings:
         by_key[row["notes"]].append(row["id"])
     for call in evidence.of("create"):
-        stored, told = by_key.pop(call.key, []), {attempt.body["id"] for attempt in call.successes}
+        stored, answer = by_key.pop(call.key, []), {attempt.body["id"] for attempt in call.successes}
         if len(stored) > 1:
             yield stored[1], f"the key {call.key} made {len(stored)} bookings"
-        if len(told) > 1:
-            yield min(told), f"the key {call.key} was answered with {len(told)} bookings"
-        if told and stored and not told <= set(stored):
-            yield min(told), f"the key {call.key} was answered with another booking than it made"
+        if len(answer) > 1:
+            yield min(answer), f"the key {call.key} was answered with {len(answer)} bookings"
+        if answer and stored and not answer <= set(stored):
+            yield min(answer), f"the key {call.key} was answered with another booking than it made"
         if call.is_refused and stored:
             yield stored[0], f"the key {call.key} was refused and made a booking"
     for key, strays in by_key.items():
-        yield strays[0], f"nobody asked for it: {key}"
+        yield strays[0], f"no client requested it: {key}"
 
 
 @invariant("acknowledged-command", "every acknowledged command has a step that agrees with the answer")
@@ -102,17 +102,21 @@ def acknowledged_command(evidence: Evidence) -> _Found:
         if call.operation not in COMMANDS or call.booking_id is None:
             continue
         kind, status = _expected(call)
-        for told in _distinct(call):
-            step = steps.get((call.booking_id, told[0]))
-            what = f"{call.operation} was answered as {told[1]}, version {told[0]}"
+        for answer in _distinct(call):
+            step = steps.get((call.booking_id, answer[0]))
+            what = f"{call.operation} was answered as {answer[1]}, version {answer[0]}"
             if step is None:
                 yield call.booking_id, f"{what}, which is in no history"
-            elif (step["kind"], step["new_status"], step["actor_id"]) != (kind, status or told[1], call.caller_id):
+            elif (step["kind"], step["new_status"], step["actor_id"]) != (
+                kind,
+                status or answer[1],
+                call.caller_id,
+            ):
                 yield (
                     call.booking_id,
                     f"{what}, which is {step['kind']} to {step['new_status']} by {step['actor_role']}",
                 )
-            elif step["new_status"] != told[1]:
+            elif step["new_status"] != answer[1]:
                 yield call.booking_id, f"{what}, and the history has {step['new_status']}"
 
 
@@ -147,8 +151,8 @@ def _more_steps_than_commands(evidence: Evidence, commands: list[Call]) -> _Foun
     made = Counter(_effect_of_step(row) for row in evidence.facts.steps if row["actor_role"] != "system")
     for effect, count in made.items():
         if effect[1] != "created" and count > possible[effect]:
-            told = f"{effect[1]} to {effect[2]}" if effect[2] else effect[1]
-            yield effect[0], f"{count} steps ({told}) for {possible[effect]} commands that may have led to them"
+            answer = f"{effect[1]} to {effect[2]}" if effect[2] else effect[1]
+            yield effect[0], f"{count} steps ({answer}) for {possible[effect]} commands that may have led to them"
 
 
 def _effect_of(call: Call) -> tuple[str, str, str | None, str]:
@@ -182,7 +186,7 @@ def released_hold(evidence: Evidence) -> _Found:
     for call in evidence.of("release"):
         hold_id = call.path.rpartition("/")[-1]
         if call.successes and hold_id in reserved:
-            yield None, f"the hold {hold_id} was given back and still keeps its time"
+            yield None, f"the hold {hold_id} was released and still reserves its time"
 
 
 @invariant("answered-at-last", "retries with the same key eventually get the outcome")
@@ -190,8 +194,8 @@ def eventually_answered(evidence: Evidence) -> _Found:
     for call in evidence.calls:
         if call.is_open:
             last = call.attempts[-1]
-            told = last.error or f"{last.status} {last.code or ''}".strip()
+            answer = last.error or f"{last.status} {last.code or ''}".strip()
             yield (
                 call.booking_id,
-                f"{call.operation} was sent {len(call.attempts)} times, and last answered {told}",
+                f"{call.operation} was sent {len(call.attempts)} times, and last answered {answer}",
             )

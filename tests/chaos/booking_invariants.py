@@ -68,9 +68,9 @@ def one_event_per_step(evidence: Evidence) -> _Found:
         if len(found) != len(statuses):
             yield booking_id, f"{len(found)} events for {len(statuses)} steps"
         elif all(row["position"] is not None for row in found):
-            told = [_status_of(row) for row in sorted(found, key=lambda row: row["position"])]
-            if told != statuses:
-                yield booking_id, f"its events are told as {told}, it went {statuses}"
+            published = [_status_of(row) for row in sorted(found, key=lambda row: row["position"])]
+            if published != statuses:
+                yield booking_id, f"its events have the statuses {published}, its steps {statuses}"
 
 
 def _status_of(event: dict[str, Any]) -> str:
@@ -162,7 +162,7 @@ def _late_rows(evidence: Evidence, at: datetime) -> _Found:
 
 def _late(booking: dict[str, Any], at: datetime) -> Iterator[str]:
     if booking["version"] == 1 and booking["created_at"] < at - LATE:
-        yield f"was never begun, created {_ago(booking['created_at'], at)}"
+        yield f"was never started, created {_ago(booking['created_at'], at)}"
     due = booking["next_attempt_at"]
     if booking["status"] in _UNASSIGNED and not booking["needs_attention"] and due and due < at - LATE:
         yield f"is {booking['status']}, its next attempt was due {_ago(due, at)}"

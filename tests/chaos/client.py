@@ -142,5 +142,5 @@ def _pause(answer: httpx.Response | None, rng: random.Random) -> float:
         return rng.uniform(0.2, 1.0)
     if rng.random() < _EAGER_SHARE:
         return 0.02
-    told = answer.headers.get("Retry-After", "1")
-    return min(float(told) if told.isdigit() else 1.0, _LONGEST_PAUSE)
+    retry_after = answer.headers.get("Retry-After", "1")
+    return min(float(retry_after) if retry_after.isdigit() else 1.0, _LONGEST_PAUSE)

@@ -82,12 +82,12 @@ def run_planted_bugs(names: Sequence[str], *, seed: str) -> int:
 
 
 def _row(detection: Detection) -> str:
-    told = (
+    text = (
         f"{detection.cell}: {', '.join(detection.invariants)}"
         if detection.cell
         else f"NOT DETECTED {detection.remark}"
     )
-    return f"{detection.bug.name:32} {detection.bug.what:60} {told}"
+    return f"{detection.bug.name:32} {detection.bug.what:60} {text}"
 
 
 def _detect(bug: Bug, seed: str) -> Detection:

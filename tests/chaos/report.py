@@ -89,8 +89,8 @@ class Report:
         self.violated.update((outcome.cell, violation.invariant) for violation in outcome.violations)
         self.notes += _violation_lines(outcome)
         for booking_id, violation in _first_violations(outcome.violations).items():
-            told = await timeline_of(booking_id, outcome.calls, outcome.facts, client)
-            self.timelines.append(f"{outcome.cell}: {violation.invariant}: {violation.text}\n{told}")
+            text = await timeline_of(booking_id, outcome.calls, outcome.facts, client)
+            self.timelines.append(f"{outcome.cell}: {violation.invariant}: {violation.text}\n{text}")
         self.write()
         return row
 
@@ -143,13 +143,13 @@ def _violation_lines(outcome: Outcome) -> list[str]:
 
 def _first_violations(violations: Sequence[Violation]) -> dict[str, Violation]:
     """The first violations of each invariant, by booking."""
-    told: dict[str, Violation] = {}
+    text: dict[str, Violation] = {}
     counts: Counter[str] = Counter()
     for one in violations:
-        if one.booking_id and one.booking_id not in told and counts[one.invariant] < _TIMELINES_PER_INVARIANT:
-            told[one.booking_id] = one
+        if one.booking_id and one.booking_id not in text and counts[one.invariant] < _TIMELINES_PER_INVARIANT:
+            text[one.booking_id] = one
             counts[one.invariant] += 1
-    return told
+    return text
 
 
 def row_of(outcome: Outcome) -> Row:

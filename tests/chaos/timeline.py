@@ -22,8 +22,8 @@ async def timeline_of(booking_id: str, calls: list[Call], facts: Facts, client: 
     """The timeline as text, one line per event."""
     lines = [*_client(booking_id, calls), *_postgres(booking_id, facts), *_vendors(booking_id, facts)]
     lines += await _temporal(booking_id, client)
-    told = [f"  {at:%H:%M:%S.%f}  {source:<10} {what}" for at, source, what in sorted(lines)]
-    return "\n".join([f"booking {booking_id}", *_standing(booking_id, facts), *told])
+    answer = [f"  {at:%H:%M:%S.%f}  {source:<10} {what}" for at, source, what in sorted(lines)]
+    return "\n".join([f"booking {booking_id}", *_standing(booking_id, facts), *answer])
 
 
 def _standing(booking_id: str, facts: Facts) -> Iterator[str]:
@@ -47,9 +47,9 @@ def _client(booking_id: str, calls: list[Call]) -> Iterator[_Line]:
             name = f"{call.operation} as {call.role}, key {call.key}, place {attempt.place}, try {attempt.number}"
             yield attempt.sent_at, "client", f"-> {name}"
             if attempt.answered_at is not None:
-                told = f"{attempt.status} {attempt.code or ''}" if attempt.status else str(attempt.error)
+                answer = f"{attempt.status} {attempt.code or ''}" if attempt.status else str(attempt.error)
                 state = f"{attempt.body.get('status', '')} {attempt.body.get('version', '')}"
-                yield attempt.answered_at, "client", f"<- {call.operation} {told} {state}"
+                yield attempt.answered_at, "client", f"<- {call.operation} {answer} {state}"
 
 
 def _postgres(booking_id: str, facts: Facts) -> Iterator[_Line]:

@@ -28,7 +28,7 @@ def _applied(evidence: Evidence, vendor: str, *actions: str) -> Iterator[Json]:
 
 @invariant("messages", "each step has written its required messages once")
 def messages(evidence: Evidence) -> _Found:
-    told = Counter(
+    counts = Counter(
         (row["booking_id"], row["booking_version"], row["kind"], row["audience"])
         for row in evidence.facts.messages
         if row["channel"] != "sms"
@@ -36,9 +36,12 @@ def messages(evidence: Evidence) -> _Found:
     for step in evidence.facts.steps:
         if step["kind"] in ("transition", "override") and step["new_status"] in _TOLD:
             kind, audience = _TOLD[step["new_status"]]
-            count = told[step["booking_id"], step["sequence"], kind, audience]
+            count = counts[step["booking_id"], step["sequence"], kind, audience]
             if count != 1:
-                yield step["booking_id"], f"step {step['sequence']} told {kind} to the {audience} {count} times"
+                yield (
+                    step["booking_id"],
+                    f"step {step['sequence']} wrote {count} messages ({kind} to the {audience})",
+                )
 
 
 @invariant("mails", "each mail belongs to an effect and was sent once")
@@ -47,12 +50,12 @@ def mails(evidence: Evidence) -> _Found:
     sent = Counter(str(entry["key"]) for entry in _applied(evidence, "sendgrid", "mail.send"))
     for key, count in sent.items():
         if key not in effects:
-            yield None, f"a mail was sent that nothing stored asked for: {key}"
+            yield None, f"a mail was sent without a stored effect: {key}"
         elif count > 1:
             yield effects[key]["booking_id"], f"a mail was sent {count} times: {key}"
     for key, effect in effects.items():
         if effect["state"] == "done" and not sent[key]:
-            yield effect["booking_id"], f"a mail is noted as sent and was not: {key}"
+            yield effect["booking_id"], f"a mail is recorded as sent and was not: {key}"
 
 
 @invariant("jobs", "each accepted booking has one job, which is cancelled with the booking")
@@ -69,7 +72,7 @@ def jobs(evidence: Evidence) -> _Found:
     for booking in evidence.facts.bookings:
         booking_id, states = booking["id"], set(effects[booking["id"]])
         if booking_id in accepted and not states:
-            yield booking_id, "was accepted, and no job was asked for"
+            yield booking_id, "was accepted, and no job was requested"
         if made[booking_id] > 1:
             yield booking_id, f"has {made[booking_id]} jobs"
         if states == {"done"} and (wrong := _wrong_job(booking, last.get(booking_id))):
@@ -80,7 +83,7 @@ def _wrong_job(booking: Json, last_action: str | None) -> str | None:
     """The error of a booking whose job effects are all done."""
     is_cancelled = last_action == "job.cancel"
     if last_action is None:
-        return "its job is noted as made and is not there"
+        return "its job is recorded as created and does not exist"
     if is_cancelled == (booking["status"] == "cancelled"):
         return None
     return f"is {booking['status']}, and its job is {'cancelled' if is_cancelled else 'not'}"
@@ -98,7 +101,7 @@ def payments(evidence: Evidence) -> _Found:
         moved[str(entry["key"])][entry["action"]] += entry["detail"]["amount"]
     for booking_id in moved:
         if booking_id not in stored:
-            yield booking_id, "money was moved for it that nothing stored asked for"
+            yield booking_id, "money was moved for it without a stored payment"
     for booking_id, payment in stored.items():
         if booking_id in bookings and booking_id not in open_ones:
             for wrong in _wrong_payment(bookings[booking_id], payment, moved[booking_id]):
@@ -110,7 +113,7 @@ def _wrong_payment(booking: Json, payment: Json, money: Counter[str]) -> Iterato
     if kept > amount:
         yield f"{kept} was taken of {amount}"
     if (payment["captured_minor"], payment["refunded_minor"]) != (money["capture"], money["refund"]):
-        stored = f"{payment['captured_minor']} taken, {payment['refunded_minor']} given back"
+        stored = f"{payment['captured_minor']} taken, {payment['refunded_minor']} refunded"
         yield f"stored: {stored}; at the gateway: {money['capture']}, {money['refund']}"
     if booking["status"] == "cancelled":
         yield from _wrong_end(payment, money, kept)
@@ -129,7 +132,7 @@ def _wrong_end(payment: Json, money: Counter[str], kept: int) -> Iterator[str]:
     if kept != (payment["keep_minor"] or 0):
         yield f"is cancelled, and {kept} is kept instead of {payment['keep_minor']}"
     if promised > 0:
-        yield f"is cancelled, and {promised} is still promised"
+        yield f"is cancelled, and {promised} is still authorized"
 
 
 @invariant("webhooks", "exactly the events recorded as delivered were delivered")
@@ -141,7 +144,7 @@ def webhooks(evidence: Evidence) -> _Found:
     deliveries = [row for row in evidence.facts.effects if row["kind"] == "deliver_webhook"]
     for row in deliveries:
         if row["state"] == "done" and row["subject"]["event_id"] not in taken:
-            yield row["booking_id"], f"the event {row['subject']['event_id']} is noted as delivered and was not"
+            yield row["booking_id"], f"the event {row['subject']['event_id']} is recorded as delivered and was not"
     planned = {row["subject"]["event_id"] for row in deliveries}
     for event_id, event in events.items():
         if deliveries and event["position"] is not None and event_id not in planned:

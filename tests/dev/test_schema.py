@@ -28,7 +28,7 @@ async def test_the_schema_is_current_once_migrated_and_until_anything_changes(ho
     stamp = SchemaStamp(home / "schema")
     assert not await stamp.is_current(url), "nothing is there"
     await _migrate(url, "upgrade")
-    assert not await stamp.is_current(url), "nobody has said so"
+    assert not await stamp.is_current(url), "no stamp was written"
     await stamp.update(url)
     assert await stamp.is_current(url)
 

@@ -1,4 +1,4 @@
-"""Random people give random commands to two bookings of one house: after each, every invariant still holds."""
+"""Random people give random commands to two bookings of one business: after each, every invariant holds."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -47,7 +47,7 @@ hours = st.integers(min_value=0, max_value=3)
 
 
 @dataclass
-class House:
+class Servers:
     """The running servers, and the loop of the test that they live in."""
 
     engine: AsyncEngine
@@ -59,7 +59,7 @@ class House:
 
 
 class RandomCommands(RuleBasedStateMachine):
-    house: ClassVar[House]
+    servers: ClassVar[Servers]
     tenant: Tenant
     bookings: list[LiveBooking]
 
@@ -67,13 +67,13 @@ class RandomCommands(RuleBasedStateMachine):
     def two_bookings_of_one_hour(self, *, auto_accept: bool) -> None:
         self.base = future(72)
         policy = SEVERAL_HOURS.model_copy(update={"auto_accept": auto_accept})
-        self.tenant = self.house.run(make_tenant(self.house.engine, policy=policy))
-        self.bookings = [self.house.run(self._begin(name)) for name in ("ana", "ben")]
+        self.tenant = self.servers.run(make_tenant(self.servers.engine, policy=policy))
+        self.bookings = [self.servers.run(self._begin(name)) for name in ("ana", "ben")]
 
     async def _begin(self, provider: str) -> LiveBooking:
-        house = self.house
+        servers = self.servers
         booking = await LiveBooking.begin(
-            house.engine, house.skipper, self.tenant, provider=provider, starts_at=self.base
+            servers.engine, servers.skipper, self.tenant, provider=provider, starts_at=self.base
         )
         await booking.until(lambda state: state.version > 1)
         return booking
@@ -107,29 +107,29 @@ class RandomCommands(RuleBasedStateMachine):
     @invariant()
     def everything_holds(self) -> None:
         for booking in self.bookings:
-            self.house.run(check_invariants(booking))
+            self.servers.run(check_invariants(booking))
 
     def teardown(self) -> None:
         for booking in getattr(self, "bookings", []):
-            self.house.run(_end(booking))
+            self.servers.run(_end(booking))
 
     def _actor(self, who: str) -> Actor:
         return acting_as(self.tenant, who) if who in self.tenant.providers else Actor(role=Role(who))
 
     def _give(self, index: int, command: BookingCommand) -> None:
         booking = self.bookings[index]
-        before = self.house.run(booking.stored())
-        outcome = self.house.run(_outcome(booking, command))
+        before = self.servers.run(booking.stored())
+        outcome = self.servers.run(_outcome(booking, command))
         expected = _verdict(before, command)
         if isinstance(outcome, BookingState):
             assert expected is None
             assert outcome.version == before.version + 1
         elif outcome in TAKEN:
             assert expected is None
-            assert self.house.run(booking.stored()) == before
+            assert self.servers.run(booking.stored()) == before
         else:
             assert outcome == expected
-            assert self.house.run(booking.stored()) == before
+            assert self.servers.run(booking.stored()) == before
 
 
 def _verdict(state: BookingState, command: BookingCommand) -> str | None:
@@ -157,8 +157,8 @@ async def _end(booking: LiveBooking) -> None:
 async def test_no_sequence_of_commands_breaks_an_invariant(
     engine: AsyncEngine, skipper: TimeSkipper, worker: None
 ) -> None:
-    house = House(engine, skipper, asyncio.get_running_loop())
-    machine = type("RandomCommandsHere", (RandomCommands,), {"house": house})
+    servers = Servers(engine, skipper, asyncio.get_running_loop())
+    machine = type("RandomCommandsHere", (RandomCommands,), {"servers": servers})
     bounds = settings(
         max_examples=10,
         stateful_step_count=12,
