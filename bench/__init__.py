@@ -1,1 +1,1 @@
-"""Measurements of Holdfast beside a bare floor, both in the same run on the same servers."""
+"""Benchmarks: Holdfast compared with a minimal baseline, in the same run and on the same servers."""

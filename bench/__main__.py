@@ -1,4 +1,4 @@
-"""The command line of the bench: `python -m bench --help`."""
+"""Command line of the benchmarks: `python -m bench --help`."""
 
 import argparse
 import asyncio
@@ -11,23 +11,23 @@ from typing import Any
 from rich.console import Console
 
 from bench import profiler, report
-from bench.effort import FULL, QUICK
-from bench.loops import on_fast_loop
+from bench.event_loops import on_fast_loop
 from bench.measurements import MEASUREMENTS
-from bench.noise import Noise, NoiseListener
+from bench.noise import Noise, NoiseMeter
 from bench.operations import warm_up
 from bench.results import Row
-from bench.rig import connected
 from bench.servers import Servers, running_servers
+from bench.testbed import connected
+from bench.workload import FULL, QUICK
 from dev.errors import DevError
 from dev.reporter import ConsoleReporter
 
 _PAGE_WIDTH = 130
-"""Where the output is no terminal."""
+"""Used when the output is not a terminal."""
 
 
 def main() -> int:
-    """Measure; 0 when it could be measured, whatever came of it, 1 with one line on stderr when not."""
+    """Run the benchmarks; 0 when they ran, whatever the figures, 1 with one line on stderr when they could not."""
     options = _parser().parse_args()
     try:
         asyncio.run(_stoppable(_run(options)))
@@ -41,7 +41,7 @@ def main() -> int:
 
 
 async def _stoppable(run: Coroutine[Any, Any, None]) -> None:
-    """SIGTERM and SIGHUP end the run as Ctrl-C does: in order, with every server stopped."""
+    """Let SIGTERM and SIGHUP end the run as Ctrl-C does: every server is stopped in order."""
     task = asyncio.create_task(run)
     for number in (signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
@@ -65,40 +65,46 @@ async def _run(options: argparse.Namespace) -> None:
 
 async def _measure(options: argparse.Namespace, reporter: ConsoleReporter) -> tuple[list[Row], Noise]:
     async with running_servers(reporter) as servers:
-        listener = NoiseListener(servers)
+        noise_meter = NoiseMeter(servers)
         rows = await on_fast_loop(lambda: _measure_on(servers, options, reporter))
-        return rows, listener.heard()
+        return rows, noise_meter.read()
 
 
 async def _measure_on(servers: Servers, options: argparse.Namespace, reporter: ConsoleReporter) -> list[Row]:
-    effort = QUICK if options.quick else FULL
+    workload = QUICK if options.quick else FULL
     rows: list[Row] = []
-    async with connected(servers) as rig:
+    async with connected(servers) as testbed:
         with reporter.step("warming up"):
-            await warm_up(rig)
+            await warm_up(testbed)
         for name in options.only or MEASUREMENTS:
             title, measure = MEASUREMENTS[name]
             with reporter.step(title):
-                rows += await measure(rig, effort)
+                rows += await measure(testbed, workload)
     return rows
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Measure Holdfast beside its bare floor, on servers of its own that are gone afterwards.",
+        description="Compare Holdfast with a minimal baseline, on temporary servers.",
     )
-    parser.add_argument("--quick", action="store_true", help="a short run: rougher figures, fewer bookings")
+    parser.add_argument(
+        "--quick", action="store_true", help="short run with fewer bookings and less precise figures"
+    )
     parser.add_argument(
         "--only",
         action="append",
         choices=MEASUREMENTS,
         metavar="NAME",
-        help=f"measure this alone, may be repeated: {', '.join(MEASUREMENTS)}",
+        help=f"run only this measurement; may be repeated: {', '.join(MEASUREMENTS)}",
     )
-    parser.add_argument("--json", type=Path, metavar="PATH", help="default: bench/results/TIMESTAMP.json")
     parser.add_argument(
-        "--profile", choices=profiler.PROFILED, help="measure nothing; show where one process spends its CPU"
+        "--json", type=Path, metavar="PATH", help="file of the figures (default: bench/results/TIMESTAMP.json)"
+    )
+    parser.add_argument(
+        "--profile",
+        choices=profiler.PROFILED,
+        help="show where one process spends its CPU time; measure nothing else",
     )
     return parser
 

@@ -1,7 +1,6 @@
-"""A keep-alive HTTP/1.1 client that costs next to nothing, so that the client is not what is measured.
+"""A minimal HTTP/1.1 client with keep-alive: it uses so little CPU that it does not distort the figures.
 
-It understands what Holdfast and its floor answer over loopback (a status, a Content-Length or no body) and no
-more.
+It understands only the answers of Holdfast and the baseline over loopback (a status; a Content-Length or no body).
 """
 
 import asyncio
@@ -12,7 +11,7 @@ import orjson
 
 _WITHOUT_BODY = (204, 304)
 _REUSE_SECONDS = 4.0
-"""uvicorn closes a connection that was idle for 5 s."""
+"""Less than the 5 s after which uvicorn closes an idle connection."""
 
 
 class Answer(NamedTuple):
@@ -21,13 +20,13 @@ class Answer(NamedTuple):
 
 
 class UnexpectedAnswerError(Exception):
-    """The server answered something that the measurement cannot count."""
+    """The server's answer is not the one that the measurement needs."""
 
 
 def encode(
     method: str, path: str, *, token: str | None = None, body: object = None, headers: dict[str, str] | None = None
 ) -> bytes:
-    """A whole request as bytes, made before the clock runs."""
+    """Encode a complete request, before its time is measured."""
     content = b"" if body is None else orjson.dumps(body)
     lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", f"Content-Length: {len(content)}"]
     if content:
@@ -39,7 +38,7 @@ def encode(
 
 
 class HttpClient:
-    """Connections to one server, opened when all others are busy and then kept."""
+    """A pool of connections to one server; it opens one when all others are busy."""
 
     def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host, port
@@ -47,16 +46,16 @@ class HttpClient:
         self._all: list[_Connection] = []
 
     async def open(self, connections: int) -> None:
-        """Have this many idle connections at hand."""
+        """Keep this many idle connections ready."""
         self._idle = [connection for connection in self._idle if connection.is_fresh()]
         while len(self._idle) < connections:
             self._idle.append(await self._connect())
 
     async def send(self, request: bytes) -> Answer:
-        """Send one encoded request and wait for the answer.
+        """Send an encoded request and wait for the answer.
 
         Raises:
-            OSError: the connection broke.
+            OSError: the connection was lost.
         """
         connection = self._reusable() or await self._connect()
         answer = await connection.exchange(request)
@@ -64,10 +63,10 @@ class HttpClient:
         return answer
 
     async def expect(self, status: int, request: bytes) -> Answer:
-        """Send one request whose answer must have this status.
+        """Send a request whose answer must have this status.
 
         Raises:
-            UnexpectedAnswerError: it has another.
+            UnexpectedAnswerError: it has another status.
         """
         answer = await self.send(request)
         if answer.status != status:
@@ -94,7 +93,7 @@ class HttpClient:
 
 
 class _Connection(asyncio.Protocol):
-    """One connection with at most one request under way."""
+    """One connection with at most one request in progress."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
@@ -104,11 +103,11 @@ class _Connection(asyncio.Protocol):
         self._used_at = time.monotonic()
 
     def is_fresh(self) -> bool:
-        """Whether the server is sure not to have given up on this idle connection."""
+        """Whether the server cannot have closed this idle connection yet."""
         return time.monotonic() - self._used_at < _REUSE_SECONDS
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # A cast, not a check: uvloop's transports are no subclasses of asyncio's.
+        # A cast, not a check: uvloop's transports are not subclasses of asyncio's.
         self._transport = cast("asyncio.Transport", transport)
 
     async def exchange(self, request: bytes) -> Answer:
@@ -118,7 +117,7 @@ class _Connection(asyncio.Protocol):
         return await self._answer
 
     def data_received(self, data: bytes) -> None:
-        # A month of slots comes in dozens of pieces: the whole is looked at once it is there.
+        # A month of slots arrives in dozens of pieces: it is parsed once, when it is complete.
         self._received += data
         if self._expected is None:
             self._expected = expected(self._received)
@@ -140,10 +139,10 @@ class _Connection(asyncio.Protocol):
 
 
 def expected(data: bytes | bytearray) -> int | None:
-    """How long the answer is, head and body, once its head has arrived.
+    """The length of the answer, head and body; None until its head has arrived.
 
     Raises:
-        UnexpectedAnswerError: the head does not say.
+        UnexpectedAnswerError: the head has no Content-Length.
     """
     end = data.find(b"\r\n\r\n")
     if end < 0:
@@ -158,5 +157,5 @@ def expected(data: bytes | bytearray) -> int | None:
 
 
 def parse(data: bytes) -> Answer:
-    """An answer that has arrived whole."""
+    """Parse a complete answer."""
     return Answer(int(data[9:12]), data[data.index(b"\r\n\r\n") + 4 :])

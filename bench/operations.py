@@ -1,4 +1,4 @@
-"""The operations that several measurements time, each a function that sends one and returns what came of it."""
+"""Operations that several measurements time."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -6,54 +6,54 @@ from uuid import UUID
 
 import orjson
 
-from bench.floor.workflows import TASK_QUEUE, RecordsOneStep
-from bench.pace import Sample, Send, closed_loop
-from bench.rig import Rig
+from bench.baseline.workflows import TASK_QUEUE, RecordsOneStep
+from bench.load import Sample, Send, closed_loop
+from bench.testbed import Testbed
 from runtime.ids import new_id
 
 CLIENTS = 20
 
 
-def creates(rig: Rig, count: int) -> list[Send[UUID]]:
-    """Bookings over HTTP on free slots; each returns the booking's id."""
-    return [partial(_create, rig, rig.create_request()) for _ in range(count)]
+def creates(testbed: Testbed, count: int) -> list[Send[UUID]]:
+    """Create bookings over HTTP on free slots; each returns the booking's id."""
+    return [partial(_create, testbed, testbed.create_request()) for _ in range(count)]
 
 
-def floor_creates(rig: Rig, count: int) -> list[Send[None]]:
-    """The same through the bare handler."""
-    return [partial(_floor_create, rig, rig.floor_request()) for _ in range(count)]
+def baseline_creates(testbed: Testbed, count: int) -> list[Send[None]]:
+    """Create bookings through the baseline's handler."""
+    return [partial(_baseline_create, testbed, testbed.baseline_request()) for _ in range(count)]
 
 
-def bare_starts(rig: Rig, count: int) -> list[Send[UUID]]:
-    """Bare workflow starts; each returns the id of the step that the workflow will record."""
-    return [partial(_bare_start, rig, new_id()) for _ in range(count)]
+def bare_starts(testbed: Testbed, count: int) -> list[Send[UUID]]:
+    """Start the baseline's workflows; each returns the id of the step that the workflow records."""
+    return [partial(_bare_start, testbed, new_id()) for _ in range(count)]
 
 
-async def _create(rig: Rig, request: bytes) -> UUID:
-    answer = await rig.holdfast.expect(201, request)
+async def _create(testbed: Testbed, request: bytes) -> UUID:
+    answer = await testbed.holdfast.expect(201, request)
     return UUID(orjson.loads(answer.body)["id"])
 
 
-async def _floor_create(rig: Rig, request: bytes) -> None:
-    await rig.floor.expect(201, request)
+async def _baseline_create(testbed: Testbed, request: bytes) -> None:
+    await testbed.baseline.expect(201, request)
 
 
-async def _bare_start(rig: Rig, step_id: UUID) -> UUID:
-    await rig.temporal.start_workflow(
-        RecordsOneStep.run, str(step_id), id=f"floor/{step_id}", task_queue=TASK_QUEUE
+async def _bare_start(testbed: Testbed, step_id: UUID) -> UUID:
+    await testbed.temporal.start_workflow(
+        RecordsOneStep.run, str(step_id), id=f"baseline/{step_id}", task_queue=TASK_QUEUE
     )
     return step_id
 
 
-async def warm_up(rig: Rig, count: int = 150) -> None:
-    """Bring caches, plans and pools of everything into the state they have in a day's work."""
-    for client in (rig.holdfast, rig.floor):
+async def warm_up(testbed: Testbed, count: int = 150) -> None:
+    """Fill caches, query plans and connection pools as in normal operation."""
+    for client in (testbed.holdfast, testbed.baseline):
         await client.open(CLIENTS)
-    await closed_loop(CLIENTS, floor_creates(rig, count))
-    started, _ = await closed_loop(CLIENTS, bare_starts(rig, count))
-    await rig.recorded_at(results(started))
-    await closed_loop(CLIENTS, creates(rig, count))
-    await rig.until_quiet()
+    await closed_loop(CLIENTS, baseline_creates(testbed, count))
+    started, _ = await closed_loop(CLIENTS, bare_starts(testbed, count))
+    await testbed.recorded_at(results(started))
+    await closed_loop(CLIENTS, creates(testbed, count))
+    await testbed.until_quiet()
 
 
 def results(samples: Sequence[Sample[UUID]]) -> list[UUID]:

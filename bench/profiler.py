@@ -1,4 +1,4 @@
-"""Where one process spends its CPU per booking: by room and by function, while bookings come at 20/s."""
+"""CPU time of one process per booking, by package and function, while 20 bookings arrive per second."""
 
 import asyncio
 import json
@@ -12,12 +12,12 @@ from typing import Any
 
 from rich.table import Table
 
-from bench.loops import on_fast_loop
+from bench.call_sites import is_ours, package_of, short_name
+from bench.event_loops import on_fast_loop
+from bench.load import open_loop
 from bench.operations import creates, warm_up
-from bench.pace import open_loop
-from bench.rig import connected
-from bench.rooms import is_ours, room_of, short_name
-from bench.servers import NoJournal, Servers, running_servers
+from bench.servers import NullJournal, Servers, running_servers
+from bench.testbed import connected
 from dev.process import ManagedProcess
 from dev.programs import Api, Worker, python_command
 from dev.reporter import Reporter
@@ -41,16 +41,16 @@ class Profile:
     process: str
     total: float
     native: float
-    """By the clocks of all threads less those of Python's: Temporal's core."""
-    by_room: Milliseconds
+    """CPU time of threads without Python code: Temporal's core."""
+    by_package: Milliseconds
     by_function: Milliseconds
-    """In the function itself and in the C code that it calls."""
+    """Time in the function itself and in the C code that it calls."""
     within: Milliseconds
-    """In one of Holdfast's own functions and everything that it calls."""
+    """Time in one of Holdfast's functions and everything that it calls."""
 
 
 async def profile(name: str, reporter: Reporter) -> Profile:
-    """Run the stack with one of its processes under the sampler, and book.
+    """Run the stack with one of its processes under the sampler, and create bookings.
 
     Raises:
         DevError: a process does not start.
@@ -69,13 +69,13 @@ async def profile(name: str, reporter: Reporter) -> Profile:
 
 
 def _sampled(servers: Servers, name: str, out: Path) -> Service:
-    """The same service under the sampler."""
+    """The service, run under the sampler."""
     stack = servers.stack
     logs, environment = stack.home.logs, stack.environment
     service: Service = (
-        Api(stack.api_url, logs, environment, NoJournal())
+        Api(stack.api_url, logs, environment, NullJournal())
         if name == "api"
-        else Worker(logs, environment, NoJournal())
+        else Worker(logs, environment, NullJournal())
     )
     command = python_command(
         f"{name}-sampled", "bench.sampler", str(out), name, logs=logs, environment=environment
@@ -85,11 +85,11 @@ def _sampled(servers: Servers, name: str, out: Path) -> Service:
 
 
 async def _book(servers: Servers, process: ManagedProcess, out: Path) -> None:
-    async with connected(servers) as rig:
-        await warm_up(rig)
+    async with connected(servers) as testbed:
+        await warm_up(testbed)
         process.send_signal(signal.SIGUSR1)
-        await open_loop(RATE, creates(rig, BOOKINGS))
-        await rig.until_quiet()
+        await open_loop(RATE, creates(testbed, BOOKINGS))
+        await testbed.until_quiet()
         process.send_signal(signal.SIGUSR1)
         await asyncio.to_thread(_wait_for, out)
 
@@ -100,8 +100,8 @@ def _wait_for(path: Path) -> None:
 
 
 def evaluate(process: str, found: Any, bookings: int) -> Profile:
-    """Spread the process's CPU time over what the sampler counted."""
-    rooms: dict[str, float] = defaultdict(float)
+    """Divide the process's CPU time in proportion to the sampled stacks."""
+    packages: dict[str, float] = defaultdict(float)
     functions: dict[str, float] = defaultdict(float)
     within: dict[str, float] = defaultdict(float)
     total = found["process_seconds"] * 1000 / bookings
@@ -109,24 +109,22 @@ def evaluate(process: str, found: Any, bookings: int) -> Profile:
     for entry in found["stacks"]:
         stack = [(file, function) for file, function in entry["stack"]]
         cost = entry["samples"] / samples * total
-        rooms[room_of(stack)] += cost
+        packages[package_of(stack)] += cost
         if stack:
             functions[short_name(stack[0])] += cost
         for site in set(filter(is_ours, stack)):
             within[short_name(site)] += cost
     native = total - found["python_seconds"] * 1000 / bookings
-    return Profile(process, total, native, rooms, functions, within)
+    return Profile(process, total, native, packages, functions, within)
 
 
 def table(found: Profile) -> Table:
-    """The dearest of each kind."""
+    """A table of the most expensive packages and functions."""
     shown = Table(title=f"{found.process}: {found.total:.1f} ms of CPU per booking", title_justify="left")
     shown.add_column("CPU, ms per booking", justify="right")
-    shown.add_column("where")
-    shown.add_row(
-        f"{found.native:.2f}", "of it in native threads (Temporal's core), by their clocks", end_section=True
-    )
-    for kind in (found.by_room, found.within, found.by_function):
+    shown.add_column("package or function")
+    shown.add_row(f"{found.native:.2f}", "of it in native threads (Temporal's core)", end_section=True)
+    for kind in (found.by_package, found.within, found.by_function):
         for name, cost in sorted(kind.items(), key=lambda item: -item[1])[:_TOP]:
             shown.add_row(f"{cost:.2f}", name)
         shown.add_section()

@@ -1,4 +1,4 @@
-"""The results as one table for people and as JSON for comparing runs."""
+"""The report: a table for people, and JSON to compare runs."""
 
 import json
 import os
@@ -14,18 +14,18 @@ from bench.results import TIMES, Row
 
 RESULTS = Path(__file__).parent / "results"
 
-_VERDICTS = {None: "", True: "[green]ok[/]", False: "[bold red]over[/]"}
+_VERDICTS = {None: "", True: "[green]ok[/]", False: "[bold red]missed[/]"}
 
 
 def table(rows: Sequence[Row]) -> Table:
-    """One line a row, floor and Holdfast side by side."""
-    shown = Table(title=f"Holdfast beside its floor, {os.cpu_count()} CPUs", title_justify="left")
-    shown.add_column("measured", no_wrap=True)
+    """One line per row, with baseline and Holdfast side by side."""
+    shown = Table(title=f"Holdfast compared with the baseline, {os.cpu_count()} CPUs", title_justify="left")
+    shown.add_column("measurement", no_wrap=True)
     shown.add_column("unit")
-    for name in ("floor", "Holdfast", "ratio", "goal"):
+    for name in ("baseline", "Holdfast", "ratio", "goal"):
         shown.add_column(name, justify="right", no_wrap=True)
     shown.add_column("")
-    shown.add_column("the floor is", style="dim", no_wrap=True)
+    shown.add_column("compared with", style="dim", no_wrap=True)
     for row in rows:
         shown.add_row(*_cells(row))
     return shown
@@ -35,24 +35,24 @@ def _cells(row: Row) -> tuple[str, ...]:
     return (
         row.name,
         row.unit,
-        _number(row.floor),
+        _number(row.baseline),
         _number(row.holdfast),
         "" if row.ratio is None else f"{row.ratio:.2f}{TIMES}",
         row.goal.text(row.unit) if row.goal else "",
         _VERDICTS[row.ok],
-        row.beside,
+        row.compared_with,
     )
 
 
 def _number(value: float | None) -> str:
-    """Three figures are as much as such a measurement can tell."""
+    """Three significant digits: these measurements are not more precise."""
     if value is None:
         return ""
     return f"{value:,.0f}" if abs(value) >= 100 or value == 0 else f"{value:.3g}"
 
 
 def write_json(path: Path, rows: Sequence[Row], noise: Noise, *, quick: bool) -> None:
-    """Write everything that a later comparison needs."""
+    """Write all figures, with the machine they were measured on."""
     path.parent.mkdir(parents=True, exist_ok=True)
     document = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),

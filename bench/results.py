@@ -1,4 +1,4 @@
-"""One line of the table: what was measured, beside its floor and its goal."""
+"""One line of the report: the measured value, its baseline and its goal."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -17,7 +17,7 @@ class Bound(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A limit of the performance budget, for the value or for its ratio to the floor."""
+    """A limit of the performance budget: for the value, or for its ratio to the baseline."""
 
     bound: Bound
     limit: float
@@ -44,35 +44,35 @@ def below(limit: float) -> Goal:
     return Goal(Bound.BELOW, limit)
 
 
-def times_floor_at_most(limit: float) -> Goal:
+def times_baseline_at_most(limit: float) -> Goal:
     return Goal(Bound.AT_MOST, limit, of_ratio=True)
 
 
-def times_floor_at_least(limit: float) -> Goal:
+def times_baseline_at_least(limit: float) -> Goal:
     return Goal(Bound.AT_LEAST, limit, of_ratio=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`holdfast` and `floor` are in `unit`."""
+    """One measured value; `holdfast` and `baseline` are in `unit`."""
 
     name: str
     unit: str
     holdfast: float
-    floor: float | None = None
-    beside: str = ""
-    """What the floor is."""
+    baseline: float | None = None
+    compared_with: str = ""
+    """What the baseline measures, such as `bare handler`."""
     goal: Goal | None = None
     rounds: list[float] = field(default_factory=list)
-    """Holdfast's value in each round, where there were several."""
+    """Holdfast's value in each round, if there were several."""
 
     @property
     def ratio(self) -> float | None:
-        return ratio(self.holdfast, self.floor)
+        return ratio(self.holdfast, self.baseline)
 
     @property
     def ok(self) -> bool | None:
-        """Whether the goal is met; none when there is none."""
+        """Whether the goal is met; None without a goal."""
         if self.goal is None:
             return None
         judged = self.ratio if self.goal.of_ratio else self.holdfast
@@ -82,8 +82,8 @@ class Row:
         return {
             "name": self.name,
             "unit": self.unit,
-            "floor": self.floor,
-            "beside": self.beside,
+            "baseline": self.baseline,
+            "compared_with": self.compared_with,
             "holdfast": self.holdfast,
             "ratio": self.ratio,
             "goal": self.goal.text(self.unit) if self.goal else None,

@@ -1,10 +1,10 @@
 """`python -m bench.sampler OUT MODULE`: run a module and sample which code uses the CPU.
 
-A timer of the process's own CPU time interrupts it every few milliseconds (`ITIMER_PROF`; waiting costs nothing),
-and the stack of whichever thread is not waiting is counted. Sampling, not cProfile: that one loses its place where
-SQLAlchemy switches greenlets, and from Python 3.12 on it mixes up threads.
+A timer of the process's CPU time (`ITIMER_PROF`) interrupts it every few milliseconds; the sampler then counts the
+stack of the thread that is not waiting. cProfile does not work here: it loses track when SQLAlchemy switches
+greenlets, and since Python 3.12 it mixes up threads.
 
-SIGUSR1 begins to sample; a second one ends it and writes what was found to OUT.
+SIGUSR1 starts sampling; a second SIGUSR1 stops it and writes the samples to OUT.
 """
 
 import json
@@ -23,13 +23,13 @@ import greenlet  # type: ignore[import-untyped]
 Site = tuple[str, str]
 """File and function."""
 Stack = tuple[Site, ...]
-"""From the innermost function outwards; empty for code that is not Python's."""
+"""From the innermost function outwards; empty for native code."""
 
-_INTERVAL_SECONDS = 0.001  # the kernel makes 4 ms of it where its clock ticks 250 times a second
-_SWITCH_SECONDS = 0.0005  # how long another thread may keep the interpreter while a sample is due
+_INTERVAL_SECONDS = 0.001  # the kernel rounds it up to 4 ms if its clock has 250 ticks per second
+_SWITCH_SECONDS = 0.0005  # how long another thread may hold the interpreter lock when a sample is due
 _WAITING = frozenset(
     {
-        ("runners.py", "Runner.run"),  # in the event loop's own code
+        ("runners.py", "Runner.run"),  # in the event loop's native code
         ("thread.py", "_worker"),
         ("threading.py", "Condition.wait"),
         ("threading.py", "Event.wait"),
@@ -39,7 +39,7 @@ _WAITING = frozenset(
 
 
 class Sampler:
-    """Counts stacks while it is on."""
+    """Counts the sampled stacks."""
 
     def __init__(self, out: Path) -> None:
         self._out = out
@@ -48,7 +48,7 @@ class Sampler:
         self._since: dict[str, float] | None = None
 
     def toggle(self, *_: object) -> None:
-        """Begin; at the second call end and write."""
+        """Start sampling; the second call stops it and writes the samples."""
         if self._since is None:
             self._since = self._clocks()
             sys.setswitchinterval(_SWITCH_SECONDS)
@@ -58,7 +58,7 @@ class Sampler:
             self._write(self._since, self._clocks())
 
     def sample(self, _number: int, frame: FrameType | None) -> None:
-        """Count the stack that runs: the main thread's or, if that one waits, another's."""
+        """Count the running stack: the main thread's or, if that thread waits, another thread's."""
         stack = _whole_stack(frame)
         if _is_waiting(stack):
             stack = next(filter(_is_running, self._other_stacks()), ())
@@ -82,7 +82,7 @@ class Sampler:
 
 
 def _whole_stack(frame: FrameType | None) -> Stack:
-    """The main thread's stack: SQLAlchemy runs in greenlets, whose parents hold the rest of it."""
+    """The main thread's stack: SQLAlchemy runs in greenlets, and their parents hold the outer part."""
     stack = _stack(frame)
     parent = greenlet.getcurrent().parent
     while parent is not None:
@@ -110,7 +110,7 @@ def _is_running(stack: Stack) -> bool:
 
 
 def main() -> None:
-    """Run the module as `python -m` would."""
+    """Run the module as `python -m` does."""
     out, module = Path(sys.argv[1]), sys.argv[2]
     sys.argv[:] = sys.argv[2:]
     sampler = Sampler(out)

@@ -1,4 +1,4 @@
-"""The servers that everything is measured on: a stack of its own, and the floor beside it on the same servers."""
+"""The measured servers: a temporary stack, and the baseline on the same PostgreSQL and Temporal."""
 
 import asyncio
 import os
@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 from temporalio.client import Client
 
 from bench import database, tenant
-from bench.floor.processes import FLOOR_API, FLOOR_WORKER, FloorApi, FloorWorker
-from bench.processes import Usage, usage_of, usage_of_this_process
+from bench.baseline.processes import BASELINE_API, BASELINE_WORKER, BaselineApi, BaselineWorker
+from bench.resource_usage import Usage, usage_of, usage_of_this_process
 from bench.tenant import Tenant
 from dev.ports import free_port
 from dev.process import Command, ManagedProcess
@@ -26,35 +26,35 @@ from dev.stack import Stack
 T = TypeVar("T")
 
 CLIENT = "client"
-"""The bench itself: it is the one that calls the bare Temporal floor."""
+"""The benchmark process: it starts the baseline's workflows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """What runs, and where."""
+    """The running processes and their addresses."""
 
     stack: Stack
-    floor_url: str
-    """The floor's database."""
-    floor_port: int
+    baseline_url: str
+    """URL of the baseline's database."""
+    baseline_port: int
     tenant: Tenant
-    floor_processes: dict[str, ManagedProcess]
+    baseline_processes: dict[str, ManagedProcess]
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
-    """The one that they were started in."""
+    """The event loop that started them."""
 
-    async def do(self, work: Coroutine[Any, Any, T]) -> T:
-        """Have something done in the servers' own loop: the load's cannot start and stop processes."""
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run something in the servers' event loop: the load generator's loop cannot start and stop processes."""
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.loop))
 
     def process(self, name: str) -> ManagedProcess:
-        return self.floor_processes.get(name) or self.stack.process(name)
+        return self.baseline_processes.get(name) or self.stack.process(name)
 
     def everything(self) -> tuple[str, ...]:
-        """The names of all that is ours."""
-        return ("postgres", "temporal", "api", "worker", "vendors", *self.floor_processes, CLIENT)
+        """The names of all processes of the benchmark."""
+        return ("postgres", "temporal", "api", "worker", "vendors", *self.baseline_processes, CLIENT)
 
     def usage(self, names: Sequence[str]) -> dict[str, Usage]:
-        """What processes have used until now, each with its children."""
+        """The resource usage of processes up to now, each with its children."""
         return {name: self._usage(name) for name in names}
 
     def _usage(self, name: str) -> Usage:
@@ -67,23 +67,23 @@ class Servers:
 
 @asynccontextmanager
 async def running_servers(reporter: Reporter) -> AsyncIterator[Servers]:
-    """Servers in a temporary folder; leaving it stops every process and removes the folder.
+    """Servers in a temporary folder; on exit every process is stopped and the folder removed.
 
     Raises:
         DevError: a server does not start.
     """
     with _temporary_home() as home:
         with reporter.step("PostgreSQL with commit timestamps"):
-            floor_url = await database.prepare(home)
+            baseline_url = await database.prepare(home)
         async with AsyncExitStack() as resources:
-            # A load has few users and no patience; bench.measurements.limits says what counting requests costs.
+            # The load has few users; bench.measurements.limits measures the cost of rate limits.
             os.environ["HOLDFAST_RATE_LIMIT_PER_MINUTE"] = "0"
-            os.environ["HOLDFAST_SMTP_URL"] = ""  # bookings and effects are measured apart
+            os.environ["HOLDFAST_SMTP_URL"] = ""  # bookings and effects are measured separately
             settings = DevSettings.on_free_ports(home)
             stack = Stack(settings, reporter=reporter, restart=False, demo_data=False, vendors=True)
             await resources.enter_async_context(stack)
-            with reporter.step("floor"):
-                servers = await _add_floor(stack, floor_url, resources)
+            with reporter.step("baseline"):
+                servers = await _add_baseline(stack, baseline_url, resources)
             yield servers
 
 
@@ -96,24 +96,24 @@ def _temporary_home() -> Iterator[Path]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-async def _add_floor(stack: Stack, floor_url: str, resources: AsyncExitStack) -> Servers:
-    environment = stack.environment | {"HOLDFAST_DATABASE_URL": floor_url}
-    await migrate(stack.home.logs, environment, NoJournal())
-    await database.make_floor_table(floor_url)
+async def _add_baseline(stack: Stack, baseline_url: str, resources: AsyncExitStack) -> Servers:
+    environment = stack.environment | {"HOLDFAST_DATABASE_URL": baseline_url}
+    await migrate(stack.home.logs, environment, NullJournal())
+    await database.make_baseline_table(baseline_url)
     business = Tenant()
-    for url in (stack.database_url, floor_url):
+    for url in (stack.database_url, baseline_url):
         await tenant.load(url, business)
-    api = FloorApi(free_port(), stack.home.logs, environment)
-    worker = FloorWorker(await Client.connect(stack.temporal_address), stack.home.logs, environment)
+    api = BaselineApi(free_port(), stack.home.logs, environment)
+    worker = BaselineWorker(await Client.connect(stack.temporal_address), stack.home.logs, environment)
     for service in (api, worker):
         resources.push_async_callback(service.stop)
     await asyncio.gather(api.start(), worker.start())
-    processes = {FLOOR_API: api.process, FLOOR_WORKER: worker.process}
-    return Servers(stack, floor_url, api.port, business, processes)
+    processes = {BASELINE_API: api.process, BASELINE_WORKER: worker.process}
+    return Servers(stack, baseline_url, api.port, business, processes)
 
 
-class NoJournal:
-    """Migrations end before anything could crash: nothing to remember."""
+class NullJournal:
+    """Records nothing: these processes do not outlive the benchmark."""
 
     def started(self, command: Command, pid: int) -> None: ...
 

@@ -1,4 +1,4 @@
-"""The statements that PostgreSQL is sent, counted by its own log."""
+"""The number of statements sent to PostgreSQL, from its log."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -18,13 +18,13 @@ _POLL_SECONDS = 0.02
 
 @dataclass(frozen=True, slots=True)
 class StatementLog:
-    """What one program has sent to one database since the log was switched on."""
+    """The statements that one program has sent to one database since logging was switched on."""
 
     path: Path
     sender: bytes
 
     def count(self) -> int:
-        """Statements until now, BEGIN and COMMIT among them; what was answered has been written down."""
+        """The statements up to now, including BEGIN and COMMIT; answered ones are always in the log."""
         return sum(_is_statement(line) for line in self.path.read_bytes().splitlines() if self._is_ours(line))
 
     def _is_ours(self, line: bytes) -> bool:
@@ -37,7 +37,7 @@ def _is_statement(line: bytes) -> bool:
 
 @asynccontextmanager
 async def logged(stack: Stack, application: str) -> AsyncIterator[StatementLog]:
-    """Have the stack's PostgreSQL log every statement meanwhile."""
+    """Let the stack's PostgreSQL log every statement inside the context."""
     url = administrator_url(stack.database_url)
     await _configure(url, (f"SET {name} = '{value}'" for name, value in _SWITCHES.items()))
     try:
@@ -50,7 +50,7 @@ async def logged(stack: Stack, application: str) -> AsyncIterator[StatementLog]:
 
 
 async def _setting(url: str, name: str) -> str:
-    """As a new connection finds it: the server reloads when it comes to it."""
+    """The value that a new connection sees: the server reloads its configuration asynchronously."""
     connection = await asyncpg.connect(url)
     try:
         return str(await connection.fetchval("SELECT current_setting($1)", name))

@@ -1,4 +1,4 @@
-"""The few statistics that the table needs."""
+"""Statistics of the report."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -7,7 +7,7 @@ from statistics import median
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The smallest value that `percent` % of the values do not exceed (nearest rank).
+    """The percentile of the values by nearest rank.
 
     Raises:
         ValueError: there are no values.
@@ -20,7 +20,7 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """What a series of latencies comes to. All in milliseconds."""
+    """Summary of a series of latencies, in milliseconds."""
 
     p50: float
     p99: float
@@ -29,7 +29,7 @@ class Latency:
 
     @classmethod
     def of(cls, seconds: Sequence[float]) -> "Latency":
-        """Summarize latencies in seconds; rounds of the same kind are pooled before."""
+        """Summarize latencies given in seconds; the rounds of one measurement are pooled."""
         return cls(
             p50=percentile(seconds, 50) * 1000,
             p99=percentile(seconds, 99) * 1000,
@@ -43,11 +43,11 @@ def throughput(count: int, seconds: float) -> float:
     return count / seconds
 
 
-def typical(values: Iterable[float]) -> float:
-    """The median over rounds: one round that a neighbour disturbed does not move it."""
+def median_of(values: Iterable[float]) -> float:
+    """The median over rounds: one disturbed round does not change it."""
     return median(values)
 
 
-def ratio(value: float, floor: float | None) -> float | None:
-    """How many times the floor; none without a floor, or with one that is nothing."""
-    return value / floor if floor else None
+def ratio(value: float, baseline: float | None) -> float | None:
+    """The ratio to the baseline; None without a baseline or with a baseline of 0."""
+    return value / baseline if baseline else None

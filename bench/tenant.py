@@ -1,4 +1,4 @@
-"""The businesses that the bench books with: one is open day and night, so that no slot is ever refused."""
+"""The businesses of the benchmarks: one is always open, so that no slot is ever refused."""
 
 import itertools
 from dataclasses import dataclass, field, replace
@@ -25,12 +25,12 @@ _STEP = 15
 _EARLIER = 5
 
 _MONTH_MINUTES = 30 * 24 * 60
-_FIRST_SLOT_IN = timedelta(days=3)  # beyond the first reminder: nothing falls due while the bench runs
+_FIRST_SLOT_IN = timedelta(days=3)  # later than the first reminder: none falls due during the run
 
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """Open every day between two minutes of the wall clock."""
+    """Opening hours of every day, in minutes after midnight."""
 
     zone: ZoneInfo
     opens: int
@@ -38,7 +38,7 @@ class Hours:
 
     @property
     def slots(self) -> int:
-        """How many appointments one after the other fit into a day."""
+        """The number of consecutive appointments in a day."""
         return (self.closes - self.opens) // SLOT_MINUTES
 
 
@@ -48,7 +48,7 @@ NINE_TO_FIVE = Hours(ZoneInfo("America/New_York"), 9 * 60, 17 * 60)
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who can log in, and the provider that they are."""
+    """A user, and the provider that belongs to them."""
 
     user_id: UUID
     provider_id: UUID | None = None
@@ -59,22 +59,22 @@ def _people(count: int) -> tuple[Person, ...]:
 
 
 def _provider_people() -> tuple[Person, ...]:
-    """Not made in one millisecond, for nobody adds providers so fast.
+    """Providers whose ids differ in their timestamp, as in production.
 
-    btree_gist tells uuids apart by their first 53 bits when it looks for a page: the calendar's index would lump
-    together providers whose ids share these.
+    btree_gist compares only the first 53 bits of a uuid when it selects an index page: providers whose ids share
+    these bits would share pages of the calendar's index.
     """
     return tuple(Person(new_id(), _later_id(number)) for number in range(PROVIDERS))
 
 
 def _later_id(milliseconds: int) -> UUID:
-    """As if it was made so much later: the first 48 bits are the time."""
+    """An id as if created so many milliseconds later: the first 48 bits are the time."""
     return UUID(int=new_id().int + (milliseconds << 80))
 
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """The ids of a business of the bench, the same in Holdfast's database and in the floor's."""
+    """The ids of one business, the same in Holdfast's database and the baseline's."""
 
     slug: str = "bench"
     hours: Hours = AROUND_THE_CLOCK
@@ -92,7 +92,7 @@ class Slot:
 
 
 class Slots:
-    """Slots that nobody has taken: each is handed out once."""
+    """Free slots: each is returned once."""
 
     def __init__(self, tenant: Tenant) -> None:
         self._providers, self._hours = tenant.providers, tenant.hours
@@ -101,8 +101,8 @@ class Slots:
 
     def take(self) -> Slot:
         """The next free slot: all providers at one time, then the next time."""
-        turn, provider = divmod(next(self._numbers), len(self._providers))
-        day, number = divmod(turn, self._hours.slots)
+        time, provider = divmod(next(self._numbers), len(self._providers))
+        day, number = divmod(time, self._hours.slots)
         minute = self._hours.opens + number * SLOT_MINUTES
         starts_at = begins(self._first_day + timedelta(days=day), minute, self._hours.zone)
         return Slot(self._providers[provider], moment(starts_at))
@@ -139,7 +139,7 @@ async def _load_business(conn: AsyncConnection, tenant: Tenant) -> None:
 
 
 async def give_own_hours(database_url: str, tenant: Tenant) -> None:
-    """Let every provider keep hours of their own, no two the same: up to an hour earlier and two later."""
+    """Give every provider different hours: opening up to an hour earlier and closing up to two hours later."""
     engine = unpooled_engine(database_url)
     try:
         async with engine.begin() as conn:
@@ -153,7 +153,7 @@ async def give_own_hours(database_url: str, tenant: Tenant) -> None:
 
 
 def _week(tenant: Tenant, hours: Hours, provider_id: UUID | None = None) -> list[dict[str, object]]:
-    """Rules for all days, for everybody or for one provider."""
+    """Weekly hours of all days, for the business or for one provider."""
     rule: dict[str, object] = {"business_id": tenant.business_id, "provider_id": provider_id}
     rule |= {"opens_minute": hours.opens, "closes_minute": hours.closes}
     return [rule | {"id": new_id(), "weekday": weekday} for weekday in range(1, 8)]
@@ -171,7 +171,7 @@ async def _load_people(conn: AsyncConnection, tenant: Tenant) -> None:
 
 
 def _user(person: Person) -> dict[str, object]:
-    # Nobody logs in with a password here: tokens are signed with the stack's own key.
+    # No password is needed: the benchmarks sign their own tokens with the stack's key.
     return {"id": person.user_id, "email": f"{person.user_id}@bench.example", "name": "B", "password_hash": "-"}
 
 

@@ -1,4 +1,4 @@
-"""The command line of the dev stack: `python -m dev --help`."""
+"""Command line of the development stack: `python -m dev --help`."""
 
 import argparse
 import asyncio
@@ -24,15 +24,15 @@ def main() -> int:
             print(error.detail, file=sys.stderr)
         print(f"error: {error}", file=sys.stderr)
     except ModuleNotFoundError as error:
-        hint = "use .venv/bin/python (`make run` makes it)"
-        print(f"error: this Python lacks {error.name}, which Holdfast needs: {hint}", file=sys.stderr)
+        hint = "use .venv/bin/python (`make run` creates it)"
+        print(f"error: this Python lacks the package {error.name}: {hint}", file=sys.stderr)
     except KeyboardInterrupt:
         print(file=sys.stderr)
     return 1
 
 
 def _run(options: argparse.Namespace, settings: DevSettings) -> int:
-    # Each command imports what it needs: `--help` and `status` answer at once.
+    # Each command imports only what it needs, so that `--help` and `status` are fast.
     match options.command:
         case "up":
             from dev.up import up  # noqa: PLC0415
@@ -43,7 +43,7 @@ def _run(options: argparse.Namespace, settings: DevSettings) -> int:
 
             asyncio.run(demo(_links(options, settings)))
         case command:
-            return _small_command(command, options, settings)
+            return _run_small_command(command, options, settings)
     return 0
 
 
@@ -53,7 +53,7 @@ def _links(options: argparse.Namespace, settings: DevSettings) -> "Links":
     return Links(options.url or settings.api_url, settings.temporal_ui_url, settings.vendors_url)
 
 
-def _small_command(command: str, options: argparse.Namespace, settings: DevSettings) -> int:
+def _run_small_command(command: str, options: argparse.Namespace, settings: DevSettings) -> int:
     from dev import commands  # noqa: PLC0415
 
     match command:

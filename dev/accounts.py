@@ -1,4 +1,4 @@
-"""The account that PostgreSQL runs under: it refuses to run as root."""
+"""The operating system account of PostgreSQL, which refuses to run as root."""
 
 import os
 import pwd
@@ -31,43 +31,43 @@ class Account:
     uid: int
     gid: int
 
-    def give(self, path: Path, *, home: Path) -> None:
-        """Hand `path` over. `home`, the stack's own folder, lets the account pass; no other folder changes."""
+    def give_ownership(self, path: Path, *, home: Path) -> None:
+        """Make the account the owner of `path`, and let it traverse `home`; no other folder changes."""
         os.chown(path, self.uid, self.gid)
-        if home in path.parents and not self._may_pass(home):
+        if home in path.parents and not self._can_traverse(home):
             os.chown(home, -1, self.gid)
             home.chmod(stat.S_IMODE(home.stat().st_mode) | stat.S_IXGRP)
 
     def run(self, *argv: str, to: Sequence[Path]) -> "RunAs":
-        """How to run a command under the account, so that it gets to the paths in `to`.
+        """How to run a command under the account with access to the paths in `to`.
 
-        Where a folder above them is closed to the account, the folder stays as it is: the command is started with
-        the capability to search any folder, which only root can hand out.
+        If the account may not traverse a folder above them, the folder is not changed: the command gets the
+        capability to search any folder, which only root can grant.
 
         Raises:
-            DevError: a folder is closed, and this machine has no such way; names the folder.
+            DevError: the account may not traverse a folder, and the capability cannot be granted.
         """
-        closed = next((folder for path in to for folder in self._closed_above(path)), None)
+        closed = next((folder for path in to for folder in self._closed_folders_above(path)), None)
         if closed is None:
             return RunAs(argv, {"user": self.uid, "group": self.gid, "extra_groups": []})
         program, capability = shutil.which("setpriv"), _capability_to_search()
         if program is None or capability is None:
             raise DevError(
                 f"PostgreSQL does not run as root, and its account {self.name} may not pass through {closed}: "
-                "run as another user, or have Holdfast and HOLDFAST_HOME where everybody may pass"
+                "run as another user, or move Holdfast and HOLDFAST_HOME to a folder that every user may enter"
             )
         who = (f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups", "--no-new-privs")
         may = (f"--{which}=+{capability}" for which in ("inh-caps", "ambient-caps"))
-        # access(2) counts capabilities only with this bit, and initdb looks by it for its own program.
+        # access(2) respects capabilities only with this bit, and initdb checks its program with access(2).
         words = (program, *who, *may, f"--bounding-set=-all,+{capability}", "--securebits=+no_setuid_fixup")
         return RunAs((*words, "--", *argv), CURRENT_USER)
 
-    def _closed_above(self, path: Path) -> Iterator[Path]:
+    def _closed_folders_above(self, path: Path) -> Iterator[Path]:
         for folder in reversed([*path.resolve().parents, *path.absolute().parents]):
-            if folder.exists() and not self._may_pass(folder):
+            if folder.exists() and not self._can_traverse(folder):
                 yield folder
 
-    def _may_pass(self, folder: Path) -> bool:
+    def _can_traverse(self, folder: Path) -> bool:
         found = folder.stat()
         if found.st_uid == self.uid:
             return bool(found.st_mode & stat.S_IXUSR)
@@ -76,7 +76,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class RunAs:
-    """A command, and what makes `subprocess` run it under an account."""
+    """A command, and the `subprocess` options that run it under an account."""
 
     argv: tuple[str, ...]
     options: PopenOptions
@@ -86,16 +86,16 @@ CURRENT_USER: Final[PopenOptions] = {"user": None, "group": None, "extra_groups"
 
 
 def run_as(account: Account | None, *argv: str, to: Sequence[Path]) -> RunAs:
-    """How to run a command under an account, so that it gets to the paths in `to`; None is the current user.
+    """How to run a command under an account with access to the paths in `to`; None is the current user.
 
     Raises:
-        DevError: the account cannot get there.
+        DevError: the account cannot access them.
     """
     return RunAs(argv, CURRENT_USER) if account is None else account.run(*argv, to=to)
 
 
 def _capability_to_search() -> str | None:
-    """The least capability to search closed folders that this process can hand out (capabilities(7))."""
+    """The smallest capability to search any folder that this process can grant (capabilities(7))."""
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii")
     except OSError:
@@ -105,10 +105,10 @@ def _capability_to_search() -> str | None:
 
 
 def postgres_account() -> Account | None:
-    """None when the current user may run PostgreSQL; as root an unprivileged account, made if need be.
+    """None if the current user may run PostgreSQL; for root an unprivileged account, created if necessary.
 
     Raises:
-        DevError: there is no such account and it cannot be made.
+        DevError: the account does not exist and cannot be created.
     """
     if os.geteuid() != 0:
         return None
@@ -120,6 +120,6 @@ def postgres_account() -> Account | None:
         entry = pwd.getpwnam(_NAME)
     except (OSError, KeyError, CalledProcessError) as error:
         raise DevError(
-            "PostgreSQL does not run as root and no account could be made for it: run as another user"
+            "PostgreSQL does not run as root, and its account could not be created: run as another user"
         ) from error
     return Account(name=entry.pw_name, uid=entry.pw_uid, gid=entry.pw_gid)

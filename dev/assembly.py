@@ -1,4 +1,4 @@
-"""Which processes a stack consists of, and how they find each other."""
+"""The processes of a stack, and the environment that connects them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,21 +16,21 @@ from dev.temporal import DevTemporal
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """The parts of one stack; `postgres` and `temporal` are None when servers of your own are used."""
+    """The parts of one stack; `postgres` and `temporal` are None if the user runs their own servers."""
 
     database_url: str
-    """As the owner of the schema; API and worker have the URL of a role of their own in their environment."""
+    """With the role that owns the schema; the API and the worker get the URL of another role."""
     temporal_address: str
     environment: dict[str, str]
     postgres: EmbeddedPostgres | None
     temporal: DevTemporal | None
     simulator: Simulator | None
-    """None where nothing stands in for vendors."""
+    """None without simulated vendors."""
     api: Api
     worker: Worker
 
     def services(self) -> list[Service]:
-        """Every part that is there, in the order in which they are started."""
+        """All parts, in the order of their start."""
         parts = (self.postgres, self.temporal, self.simulator, self.api, self.worker)
         return [part for part in parts if part is not None]
 
@@ -43,14 +43,14 @@ def assemble(
     *,
     vendors: bool,
 ) -> Assembly:
-    """Put the parts together without starting any.
+    """Create the parts without starting them.
 
     Raises:
         DevError: a program is missing.
     """
     postgres = None if settings.database_url else EmbeddedPostgres(home.path, journal=journal)
     temporal = None if settings.temporal_address else _temporal(settings, home, journal, dynamic_config)
-    database_url = postgres.url if postgres else str(settings.owners_database_url)
+    database_url = postgres.url if postgres else str(settings.owner_database_url)
     temporal_address = temporal.address if temporal else str(settings.temporal_address)
     environment = child_environment(
         settings,

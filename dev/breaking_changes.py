@@ -1,8 +1,8 @@
-"""What of a change to the OpenAPI document breaks clients that were written for the document before it.
+"""Changes of the OpenAPI document that break existing clients.
 
-A request that was good must stay good, so what was taken must fit into what is taken. An answer that was
-understood must stay so: what is answered now must fit into what was answered. Members that are added to answers
-break nobody, and neither do further error codes: clients are told to be ready for them.
+Every request that was valid must stay valid: the old request schema must fit into the new one. Old clients must
+understand every answer: the new answer schema must fit into the old one. New members of answers and new error
+codes break no client: the documentation tells clients to expect them.
 """
 
 from collections.abc import Iterator
@@ -24,8 +24,8 @@ class Side(StrEnum):
     ANSWER = "answer"
 
 
-def breaks(before: Json, now: Json) -> list[str]:
-    """Everything that breaks clients of the document before, each in a line; empty: nothing does."""
+def find_breaks(before: Json, now: Json) -> list[str]:
+    """All changes that break clients of the earlier document, one line each."""
     return list(_Comparison(before, now).run())
 
 
@@ -34,7 +34,7 @@ class _Comparison:
     before: Json
     now: Json
     _entered: set[tuple[int, int, Side]] = field(default_factory=set)
-    """Pairs of schemas under way: schemas may contain themselves."""
+    """Pairs of schemas being compared: schemas may be recursive."""
 
     def run(self) -> Iterator[str]:
         for path, methods in self.before["paths"].items():
@@ -105,7 +105,7 @@ class _Comparison:
         yield from self._fits(where, old, new, Side.REQUEST)
 
     def _fits(self, where: str, inner: Json, outer: Json, side: Side) -> Iterator[str]:
-        """Why not every value of the inner schema is one of the outer."""
+        """The reasons why not every value of the inner schema fits the outer schema."""
         within, around = (self.before, self.now) if side is Side.REQUEST else (self.now, self.before)
         inner, outer = _resolved(within, inner), _resolved(around, outer)
         pair = (id(inner), id(outer), side)
@@ -159,7 +159,7 @@ def _resolved(document: Json, part: Json) -> Json:
 
 
 def _alternatives(document: Json, schema: Json) -> list[Json]:
-    """The schema without references and choices: any of these."""
+    """The alternatives of a schema, without references and choices."""
     schema = _resolved(document, schema)
     for choice in ("anyOf", "oneOf"):
         if choice in schema:
@@ -178,7 +178,7 @@ def _named(key: tuple[str, str]) -> str:
 
 
 def _access(where: str, old: Json, new: Json) -> Iterator[str]:
-    """Whoever was let in is let in."""
+    """Callers that had access must keep it."""
     before, now = (one.get("security") or [{}] for one in (old, new))
     if {} not in now and any(one not in now for one in before):
         yield f"{where}: {'credentials' if {} in before else 'other credentials'} are now needed"

@@ -1,4 +1,4 @@
-"""The small commands beside `up` and `demo`."""
+"""The commands `status`, `stop`, `psql` and `reset`."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ import psutil
 
 from dev.errors import DevError
 from dev.home import Home
-from dev.orphans import end_orphans
+from dev.orphans import stop_orphans
 from dev.postgres_binaries import binary
 from dev.run_state import RunState
 from dev.settings import DevSettings
@@ -20,7 +20,7 @@ _PAUSE_SECONDS = 0.1
 
 
 def status(settings: DevSettings) -> bool:
-    """Print what runs, with process ids and addresses; whether anything does."""
+    """Print the running processes with ids and addresses; returns whether a stack runs."""
     home = Home(settings.home)
     state = home.running()
     if not state:
@@ -41,22 +41,22 @@ def _condition(process: psutil.Process | None) -> str:
 
 
 def psql(settings: DevSettings, arguments: list[str]) -> NoReturn:
-    """Become `psql` on the stack's database.
+    """Replace this process by `psql` on the stack's database.
 
     Raises:
         DevError: no stack runs, or the program is missing.
     """
-    url = settings.owners_database_url or _require_running(settings).urls["database"]
+    url = settings.owner_database_url or _require_running(settings).urls["database"]
     program = binary("psql")
     arguments = arguments[1:] if arguments[:1] == ["--"] else arguments
     os.execv(program, [str(program), url.replace("+asyncpg", "", 1), *arguments])  # noqa: S606
 
 
 def stop(settings: DevSettings) -> None:
-    """Stop the running stack as Ctrl-C would; returns when it is gone.
+    """Stop the running stack as Ctrl-C does, and wait until it has ended.
 
     Raises:
-        DevError: no stack runs, or it takes more than a minute.
+        DevError: no stack runs, or it does not end within a minute.
     """
     state = _require_running(settings)
     os.kill(state.pid, signal.SIGTERM)
@@ -68,23 +68,23 @@ def stop(settings: DevSettings) -> None:
 
 
 async def reset(settings: DevSettings, *, confirmed: bool) -> None:
-    """Delete the data of a stack that is stopped.
+    """Delete the data of a stopped stack.
 
     Raises:
-        DevError: it runs, or the answer was not yes.
+        DevError: the stack runs, or the user did not confirm.
     """
     home = Home(settings.home)
     if not home.path.exists():
         raise DevError(f"{home.path} does not exist: there is nothing to delete")
     with home.locked():
-        if not confirmed and not _agreed(home.path):
+        if not confirmed and not _confirm(home.path):
             raise DevError("nothing was deleted")
-        await end_orphans(home.run_state)
+        await stop_orphans(home.run_state)
         home.delete_data()
     print(f"deleted the data in {home.path}")
 
 
-def _agreed(path: Path) -> bool:
+def _confirm(path: Path) -> bool:
     try:
         return input(f"Delete all bookings, keys and logs in {path}? [y/N] ").strip().lower() in {"y", "yes"}
     except EOFError:

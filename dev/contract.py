@@ -1,4 +1,4 @@
-"""The published contract, `docs/openapi.json`: `python -m dev.contract check`, `python -m dev.contract write`."""
+"""Check or publish the API's contract, `docs/openapi.json`: `python -m dev.contract check|write`."""
 
 import argparse
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from api.app import create_app
-from dev.breaking_changes import breaks
+from dev.breaking_changes import find_breaks
 from runtime.settings import Settings
 
 Json = dict[str, Any]
@@ -17,7 +17,7 @@ PUBLISHED: Final = Path(__file__).parent.parent / "docs" / "openapi.json"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compare the application with what is published, or publish it; 1 when that may not be."""
+    """Compare the application with the published document, or publish it; 1 on failure."""
     options = _parser().parse_args(arguments)
     document = create_app(Settings()).openapi()
     if options.command == "check":
@@ -26,19 +26,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def check(published: Path, document: Json) -> int:
-    """Say whether the document is the published one; 0 when it is, to the letter."""
+    """Compare the document with the published one; 0 if they are identical."""
     if not published.exists():
         return _stale(published)
     before = json.loads(published.read_text())
-    if found := breaks(before, document):
+    if found := find_breaks(before, document):
         return _refuse(found)
     return 0 if published.read_text() == _text(document) else _stale(published)
 
 
 def write(published: Path, document: Json, *, despite_breaks: bool) -> int:
-    """Publish the document, unless it breaks clients of the one before."""
+    """Publish the document, unless it breaks clients of the published one."""
     before = json.loads(published.read_text()) if published.exists() else None
-    found = breaks(before, document) if before else []
+    found = find_breaks(before, document) if before else []
     if found and not despite_breaks:
         return _refuse(found)
     published.write_text(_text(document))
@@ -53,7 +53,7 @@ def _refuse(found: list[str]) -> int:
 
 
 def _stale(published: Path) -> int:
-    print(f"error: {published.name} is not what the application says: run `make openapi`", file=sys.stderr)
+    print(f"error: {published.name} does not match the application: run `make openapi`", file=sys.stderr)
     return 1
 
 
@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m dev.contract", description=__doc__)
     parser.add_argument("command", choices=("check", "write"))
     parser.add_argument("--file", type=Path, default=PUBLISHED, help="the published document")
-    parser.add_argument("--breaking", action="store_true", help="publish what breaks clients too")
+    parser.add_argument("--breaking", action="store_true", help="publish even if it breaks clients")
     return parser
 
 

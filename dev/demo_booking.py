@@ -1,4 +1,4 @@
-"""Booking in the demo, as its customer, and what the desk does about it."""
+"""Creating bookings in the demo, as its customer."""
 
 import asyncio
 import secrets
@@ -10,35 +10,34 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from dev.demo_business import PAID
+from dev.demo_business import BUSINESS, PAID, TIMEZONE, provider_email
 from dev.demo_client import ApiError, DemoClient, Json
-from dev.demo_users import BUSINESS, TIMEZONE, provider_email
 from dev.errors import DevError
 
 _FREE: Final = "estimate"
-"""Half an hour, and all three providers do it."""
+"""Half an hour; all three providers offer it."""
 _CARD: Final = "pm_card_visa"
 _CONTACT: Final = {"name": "Demo Customer", "phone": "+12125550147", "sms_opt_in": True}
 _CONSENTS: Final = ("email", "sms", "analytics")
-_PATIENCE_SECONDS: Final = 60.0
+_TIMEOUT_SECONDS: Final = 60.0
 _PAUSE_SECONDS: Final = 0.2
 
 
 class Days(NamedTuple):
-    """Days ahead within which a slot is looked for."""
+    """The range of days, from today, in which a slot is searched."""
 
     first: int
     length: int
 
 
 FAR: Final = Days(5, 23)
-"""It can still be cancelled free of charge."""
+"""Far enough to be cancelled free of charge."""
 NEAR: Final = Days(1, 2)
-"""It cannot any more; one day of any two is open."""
+"""Too near to be cancelled free of charge; at least one of two days is open."""
 
 
 @dataclass(frozen=True, slots=True)
-class Booked:
+class DemoBooking:
     """A booking of the demo."""
 
     id: str
@@ -47,8 +46,8 @@ class Booked:
     what: str
 
 
-class Desk:
-    """The customer, those who run the business, and its providers."""
+class DemoSession:
+    """The customer, the owner and the providers of the demo business."""
 
     def __init__(
         self, http: httpx.AsyncClient, customer: DemoClient, owner: DemoClient, names: Mapping[str, str]
@@ -57,18 +56,18 @@ class Desk:
         self.customer = customer
         self._owner = owner
         self.names = names
-        """Of the providers, by their ids."""
+        """Names of the providers by id."""
         self.takes_payment = False
 
     async def provider(self, provider_id: str) -> DemoClient:
-        """A provider, logged in."""
+        """Log a provider in."""
         return await DemoClient.log_in(self._http, provider_email(self.names[provider_id]))
 
-    async def book(self, days: Days) -> Booked:
-        """Book a slot at random, so that run after run finds one; where there are vendors, one that is paid for.
+    async def book(self, days: Days) -> DemoBooking:
+        """Book a random free slot, so that repeated runs find one; with vendors, of a paid service.
 
         Raises:
-            DevError: there is none.
+            DevError: there is no free slot.
         """
         service = await self._service()
         self.takes_payment = service["code"] == PAID["code"]
@@ -78,7 +77,7 @@ class Desk:
             consent = {"purpose": purpose, "granted": True, "source": "demo", "text": "Yes, please."}
             path = f"/v1/businesses/{BUSINESS}/customers/{booking['customer_id']}/consents"
             await self._owner.call("POST", path, consent)
-        return Booked(booking["id"], booking["reference"], booking["starts_at"], service["name"])
+        return DemoBooking(booking["id"], booking["reference"], booking["starts_at"], service["name"])
 
     async def _service(self) -> Json:
         offered = {service["code"]: service for service in await self.customer.services(BUSINESS)}
@@ -90,25 +89,25 @@ class Desk:
         request: Json = {"business_id": BUSINESS, "service_id": service, "customer": _CONTACT}
         if self.takes_payment:
             request["payment"] = {"method": _CARD}
-        # One at which everybody is free, if there is any.
+        # Slots at which all providers are free come first.
         for slot in sorted(slots, key=lambda slot: -len(slot["provider_ids"])):
             try:
                 return await self.customer.book(request | {"starts_at": slot["starts_at"]})
-            except ApiError as error:  # somebody else was quicker
+            except ApiError as error:  # another client was faster
                 if error.code != "slot_unavailable":
                     raise
         raise DevError(f"every time of these {days} days is taken: `python -m dev reset` empties the stack")
 
-    async def payment_until(self, booked: Booked, reached: Callable[[Json], bool], goal: str) -> Json:
-        """The booking's payment once `reached` is true of it.
+    async def payment_until(self, booked: DemoBooking, reached: Callable[[Json], bool], goal: str) -> Json:
+        """Wait until `reached` is true of the booking's payment; returns the payment.
 
         Raises:
-            DevError: it was not within a minute.
+            DevError: it was not true within a minute.
         """
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
                 while not reached(payment := await self.customer.payment(booked.id)):  # noqa: ASYNC110
                     await asyncio.sleep(_PAUSE_SECONDS)
                 return payment
         except TimeoutError as error:
-            raise DevError(f"the booking is not {goal} after {_PATIENCE_SECONDS:.0f} s") from error
+            raise DevError(f"the booking is not {goal} after {_TIMEOUT_SECONDS:.0f} s") from error

@@ -1,12 +1,36 @@
-"""The demo business, as its owner would set it up through the API."""
+"""The demo business: its users, and the requests by which its owner sets it up."""
 
 from typing import Any, Final
 
-from dev.demo_users import BUSINESS, TIMEZONE, login_email
-
 Json = dict[str, Any]
 
-FOUNDED: Final[Json] = {"name": "Demo Garage", "slug": BUSINESS, "timezone": TIMEZONE, "currency": "USD"}
+BUSINESS = "demo-garage"
+TIMEZONE = "America/New_York"
+# Not a secret: only the development stack has it.
+PASSWORD = "holdfast-demo"  # noqa: S105  # nosec B105
+
+CUSTOMER = "customer@demo.example"
+EMAILS = (
+    "admin@demo.example",
+    "owner@demo.example",
+    "ana@demo.example",
+    "ben@demo.example",
+    "cho@demo.example",
+    CUSTOMER,
+)
+
+
+def login_email(login: str) -> str:
+    """The e-mail address of a demo user."""
+    return f"{login}@demo.example"
+
+
+def provider_email(name: str) -> str:
+    """The e-mail address of a provider: Ana Ruiz has ana@demo.example."""
+    return login_email(name.split(maxsplit=1)[0].lower())
+
+
+BUSINESS_DETAILS: Final[Json] = {"name": "Demo Garage", "slug": BUSINESS, "timezone": TIMEZONE, "currency": "USD"}
 
 HOURS: Final[Json] = {
     "weekly": [{"days": ["mon", "tue", "wed", "thu", "fri", "sat"], "opens": "08:00", "closes": "18:00"}]
@@ -37,10 +61,10 @@ SERVICES: Final = (
 )
 
 PAID: Final = _service("opener", "Opener installation", 60, 199_00) | {
-    "required_skills": ["estimate"],  # everybody's
+    "required_skills": ["estimate"],  # every provider has it
     "payment_mode": "full",
 }
-"""Paid by card as soon as somebody has accepted. It is offered where a payment gateway is at hand."""
+"""Paid by card when a provider accepts. Added only if there is a payment gateway."""
 CANCELLATION: Final[Json] = {"window_minutes": 3 * 24 * 60, "fee_percent": 25}
 
 
@@ -54,4 +78,4 @@ PROVIDERS: Final = (
     _provider("ben", "Ben Cole", "+12125550182", 4.7, "repair", "estimate"),
     _provider("cho", "Cho Park", "+12125550183", 4.5, "springs", "estimate"),
 )
-"""Each has a login of the same name."""
+"""Each has a login with the same name."""

@@ -1,4 +1,4 @@
-"""The part of the API that the demo uses."""
+"""A client for the part of the API that the demo uses."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import httpx
 
-from dev.demo_users import PASSWORD
+from dev.demo_business import PASSWORD
 from dev.errors import DevError
 
 Json = dict[str, Any]
@@ -15,7 +15,7 @@ _TIMEOUT_SECONDS = 30.0
 
 
 class ApiError(DevError):
-    """The API answered with a problem document; `code` is its stable name."""
+    """The API answered with a problem document; `code` is its stable code."""
 
     def __init__(self, response: httpx.Response) -> None:
         problem = _json(response)
@@ -27,7 +27,7 @@ class ApiError(DevError):
 class DemoClient:
     """Calls the API as one user.
 
-    Every method raises `DevError` when the API is away and `ApiError` when it says no.
+    Every method raises `DevError` if the API does not answer and `ApiError` if it refuses.
     """
 
     def __init__(self, http: httpx.AsyncClient) -> None:
@@ -51,7 +51,7 @@ class DemoClient:
         return items
 
     async def jobs(self, booking_id: str) -> list[Json]:
-        """Everything that the booking has set off; for those who run the business."""
+        """The effects of a booking; for the business's staff."""
         items: list[Json] = (await self.call("GET", f"/v1/bookings/{booking_id}/jobs"))["items"]
         return items
 
@@ -59,7 +59,7 @@ class DemoClient:
         return await self.call("GET", f"/v1/bookings/{booking_id}/payment")
 
     async def slots(self, business: str, service: str, first: date, days: int) -> list[Json]:
-        """What can be booked in so many days."""
+        """The free slots of these days."""
         query = f"service_id={service}&from={first}&to={first + timedelta(days=days)}"
         items: list[Json] = (await self.call("GET", f"/v1/businesses/{business}/slots?{query}"))["items"]
         return items
@@ -85,7 +85,7 @@ class DemoClient:
     async def call(
         self, method: str, path: str, body: Json | None = None, headers: dict[str, str] | None = None
     ) -> Json:
-        """Any other call: the JSON of its answer."""
+        """Send any request; returns the JSON of the answer."""
         try:
             response = await self._http.request(method, path, json=body, headers=self._headers | (headers or {}))
         except httpx.TransportError as error:
@@ -96,7 +96,7 @@ class DemoClient:
 
 
 def demo_http(api_url: str) -> httpx.AsyncClient:
-    """Connections to the API; proxies of the environment are not meant for loopback."""
+    """Connections to the API; the environment's proxies are ignored on loopback."""
     return httpx.AsyncClient(base_url=api_url, timeout=_TIMEOUT_SECONDS, trust_env=False)
 
 

@@ -1,7 +1,7 @@
-"""Loading the demo business into the dev stack, once, and never anywhere else.
+"""Loads the demo business into a development stack, once.
 
-Its people are written to the database, as accounts have no endpoint yet; all else is set up through the API.
-A load that was interrupted is taken up again at the next start: what is there already stays as it is.
+The users are inserted into the database, so that their passwords are known; everything else is created through the
+API. The next start resumes an interrupted load: existing objects are not changed.
 """
 
 from sqlalchemy import select
@@ -11,10 +11,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.auth.passwords import hash_password
 from db.engine import unpooled_engine
 from db.models import User
-from dev.demo_business import FOUNDED, HOLIDAYS, HOURS, PROVIDERS, SERVICES
+from dev.demo_business import (
+    BUSINESS,
+    BUSINESS_DETAILS,
+    CUSTOMER,
+    HOLIDAYS,
+    HOURS,
+    PASSWORD,
+    PROVIDERS,
+    SERVICES,
+    login_email,
+)
+from dev.demo_check import needs_demo_data
 from dev.demo_client import ApiError, DemoClient, Json, demo_http
-from dev.demo_users import BUSINESS, CUSTOMER, PASSWORD, login_email
-from dev.demo_wanted import demo_is_wanted
 from runtime.ids import new_id
 
 _PEOPLE = {
@@ -25,12 +34,12 @@ _PEOPLE = {
 
 
 async def load(api_url: str, database_url: str) -> bool:
-    """Set the demo business up; False when it is there, or when there are real ones.
+    """Set the demo business up; False if it exists, or if there are other businesses.
 
     Raises:
-        DevError: the API refuses a part of it.
+        DevError: the API refuses a request.
     """
-    if not await demo_is_wanted(database_url):
+    if not await needs_demo_data(database_url):
         return False
     engine = unpooled_engine(database_url)
     try:
@@ -44,7 +53,7 @@ async def load(api_url: str, database_url: str) -> bool:
 
 
 async def _add_people(conn: AsyncConnection) -> dict[str, str]:
-    """The ids of the demo's users by address, made where they are missing."""
+    """Insert the missing demo users; returns all their ids by address."""
     secret = hash_password(PASSWORD)
     rows = [
         {"id": new_id(), "email": email, "name": name, "password_hash": secret} for email, name in _PEOPLE.items()
@@ -55,23 +64,23 @@ async def _add_people(conn: AsyncConnection) -> dict[str, str]:
 
 
 async def _set_up(owner: DemoClient, people: dict[str, str]) -> None:
-    """Found the business, fill it and open it, in the order in which anybody would."""
+    """Create the business, add its services and people, and activate it."""
     business = f"/v1/businesses/{BUSINESS}"
-    await _make(owner, "/v1/businesses", FOUNDED)
+    await _create(owner, "/v1/businesses", BUSINESS_DETAILS)
     await owner.call("PUT", f"{business}/hours", HOURS)
     for date, holiday in HOLIDAYS.items():
         await owner.call("PUT", f"{business}/exceptions/{date}", holiday)
     for service in SERVICES:
-        await _make(owner, f"{business}/services", service)
+        await _create(owner, f"{business}/services", service)
     for provider in PROVIDERS:
-        await _make(owner, f"{business}/providers", provider | {"user_id": people[provider["email"]]})
+        await _create(owner, f"{business}/providers", provider | {"user_id": people[provider["email"]]})
     await owner.call("PUT", f"{business}/members/{people[login_email('admin')]}", {"role": "admin"})
     await owner.call("PATCH", business, {"status": "active"}, {"If-Match": "*"})
 
 
-async def _make(owner: DemoClient, path: str, body: Json) -> None:
+async def _create(owner: DemoClient, path: str, body: Json) -> None:
     try:
         await owner.call("POST", path, body)
     except ApiError as error:
-        if error.code != "already_exists":  # then the load before this one got so far
+        if error.code != "already_exists":  # an interrupted load has created it
             raise

@@ -1,6 +1,6 @@
-"""The demo business's accounts at the simulated vendors, and the vendors' ways back to it.
+"""The demo business's accounts at the simulated vendors, and the callbacks from the vendors.
 
-Vendors forget with their process where they are to call, so all of it is done again at each start.
+The simulated vendors store nothing on disk, so this is repeated at each start.
 """
 
 from dataclasses import dataclass
@@ -8,32 +8,31 @@ from typing import Any, Final
 
 import httpx
 
-from dev.demo_business import CANCELLATION, PAID
+from dev.demo_business import BUSINESS, CANCELLATION, PAID, login_email
 from dev.demo_client import ApiError, DemoClient, demo_http
-from dev.demo_users import BUSINESS, login_email
 from dev.errors import DevError
 
 Json = dict[str, Any]
 
 _REGION: Final = "eu-west-1"
-"""As `dev.vendors.s3` has it, which is too much to load for this."""
+"""Equals `dev.vendors.s3.REGION`, whose module is slow to import."""
 _ROOT: Final = f"/v1/businesses/{BUSINESS}"
 _SENDGRID_KEY: Final = "SG.demo"
 _STRIPE_KEY: Final = "sk_test_demo"
-_STRIPE_SIGNS: Final = "whsec_demo"
+_STRIPE_SECRET: Final = "whsec_demo"  # noqa: S105  # nosec B105
 _RECEIVER: Final = "demo"
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """Where the simulator listens."""
+class SimulatorUrls:
+    """Addresses of the simulator."""
 
     vendors_url: str
     s3_url: str
 
 
-def accounts(places: Places) -> dict[str, Json]:
-    """An account at each vendor: every one that looks as the vendor's do is good."""
+def accounts(urls: SimulatorUrls) -> dict[str, Json]:
+    """An account at each vendor: the simulators accept all credentials with the right format."""
     return {
         "sendgrid": _account(
             {"sender": "desk@demo.example", "sender_name": "Demo Garage"}, f"api_key={_SENDGRID_KEY}"
@@ -42,7 +41,7 @@ def accounts(places: Places) -> dict[str, Json]:
         "servicetitan": _account(
             _SERVICETITAN, "client_id=cid.demo", "client_secret=cs1.demo", "app_key=ak1.demo"
         ),
-        "stripe": _account({}, f"api_key={_STRIPE_KEY}", f"webhook_secret={_STRIPE_SIGNS}"),
+        "stripe": _account({}, f"api_key={_STRIPE_KEY}", f"webhook_secret={_STRIPE_SECRET}"),
         "ga4": _account({"measurement_id": "G-DEMO"}, "api_secret=demo"),
         "meta": _account({"pixel_id": "100200300"}, "access_token=EAAdemo"),
         "google_ads": _account(
@@ -52,7 +51,7 @@ def accounts(places: Places) -> dict[str, Json]:
             "refresh_token=1//demo",
         ),
         "s3": _account(
-            {"bucket": BUSINESS, "region": _REGION, "endpoint": places.s3_url},
+            {"bucket": BUSINESS, "region": _REGION, "endpoint": urls.s3_url},
             "access_key_id=demo",
             "secret_access_key=demo",
         ),
@@ -80,53 +79,53 @@ def _account(settings: Json, *secrets: str) -> Json:
     return {"settings": settings, "secrets": dict(secret.split("=", 1) for secret in secrets)}
 
 
-async def connect(api_url: str, places: Places) -> bool:
-    """Give the demo business its accounts, and tell the vendors where to call; False where there is none.
+async def connect(api_url: str, urls: SimulatorUrls) -> bool:
+    """Connect the demo business with the vendors, in both directions; False if there is no demo business.
 
     Raises:
-        DevError: the API or a vendor refuses.
+        DevError: the API or a vendor refuses a request.
     """
-    async with demo_http(api_url) as http, demo_http(places.vendors_url) as vendors:
+    async with demo_http(api_url) as http, demo_http(urls.vendors_url) as vendors:
         try:
             owner = await DemoClient.log_in(http, login_email("owner"))
             await owner.call("GET", _ROOT)
-        except ApiError:  # businesses of your own
+        except ApiError:  # the user has other businesses
             return False
         callbacks = {}
-        for vendor, account in accounts(places).items():
+        for vendor, account in accounts(urls).items():
             shown = await owner.call("PUT", f"{_ROOT}/integrations/{vendor}", account)
             callbacks[vendor] = shown["callback_url"]
-        await _connect_sendgrid(owner, vendors, places, callbacks["sendgrid"])
-        endpoint = {"url": callbacks["stripe"], "secret": _STRIPE_SIGNS}
-        await _tell(vendors, "PUT", f"/stripe/control/endpoint?account={_STRIPE_KEY}", endpoint)
-        await _connect_webhooks(owner, vendors, places)
-        await _sell(owner)
+        await _connect_sendgrid(owner, vendors, urls, callbacks["sendgrid"])
+        endpoint = {"url": callbacks["stripe"], "secret": _STRIPE_SECRET}
+        await _configure(vendors, "PUT", f"/stripe/control/endpoint?account={_STRIPE_KEY}", endpoint)
+        await _connect_webhooks(owner, vendors, urls)
+        await _add_paid_service(owner)
     return True
 
 
-async def _sell(owner: DemoClient) -> None:
-    """Offer what is paid for at once, and say what it costs to cancel: with a gateway it can be."""
+async def _add_paid_service(owner: DemoClient) -> None:
+    """Add the paid service and the cancellation fee, which need a payment gateway."""
     try:
         await owner.call("POST", f"{_ROOT}/services", PAID)
     except ApiError as error:
-        if error.code != "already_exists":  # then the rest was done, too, and may have been changed since
+        if error.code != "already_exists":  # the policy was set at the same time, and may have been changed since
             raise
     else:
         await owner.call("PATCH", _ROOT, {"policy": {"cancellation": CANCELLATION}}, {"If-Match": "*"})
 
 
-async def _connect_sendgrid(owner: DemoClient, vendors: httpx.AsyncClient, places: Places, url: str) -> None:
-    """As one would in SendGrid's own settings; then give the business the key by which it knows its calls."""
+async def _connect_sendgrid(owner: DemoClient, vendors: httpx.AsyncClient, urls: SimulatorUrls, url: str) -> None:
+    """Set SendGrid's event webhook, and give the business the key that verifies its signatures."""
     root = "/sendgrid/v3/user/webhooks/event/settings"
-    await _tell(vendors, "PATCH", root, {"enabled": True, "url": url}, _SENDGRID_KEY)
-    key = (await _tell(vendors, "GET", f"{root}/signed", None, _SENDGRID_KEY)).json()["public_key"]
-    account = accounts(places)["sendgrid"] | {"secrets": {"webhook_public_key": key}}
+    await _configure(vendors, "PATCH", root, {"enabled": True, "url": url}, _SENDGRID_KEY)
+    key = (await _configure(vendors, "GET", f"{root}/signed", None, _SENDGRID_KEY)).json()["public_key"]
+    account = accounts(urls)["sendgrid"] | {"secrets": {"webhook_public_key": key}}
     await owner.call("PUT", f"{_ROOT}/integrations/sendgrid", account)
 
 
-async def _connect_webhooks(owner: DemoClient, vendors: httpx.AsyncClient, places: Places) -> None:
-    """Have the business told of its events, by a system of its own that is simulated, too."""
-    url = f"{places.vendors_url}/webhook_receiver/hooks/{_RECEIVER}"
+async def _connect_webhooks(owner: DemoClient, vendors: httpx.AsyncClient, urls: SimulatorUrls) -> None:
+    """Register the simulated webhook receiver as an endpoint of the business."""
+    url = f"{urls.vendors_url}/webhook_receiver/hooks/{_RECEIVER}"
     endpoints = f"{_ROOT}/webhook-endpoints"
     known = {one["url"]: one["id"] for one in (await owner.call("GET", endpoints))["items"]}
     if url in known:
@@ -134,10 +133,10 @@ async def _connect_webhooks(owner: DemoClient, vendors: httpx.AsyncClient, place
         made = await owner.call("POST", f"{endpoints}/{known[url]}/rotate-secret", rotation)
     else:
         made = await owner.call("POST", endpoints, {"url": url, "description": "Simulated"})
-    await _tell(vendors, "PUT", f"/webhook_receiver/secrets/{_RECEIVER}", {"secret": made["secret"]})
+    await _configure(vendors, "PUT", f"/webhook_receiver/secrets/{_RECEIVER}", {"secret": made["secret"]})
 
 
-async def _tell(
+async def _configure(
     vendors: httpx.AsyncClient, method: str, path: str, body: Json | None, token: str | None = None
 ) -> httpx.Response:
     headers = {"Authorization": f"Bearer {token}"} if token else {}

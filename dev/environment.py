@@ -1,4 +1,4 @@
-"""The environment that the stack's own children run in."""
+"""The environment of the stack's processes."""
 
 import os
 from pathlib import Path
@@ -7,9 +7,9 @@ from dev.ports import LOOPBACK
 from dev.postgres import APP_ROLE
 from dev.settings import DevSettings
 
-OWNERS_URL = "HOLDFAST_MIGRATIONS_DATABASE_URL"
-_WORKER_GRACE_SECONDS = "8"  # less than a process of the stack is given to end
-_RATE_LIMIT = "1200"  # one person at one address plays everybody here
+OWNER_URL = "HOLDFAST_MIGRATIONS_DATABASE_URL"
+_WORKER_GRACE_SECONDS = "8"  # less than the time that the stack gives a process to end
+_RATE_LIMIT = "1200"  # all demo users share one address
 
 
 def child_environment(
@@ -21,20 +21,20 @@ def child_environment(
     secrets_key: str,
     vendors: bool,
 ) -> dict[str, str]:
-    """The caller's environment plus where the servers are; the URL of the database is the application's.
+    """The caller's environment, plus the addresses of the servers; the database URL has the application's role.
 
-    With `vendors` the simulator stands in for every vendor that the caller's environment does not name.
+    With `vendors`, the simulator replaces every vendor that the caller's environment does not configure.
     """
     environment = _without(os.environ, "TEMPORAL_") if not settings.temporal_address else dict(os.environ)
     if not settings.temporal_address:
-        # A profile in the user's own configuration (TLS, namespace) is not meant for the embedded server.
+        # The profiles in the user's configuration (TLS, namespace) do not apply to the embedded server.
         environment["TEMPORAL_CONFIG_FILE"] = os.devnull
-    environment.pop(OWNERS_URL, None)  # of no concern to the API and the worker
+    environment.pop(OWNER_URL, None)  # the API and the worker do not need it
     if not settings.database_url:
         environment["HOLDFAST_DATABASE_APP_ROLE"] = APP_ROLE
     environment.setdefault("HOLDFAST_WORKER_GRACEFUL_SECONDS", _WORKER_GRACE_SECONDS)
     environment.setdefault("HOLDFAST_SECRETS_KEY", secrets_key)
-    environment.setdefault("HOLDFAST_OUTBOUND_ALLOW_LOOPBACK", "true")  # to the simulators of other systems
+    environment.setdefault("HOLDFAST_OUTBOUND_ALLOW_LOOPBACK", "true")  # the simulators listen on loopback
     environment.setdefault("HOLDFAST_MAIL_FOLDER", str(settings.home.absolute() / "mail"))
     environment.setdefault("HOLDFAST_PUBLIC_URL", settings.api_url)
     environment.setdefault("HOLDFAST_STORAGE_FOLDER", str(settings.home.absolute() / "files"))

@@ -1,10 +1,10 @@
-"""The expected failures of the dev stack."""
+"""The expected errors of the development stack."""
 
 
 class DevError(Exception):
-    """Something the user can act on: one line that names the cause and the remedy.
+    """An error that the user can fix: one line that names the cause and the remedy.
 
-    `detail` is shown below that line, for instance the tail of a log.
+    `detail` holds more lines, such as the end of a log.
     """
 
     def __init__(self, message: str, *, detail: str = "") -> None:
@@ -13,10 +13,7 @@ class DevError(Exception):
 
 
 class ProcessDiedError(DevError):
-    """A process ended before it was ready, or died too often.
-
-    `exit_code` is negative for a signal.
-    """
+    """A process ended before it was ready, or too often; `exit_code` is negative for a signal."""
 
     def __init__(self, message: str, *, detail: str = "", exit_code: int) -> None:
         super().__init__(message, detail=detail)
@@ -24,4 +21,4 @@ class ProcessDiedError(DevError):
 
 
 class NotReadyError(DevError):
-    """A process lives but did not answer within its time."""
+    """A process runs but did not become ready in time."""

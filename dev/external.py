@@ -1,18 +1,18 @@
-"""Servers of the user's own: checked, never started or stopped."""
+"""The user's own servers: the stack checks them but never starts or stops them."""
 
 from collections.abc import Mapping
 
 import asyncpg
 
 from dev.errors import DevError
-from dev.temporal_client import connect
+from dev.temporal import connect
 
 
 async def require_postgres(url: str, variable: str) -> None:
-    """Check that the database answers; `variable` is where its URL comes from.
+    """Check that the database answers; `variable` is the environment variable of its URL.
 
     Raises:
-        DevError: it does not; the URL is not shown, for it may hold a password.
+        DevError: it does not answer; the message omits the URL because it may contain a password.
     """
     try:
         connection = await asyncpg.connect(url.replace("+asyncpg", "", 1), timeout=10)
@@ -25,7 +25,7 @@ async def require_temporal(environment: Mapping[str, str]) -> None:
     """Check that the Temporal server answers.
 
     Raises:
-        DevError: it does not.
+        DevError: it does not answer.
     """
     try:
         await connect(environment)

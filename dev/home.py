@@ -1,4 +1,4 @@
-"""The folder of one stack, and the lock that keeps a second stack out of it."""
+"""The folder of one stack, and the lock that prevents a second stack in it."""
 
 import fcntl
 import os
@@ -15,7 +15,7 @@ _PRIVATE = 0o700
 
 
 class Home:
-    """Where things are in `HOLDFAST_HOME`."""
+    """The paths in `HOLDFAST_HOME`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
@@ -26,15 +26,15 @@ class Home:
         self.schema = self.path / "schema"
 
     def make(self) -> None:
-        """Make the folder.
+        """Create the folder.
 
         Raises:
-            DevError: it cannot be made or written to.
+            DevError: it cannot be created or written to.
         """
         try:
             self.path.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
             self.logs.mkdir(mode=_PRIVATE, exist_ok=True)
-            self.logs.chmod(_PRIVATE)  # an older version made it for all to read
+            self.logs.chmod(_PRIVATE)  # older versions created it readable by everyone
             (self.path / "lock").touch()
         except OSError as error:
             raise DevError(
@@ -44,10 +44,10 @@ class Home:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the lock; the kernel releases it with the process, however that ends.
+        """Hold the lock; the kernel releases it when the process ends in any way.
 
         Raises:
-            DevError: another stack holds it; names its process id.
+            DevError: another stack holds the lock; the message contains its process id.
         """
         self.make()
         with (self.path / "lock").open("r+") as lock:
@@ -64,7 +64,7 @@ class Home:
             yield
 
     def running(self) -> RunState | None:
-        """The state of the stack that holds the lock now; None when there is none."""
+        """The state of the stack that holds the lock; None if no stack runs."""
         if not self.run_state.exists():
             return None
         try:
@@ -77,7 +77,7 @@ class Home:
         return None
 
     def delete_data(self) -> None:
-        """Delete what a stack keeps here, and nothing else that may lie in the folder."""
+        """Delete the stack's files, and no other files in the folder."""
         for name in _OURS:
             target = self.path / name
             shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The keys of the dev stack: one signs access tokens, one encrypts the tokens of other systems."""
+"""The keys of the development stack: one signs access tokens, one encrypts stored secrets."""
 
 import os
 from pathlib import Path
@@ -10,14 +10,14 @@ from runtime.secrets import new_key
 
 
 def ensure_signing_key(path: Path) -> None:
-    """Make an Ed25519 private key (PKCS #8 PEM, mode 0600) unless there is one; tokens outlive a restart."""
+    """Create an Ed25519 private key (PKCS #8 PEM, mode 0600) if there is none: tokens survive a restart."""
     if not path.exists():
         key = Ed25519PrivateKey.generate()
         _write(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
 def ensure_secrets_key(path: Path) -> str:
-    """The key for secrets, made (mode 0600) unless there is one; what it encrypted outlives a restart."""
+    """The key for stored secrets, created (mode 0600) if there is none."""
     if not path.exists():
         _write(path, new_key().encode())
     return path.read_text()

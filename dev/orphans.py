@@ -1,4 +1,4 @@
-"""Children whose supervisor was killed."""
+"""Processes left running by a supervisor that was killed."""
 
 import asyncio
 import contextlib
@@ -12,10 +12,10 @@ from dev.run_state import RecordedProcess, RunState
 _PAUSE_SECONDS = 0.05
 
 
-async def end_orphans(record: Path) -> list[str]:
-    """End the recorded processes that still run, last started first, and nothing else; their names.
+async def stop_orphans(record: Path) -> list[str]:
+    """Stop the recorded processes that still run, in reverse order of their start; returns their names.
 
-    Only call it while holding the home's lock: a running stack's children are no orphans.
+    The caller must hold the home's lock: the children of a running stack are not orphans.
     """
     state = RunState.read(record)
     ended = []
@@ -37,6 +37,6 @@ async def _end(process: RecordedProcess) -> None:
 
 
 async def _gone(process: RecordedProcess) -> None:
-    # Not psutil's own wait: it does not return for a zombie that nobody collects, as in a bare container.
-    while process.find():  # noqa: ASYNC110  # not our child: nothing tells us
+    # Not psutil's wait: it does not return for a zombie without a parent that reaps it, as in a minimal container.
+    while process.find():  # noqa: ASYNC110  # not our child: there is no event to wait for
         await asyncio.sleep(_PAUSE_SECONDS)

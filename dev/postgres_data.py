@@ -14,7 +14,7 @@ from dev.postgres_binaries import binary, major_version
 
 SUPERUSER = "postgres"
 
-# The builtin provider sorts and folds the same on every machine, whatever its own locales are.
+# The builtin provider has the same sort order and case rules on every machine.
 _INITDB_OPTIONS = (
     *("--username", SUPERUSER, "--auth", "trust", "--encoding", "UTF8", "--no-instructions"),
     *("--locale", "C", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"),
@@ -23,13 +23,13 @@ _INITDB_OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class DataFolder:
-    """`path` holds one PostgreSQL cluster, or nothing yet."""
+    """The folder `path` of one PostgreSQL cluster; it may not exist yet."""
 
     path: Path
     account: Account | None
 
     async def prepare(self) -> None:
-        """Make the cluster if there is none, and check the one that is there.
+        """Create the cluster if there is none; else check it.
 
         Raises:
             DevError: the folder is broken or belongs to another major version.
@@ -37,15 +37,15 @@ class DataFolder:
         if not self.path.exists():
             await self._create()
         self._check_version()
-        self._forget_stale_lock()
+        self._remove_stale_lock()
 
     async def _create(self) -> None:
-        # Made beside its place and renamed, so that an interrupted run never leaves half a cluster.
+        # Created beside its final place and renamed, so that an interrupted run never leaves half a cluster.
         unfinished = self.path.with_name(self.path.name + ".new")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True, mode=0o700)
         if self.account:
-            self.account.give(unfinished, home=self.path.parent)
+            self.account.give_ownership(unfinished, home=self.path.parent)
         await self._initdb(unfinished)
         unfinished.rename(self.path)
 
@@ -81,11 +81,11 @@ class DataFolder:
         if int(version) != major_version():
             raise DevError(f"{self.path} is of PostgreSQL {version}, this is {major_version()}: {remedy}")
 
-    def _forget_stale_lock(self) -> None:
-        """Remove the lock of a server that a crash ended, when another program has its process id by now.
+    def _remove_stale_lock(self) -> None:
+        """Remove the lock file of a crashed server if another program now has its process id.
 
-        PostgreSQL would take that program for itself and refuse to start. It still checks by shared memory
-        that no other server uses the folder.
+        PostgreSQL would mistake that program for itself and refuse to start. It still checks by shared memory that
+        no other server uses the folder.
         """
         lock = self.path / "postmaster.pid"
         try:
@@ -93,7 +93,7 @@ class DataFolder:
             if "postgres" not in owner.name():
                 lock.unlink()
         except (OSError, ValueError, IndexError, psutil.Error):
-            return  # no lock, no such process: PostgreSQL copes
+            return  # no lock or no such process: PostgreSQL handles it
 
 
 def _reason(error: OSError | UnicodeDecodeError) -> str:
@@ -102,6 +102,6 @@ def _reason(error: OSError | UnicodeDecodeError) -> str:
 
 
 def server_environment() -> dict[str, str]:
-    """The environment for PostgreSQL's own programs: no PG* defaults of the user, messages in English."""
+    """The environment of PostgreSQL's programs: without the user's PG* variables, with messages in English."""
     mine = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     return mine | {"LC_ALL": "C"}

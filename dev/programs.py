@@ -1,4 +1,4 @@
-"""Holdfast's own processes as services."""
+"""Holdfast's processes as services."""
 
 import asyncio
 import sys
@@ -17,21 +17,20 @@ from temporalio.service import RPCError
 from dev.errors import DevError
 from dev.ports import is_listening
 from dev.process import Command, Journal, ManagedProcess
-from dev.readiness import died
-from dev.service import Service
+from dev.service import Service, died
 from dev.settings import DevSettings
-from dev.temporal_client import connect
+from dev.temporal import connect
 from domain import names
 
 ROOT = Path(__file__).parent.parent
 
-_STOP_SECONDS = 15.0  # they finish what is under way, within ten seconds
+_STOP_SECONDS = 15.0  # they finish their current work within ten seconds
 
 _QUEUES = ((names.BOOKINGS_TASK_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW),)
 
 
 def python_command(name: str, *arguments: str, logs: Path, environment: Mapping[str, str]) -> Command:
-    """`python -m …` in the project's folder."""
+    """The command `python -m …` in the project's folder."""
     return Command(
         name=name,
         argv=(sys.executable, "-m", *arguments),
@@ -43,10 +42,10 @@ def python_command(name: str, *arguments: str, logs: Path, environment: Mapping[
 
 
 async def migrate(logs: Path, environment: Mapping[str, str], journal: Journal) -> None:
-    """Bring the schema up to date.
+    """Migrate the schema to the newest version.
 
     Raises:
-        DevError: the migrations failed; the detail is what they logged.
+        DevError: the migrations failed; the detail is their log.
     """
     process = ManagedProcess(
         python_command("migrations", "db", "upgrade", logs=logs, environment=environment), journal
@@ -59,7 +58,7 @@ async def migrate(logs: Path, environment: Mapping[str, str], journal: Journal) 
         await process.stop()
 
 
-async def _is_well(url: str) -> bool:
+async def _is_healthy(url: str) -> bool:
     if not await is_listening(httpx.URL(url).port or 80):
         return False
     try:
@@ -71,7 +70,7 @@ async def _is_well(url: str) -> bool:
 
 
 class Simulator(Service):
-    """`python -m dev.vendors`, ready when its page is served; mail and files are served by then."""
+    """`python -m dev.vendors`; ready when its page is served, which is after mail and files are served."""
 
     def __init__(
         self, settings: DevSettings, logs: Path, environment: Mapping[str, str], journal: Journal
@@ -83,34 +82,34 @@ class Simulator(Service):
             "--s3-port": settings.vendors_s3_port,
         }
         arguments = [word for option, port in ports.items() for word in (option, str(port))]
-        self.introduce: Callable[[], Awaitable[object]] | None = None
-        """Tells it where to call, which it forgets with its process."""
+        self.on_start: Callable[[], Awaitable[object]] | None = None
+        """Sets the callback addresses, which the simulator loses when it ends."""
         command = python_command("vendors", "dev.vendors", *arguments, logs=logs, environment=environment)
         super().__init__(ManagedProcess(command, journal))
 
     async def is_ready(self) -> bool:
-        return await _is_well(f"{self._url}/livez")
+        return await _is_healthy(f"{self._url}/livez")
 
     async def start(self) -> None:
         await super().start()
-        if self.introduce is not None:
-            with suppress(DevError):  # the API may be away just now: then it calls nobody until the next start
-                await self.introduce()
+        if self.on_start is not None:
+            with suppress(DevError):  # if the API does not answer now, there are no callbacks until the next start
+                await self.on_start()
 
 
 class Api(Service):
-    """`python -m api`, ready when /readyz says so."""
+    """`python -m api`; ready when /readyz answers 200."""
 
     def __init__(self, url: str, logs: Path, environment: Mapping[str, str], journal: Journal) -> None:
         self._url = url
         super().__init__(ManagedProcess(python_command("api", "api", logs=logs, environment=environment), journal))
 
     async def is_ready(self) -> bool:
-        return await _is_well(f"{self._url}/readyz")
+        return await _is_healthy(f"{self._url}/readyz")
 
 
 class Worker(Service):
-    """`python -m worker`, ready when it polls its task queues."""
+    """`python -m worker`; ready when it polls its task queues."""
 
     def __init__(self, logs: Path, environment: Mapping[str, str], journal: Journal) -> None:
         self._environment = environment
@@ -137,5 +136,5 @@ class Worker(Service):
             namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind
         )
         answer = await client.workflow_service.describe_task_queue(request)
-        # The server remembers the pollers of a worker that died for minutes: only later polls count.
+        # The server lists the pollers of a dead worker for minutes: only later polls count.
         return any(poller.last_access_time.ToDatetime(tzinfo=UTC) >= self._started for poller in answer.pollers)

@@ -1,4 +1,4 @@
-"""How the stack tells what it does."""
+"""Progress messages of the stack."""
 
 import time
 from collections.abc import Iterator
@@ -10,27 +10,27 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 
 class Reporter(Protocol):
-    """Someone who wants to know."""
+    """Receives progress messages."""
 
     def step(self, title: str) -> AbstractContextManager[None]:
-        """Something that takes a while, for as long as the context is open."""
+        """A step that lasts as long as the context is open."""
 
     def note(self, text: str) -> None:
-        """Something that just happened."""
+        """A single event."""
 
 
-class Quiet:
-    """Tells nothing: for tests and measurements."""
+class NullReporter:
+    """Reports nothing: for tests and benchmarks."""
 
     def step(self, title: str) -> AbstractContextManager[None]:
         return nullcontext()
 
     def note(self, text: str) -> None:
-        """Drop it."""
+        """Ignore the event."""
 
 
 class ConsoleReporter:
-    """One line per finished step with its seconds; on a terminal, a spinner for what is under way."""
+    """Prints one line per finished step with its duration; on a terminal, a spinner for the current step."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -46,7 +46,7 @@ class ConsoleReporter:
 
     @contextmanager
     def _spinner(self, title: str) -> Iterator[None]:
-        """Spins only while something is under way: at rest the terminal is the user's, cursor and all."""
+        """Show a spinner during the step, and leave the terminal unchanged otherwise."""
         if not self._progress.tasks:
             self._progress.start()
         task = self._progress.add_task(title)

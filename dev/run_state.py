@@ -1,4 +1,4 @@
-"""The record of what runs, so that a start after a crash finds what was left behind."""
+"""The record of the running processes, so that the start after a crash can find them."""
 
 import os
 import signal
@@ -10,12 +10,12 @@ from pydantic import BaseModel, ValidationError
 
 from dev.process import Command
 
-# The kernel counts a process's start from boot, and the clock's time of boot shifts when the clock is set.
+# The kernel counts a process's start time from boot, and the boot time changes when the clock is set.
 _CLOCK_TOLERANCE_SECONDS = 2.0
 
 
 class RecordedProcess(BaseModel):
-    """A child, recognisable even after its number was given to another process."""
+    """A child process, identified even if another process has got its id."""
 
     name: str
     pid: int
@@ -25,7 +25,7 @@ class RecordedProcess(BaseModel):
     stop_seconds: float
 
     def find(self) -> psutil.Process | None:
-        """The very process that was recorded, or None when it is gone."""
+        """The recorded process; None if it has ended."""
         try:
             found = psutil.Process(self.pid)
             same = abs(found.create_time() - self.create_time) < _CLOCK_TOLERANCE_SECONDS
@@ -35,7 +35,7 @@ class RecordedProcess(BaseModel):
 
 
 class RunState(BaseModel):
-    """What `run.json` holds while a stack runs."""
+    """The content of `run.json` while a stack runs."""
 
     pid: int
     urls: dict[str, str] = {}
@@ -43,7 +43,7 @@ class RunState(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
-        """The recorded state; None when there is none or it cannot be read."""
+        """The recorded state; None if there is none or it cannot be read."""
         try:
             return cls.model_validate_json(path.read_bytes())
         except (OSError, ValidationError):
@@ -51,11 +51,11 @@ class RunState(BaseModel):
 
     @staticmethod
     def remove(path: Path) -> None:
-        """Remove the record: nothing of it runs any more."""
+        """Remove the record: no process runs any more."""
         path.unlink(missing_ok=True)
 
     def write(self, path: Path) -> None:
-        """Replace the record in one step, readable for its owner only."""
+        """Replace the record atomically, readable only for its owner."""
         unfinished = path.with_suffix(".new")
         unfinished.touch(mode=0o600)
         unfinished.write_text(self.model_dump_json(indent=2))
@@ -63,7 +63,7 @@ class RunState(BaseModel):
 
 
 class RunJournal:
-    """Keeps `run.json` true while processes come and go."""
+    """Updates `run.json` when processes start and end."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -71,16 +71,16 @@ class RunJournal:
         self._state.write(path)
 
     def record_urls(self, urls: dict[str, str]) -> None:
-        """Record where the stack's servers are."""
+        """Record the addresses of the stack's servers."""
         self._state.urls = urls
         self._state.write(self._path)
 
     def started(self, command: Command, pid: int) -> None:
-        """Record a child that was just spawned."""
+        """Record a child process that has just started."""
         try:
             create_time = psutil.Process(pid).create_time()
         except psutil.NoSuchProcess:
-            return  # it ended at once
+            return  # it has ended already
         self._forget(command.name)
         self._state.processes.append(
             RecordedProcess(
@@ -94,12 +94,12 @@ class RunJournal:
         self._state.write(self._path)
 
     def ended(self, name: str) -> None:
-        """Forget a child that is gone."""
+        """Remove a child process that has ended."""
         self._forget(name)
         self._state.write(self._path)
 
     def close(self) -> None:
-        """Remove the record: nothing runs any more."""
+        """Remove the record: no process runs any more."""
         RunState.remove(self._path)
 
     def _forget(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Whether the embedded database has the schema of this source tree: then a start does without the migrations."""
+"""Whether the embedded database has the schema of this source tree, so that a start can skip the migrations."""
 
 import hashlib
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ _SOURCES: Final = ROOT / "db"
 
 @dataclass(frozen=True, slots=True)
 class SchemaStamp:
-    """A file that says what the last migrations were made of, and which version they led to."""
+    """A file with the fingerprint of the last applied migrations and their version."""
 
     path: Path
 
     async def is_current(self, database_url: str) -> bool:
-        """Return whether migrating would change nothing; False where that is not certain."""
+        """Whether migrating would change nothing; False if that is unknown."""
         try:
             return self.path.read_text() == await _state(database_url)
         except (OSError, asyncpg.PostgresError):
             return False
 
-    async def renew(self, database_url: str) -> None:
-        """Remember what has just been migrated."""
+    async def update(self, database_url: str) -> None:
+        """Record the migrations that have just been applied."""
         self.path.write_text(await _state(database_url))
 
 
@@ -40,7 +40,7 @@ async def _state(database_url: str) -> str:
 
 
 def _fingerprint() -> str:
-    """The digest of everything that migrations and the rights of the application are made of."""
+    """The digest of all files that define migrations and the application's rights."""
     digest = hashlib.sha256()
     for path in sorted((*_SOURCES.glob("*.py"), *_SOURCES.glob("migrations/**/*.py"))):
         digest.update(f"{path.relative_to(_SOURCES)}\0".encode() + path.read_bytes())

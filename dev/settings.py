@@ -1,4 +1,4 @@
-"""Settings of the dev stack, read from the environment."""
+"""Settings of the development stack, from the environment."""
 
 from pathlib import Path
 from typing import Self
@@ -17,7 +17,7 @@ def variable(name: str, field: FieldInfo) -> str:
 
 
 class DevSettings(BaseSettings):
-    """Environment variables are `HOLDFAST_` plus the upper-case name, or the alias where there is one."""
+    """Environment variables are `HOLDFAST_` plus the upper-case name, or the alias if there is one."""
 
     model_config = SettingsConfigDict(
         env_prefix="HOLDFAST_",
@@ -29,7 +29,7 @@ class DevSettings(BaseSettings):
     )
 
     home: Path = Path(".holdfast")
-    """Folder of data, logs, keys and run state."""
+    """Folder of the stack's files: data, logs, keys, run state."""
     api_port: int = Field(default=8000, ge=1, le=65535)
     """Port of the API."""
     temporal_port: int = Field(default=7233, ge=1, le=65535)
@@ -43,18 +43,18 @@ class DevSettings(BaseSettings):
     vendors_s3_port: int = Field(default=8091, ge=1, le=65535)
     """Port of the simulated S3 store."""
     database_url: str | None = None
-    """Your own PostgreSQL instead of the embedded one."""
+    """The user's own PostgreSQL; then the embedded one is not started."""
     migrations_database_url: str | None = None
-    """Your own PostgreSQL as the role that owns the schema, if that is another role."""
+    """The same database with the role that owns the schema, if `database_url` has another role."""
     temporal_address: str | None = Field(default=None, validation_alias="TEMPORAL_ADDRESS")
-    """Your own Temporal (HOST:PORT) instead of the embedded one."""
+    """HOST:PORT of the user's own Temporal; then the embedded one is not started."""
 
     @classmethod
     def from_environment(cls) -> Self:
         """Read the environment.
 
         Raises:
-            DevError: a variable has a value that cannot be used; names it.
+            DevError: a variable has an invalid value; the message names it.
         """
         try:
             return cls()
@@ -65,7 +65,7 @@ class DevSettings(BaseSettings):
 
     @classmethod
     def on_free_ports(cls, home: Path) -> Self:
-        """Settings of an additional stack, for tests and measurements; ignores the environment."""
+        """Settings on free ports, for tests and benchmarks; the environment is ignored."""
         return cls(
             home=home,
             api_port=free_port(),
@@ -80,8 +80,8 @@ class DevSettings(BaseSettings):
         )
 
     @property
-    def owners_database_url(self) -> str | None:
-        """URL of your own PostgreSQL as the role that owns the schema; None with the embedded one."""
+    def owner_database_url(self) -> str | None:
+        """URL of the user's own PostgreSQL with the role that owns the schema."""
         return (self.migrations_database_url or self.database_url) if self.database_url else None
 
     @property
@@ -102,5 +102,5 @@ class DevSettings(BaseSettings):
 
     @property
     def temporal_ui_url(self) -> str | None:
-        """None with your own Temporal: the location of its UI is unknown."""
+        """None with the user's own Temporal, whose UI address is unknown."""
         return None if self.temporal_address else f"http://{LOOPBACK}:{self.temporal_ui_port}"

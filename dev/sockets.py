@@ -1,4 +1,4 @@
-"""A folder for PostgreSQL's socket: private, and with a path short enough for the kernel."""
+"""A private folder for PostgreSQL's socket, with a path short enough for the kernel."""
 
 import hashlib
 import os
@@ -11,16 +11,16 @@ from dev.accounts import Account
 from dev.errors import DevError
 
 PORT = 5432
-"""Part of the socket's name only: nothing listens on TCP."""
+"""Only a part of the socket's name: the server does not listen on TCP."""
 
-_MAX_BYTES = 103 if sys.platform == "darwin" else 107  # sizeof(sun_path) less the closing zero byte
+_MAX_BYTES = 103 if sys.platform == "darwin" else 107  # sizeof(sun_path) without the closing zero byte
 
 
 def socket_folder(home: Path, account: Account | None) -> Path:
-    """`home`/socket, or a folder of this home in the system's temporary folder when that path is too long.
+    """`home`/socket, or a folder in the system's temporary folder if that path is too long.
 
     Raises:
-        DevError: the temporary folder is not ours, or too long as well.
+        DevError: the temporary folder belongs to another user, or its path is too long too.
     """
     for folder in (home.absolute() / "socket", _temporary(home.absolute())):
         if _fits(folder):
@@ -42,8 +42,8 @@ def _private(folder: Path, home: Path, account: Account | None) -> Path:
     found = folder.lstat()
     owners = {os.geteuid(), account.uid if account else os.geteuid()}
     if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners:
-        raise DevError(f"{folder} belongs to somebody else: remove it, or set TMPDIR to a folder of your own")
+        raise DevError(f"{folder} belongs to another user: remove it, or set TMPDIR to your own folder")
     folder.chmod(0o700)
     if account:
-        account.give(folder, home=home)
+        account.give_ownership(folder, home=home)
     return folder

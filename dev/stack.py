@@ -8,17 +8,17 @@ from types import TracebackType
 from typing import Self
 
 from dev.assembly import Assembly, assemble
-from dev.demo_wanted import demo_is_wanted
-from dev.environment import OWNERS_URL
+from dev.demo_check import needs_demo_data
+from dev.environment import OWNER_URL
 from dev.errors import DevError
 from dev.external import require_postgres, require_temporal
 from dev.home import Home
 from dev.keys import ensure_signing_key
-from dev.orphans import end_orphans
+from dev.orphans import stop_orphans
 from dev.ports import require_free
 from dev.process import ManagedProcess
 from dev.programs import migrate
-from dev.reporter import Quiet, Reporter
+from dev.reporter import NullReporter, Reporter
 from dev.run_state import RunJournal
 from dev.schema import SchemaStamp
 from dev.service import Service
@@ -27,13 +27,13 @@ from dev.supervisor import Supervisor
 
 
 class Stack:
-    """Everything one home needs, as an async context manager; leaving it stops everything in reverse order.
+    """All processes of one home, as an async context manager; on exit they stop in reverse order.
 
-    With `restart=False` a process that dies stays down. A test stops and starts single ones with
-    `stop_process` and `start_process`, and kills one with `await stack.process(name).kill()`.
+    With `restart=False` a process that dies is not restarted. Tests stop and start single processes with
+    `stop_process` and `start_process`, and kill them with `await stack.process(name).kill()`.
 
     Raises:
-        DevError: on entering, when anything does not start; nothing is left running then.
+        DevError: on entering, if a process does not start; then all others are stopped.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Stack:
     ) -> None:
         self.settings = settings
         self.home = Home(settings.home)
-        self._reporter = reporter or Quiet()
+        self._reporter = reporter or NullReporter()
         self._restart = restart
         self._demo_data = demo_data
         self._vendors = vendors
@@ -58,7 +58,7 @@ class Stack:
 
     @property
     def database_url(self) -> str:
-        """As the owner of the schema, who may do anything in it."""
+        """With the role that owns the schema."""
         return self._parts.database_url
 
     @property
@@ -71,29 +71,29 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the API and the worker run with; for further processes of the same stack."""
+        """The environment of the API and the worker, for additional processes."""
         return dict(self._parts.environment)
 
     def process(self, name: str) -> ManagedProcess:
-        """The process called postgres, temporal, vendors, api or worker."""
+        """The process named postgres, temporal, vendors, api or worker."""
         return self._services[name].process
 
     async def failed(self) -> DevError:
-        """Wait until a process is given up; why."""
+        """Wait until the supervisor gives a process up; returns the reason."""
         return await asyncio.shield(self._supervisor.failed)
 
     async def stop_process(self, name: str) -> None:
-        """Stop one process and leave it down."""
+        """Stop one process without restarting it."""
         await self._supervisor.stop(self._services[name])
 
     async def start_process(self, name: str) -> None:
-        """Start a process that `stop_process` stopped, or that died with `restart=False`."""
+        """Start a process that was stopped, or that died with `restart=False`."""
         await self._supervisor.start(self._services[name])
 
-    def hurry(self) -> None:
-        """Make a stop that is under way as quick as is safe."""
+    def stop_faster(self) -> None:
+        """Finish a pending stop as fast as is safe."""
         for service in self._services.values():
-            service.process.hurry()
+            service.process.stop_faster()
 
     async def __aenter__(self) -> Self:
         self._supervisor = Supervisor(restart=self._restart, report=self._reporter.note)
@@ -122,8 +122,8 @@ class Stack:
 
     async def _start(self) -> None:
         self._resources.enter_context(self.home.locked())
-        for name in await end_orphans(self.home.run_state):
-            self._reporter.note(f"ended {name}, left behind by a stack that was killed")
+        for name in await stop_orphans(self.home.run_state):
+            self._reporter.note(f"stopped {name}, left behind by a killed stack")
         self._check_ports()
         ensure_signing_key(self.home.jwt_key)
         self._assemble()
@@ -158,7 +158,7 @@ class Stack:
 
     def _urls(self) -> dict[str, str]:
         urls = {"api": self.api_url}
-        if self._parts.postgres:  # a database of the user's own may have a password in its URL
+        if self._parts.postgres:  # the URL of the user's own database may contain a password
             urls["database"] = self.database_url
         if self.settings.temporal_ui_url:
             urls["temporal ui"] = self.settings.temporal_ui_url
@@ -185,37 +185,37 @@ class Stack:
             await self._start_service(self._parts.postgres, "PostgreSQL")
         else:
             await require_postgres(self._parts.environment["HOLDFAST_DATABASE_URL"], "HOLDFAST_DATABASE_URL")
-            await require_postgres(self.database_url, OWNERS_URL)
+            await require_postgres(self.database_url, OWNER_URL)
         with self._reporter.step("migrations"):
             await self._migrate()
 
     async def _migrate(self) -> None:
-        """Migrate; the embedded database, which nobody else changes, only when something is new."""
+        """Migrate; the embedded database only if there are new migrations, because nothing else changes it."""
         stamp = SchemaStamp(self.home.schema)
         if self._parts.postgres and await stamp.is_current(self.database_url):
             return
-        environment = self._parts.environment | {OWNERS_URL: self.database_url}
+        environment = self._parts.environment | {OWNER_URL: self.database_url}
         await migrate(self.home.logs, environment, self._journal)
         if self._parts.postgres:
-            await stamp.renew(self.database_url)
+            await stamp.update(self.database_url)
 
     async def _load_demo_data(self) -> None:
         with self._reporter.step("demo data"):
-            if await demo_is_wanted(self.database_url):
-                from dev import demo_data  # noqa: PLC0415  # pulls in the whole data layer
+            if await needs_demo_data(self.database_url):
+                from dev import demo_data  # noqa: PLC0415  # slow to import
 
                 await demo_data.load(self.api_url, self.database_url)
             if self._parts.simulator:
                 from dev import demo_vendors  # noqa: PLC0415
-                from dev.demo_vendors import Places  # noqa: PLC0415
+                from dev.demo_vendors import SimulatorUrls  # noqa: PLC0415
 
-                places = Places(self.settings.vendors_url, self.settings.s3_url)
-                introduce = partial(demo_vendors.connect, self.api_url, places)
-                await introduce()
-                self._parts.simulator.introduce = introduce
+                urls = SimulatorUrls(self.settings.vendors_url, self.settings.s3_url)
+                connect = partial(demo_vendors.connect, self.api_url, urls)
+                await connect()
+                self._parts.simulator.on_start = connect
 
 
 def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first failure of steps that ran side by side."""
+    """The first error of concurrent steps."""
     first = group.exceptions[0]
     return _first_of(first) if isinstance(first, BaseExceptionGroup) else first

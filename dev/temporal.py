@@ -1,4 +1,4 @@
-"""The Temporal dev server and its UI as a child process."""
+"""The Temporal dev server with its UI as a child process, and a client for Temporal."""
 
 import shutil
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
+from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError
 
 from dev.errors import DevError
@@ -27,15 +28,15 @@ SEARCH_ATTRIBUTES = {
 }
 
 DYNAMIC_CONFIG = {
-    # Its default of 20 a second puts up to 50 ms in front of every task of the single history shard.
+    # The default of 20 per second delays every task of the single history shard by up to 50 ms.
     "history.transferProcessorMaxPollRPS": "1000",
-    # One partition: a task never waits in one while the poller asks another.
+    # One partition: a task never waits in one partition while the pollers ask another.
     "matching.numTaskqueueReadPartitions": "1",
     "matching.numTaskqueueWritePartitions": "1",
     "system.forceSearchAttributesCacheRefreshOnRead": "false",
     "matching.enableFairness": "true",
-    # How soon the task of a worker that was killed is given to another, and how patient the server becomes when a
-    # task is lost again and again; the defaults are 10 s and 10 min.
+    # The time after which a killed worker's task is given to another worker, and the longest delay when a task is
+    # lost repeatedly; the defaults are 10 s and 10 min.
     "history.defaultWorkflowTaskTimeout": '"5s"',
     "history.workflowTaskRetryMaxInterval": '"20s"',
 }
@@ -43,15 +44,15 @@ DYNAMIC_CONFIG = {
 TIME_SKIPPING = {"frontend.WorkflowTimeSkippingEnabled": "true"}
 """Additional dynamic configuration for tests that skip time."""
 
-# A write-ahead log survives the crash of the server at a fraction of the cost of the default journal.
+# A write-ahead log survives a crash of the server, and costs much less than the default journal.
 _PRAGMAS = ("journal_mode=wal", "synchronous=normal")
 
 
 class DevTemporal(Service):
-    """A server of its own for `home`, with a file database, on loopback.
+    """A server for `home` on loopback, with its database in a file.
 
     Raises:
-        DevError: from the constructor, when the program is missing.
+        DevError: from the constructor, if the program is missing.
     """
 
     def __init__(
@@ -87,10 +88,10 @@ class DevTemporal(Service):
         return options + _repeated("--dynamic-config-value", _pairs(self._dynamic_config))
 
     async def start(self) -> None:
-        """Run the server and return once its namespace answers.
+        """Start the server and wait until its namespace answers.
 
         Raises:
-            DevError: it ended, or does not answer in time.
+            DevError: it ended, or did not answer in time.
         """
         self._home.mkdir(parents=True, exist_ok=True)
         await super().start()
@@ -107,7 +108,7 @@ class DevTemporal(Service):
 
 
 def executable() -> Path:
-    """The `temporal` program: the one beside this Python, else the one in PATH.
+    """The `temporal` program beside this Python, or else in PATH.
 
     Raises:
         DevError: there is none.
@@ -125,3 +126,13 @@ def _pairs(values: Mapping[str, str]) -> list[str]:
 
 def _repeated(option: str, values: list[str] | tuple[str, ...]) -> list[str]:
     return [part for value in values for part in (option, value)]
+
+
+async def connect(environment: Mapping[str, str]) -> Client:
+    """Connect like a process with this environment (`TEMPORAL_*`, TOML profiles).
+
+    Raises:
+        RuntimeError: nothing answers there.
+    """
+    config = ClientConfig.load_client_connect_config(override_env_vars=environment)
+    return await Client.connect(**config)

@@ -1,4 +1,4 @@
-"""`python -m dev up`: the stack in the foreground, until Ctrl-C."""
+"""`python -m dev up`: run the stack in the foreground until Ctrl-C."""
 
 import asyncio
 import signal
@@ -20,7 +20,7 @@ async def up(settings: DevSettings, *, demo_data: bool) -> None:
     """Run the stack until a signal stops it.
 
     Raises:
-        DevError: it does not start, or one of its processes is given up.
+        DevError: it does not start, or a process was given up.
     """
     stack = Stack(settings, reporter=ConsoleReporter(Console()), demo_data=demo_data, vendors=True)
     run = asyncio.create_task(_run(stack))
@@ -38,13 +38,13 @@ async def _run(stack: Stack) -> None:
 
 @contextmanager
 def _stopped_by_signals(run: asyncio.Task[None], stack: Stack) -> Iterator[None]:
-    """The first signal stops the stack in order; every further one hurries it."""
+    """The first signal stops the stack in order; further signals make it stop faster."""
     stopping = False
 
     def on_signal() -> None:
         nonlocal stopping
         if stopping:
-            stack.hurry()
+            stack.stop_faster()
         else:
             stopping = True
             run.cancel()

@@ -1,7 +1,7 @@
-"""Known holes in what Holdfast is built from: `python -m dev.vulnerabilities requirements.txt`.
+"""Check the requirements for known vulnerabilities: `python -m dev.vulnerabilities requirements.txt`.
 
-The requirements are pinned with hashes, so nothing is resolved or installed: each is looked up. Where the service
-that knows of holes cannot be reached, that is said, and it is no failure: a machine without a network checks too.
+The requirements are pinned with hashes, so nothing is resolved or installed. If the vulnerability service cannot
+be reached, the check is skipped without an error: it must also run without a network.
 """
 
 import json
@@ -13,14 +13,14 @@ from typing import Any, Final
 
 _SOCKET_SECONDS: Final = 5
 _ALL_SECONDS: Final = 30.0
-"""For a service that answers, but slowly: it is asked about each requirement in turn."""
+"""Limit for a slow service: each requirement is one request."""
 _AWAY: Final = ("requests.exceptions", "ServiceError", "network may be blocking")
-"""What pip-audit ends with when it cannot ask; anything else that it ends with is a fault of ours."""
+"""Signs in pip-audit's output that the service cannot be reached; other errors are bugs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A hole in one requirement."""
+    """A vulnerability of one requirement."""
 
     requirement: str
     id: str
@@ -33,40 +33,40 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What came of looking."""
+    """The result of a check."""
 
     looked_up: int = 0
     unknown: tuple[str, ...] = ()
-    """Requirements that the service did not answer for."""
+    """Requirements that the service does not know."""
     findings: tuple[Finding, ...] = field(default=())
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print what was found in the requirement files; 1 when there is a hole."""
+    """Check the requirement files and print the findings; 1 if there is a vulnerability."""
     command = [sys.executable, "-m", "pip_audit", "--format=json", "--progress-spinner=off", "--disable-pip"]
     command += ["--require-hashes", f"--timeout={_SOCKET_SECONDS}"]
     command += [part for name in arguments for part in ("--requirement", name)]
-    return tell(output_of(command, _ALL_SECONDS))
+    return print_report(output_of(command, _ALL_SECONDS))
 
 
-def tell(output: str | None) -> int:
-    """Say what pip-audit's JSON means, a line for each hole; none: it could not ask. 1 when there is a hole."""
+def print_report(output: str | None) -> int:
+    """Print the findings in pip-audit's JSON (None: not available); 1 if there is a vulnerability."""
     report = read(output) if output else Report()
     for finding in report.findings:
         print(finding)
     if report.findings:
-        print(f"error: {len(report.findings)} known vulnerabilities in the requirements: raise those, `make lock`")
+        print(f"error: {len(report.findings)} known vulnerabilities: update the requirements with `make lock`")
         return 1
     if not report.looked_up:
-        print("skipped: the vulnerability service cannot be reached from here")
+        print("skipped: the vulnerability service cannot be reached")
         return 0
-    left = f"; {len(report.unknown)} that it does not know: {', '.join(report.unknown)}" if report.unknown else ""
+    left = f"; {len(report.unknown)} unknown: {', '.join(report.unknown)}" if report.unknown else ""
     print(f"No known vulnerabilities in {report.looked_up} requirements{left}")
     return 0
 
 
 def read(output: str) -> Report:
-    """The report in pip-audit's JSON."""
+    """Parse pip-audit's JSON."""
     listed: list[dict[str, Any]] = json.loads(output)["dependencies"]
     known = [one for one in listed if "skip_reason" not in one]
     unknown = tuple(one["name"] for one in listed if "skip_reason" in one)
@@ -75,11 +75,11 @@ def read(output: str) -> Report:
 
 def _findings(one: dict[str, Any]) -> list[Finding]:
     requirement = f"{one['name']} {one['version']}"
-    return [Finding(requirement, hole["id"], tuple(hole["fix_versions"])) for hole in one["vulns"]]
+    return [Finding(requirement, found["id"], tuple(found["fix_versions"])) for found in one["vulns"]]
 
 
 def output_of(command: list[str], within_seconds: float) -> str | None:
-    """What it prints; nothing when it cannot ask, or takes too long."""
+    """The command's output; None if the service cannot be reached or the command takes too long."""
     try:
         run = subprocess.run(command, capture_output=True, text=True, timeout=within_seconds, check=False)
     except subprocess.TimeoutExpired:

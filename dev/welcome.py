@@ -1,11 +1,11 @@
-"""What is printed once the stack is up."""
+"""The text printed when the stack is ready."""
 
 import json
 import shlex
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from dev.demo_users import BUSINESS, CUSTOMER, EMAILS, PASSWORD, TIMEZONE
+from dev.demo_business import BUSINESS, CUSTOMER, EMAILS, PASSWORD, TIMEZONE
 from dev.settings import DevSettings
 
 _SUNDAY = 6
@@ -13,14 +13,14 @@ _JSON = "-H 'Content-Type: application/json'"
 
 
 def welcome(settings: DevSettings, now: datetime) -> str:
-    """The addresses, the users and what to do next."""
+    """The addresses, the users and the next steps."""
     return f"""
 Holdfast is up.
 
   API           {settings.api_url}
   API docs      {settings.api_url}/docs
   Vendors       {settings.vendors_url}   (simulated: e-mails, texts, payments, jobs)
-  Temporal UI   {settings.temporal_ui_url or "your own, with the server at " + str(settings.temporal_address)}
+  Temporal UI   {settings.temporal_ui_url or "of your own server at " + str(settings.temporal_address)}
 
   Users         {", ".join(EMAILS[:3])},
                 {", ".join(EMAILS[3:])}
@@ -30,21 +30,21 @@ Book a repair (paste into another terminal):
 
 {booking_command(settings.api_url, next_opening(now))}
 
-See a booking's whole life: make demo
+Show a booking from request to completion: make demo
 Logs: {settings.home.absolute() / "logs"}
-Stop with Ctrl-C; everything is still there after the next start.
+Stop with Ctrl-C; the data is kept.
 """
 
 
 def next_opening(now: datetime) -> datetime:
-    """10:00 in the business's zone on the next day that it is open, today excluded."""
+    """10:00 in the business's zone on the next open day after today."""
     local = now.astimezone(ZoneInfo(TIMEZONE))
     day = local.replace(hour=10, minute=0, second=0, microsecond=0) + timedelta(days=1)
     return day + timedelta(days=1) if day.weekday() == _SUNDAY else day
 
 
 def booking_command(api_url: str, starts_at: datetime) -> str:
-    """One shell command that logs in and books."""
+    """A shell command that logs in and books."""
     login = json.dumps({"email": CUSTOMER, "password": PASSWORD})
     booking = json.dumps({"business_id": BUSINESS, "service_id": "repair", "starts_at": starts_at.isoformat()})
     extraction = """sed -E 's/.*"access_token" *: *"([^"]+)".*/\\1/'"""

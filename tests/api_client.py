@@ -1,4 +1,4 @@
-"""An HTTP client that speaks as somebody."""
+"""An HTTP client for the API that authenticates as one user."""
 
 from typing import Any
 from uuid import uuid4
@@ -14,7 +14,7 @@ _NEEDING_IF_MATCH = ("reschedule", "override")
 
 
 class ApiClient:
-    """Calls the API as one principal; `as_` gives the same client for another."""
+    """Calls the API as one principal; `as_` returns a client for another one."""
 
     def __init__(
         self,
@@ -30,19 +30,19 @@ class ApiClient:
 
     @classmethod
     def over(cls, http: httpx.AsyncClient, settings: Settings) -> "ApiClient":
-        """A client for nobody yet."""
+        """A client without credentials."""
         return cls(http, load_tokens(settings))
 
     def as_(self, principal: Principal) -> "ApiClient":
-        """The same connection, another caller."""
+        """A client with the same connection for another principal."""
         return ApiClient(self._http, self._tokens, principal)
 
     def with_token(self, token: str) -> "ApiClient":
-        """The same connection, and whoever has this token: an API key, or that of a manage link."""
+        """A client with the same connection and this token: an API key, or the token of a manage link."""
         return ApiClient(self._http, self._tokens, token=token)
 
     def headers(self, **extra: str) -> dict[str, str]:
-        """The headers that say who calls."""
+        """The headers that authenticate the caller."""
         token = self._token
         if self._principal is not None:
             token = self._tokens.issue(self._principal.user_id, self._principal.user_id)
@@ -57,14 +57,14 @@ class ApiClient:
     async def upload(
         self, path: str, content: Any, params: dict[str, str] | None = None, **headers: str
     ) -> httpx.Response:
-        """`POST` a body as it is."""
+        """`POST` a raw body."""
         return await self._http.post(path, content=content, params=params, headers=self.headers(**headers))
 
     async def send(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
         return await self._http.request(method, path, json=body, headers=self.headers(**headers))
 
     async def book(self, tenant: Tenant, *, key: str | None = None, **body: Any) -> httpx.Response:
-        """`POST /v1/bookings` for `repair`; give at least `starts_at`."""
+        """`POST /v1/bookings` for `repair`; `starts_at` is required."""
         filled = {"business_id": tenant.slug, "service_id": "repair"} | _jsonable(body)
         return await self.post("/v1/bookings", filled, **{"Idempotency-Key": key or str(uuid4())})
 

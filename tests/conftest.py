@@ -1,6 +1,6 @@
-"""What the tests stand on: one real PostgreSQL and one real Temporal server a run, and a tenant for each test.
+"""Shared fixtures: one real PostgreSQL and one real Temporal server per run, and a tenant per test.
 
-Every test makes its own business, so tests share servers without seeing each other.
+Every test creates its own business, so that tests share servers without affecting each other.
 """
 
 import asyncio
@@ -36,15 +36,15 @@ from tests.simulator import Simulator, simulated_vendors
 from worker.main import running_worker
 
 ONE_YEAR = 365 * 86_400
-"""Rounds over outside calendars are started by the tests that want one."""
+"""Longer than any test: tests start checks of external calendars themselves."""
 
 
 _FIRST = ("e2e", "chaos", "dev", "integration/api/test_schemathesis.py", "workflows")
-"""What takes long comes first, so that no process is left alone with it at the end."""
+"""Slow tests run first, so that no process runs them alone at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes share the tests: a file, and all that share a stack, stay together."""
+    """Group tests for parallel runs: those of one file, or of one stack, run in the same process."""
     folder = Path(__file__).parent
 
     def place(item: pytest.Item) -> int:
@@ -59,7 +59,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def servers_home() -> Iterator[Path]:
-    """A folder for the servers of this run, with a path short enough for a socket."""
+    """A folder for the servers of this run; its path is short enough for a socket."""
     folder = Path(tempfile.mkdtemp(prefix="holdfast-"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
@@ -70,15 +70,15 @@ async def postgres(servers_home: Path) -> AsyncIterator[EmbeddedPostgres]:
     """A running PostgreSQL."""
     server = EmbeddedPostgres(servers_home)
     await server.start()
-    await _let_the_tests_look_in(server)
+    await _grant_application_role(server)
     try:
         yield server
     finally:
         await server.stop()
 
 
-async def _let_the_tests_look_in(server: EmbeddedPostgres) -> None:
-    """Let the owner, as whom tests connect, see what the application's connections wait for, and break one."""
+async def _grant_application_role(server: EmbeddedPostgres) -> None:
+    """Let the tests' role see what the application's connections wait for, and terminate them."""
     connection = await asyncpg.connect(server.url_for("postgres", role=SUPERUSER))
     try:
         await connection.execute(f"GRANT {APP_ROLE} TO {DATABASE}")
@@ -88,7 +88,7 @@ async def _let_the_tests_look_in(server: EmbeddedPostgres) -> None:
 
 @pytest.fixture(scope="session")
 async def temporal(servers_home: Path) -> AsyncIterator[DevTemporal]:
-    """A running Temporal server on which workflows may skip time; the environment points to it."""
+    """A running Temporal server with time skipping; the environment contains its address."""
     server = DevTemporal(servers_home, port=free_port(), dynamic_config=TIME_SKIPPING)
     await server.start()
     with pytest.MonkeyPatch.context() as environment:
@@ -101,14 +101,14 @@ async def temporal(servers_home: Path) -> AsyncIterator[DevTemporal]:
 
 @pytest.fixture(scope="session")
 async def vendors() -> AsyncIterator[Simulator]:
-    """The simulated vendors; the worker's adapters speak to them."""
+    """The simulated vendors, which the worker's adapters call."""
     async with simulated_vendors() as simulator:
         yield simulator
 
 
 @pytest.fixture(scope="session")
 async def settings(servers_home: Path, postgres: EmbeddedPostgres, vendors: Simulator) -> Settings:
-    """Settings for this run's servers, with the schema in place; the application has a role of its own."""
+    """Settings for this run's servers, with a migrated schema; the application has its own role."""
     assert await asyncio.to_thread(db_main, ["upgrade", "--database-url", postgres.url]) == 0
     key = servers_home / "jwt.pem"
     ensure_signing_key(key)
@@ -132,7 +132,7 @@ async def settings(servers_home: Path, postgres: EmbeddedPostgres, vendors: Simu
 
 @pytest.fixture(scope="session")
 async def engine(settings: Settings, postgres: EmbeddedPostgres) -> AsyncIterator[AsyncEngine]:
-    """The tests' own connections, as the owner of the schema."""
+    """The tests' connections, with the role that owns the schema."""
     engine = create_engine(settings.model_copy(update={"database_url": postgres.url}), application_name="tests")
     yield engine
     await engine.dispose()
@@ -153,33 +153,33 @@ async def worker(client: Client, settings: Settings) -> AsyncIterator[None]:
 
 @pytest.fixture(scope="session")
 def skipper(client: Client) -> TimeSkipper:
-    """Starts workflows whose clock a test can move on; it does not move on by itself."""
+    """Starts workflows whose clock the test moves; it does not advance by itself."""
     return TimeSkipper(client, config=TimeSkippingConfig(enabled=False))
 
 
 @pytest.fixture(scope="session")
 async def api_url(settings: Settings, worker: None) -> AsyncIterator[str]:
-    """The API over real HTTP, with a worker behind it."""
+    """The URL of the API over real HTTP, with a running worker."""
     async with served(create_app(settings)) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 async def api(api_url: str, settings: Settings) -> AsyncIterator[ApiClient]:
-    """A client of that API; `api.as_(principal)` speaks as somebody."""
+    """A client of that API; `api.as_(principal)` authenticates."""
     async with httpx.AsyncClient(base_url=api_url, timeout=30) as http:
         yield ApiClient.over(http, settings)
 
 
 @pytest.fixture
 async def tenant(engine: AsyncEngine) -> Tenant:
-    """A business of this test's own: service `repair`, providers `ana` and `ben`, open around the clock."""
+    """A new business: service `repair`, providers `ana` and `ben`, always open."""
     return await make_tenant(engine)
 
 
 @pytest.fixture
 async def clean_slate(engine: AsyncEngine) -> AsyncIterator[None]:
-    """No attempts to log in, before or after the test: all tests come from one address."""
+    """Delete login attempts before and after the test: all tests share one address."""
     await forget_attempts(engine)
     yield
     await forget_attempts(engine)

@@ -1,4 +1,4 @@
-"""Businesses, people and bookings for tests, straight in the database."""
+"""Factories that insert businesses, people and bookings into the database."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,7 +28,7 @@ PROVIDERS = {"ana": 4.9, "ben": 4.7}
 
 @dataclass
 class Tenant:
-    """A business with everybody who has to do with it."""
+    """A business and its people."""
 
     business_id: UUID
     slug: str
@@ -45,14 +45,14 @@ class Tenant:
 
 
 def future(hours: float = 72) -> datetime:
-    """A full hour some time ahead."""
+    """A full hour in the future."""
     return (datetime.now(UTC) + timedelta(hours=hours)).replace(minute=0, second=0, microsecond=0)
 
 
 async def make_tenant(
     engine: AsyncEngine, *, policy: Policy | None = None, providers: dict[str, float] | None = None
 ) -> Tenant:
-    """A business in New York, open around the clock, with one service of an hour, `repair`."""
+    """Create a business in New York that is always open, with one service of an hour, `repair`."""
     policy = policy or Policy()
     async with engine.begin() as conn:
         business_id, slug = new_id(), f"t-{new_id().hex}"
@@ -79,7 +79,7 @@ async def make_tenant(
 
 
 def _open_all_day(business_id: UUID, weekday: int) -> dict[str, Any]:
-    # Appointments over midnight are outside: tests use full hours, and the factories' hours end with the day.
+    # Appointments across midnight are outside opening hours: the hours end with the day, and tests use full hours.
     return {
         "id": new_id(),
         "business_id": business_id,
@@ -155,7 +155,7 @@ async def make_booking(
     provider: str | None = "ana",
     payment: PaymentGate | None = None,
 ) -> BookingState:
-    """A pending booking as the API would have committed it, with the provider's time reserved."""
+    """Create a pending booking as the API commits it, with the provider's time reserved."""
     now, starts_at = datetime.now(UTC), starts_at or future()
     state = BookingState(
         booking_id=new_id(),
@@ -188,7 +188,7 @@ def wanted(tenant: Tenant, starts_at: datetime, **terms: Any) -> Appointment:
 
 
 def new_booking(tenant: Tenant, state: BookingState, **changes: Any) -> NewBooking:
-    """What the create path hands to the repository for this state."""
+    """The repository's input for a booking with this state."""
     values: dict[str, Any] = {
         "state": state,
         "reference": state.reference or new_reference(),

@@ -1,4 +1,4 @@
-"""Interrupting a task at each of its awaits in turn, and a database that falls silent at each of its messages."""
+"""Interruptions: a task that is cancelled at each of its awaits, and a database that stops answering."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Generator
@@ -11,15 +11,15 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What became of a task that was to be cancelled at one of its awaits."""
+    """The outcome of a task that should be cancelled at one of its awaits."""
 
     is_interrupted: bool
-    """Whether it came as far as that await; else it ended before."""
+    """Whether it reached that await; else it ended before."""
     result: Any = None
 
 
 async def cancelled_at(work: Coroutine[Any, Any, Any], place: int) -> Attempt:
-    """Run the work in a task of its own, which is cancelled while it waits for the `place`th time, from 1."""
+    """Run the work in a task that is cancelled during its `place`th await, counted from 1."""
     reached: list[int] = []
     task = asyncio.create_task(_cancelling(work, place, reached))
     try:
@@ -54,26 +54,26 @@ def _counted(work: Coroutine[Any, Any, Any], place: int, reached: list[int]) -> 
 
 
 class SilentDatabase:
-    """Stands before a real PostgreSQL and, when told to, lets a message or its answer disappear."""
+    """A proxy for a real PostgreSQL that can drop a message or its answer."""
 
     def __init__(self, target: Path) -> None:
         self._target = target
         self._messages_left: int | None = None
         self._loses_answer = False
         self.is_silent = False
-        """Whether it has come to the message."""
+        """Whether the message has been reached."""
         self._copies: set[asyncio.Task[None]] = set()
 
     def fall_silent_at(self, message: int, *, answer: bool) -> None:
-        """Counted from the next, lose this message or only its answer, and what follows on its connection."""
+        """Drop this message (1: the next one) or only its answer, and everything after it on its connection."""
         self._messages_left, self._loses_answer, self.is_silent = message, answer, False
 
     def speak(self) -> None:
-        """Lose nothing more on other connections."""
+        """Drop nothing more on other connections."""
         self._messages_left = None
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
+        """Serve one connection."""
         server_reader, server_writer = await asyncio.open_unix_connection(str(self._target))
         lost = asyncio.Event()
         answers = asyncio.create_task(self._answers(server_reader, writer, lost))
@@ -119,7 +119,7 @@ class SilentDatabase:
 
 @asynccontextmanager
 async def silent_database(folder: Path, target: Path) -> AsyncIterator[SilentDatabase]:
-    """Listen in `folder` as PostgreSQL does, before the server that listens at `target`."""
+    """Listen in `folder` like PostgreSQL, and forward to the server that listens at `target`."""
     await asyncio.to_thread(folder.mkdir, exist_ok=True)
     database = SilentDatabase(target)
     server = await asyncio.start_unix_server(database.serve, str(folder / target.name))
@@ -130,7 +130,7 @@ async def silent_database(folder: Path, target: Path) -> AsyncIterator[SilentDat
 
 
 async def ended(work: Awaitable[Any]) -> Any:
-    """The work's result, or none when it failed."""
+    """The result of the work, or None if it failed."""
     with suppress(Exception):
         return await work
     return None

@@ -1,4 +1,4 @@
-"""Steps that the database has and their workflow does not, as when Temporal dies at the wrong time."""
+"""Steps that are stored in the database but unknown to the workflow, as after a crash of Temporal."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -26,9 +26,9 @@ async def commit_behind_the_workflow(
     *,
     is_noted: bool = True,
 ) -> BookingState:
-    """Commit a command's step as its activity does, without the workflow; the state that is stored then.
+    """Commit a command's step as its activity does, without the workflow; returns the stored state.
 
-    With `is_noted=False` it is as if nobody had noted that the command is without an answer.
+    With `is_noted=False` the unconfirmed command is not recorded.
     """
     async with engine.connect() as conn:
         before = await bookings.find_state(conn, business_id, booking_id)
@@ -45,7 +45,7 @@ async def commit_behind_the_workflow(
 
 
 async def unconfirmed(engine: AsyncEngine, booking_id: UUID | str) -> int:
-    """How many steps of a booking are noted as without an answer."""
+    """The number of a booking's unconfirmed commands."""
     async with engine.connect() as conn:
         return int((await conn.execute(_UNCONFIRMED, {"id": booking_id})).scalar_one())
 

@@ -1,4 +1,4 @@
-"""An ASGI application behind a real socket, in the test's own loop."""
+"""An ASGI application on a real socket, in the test's event loop."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -12,7 +12,7 @@ from api.protocol import Protocol
 
 @asynccontextmanager
 async def served(app: Any, protocol: type[Protocol] = Protocol) -> AsyncIterator[str]:
-    """Serve on a free loopback port; yields the base URL once it listens."""
+    """Serve on a free loopback port; yields the base URL when it listens."""
     config = uvicorn.Config(
         app,
         host="127.0.0.1",
@@ -46,12 +46,12 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals alone: they belong to whoever runs this server."""
+        """Do not handle signals: they belong to the test process."""
         yield
 
 
 async def _either(wanted: Any, failing: asyncio.Task[Any]) -> None:
-    """Wait for `wanted`, or fail with what `failing` failed with."""
+    """Wait for `wanted`, or raise the error of `failing`."""
     waiting = asyncio.ensure_future(wanted)
     await asyncio.wait({waiting, failing}, return_when=asyncio.FIRST_COMPLETED)
     if not waiting.done():

@@ -1,20 +1,20 @@
-"""The simulated vendors in the tests' own process, with their ledger at hand."""
+"""The simulated vendors in the test process, with their ledger."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from dev.vendors.app import Vendors
+from dev.vendors.base import SimulatedVendor
 from dev.vendors.fault_modes import Behaviour
 from dev.vendors.ledger import Entry, Ledger
-from dev.vendors.simulated import Simulated
 from domain.effects import Vendor
 from tests.servers import served
 
 
 @dataclass(frozen=True, slots=True)
 class Simulator:
-    """All vendors, served at `url`; each test speaks to them with credentials of its own."""
+    """All vendors, served at `url`; each test uses its own credentials."""
 
     url: str
     vendors: Vendors
@@ -23,21 +23,21 @@ class Simulator:
     def ledger(self) -> Ledger:
         return self.vendors.ledger
 
-    def vendor(self, name: Vendor) -> Simulated:
+    def vendor(self, name: Vendor) -> SimulatedVendor:
         return self.vendors.by_name[name]
 
     def behave(self, name: Vendor, behaviour: Behaviour, account: str) -> None:
-        """Have a vendor behave so towards one account."""
-        self.vendor(name).moods.set(behaviour, account)
+        """Set a vendor's behaviour for one account."""
+        self.vendor(name).fault_modes.set(behaviour, account)
 
     def applied(self, name: Vendor, account: str, action: str | None = None) -> list[Entry]:
-        """What came of anything that the account asked for."""
+        """The entries of the account's requests that had an effect."""
         return self.ledger.entries(name, account=account, action=action, applied=True)
 
 
 @asynccontextmanager
 async def simulated_vendors() -> AsyncIterator[Simulator]:
-    """Serve them on a free port."""
+    """Serve the vendors on a free port."""
     vendors = Vendors()
     async with served(vendors.app) as url:
         yield Simulator(url, vendors)

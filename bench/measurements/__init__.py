@@ -1,8 +1,7 @@
-"""What is measured, in the order of the run. Each measurement stands alone and returns rows of the table."""
+"""The measurements, in the order of the run. Each is independent and returns rows of the report."""
 
 from collections.abc import Awaitable, Callable
 
-from bench.effort import Effort
 from bench.measurements import (
     accept,
     bursts,
@@ -21,9 +20,10 @@ from bench.measurements import (
     statements,
 )
 from bench.results import Row
-from bench.rig import Rig
+from bench.testbed import Testbed
+from bench.workload import Workload
 
-Measurement = Callable[[Rig, Effort], Awaitable[list[Row]]]
+Measurement = Callable[[Testbed, Workload], Awaitable[list[Row]]]
 
 MEASUREMENTS: dict[str, tuple[str, Measurement]] = {
     "memory": ("memory and idle CPU with few open bookings", memory.measure_few),
@@ -34,13 +34,13 @@ MEASUREMENTS: dict[str, tuple[str, Measurement]] = {
     "limits": ("creating and reading with and without rate limits", limits.measure),
     "race": ("32 clients on one slot", races.measure),
     "holds": ("holds from 16 clients", holds.measure),
-    "statements": ("statements for one request", statements.measure),
+    "statements": ("statements per request", statements.measure),
     "slots": ("free slots, with up to a million bookings", slots.measure),
-    "effects": ("effects, beside bare activities", effects.measure),
+    "effects": ("effects, compared with bare activities", effects.measure),
     "hanging": ("creating and accepting while a vendor hangs", hanging_vendor.measure),
     "outage": ("the backlog after a vendor's outage", outages.measure),
-    "recovery": ("recovery after faults, on a stack of its own", recovery.measure),
+    "recovery": ("recovery after faults, on a separate stack", recovery.measure),
     "cpu": ("CPU per booking", cpu.measure),
     "many": ("memory and idle CPU with many open bookings", memory.measure_many),
 }
-"""By name: what it says while it runs, and the measurement."""
+"""By name: the title shown while it runs, and the function."""

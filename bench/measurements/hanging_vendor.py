@@ -1,20 +1,20 @@
-"""A vendor that hangs: what creating and accepting bookings feel of it."""
+"""The effect of a hanging vendor on creating and accepting bookings."""
 
 import asyncio
 from dataclasses import dataclass, field
 
-from bench.effort import Effort
+from bench.load import open_loop
 from bench.measurements.accept import accepts
 from bench.operations import creates
-from bench.pace import open_loop
-from bench.results import Row, times_floor_at_most
-from bench.rig import Rig
+from bench.results import Row, times_baseline_at_most
 from bench.stats import Latency
-from bench.webhooks import Endpoint
+from bench.testbed import Testbed
+from bench.webhook_endpoint import Endpoint
+from bench.workload import Workload
 
 RATE = 20
 ACCEPT_RATE = 5
-_TOLD_OF = "scheduling.booking.created"
+_EVENT = "scheduling.booking.created"
 
 
 @dataclass(slots=True)
@@ -23,13 +23,13 @@ class _Seconds:
     accept: list[float] = field(default_factory=list)
 
 
-async def measure(rig: Rig, effort: Effort) -> list[Row]:
-    """Creating at 20/s and accepting at 5/s, while an endpoint is told of every booking: first it answers."""
-    endpoint = await Endpoint.register(rig, _TOLD_OF)
-    quiet = await _paced(rig, effort.hang_seconds)
-    await endpoint.behave("hang")
-    hung = await _paced(rig, effort.hang_seconds)
-    await endpoint.behave("well")
+async def measure(testbed: Testbed, workload: Workload) -> list[Row]:
+    """Create at 20/s and accept at 5/s, with a webhook per booking; the endpoint answers first and then hangs."""
+    endpoint = await Endpoint.register(testbed, _EVENT)
+    quiet = await _paced(testbed, workload.hang_seconds)
+    await endpoint.set_fault_mode("hang")
+    hung = await _paced(testbed, workload.hang_seconds)
+    await endpoint.set_fault_mode("well")
     await endpoint.remove()
     return [
         *_rows(f"create at {RATE}/s", Latency.of(hung.create), Latency.of(quiet.create)),
@@ -37,18 +37,18 @@ async def measure(rig: Rig, effort: Effort) -> list[Row]:
     ]
 
 
-async def _paced(rig: Rig, seconds: float) -> _Seconds:
-    answers = await accepts(rig, int(ACCEPT_RATE * seconds))
+async def _paced(testbed: Testbed, seconds: float) -> _Seconds:
+    answers = await accepts(testbed, int(ACCEPT_RATE * seconds))
     created, accepted = await asyncio.gather(
-        open_loop(RATE, creates(rig, int(RATE * seconds))), open_loop(ACCEPT_RATE, answers)
+        open_loop(RATE, creates(testbed, int(RATE * seconds))), open_loop(ACCEPT_RATE, answers)
     )
-    await rig.until_quiet()
+    await testbed.until_quiet()
     return _Seconds([s.seconds for s in created], [s.seconds for s in accepted])
 
 
 def _rows(name: str, hung: Latency, quiet: Latency) -> list[Row]:
-    beside = "the vendor answers"
+    healthy = "the vendor answers"
     return [
-        Row(f"{name} while a vendor hangs, p50", "ms", hung.p50, quiet.p50, beside),
-        Row(f"{name} while a vendor hangs, p99", "ms", hung.p99, quiet.p99, beside, times_floor_at_most(2)),
+        Row(f"{name} while a vendor hangs, p50", "ms", hung.p50, quiet.p50, healthy),
+        Row(f"{name} while a vendor hangs, p99", "ms", hung.p99, quiet.p99, healthy, times_baseline_at_most(2)),
     ]

@@ -1,29 +1,31 @@
-"""Holding time, as visitors do who have chosen a slot: 16 of them at once."""
+"""Holds from 16 clients at the same time."""
 
 from functools import partial
 
-from bench.effort import Effort
-from bench.pace import closed_loop
+from bench.load import closed_loop
 from bench.results import Row
-from bench.rig import Rig
-from bench.stats import Latency, throughput, typical
+from bench.stats import Latency, median_of, throughput
+from bench.testbed import Testbed
+from bench.workload import Workload
 
 CLIENTS = 16
 
 
-async def measure(rig: Rig, effort: Effort) -> list[Row]:
-    """Every hold takes a slot of its own, by a customer who has few others."""
+async def measure(testbed: Testbed, workload: Workload) -> list[Row]:
+    """Hold a different slot with each request, by customers who have few other holds."""
     rates: list[float] = []
     seconds: list[float] = []
-    for _ in range(effort.rounds):
-        requests = [rig.hold_request() for _ in range(effort.holds)]
-        await rig.holdfast.open(CLIENTS)
-        samples, took = await closed_loop(CLIENTS, [partial(rig.holdfast.expect, 201, one) for one in requests])
-        rates.append(throughput(effort.holds, took))
+    for _ in range(workload.rounds):
+        requests = [testbed.hold_request() for _ in range(workload.holds)]
+        await testbed.holdfast.open(CLIENTS)
+        samples, took = await closed_loop(
+            CLIENTS, [partial(testbed.holdfast.expect, 201, one) for one in requests]
+        )
+        rates.append(throughput(workload.holds, took))
         seconds += [sample.seconds for sample in samples]
     held = Latency.of(seconds)
     return [
-        Row(f"holds from {CLIENTS} clients", "1/s", typical(rates), rounds=rates),
+        Row(f"holds from {CLIENTS} clients", "1/s", median_of(rates), rounds=rates),
         Row(f"holds from {CLIENTS} clients, p50", "ms", held.p50),
         Row(f"holds from {CLIENTS} clients, p99", "ms", held.p99),
     ]

@@ -1,4 +1,4 @@
-"""What rate limits cost: the same requests to an API that counts them, and to one that does not."""
+"""The cost of rate limits: the same requests to an API with limits and to one without."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,39 +6,39 @@ from functools import partial
 
 import httpx
 
-from bench.effort import Effort
 from bench.http_client import Answer, HttpClient, encode
+from bench.load import Send, closed_loop, open_loop
 from bench.operations import CLIENTS
-from bench.pace import Send, closed_loop, open_loop
 from bench.results import Row
-from bench.rig import Rig
 from bench.stats import Latency
+from bench.testbed import Testbed
+from bench.workload import Workload
 from dev.ports import LOOPBACK, free_port
 from dev.process import ManagedProcess
 from dev.programs import python_command
 from dev.service import Service
 
 RATE = 50
-_OUT_OF_REACH = 1_000_000_000
+_UNREACHABLE_LIMIT = 1_000_000_000
 _WARM_UP = 100
 
 Found = dict[str, list[float]]
 
 
-async def measure(rig: Rig, effort: Effort) -> list[Row]:
-    """Creating and reading at 50/s; the API with limits, which nobody reaches, and the one without take turns."""
-    booking_id = await rig.database.fetchval("SELECT id FROM bookings ORDER BY id DESC LIMIT 1")
-    read = encode("GET", f"/v1/bookings/{booking_id}", token=rig.token(rig.tenant.owner))
-    count = effort.paced(RATE)
+async def measure(testbed: Testbed, workload: Workload) -> list[Row]:
+    """Create and read at 50/s, alternating between an API with limits that are never reached and one without."""
+    booking_id = await testbed.database.fetchval("SELECT id FROM bookings ORDER BY id DESC LIMIT 1")
+    read = encode("GET", f"/v1/bookings/{booking_id}", token=testbed.token(testbed.tenant.owner))
+    count = workload.operations_at(RATE)
     counted: Found = {"create": [], "GET one": []}
     uncounted: Found = {"create": [], "GET one": []}
-    async with _limited_api(rig) as limited:
-        await closed_loop(CLIENTS, _creates(rig, limited, _WARM_UP) + _reads(limited, read, _WARM_UP))
-        for _ in range(effort.rounds):
-            for client, found in ((rig.holdfast, uncounted), (limited, counted)):
-                found["create"] += await _seconds(_creates(rig, client, count))
+    async with _limited_api(testbed) as limited:
+        await closed_loop(CLIENTS, _creates(testbed, limited, _WARM_UP) + _reads(limited, read, _WARM_UP))
+        for _ in range(workload.rounds):
+            for client, found in ((testbed.holdfast, uncounted), (limited, counted)):
+                found["create"] += await _seconds(_creates(testbed, client, count))
                 found["GET one"] += await _seconds(_reads(client, read, count))
-    await rig.until_quiet()
+    await testbed.until_quiet()
     return [row for name in counted for row in _rows(name, Latency.of(counted[name]), Latency.of(uncounted[name]))]
 
 
@@ -49,8 +49,8 @@ def _rows(name: str, counted: Latency, uncounted: Latency) -> list[Row]:
     ]
 
 
-def _creates(rig: Rig, client: HttpClient, count: int) -> list[Send[Answer]]:
-    return [partial(client.expect, 201, rig.create_request()) for _ in range(count)]
+def _creates(testbed: Testbed, client: HttpClient, count: int) -> list[Send[Answer]]:
+    return [partial(client.expect, 201, testbed.create_request()) for _ in range(count)]
 
 
 def _reads(client: HttpClient, read: bytes, count: int) -> list[Send[Answer]]:
@@ -62,11 +62,11 @@ async def _seconds(sends: list[Send[Answer]]) -> list[float]:
 
 
 class _LimitedApi(Service):
-    """A second `python -m api` on the same database."""
+    """A second `python -m api` on the same database, with rate limits."""
 
-    def __init__(self, rig: Rig, port: int) -> None:
-        stack = rig.servers.stack
-        environment = stack.environment | {"HOLDFAST_RATE_LIMIT_PER_MINUTE": str(_OUT_OF_REACH)}
+    def __init__(self, testbed: Testbed, port: int) -> None:
+        stack = testbed.servers.stack
+        environment = stack.environment | {"HOLDFAST_RATE_LIMIT_PER_MINUTE": str(_UNREACHABLE_LIMIT)}
         arguments = ("api", "--port", str(port))
         command = python_command("api-limited", *arguments, logs=stack.home.logs, environment=environment)
         super().__init__(ManagedProcess(command))
@@ -81,13 +81,13 @@ class _LimitedApi(Service):
 
 
 @asynccontextmanager
-async def _limited_api(rig: Rig) -> AsyncIterator[HttpClient]:
+async def _limited_api(testbed: Testbed) -> AsyncIterator[HttpClient]:
     port = free_port()
-    service = _LimitedApi(rig, port)
+    service = _LimitedApi(testbed, port)
     client = HttpClient(LOOPBACK, port)
-    await rig.servers.do(service.start())
+    await testbed.servers.run(service.start())
     try:
         yield client
     finally:
         client.close()
-        await rig.servers.do(service.stop())
+        await testbed.servers.run(service.stop())

@@ -1,49 +1,53 @@
-"""Memory and idle CPU with open bookings: with few of them before anything else, with many at the end."""
+"""Memory and idle CPU with open bookings: few at the beginning of the run, many at the end."""
 
 import asyncio
 
-from bench.effort import Effort
+from bench.load import closed_loop
 from bench.operations import CLIENTS, creates
-from bench.pace import closed_loop
-from bench.processes import cpu_between
+from bench.resource_usage import cpu_between
 from bench.results import Row
-from bench.rig import Rig
+from bench.testbed import Testbed
+from bench.workload import Workload
 
 PROCESSES = ("api", "worker", "temporal")
 
 _OPEN = "SELECT count(*) FROM bookings WHERE status NOT IN ('completed', 'cancelled')"
 _SETTLE_SECONDS = 3.0
 _BATCH = 1000
-"""Bookings made at once: fewer than may wait for their start."""
+"""Bookings created at once: fewer than may wait for their start."""
 
 
-async def measure_few(rig: Rig, effort: Effort) -> list[Row]:
-    """One reading with as many open bookings as the smallest number asked for."""
-    return await _measure(rig, effort.open_bookings[0], effort.idle_seconds)
+async def measure_few(testbed: Testbed, workload: Workload) -> list[Row]:
+    """Measure with the smallest requested number of open bookings."""
+    return await _measure(testbed, workload.open_bookings[0], workload.idle_seconds)
 
 
-async def measure_many(rig: Rig, effort: Effort) -> list[Row]:
-    """One reading for each greater number; nothing where there is none."""
-    return [row for wanted in effort.open_bookings[1:] for row in await _measure(rig, wanted, effort.idle_seconds)]
+async def measure_many(testbed: Testbed, workload: Workload) -> list[Row]:
+    """Measure with each larger number."""
+    return [
+        row
+        for wanted in workload.open_bookings[1:]
+        for row in await _measure(testbed, wanted, workload.idle_seconds)
+    ]
 
 
-async def _measure(rig: Rig, wanted: int, seconds: float) -> list[Row]:
-    there = await _fill(rig, wanted)
+async def _measure(testbed: Testbed, wanted: int, seconds: float) -> list[Row]:
+    there = await _fill(testbed, wanted)
     await asyncio.sleep(_SETTLE_SECONDS)
-    return await _read(rig, there, seconds)
+    return await _read(testbed, there, seconds)
 
 
-async def _fill(rig: Rig, wanted: int) -> int:
-    while (there := int(await rig.database.fetchval(_OPEN))) < wanted:
-        await closed_loop(CLIENTS, creates(rig, min(wanted - there, _BATCH)))
-        await rig.until_quiet()
+async def _fill(testbed: Testbed, wanted: int) -> int:
+    while (there := int(await testbed.database.fetchval(_OPEN))) < wanted:
+        await closed_loop(CLIENTS, creates(testbed, min(wanted - there, _BATCH)))
+        await testbed.until_quiet()
     return there
 
 
-async def _read(rig: Rig, there: int, seconds: float) -> list[Row]:
-    before = rig.servers.usage(PROCESSES)
+async def _read(testbed: Testbed, there: int, seconds: float) -> list[Row]:
+    before = testbed.servers.usage(PROCESSES)
     await asyncio.sleep(seconds)
-    after = rig.servers.usage(PROCESSES)
+    after = testbed.servers.usage(PROCESSES)
     used = cpu_between(before, after)
     rows = []
     for name in PROCESSES:

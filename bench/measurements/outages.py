@@ -1,6 +1,6 @@
-"""A vendor that is away: how long its backlog takes once it is back.
+"""An unavailable vendor: the time to drain its backlog after it is back.
 
-E-mails, for their retries come at least every ten minutes; what they wait for is the schedule, not the engine.
+It measures e-mails, which are retried at least every ten minutes: the schedule takes the time, not the engine.
 """
 
 import asyncio
@@ -8,16 +8,16 @@ import time
 
 import httpx
 
-from bench.effort import Effort
 from bench.http_client import encode
 from bench.results import Row
-from bench.rig import Rig
 from bench.stats import throughput
+from bench.testbed import Testbed
+from bench.workload import Workload
 from db.repositories.effect_planning import insert_effects
 from domain.effects import EffectKind
 
 RATE = 2.0
-"""Messages a second while it is away."""
+"""Messages per second during the outage."""
 
 _POLL_SECONDS = 0.25
 _VENDOR = "sendgrid"
@@ -51,47 +51,47 @@ FROM effects WHERE business_id = $1 AND kind = '{EffectKind.SEND_EMAIL}'
 _GIVE_ADDRESSES = "UPDATE customers SET email = id || '@example.com' WHERE business_id = $1 AND email IS NULL"
 
 
-async def measure(rig: Rig, effort: Effort) -> list[Row]:
-    """Messages at 2/s to a vendor that answers 503 all that time, and then answers."""
-    await rig.database.execute(_GIVE_ADDRESSES, rig.tenant.business_id)
-    await _integrate(rig)
-    await _behave(rig, {"mood": "failing", "status": 503})
-    count = await _messages(rig, effort.outage_seconds)
-    await _behave(rig, {"mood": "well"})
-    back = time.monotonic()
-    await _until_drained(rig)
-    seconds = time.monotonic() - back
-    states = await rig.database.fetchrow(_STATES, rig.tenant.business_id)
-    await _integrate(rig, enabled=False)
-    name = f"backlog of {count:,} after {effort.outage_seconds / 60:g} min without a vendor"
+async def measure(testbed: Testbed, workload: Workload) -> list[Row]:
+    """Write messages at 2/s while the vendor answers 503; then let it answer, and wait for the backlog."""
+    await testbed.database.execute(_GIVE_ADDRESSES, testbed.tenant.business_id)
+    await _integrate(testbed)
+    await _set_behaviour(testbed, {"mode": "failing", "status": 503})
+    count = await _write_messages(testbed, workload.outage_seconds)
+    await _set_behaviour(testbed, {"mode": "well"})
+    recovered_at = time.monotonic()
+    await _until_drained(testbed)
+    seconds = time.monotonic() - recovered_at
+    states = await testbed.database.fetchrow(_STATES, testbed.tenant.business_id)
+    await _integrate(testbed, enabled=False)
+    name = f"backlog of {count:,} after {workload.outage_seconds / 60:g} min without a vendor"
     return [
         Row(f"{name}, drained in", "s", seconds),
         Row(f"{name}, drained at", "1/s", throughput(count, seconds)),
-        Row(f"{name}, not carried out", "", float(states["lost"])),
+        Row(f"{name}, not completed", "", float(states["lost"])),
     ]
 
 
-async def _integrate(rig: Rig, *, enabled: bool = True) -> None:
-    path = f"/v1/businesses/{rig.tenant.business_id}/integrations/{_VENDOR}"
+async def _integrate(testbed: Testbed, *, enabled: bool = True) -> None:
+    path = f"/v1/businesses/{testbed.tenant.business_id}/integrations/{_VENDOR}"
     body = {"settings": {"sender": "bench@example.com"}, "secrets": {"api_key": _KEY}, "enabled": enabled}
-    await rig.holdfast.expect(200, encode("PUT", path, token=rig.token(rig.tenant.owner), body=body))
+    await testbed.holdfast.expect(200, encode("PUT", path, token=testbed.token(testbed.tenant.owner), body=body))
 
 
-async def _behave(rig: Rig, behaviour: dict[str, object]) -> None:
-    async with httpx.AsyncClient(base_url=rig.servers.stack.settings.vendors_url, trust_env=False) as http:
+async def _set_behaviour(testbed: Testbed, behaviour: dict[str, object]) -> None:
+    async with httpx.AsyncClient(base_url=testbed.servers.stack.settings.vendors_url, trust_env=False) as http:
         answer = await http.put(f"/control/{_VENDOR}/behaviour", params={"account": _KEY}, json=behaviour)
         answer.raise_for_status()
 
 
-async def _messages(rig: Rig, seconds: float) -> int:
-    """Write messages at the rate; how many."""
+async def _write_messages(testbed: Testbed, seconds: float) -> int:
+    """Write messages at the rate; returns their number."""
     count = int(RATE * seconds)
     for _ in range(count):
-        await rig.database.execute(_ADD_MESSAGE, rig.tenant.business_id)
+        await testbed.database.execute(_ADD_MESSAGE, testbed.tenant.business_id)
         await asyncio.sleep(1 / RATE)
     return count
 
 
-async def _until_drained(rig: Rig) -> None:
-    while (await rig.database.fetchrow(_STATES, rig.tenant.business_id))["open"]:  # noqa: ASYNC110
+async def _until_drained(testbed: Testbed) -> None:
+    while (await testbed.database.fetchrow(_STATES, testbed.tenant.business_id))["open"]:  # noqa: ASYNC110
         await asyncio.sleep(_POLL_SECONDS)

@@ -1,19 +1,19 @@
-"""Reads, as a customer and as the owner see them."""
+"""Reads of bookings by the business's owner."""
 
 from collections.abc import Sequence
 from functools import partial
 from uuid import UUID
 
-from bench.effort import Effort
 from bench.http_client import Answer, encode
-from bench.pace import Send, open_loop
+from bench.load import Send, open_loop
 from bench.results import Row
-from bench.rig import Rig
 from bench.stats import Latency
+from bench.testbed import Testbed
+from bench.workload import Workload
 
 RATE = 50
 PAGE = 50
-_WANTED = 500
+_BOOKINGS = 500
 
 READS = {
     "GET one": "/v1/bookings/{id}",
@@ -23,18 +23,18 @@ READS = {
 }
 
 
-async def measure(rig: Rig, effort: Effort) -> list[Row]:
-    """Every read at 50/s, as the business's owner, over bookings that are there."""
-    rows = await rig.database.fetch("SELECT id FROM bookings ORDER BY id DESC LIMIT $1", _WANTED)
-    token = rig.token(rig.tenant.owner)
+async def measure(testbed: Testbed, workload: Workload) -> list[Row]:
+    """Send every kind of read at 50/s for existing bookings."""
+    rows = await testbed.database.fetch("SELECT id FROM bookings ORDER BY id DESC LIMIT $1", _BOOKINGS)
+    token = testbed.token(testbed.tenant.owner)
     table = []
     for name, path in READS.items():
-        sends = _reads(rig, path, token, [row["id"] for row in rows], effort.paced(RATE))
+        sends = _reads(testbed, path, token, [row["id"] for row in rows], workload.operations_at(RATE))
         found = Latency.of([sample.seconds for sample in await open_loop(RATE, sends)])
         table += [Row(f"{name}, p50", "ms", found.p50), Row(f"{name}, p99", "ms", found.p99)]
     return table
 
 
-def _reads(rig: Rig, path: str, token: str, ids: Sequence[UUID], count: int) -> list[Send[Answer]]:
+def _reads(testbed: Testbed, path: str, token: str, ids: Sequence[UUID], count: int) -> list[Send[Answer]]:
     paths = (path.format(id=ids[number % len(ids)]) for number in range(count))
-    return [partial(rig.holdfast.expect, 200, encode("GET", path, token=token)) for path in paths]
+    return [partial(testbed.holdfast.expect, 200, encode("GET", path, token=token)) for path in paths]

@@ -1,88 +1,99 @@
-"""Free slots: a month of fifty providers and a day of one, with few bookings in the table and with very many."""
+"""Free slots: a month of fifty providers and a day of one, with few and with very many bookings in the table."""
 
 from collections.abc import Sequence
 from functools import partial
 
 from api.caching import etag
-from bench import isolated_stack, rules
-from bench.effort import Effort
-from bench.isolated_stack import Annex
-from bench.pace import closed_loop
-from bench.questions import Question, ask, ask_first, tomorrow
-from bench.results import Row, below, times_floor_at_most
-from bench.rig import Rig
-from bench.stats import Latency, typical
+from bench.isolated_stack import IsolatedStack, running_isolated_stack
+from bench.load import closed_loop
+from bench.results import Row, below, times_baseline_at_most
+from bench.slot_requests import SlotRequest, compare, time_calculation, time_first_answer, tomorrow
+from bench.stats import Latency, median_of
 from bench.tenant import PROVIDERS
+from bench.testbed import Testbed
+from bench.workload import Workload
 
 DAYS = 30
 MONTH = f"slots, {DAYS} days of {PROVIDERS}"
 DAY = "slots, 1 day of 1"
-FLOOR = "SQL alone"
+BASELINE = "SQL alone"
 
 _GOALS = {MONTH: below(50), DAY: below(3.6)}
-_FLAT = times_floor_at_most(1.2)
+_FLAT = times_baseline_at_most(1.2)
 
 
-async def measure(rig: Rig, effort: Effort) -> list[Row]:
-    """The same two questions while the table grows, then with the month itself mostly booked."""
-    async with isolated_stack.opened(rig.servers) as on:
-        month = Question.of(MONTH, on, DAYS)
-        day = Question.of(DAY, on, 1, on.tenant.providers[0].provider_id)
-        rows = await _while_growing(on, effort, month, day)
-        rows += await _answer_rows(on, effort, month)
-        rows.append(Row(f"{MONTH}, free, find_slots alone", "ms", await rules.alone(on, effort, DAYS)))
-        await on.history.fill(tomorrow(on), DAYS)
-        return rows + await _busy_rows(on, effort, month, day)
+async def measure(testbed: Testbed, workload: Workload) -> list[Row]:
+    """Send the same two requests while the table grows, then with the requested month mostly booked."""
+    async with running_isolated_stack(testbed.servers) as isolated:
+        month = SlotRequest.of(MONTH, isolated, DAYS)
+        day = SlotRequest.of(DAY, isolated, 1, isolated.tenant.providers[0].provider_id)
+        rows = await _rows_while_growing(isolated, workload, month, day)
+        rows += await _answer_rows(isolated, workload, month)
+        rows.append(await _calculation_row(isolated, workload, "free"))
+        await isolated.bookings.fill(tomorrow(isolated), DAYS)
+        return rows + await _rows_of_busy_month(isolated, workload, month, day)
 
 
-async def _while_growing(on: Annex, effort: Effort, month: Question, day: Question) -> list[Row]:
+async def _rows_while_growing(
+    isolated: IsolatedStack, workload: Workload, month: SlotRequest, day: SlotRequest
+) -> list[Row]:
     levels = []
-    for bookings in effort.history:
-        await on.history.grow_to(bookings)
-        await on.settle()
+    for bookings in workload.table_sizes:
+        await isolated.bookings.grow_to(bookings)
+        await isolated.checkpoint()
         name = f"{bookings:,} booked"
-        first = [await ask_first(on, month) for _ in range(effort.cold_starts)]
-        cold = Row(f"{MONTH}, {name}, cold", "ms", typical(first), None, "", _GOALS[MONTH], first)
-        levels.append([cold, *await _rows(on, effort, month, name), *await _rows(on, effort, day, name)])
-    return [row for level in levels for row in level] + _beside_empty(levels[0], levels[-1], effort.history[-1])
+        first = [await time_first_answer(isolated, month) for _ in range(workload.cold_starts)]
+        cold = Row(f"{MONTH}, {name}, cold", "ms", median_of(first), None, "", _GOALS[MONTH], first)
+        rows = await _rows(isolated, workload, month, name)
+        levels.append([cold, *rows, *await _rows(isolated, workload, day, name)])
+    growth = _growth_rows(levels[0], levels[-1], workload.table_sizes[-1])
+    return [row for level in levels for row in level] + growth
 
 
-async def _rows(on: Annex, effort: Effort, question: Question, state: str) -> list[Row]:
-    """Median and tail of one question."""
-    asked = await ask(on, effort, question)
-    name, goal = f"{question.name}, {state}", _GOALS[question.name]
+async def _rows(isolated: IsolatedStack, workload: Workload, request: SlotRequest, state: str) -> list[Row]:
+    """Median and tail of one request."""
+    found = await compare(isolated, workload, request)
+    name, goal = f"{request.name}, {state}", _GOALS[request.name]
     return [
-        Row(f"{name}, p50", "ms", asked.own.p50, asked.floor.p50, FLOOR, goal),
-        Row(f"{name}, p99", "ms", asked.own.p99, asked.floor.p99, FLOOR),
+        Row(f"{name}, p50", "ms", found.holdfast.p50, found.baseline.p50, BASELINE, goal),
+        Row(f"{name}, p99", "ms", found.holdfast.p99, found.baseline.p99, BASELINE),
     ]
 
 
-def _beside_empty(first: Sequence[Row], last: Sequence[Row], bookings: int) -> list[Row]:
-    """The medians with the fullest table beside those with the empty one."""
+def _growth_rows(first: Sequence[Row], last: Sequence[Row], bookings: int) -> list[Row]:
+    """The medians with the fullest table compared with those with the empty table."""
     medians = [pair for pair in zip(first, last, strict=True) if pair[0].name.endswith("p50")]
-    names = [f"{question}, {bookings:,} beside 0 booked" for question in (MONTH, DAY)]
+    names = [f"{request}, {bookings:,} compared with 0 booked" for request in (MONTH, DAY)]
     return [
         Row(name, "ms", full.holdfast, empty.holdfast, "empty table", _FLAT)
         for name, (empty, full) in zip(names, medians, strict=True)
     ]
 
 
-async def _answer_rows(on: Annex, effort: Effort, month: Question) -> list[Row]:
-    """How long the answer is, and how long it takes to say that it is still the same."""
-    body = (await on.holdfast.expect(200, month.holdfast)).body
+async def _answer_rows(isolated: IsolatedStack, workload: Workload, month: SlotRequest) -> list[Row]:
+    """The size of the answer, and the time of a 304 (unchanged)."""
+    body = (await isolated.holdfast.expect(200, month.holdfast)).body
     request = month.holdfast.replace(b"\r\n", f"\r\nIf-None-Match: {etag(body)}\r\n".encode(), 1)
-    samples, _ = await closed_loop(1, [partial(on.holdfast.expect, 304, request)] * effort.months)
-    same = Latency.of([sample.seconds for sample in samples])
+    sends = [partial(isolated.holdfast.expect, 304, request)] * workload.month_requests
+    samples, _ = await closed_loop(1, sends)
+    unchanged = Latency.of([sample.seconds for sample in samples])
     return [
         Row(f"{MONTH}, free, the answer", "MB", len(body) / 1e6),
-        Row(f"{MONTH}, free, unchanged (304), p50", "ms", same.p50),
+        Row(f"{MONTH}, free, unchanged (304), p50", "ms", unchanged.p50),
     ]
 
 
-async def _busy_rows(on: Annex, effort: Effort, month: Question, day: Question) -> list[Row]:
-    """The month itself booked, then every provider with hours of their own on top of it."""
-    await on.settle()
-    rows = [*await _rows(on, effort, month, "62 % taken"), *await _rows(on, effort, day, "62 % taken")]
-    rows.append(Row(f"{MONTH}, 62 % taken, find_slots alone", "ms", await rules.alone(on, effort, DAYS)))
-    await on.give_own_hours()
-    return rows + await _rows(on, effort, month, "62 % taken, own hours")
+async def _calculation_row(isolated: IsolatedStack, workload: Workload, state: str) -> Row:
+    return Row(f"{MONTH}, {state}, find_slots alone", "ms", await time_calculation(isolated, workload, DAYS))
+
+
+async def _rows_of_busy_month(
+    isolated: IsolatedStack, workload: Workload, month: SlotRequest, day: SlotRequest
+) -> list[Row]:
+    """The requested month mostly booked; then each provider also has different hours."""
+    await isolated.checkpoint()
+    state = "62 % taken"
+    rows = [*await _rows(isolated, workload, month, state), *await _rows(isolated, workload, day, state)]
+    rows.append(await _calculation_row(isolated, workload, state))
+    await isolated.give_own_hours()
+    return rows + await _rows(isolated, workload, month, f"{state}, own hours")

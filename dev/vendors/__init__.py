@@ -1,1 +1,1 @@
-"""Simulators of the systems that Holdfast talks to, which misbehave on request."""
+"""Simulated vendors: the external systems that Holdfast calls, with faults on request."""

@@ -1,4 +1,4 @@
-"""`python -m dev.vendors`: every vendor that Holdfast talks to, simulated on this machine."""
+"""`python -m dev.vendors`: simulate every vendor that Holdfast calls."""
 
 import argparse
 import asyncio
@@ -15,11 +15,11 @@ from dev.vendors.s3 import create_bucket, keys_in, s3_server
 from runtime.privacy import keep_files_private
 
 _GRACE_SECONDS = 2
-"""For requests that hang when it is told to stop."""
+"""Time for requests that hang when the process is stopped."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Serve on loopback until told to stop."""
+    """Serve on loopback until a signal stops it."""
     keep_files_private()
     options = _parser().parse_args(argv)
     asyncio.run(_serve(options))
@@ -47,23 +47,25 @@ async def _serve_http(vendors: Vendors, port: int) -> None:
         log_level="warning",
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    print(f"what they were asked: http://{LOOPBACK}:{port}/", flush=True)
+    print(f"requests received: http://{LOOPBACK}:{port}/", flush=True)
     await uvicorn.Server(config).serve()
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m dev.vendors",
-        description="The vendors of e-mail, texts, payments, jobs and analytics, a mail server and an S3 store, "
-        "simulated: they answer as the real ones document, misbehave on request, and show what they were "
-        "asked on a page. Nothing leaves this machine.",
-        epilog="Point Holdfast at it with HOLDFAST_VENDORS_URL=http://127.0.0.1:8090 and "
+        description="Simulate the vendors of e-mail, texts, payments, jobs and analytics, a mail server and an S3 "
+        "store. They answer as the vendors document, fail on request, and show the requests on a page. "
+        "Nothing leaves this machine.",
+        epilog="To use it, set HOLDFAST_VENDORS_URL=http://127.0.0.1:8090 and "
         "HOLDFAST_SMTP_URL=smtp://127.0.0.1:8025.",
     )
-    parser.add_argument("--port", type=int, default=8090, help="of the vendors and the page (default: 8090)")
-    parser.add_argument("--smtp-port", type=int, default=8025, help="of the mail server (default: 8025)")
-    parser.add_argument("--s3-port", type=int, default=8091, help="of the S3 store (default: 8091)")
-    parser.add_argument("--bucket", default="demo-garage", help="a bucket in it (default: demo-garage)")
+    parser.add_argument("--port", type=int, default=8090, help="port of the vendors and the page (default: 8090)")
+    parser.add_argument("--smtp-port", type=int, default=8025, help="port of the mail server (default: 8025)")
+    parser.add_argument("--s3-port", type=int, default=8091, help="port of the S3 store (default: 8091)")
+    parser.add_argument(
+        "--bucket", default="demo-garage", help="bucket to create in the S3 store (default: demo-garage)"
+    )
     return parser
 
 

@@ -1,10 +1,10 @@
-"""All simulated vendors as one ASGI application, with the controls that make them misbehave.
+"""All simulated vendors as one ASGI application, with routes that control their faults.
 
-/                                 a page that shows it all
-/<vendor>/…                       the vendor's API, as it documents it
-/control/<vendor>/behaviour       PUT how it behaves: to everybody, or to `?account=…`
+/                                 a page for people
+/<vendor>/…                       the vendor's API, as documented
+/control/<vendor>/behaviour       PUT the behaviour, for all accounts or for `?account=…`
 /control                          POST the same from the page's form
-/control/ledger                   GET what all of them were asked and did; DELETE it
+/control/ledger                   GET the requests and results of all vendors; DELETE them
 """
 
 import asyncio
@@ -15,8 +15,9 @@ from urllib.parse import parse_qsl
 from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from dev.vendors.callbacks import Manner
-from dev.vendors.fault_modes import ANYBODY, Behaviour
+from dev.vendors.base import SimulatedVendor
+from dev.vendors.callbacks import CallbackMode
+from dev.vendors.fault_modes import ALL_ACCOUNTS, Behaviour
 from dev.vendors.ga4 import Ga4
 from dev.vendors.google_ads import GoogleAds
 from dev.vendors.klaviyo import Klaviyo
@@ -27,13 +28,12 @@ from dev.vendors.page import POLICY, render
 from dev.vendors.payjp import Payjp
 from dev.vendors.sendgrid import SendGrid
 from dev.vendors.servicetitan import ServiceTitan
-from dev.vendors.simulated import Simulated
 from dev.vendors.slot_source import SchedulingVendor
 from dev.vendors.stripe import Stripe
 from dev.vendors.twilio import Twilio
 from dev.vendors.webhook_receiver import WebhookReceiver
 
-VENDORS: tuple[type[Simulated], ...] = (
+VENDORS: tuple[type[SimulatedVendor], ...] = (
     MailServer,
     SendGrid,
     Klaviyo,
@@ -46,18 +46,18 @@ VENDORS: tuple[type[Simulated], ...] = (
     Payjp,
     WebhookReceiver,
 )
-"""Every vendor that is simulated."""
+"""All simulated vendors."""
 
 
 class Vendors:
-    """The vendors, their common ledger, and the application that serves them."""
+    """The vendors, their shared ledger, and the application that serves them."""
 
     def __init__(self) -> None:
         self.ledger = Ledger()
-        self.by_name: dict[str, Simulated] = {vendor.name: vendor(self.ledger) for vendor in VENDORS}
+        self.by_name: dict[str, SimulatedVendor] = {vendor.name: vendor(self.ledger) for vendor in VENDORS}
         self.list_files: Callable[[], list[str]] = list
-        """What lies in the S3 store, where there is one beside."""
-        self.app = FastAPI(title="Vendors, simulated")
+        """Lists the files in the S3 store, if there is one."""
+        self.app = FastAPI(title="Simulated vendors")
         self.app.get("/", response_class=HTMLResponse, include_in_schema=False)(self.show)
         self.app.get("/livez")(self.livez)
         self.app.post("/control", include_in_schema=False)(self.set_by_form)
@@ -69,7 +69,7 @@ class Vendors:
         self.app.mount("/scheduling", SchedulingVendor().app)
 
     async def show(self) -> HTMLResponse:
-        """Everything, for people."""
+        """The page for people."""
         headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
         files = await asyncio.to_thread(self.list_files)
         return HTMLResponse(render(self.ledger.entries(), self.by_name.values(), files), headers=headers)
@@ -78,23 +78,23 @@ class Vendors:
         return {"status": "ok"}
 
     async def set_by_form(self, request: Request) -> Response:
-        """How a vendor behaves from now on, as the page's form says; fields that are left empty are not said."""
+        """Set a vendor's behaviour from the page's form; empty fields are ignored."""
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-            raise HTTPException(403, "Only the page itself sends this form.")
-        said = dict(parse_qsl((await request.body()).decode(errors="replace")))
-        vendor = self._vendor(said.pop("vendor", ""))
-        manner = said.pop("calls", None)
+            raise HTTPException(403, "Only the page may send this form.")
+        form = dict(parse_qsl((await request.body()).decode(errors="replace")))
+        vendor = self._vendor(form.pop("vendor", ""))
+        callback_mode = form.pop("callback_mode", None)
         try:
-            vendor.moods.set(Behaviour.model_validate(said))
-            if (calls := vendor.calls_back_by()) is not None and manner is not None:
-                calls.behave_to_all(Manner(manner))
+            vendor.fault_modes.set(Behaviour.model_validate(form))
+            if (callbacks := vendor.callback_sender()) is not None and callback_mode is not None:
+                callbacks.set_mode_of_all(CallbackMode(callback_mode))
         except ValueError as error:
-            raise HTTPException(422, "There is no such behaviour.") from error
+            raise HTTPException(422, "Unknown behaviour.") from error
         return RedirectResponse("./#behaviour", status_code=303)
 
-    async def set_behaviour(self, vendor: str, behaviour: Behaviour, account: str = ANYBODY) -> None:
-        """How a vendor behaves from now on."""
-        self._vendor(vendor).moods.set(behaviour, account)
+    async def set_behaviour(self, vendor: str, behaviour: Behaviour, account: str = ALL_ACCOUNTS) -> None:
+        """Set a vendor's behaviour."""
+        self._vendor(vendor).fault_modes.set(behaviour, account)
 
     async def read_ledger(
         self,
@@ -103,14 +103,14 @@ class Vendors:
         action: str | None = None,
         after: Annotated[int, Query(ge=0)] = 0,
     ) -> Json:
-        """The entries that match, but for the first `after`."""
+        """The matching entries, without the first `after`."""
         found = self.ledger.entries(vendor, account=account, action=action)
         return {"entries": [entry.as_json() for entry in found[after:]]}
 
     async def clear_ledger(self) -> None:
         self.ledger.clear()
 
-    def _vendor(self, name: str) -> Simulated:
+    def _vendor(self, name: str) -> SimulatedVendor:
         if name not in self.by_name:
-            raise HTTPException(404, f"There is no vendor {name}: {', '.join(self.by_name)}.")
+            raise HTTPException(404, f"Unknown vendor {name}: the vendors are {', '.join(self.by_name)}.")
         return self.by_name[name]

@@ -1,4 +1,4 @@
-"""Calls of simulated vendors to whoever is to be told: in the background, tried again, and badly when told to."""
+"""Callbacks of the simulated vendors: sent in the background, retried, on request duplicated or out of order."""
 
 import asyncio
 from collections import defaultdict
@@ -14,20 +14,20 @@ _PAUSE_SECONDS: Final = 0.2
 _TIMEOUT_SECONDS: Final = 10.0
 
 
-class Manner(StrEnum):
-    """How calls to one account are made."""
+class CallbackMode(StrEnum):
+    """How callbacks to an account are sent."""
 
     ONCE = "once"
     TWICE = "twice"
-    """Each is made again, right after."""
+    """Each is sent a second time immediately."""
     REVERSED = "reversed"
-    """Kept back until somebody says `release`, and made in the opposite order."""
+    """Held back until `release`, then sent in reverse order."""
     NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call: the body as it is signed, to the byte."""
+    """One callback; the body is exactly what was signed."""
 
     url: str
     body: bytes
@@ -35,72 +35,74 @@ class Call:
 
 
 @dataclass(slots=True)
-class _Line:
-    manner: Manner | None = None
-    """None: as to everybody."""
-    kept: list[Call] = field(default_factory=list)
+class _Queue:
+    """The callbacks to one account."""
+
+    mode: CallbackMode | None = None
+    """None: the mode for all accounts."""
+    held: list[Call] = field(default_factory=list)
     last: asyncio.Task[None] | None = None
 
 
 class Callbacks:
-    """Makes calls; those of one account one after the other, as they were asked for."""
+    """Sends callbacks; those to one account are sent one after the other, in order."""
 
     def __init__(self) -> None:
-        self._lines: dict[str, _Line] = defaultdict(_Line)
-        self.manner = Manner.ONCE
-        """To every account that was told nothing else."""
+        self._queues: dict[str, _Queue] = defaultdict(_Queue)
+        self.mode = CallbackMode.ONCE
+        """For all accounts without their own mode."""
         self.statuses: list[int] = []
-        """How the calls were answered; 0: not at all."""
+        """The status of each answer; 0: no answer."""
 
-    def behave(self, account: str, manner: Manner) -> None:
-        """Make this account's calls so from now on."""
-        self._lines[account].manner = manner
+    def set_mode(self, account: str, mode: CallbackMode) -> None:
+        """Set the mode of one account."""
+        self._queues[account].mode = mode
 
-    def behave_to_all(self, manner: Manner) -> None:
-        """Make all accounts' calls so from now on; what was kept back is made."""
-        self.manner = manner
-        for account, line in self._lines.items():
-            line.manner = None
+    def set_mode_of_all(self, mode: CallbackMode) -> None:
+        """Set the mode of all accounts, and send what was held back."""
+        self.mode = mode
+        for account, queue in self._queues.items():
+            queue.mode = None
             self.release(account)
 
-    def make(self, account: str, call: Call) -> None:
-        """Have a call made soon."""
-        line = self._lines[account]
-        match line.manner or self.manner:
-            case Manner.NEVER:
+    def send(self, account: str, call: Call) -> None:
+        """Send a callback in the background."""
+        queue = self._queues[account]
+        match queue.mode or self.mode:
+            case CallbackMode.NEVER:
                 return
-            case Manner.REVERSED:
-                line.kept.append(call)
-            case Manner.TWICE:
-                self._queue(line, call)
-                self._queue(line, call)
-            case Manner.ONCE:
-                self._queue(line, call)
+            case CallbackMode.REVERSED:
+                queue.held.append(call)
+            case CallbackMode.TWICE:
+                self._append(queue, call)
+                self._append(queue, call)
+            case CallbackMode.ONCE:
+                self._append(queue, call)
 
     def release(self, account: str) -> None:
-        """Make the calls that were kept back, the last first."""
-        line = self._lines[account]
-        while line.kept:
-            self._queue(line, line.kept.pop())
+        """Send the callbacks that were held back, the last one first."""
+        queue = self._queues[account]
+        while queue.held:
+            self._append(queue, queue.held.pop())
 
-    async def made(self, account: str) -> None:
-        """Wait until every call that is not kept back has been made."""
-        line = self._lines[account]
-        while line.last is not None and not line.last.done():
-            await line.last
+    async def until_sent(self, account: str) -> None:
+        """Wait until every callback that is not held back has been sent."""
+        queue = self._queues[account]
+        while queue.last is not None and not queue.last.done():
+            await queue.last
 
-    def _queue(self, line: _Line, call: Call) -> None:
-        line.last = asyncio.create_task(self._after(line.last, call))
+    def _append(self, queue: _Queue, call: Call) -> None:
+        queue.last = asyncio.create_task(self._send_after(queue.last, call))
 
-    async def _after(self, before: asyncio.Task[None] | None, call: Call) -> None:
-        if before is not None:
-            await before
+    async def _send_after(self, previous: asyncio.Task[None] | None, call: Call) -> None:
+        if previous is not None:
+            await previous
         async with httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, trust_env=False) as client:
             self.statuses.append(await _deliver(client, call))
 
 
 async def _deliver(client: httpx.AsyncClient, call: Call) -> int:
-    """The status of the first answer that is a success, else of the last."""
+    """The status of the first successful answer, or of the last one."""
     status = 0
     for attempt in range(_ATTEMPTS):
         if attempt:

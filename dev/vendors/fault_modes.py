@@ -1,4 +1,4 @@
-"""How a simulated vendor misbehaves when it is told to, in front of whatever it would have answered."""
+"""Faults of the simulated vendors, injected before a request reaches the vendor's API."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-ANYBODY = "*"
+ALL_ACCOUNTS = "*"
 
 
 class FaultMode(StrEnum):
@@ -16,47 +16,47 @@ class FaultMode(StrEnum):
     RATE_LIMITED = "rate_limited"
     """429 with `Retry-After: seconds`."""
     FAILING = "failing"
-    """With that `status`, and nothing is done."""
+    """Answers `status`; the request is not carried out."""
     SLOW = "slow"
-    """After `seconds`."""
+    """Answers after `seconds`."""
     HANG = "hang"
-    """Not at all, until the caller goes or the mood changes; nothing is done."""
+    """No answer until the caller disconnects or the mode changes; the request is not carried out."""
     REPLY_LOST = "reply_lost"
-    """It does what it is asked, and the connection breaks before the answer."""
+    """The request is carried out, and the connection is closed before the answer."""
 
 
 class Behaviour(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    mood: FaultMode = FaultMode.WELL
+    mode: FaultMode = FaultMode.WELL
     times: int | None = Field(default=None, ge=1)
-    """How many requests meet it; none: all, until told otherwise."""
+    """The number of affected requests; None: all until the mode changes."""
     seconds: float = Field(default=1.0, ge=0)
     status: int = Field(default=500, ge=400, le=599)
 
 
 class FaultModes:
-    """The behaviour of one vendor, to everybody or to one account."""
+    """The behaviour of one vendor, for all accounts or for single ones."""
 
     def __init__(self) -> None:
         self._behaviours: dict[str, Behaviour] = {}
         self._changed = asyncio.Event()
         self.waiting = 0
-        """Requests that hang at this moment."""
+        """Requests that hang now."""
 
-    def set(self, behaviour: Behaviour, account: str = ANYBODY) -> None:
-        """Behave so from now on; what hangs is let go."""
+    def set(self, behaviour: Behaviour, account: str = ALL_ACCOUNTS) -> None:
+        """Set the behaviour; hanging requests are answered."""
         self._behaviours[account] = behaviour.model_copy()
         self._changed.set()
         self._changed = asyncio.Event()
 
-    def behaviour(self, account: str = ANYBODY) -> Behaviour:
-        """How the account would be answered now."""
+    def behaviour(self, account: str = ALL_ACCOUNTS) -> Behaviour:
+        """The current behaviour for the account."""
         return self._behaviours.get(account, Behaviour())
 
     def take(self, account: str) -> Behaviour:
-        """The behaviour that the next request of the account meets."""
-        for name in (account, ANYBODY):
+        """The behaviour for the next request of the account; counts the request."""
+        for name in (account, ALL_ACCOUNTS):
             found = self._behaviours.get(name)
             if found is None:
                 continue
@@ -68,7 +68,7 @@ class FaultModes:
         return Behaviour()
 
     async def hang(self, gone: asyncio.Event) -> None:
-        """Wait until the mood changes or the caller has gone."""
+        """Wait until the mode changes or the caller disconnects."""
         self.waiting += 1
         waits = [asyncio.ensure_future(event.wait()) for event in (self._changed, gone)]
         try:
@@ -79,19 +79,19 @@ class FaultModes:
                 wait.cancel()
 
 
-class Moody:
-    """ASGI middleware: a vendor with its moods in front of it."""
+class FaultInjector:
+    """ASGI middleware that applies a vendor's fault modes."""
 
-    def __init__(self, app: ASGIApp, moods: FaultModes, account_of: Callable[[Scope], str]) -> None:
+    def __init__(self, app: ASGIApp, fault_modes: FaultModes, account_of: Callable[[Scope], str]) -> None:
         self._app = app
-        self._moods = moods
+        self._fault_modes = fault_modes
         self._account_of = account_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        behaviour = self._moods.take(self._account_of(scope))
-        match behaviour.mood:
+        behaviour = self._fault_modes.take(self._account_of(scope))
+        match behaviour.mode:
             case FaultMode.RATE_LIMITED:
                 return await _answer(send, 429, {"retry-after": str(behaviour.seconds)})
             case FaultMode.FAILING:
@@ -114,7 +114,7 @@ class Moody:
 
         watching = asyncio.create_task(watch())
         try:
-            await self._moods.hang(gone)
+            await self._fault_modes.hang(gone)
         finally:
             watching.cancel()
         if not gone.is_set():
@@ -125,7 +125,7 @@ class Moody:
             pass
 
         await self._app(scope, receive, swallow)
-        # Less than what is promised: the server notices, and closes the connection.
+        # Less than the announced length: the server closes the connection.
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"64")]})
         await send({"type": "http.response.body", "body": b"{", "more_body": False})
 

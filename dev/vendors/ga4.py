@@ -1,7 +1,7 @@
-"""Google Analytics 4, simulated: takes events as the Measurement Protocol documents it, and never says no.
+"""Simulated Google Analytics 4: accepts every event of the Measurement Protocol without an error.
 
 https://developers.google.com/analytics/devguides/collection/protocol/ga4/validating-events
-What the validation server would object to is noted as not applied: the property never shows it.
+Events that the validation server would reject are recorded as not applied, as a real property ignores them.
 """
 
 import re
@@ -13,8 +13,8 @@ from fastapi import Request, Response
 from starlette.datastructures import QueryParams
 from starlette.types import Scope
 
+from dev.vendors.base import SimulatedVendor
 from dev.vendors.ledger import Json, Ledger
-from dev.vendors.simulated import Simulated
 
 _MOST_BYTES: Final = 130_000
 _OLDEST_SECONDS: Final = 72 * 3600
@@ -22,8 +22,8 @@ _MICROS: Final = 1_000_000
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 
 
-class Ga4(Simulated):
-    """The vendor. An account is an API secret; `purchase` counts once for each transaction id of a stream."""
+class Ga4(SimulatedVendor):
+    """An account is an API secret; `purchase` counts once per transaction id and stream."""
 
     name = "ga4"
 
@@ -40,14 +40,14 @@ class Ga4(Simulated):
         body = await _body(request)
         problems = list(_problems(request, body))
         for event in body.get("events", []) if isinstance(body, dict) else []:
-            self._take(request, event, body, problems)
+            self._record_event(request, event, body, problems)
         return Response(status_code=204)
 
     async def _validate(self, request: Request) -> Json:
-        """The validation server: the same rules, and nothing is kept."""
+        """The validation server: the same rules, but nothing is stored."""
         return {"validationMessages": list(_problems(request, await _body(request)))}
 
-    def _take(self, request: Request, event: Json, body: Json, problems: list[Json]) -> None:
+    def _record_event(self, request: Request, event: Json, body: Json, problems: list[Json]) -> None:
         params = event.get("params", {})
         stream, transaction = request.query_params["measurement_id"], str(params.get("transaction_id"))
         is_new = (stream, transaction) not in self._bought
@@ -62,7 +62,7 @@ class Ga4(Simulated):
             "consent": body.get("consent"),
             "problems": [problem["fieldPath"] for problem in problems],
         }
-        self.note(request, str(event.get("name")), key=transaction, applied=applied, detail=detail)
+        self.record(request, str(event.get("name")), key=transaction, applied=applied, detail=detail)
 
 
 async def _body(request: Request) -> Any:

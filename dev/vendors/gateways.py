@@ -1,4 +1,4 @@
-"""What the simulated payment gateways have in common: a clock to move on, keys that run out, and calls back."""
+"""Base of the simulated payment gateways: idempotency keys, a clock that tests can move, and signed events."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,161 +10,161 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from dev.vendors.callbacks import Call, Callbacks, Manner
+from dev.vendors.base import SimulatedVendor
+from dev.vendors.callbacks import Call, CallbackMode, Callbacks
 from dev.vendors.ledger import Entry, Json, Ledger
-from dev.vendors.simulated import Simulated
 
-KEYS_LAST: Final = timedelta(hours=24)
-PROMISES_LAST: Final = timedelta(days=7)
+KEY_LIFETIME: Final = timedelta(hours=24)
+AUTHORIZATION_LIFETIME: Final = timedelta(days=7)
 
 
 class Endpoint(BaseModel):
-    """Where an account is told of its events, and what proves who tells."""
+    """The URL that receives an account's events, and the secret that signs them."""
 
     url: str
     secret: str
 
 
-class Ahead(BaseModel):
-    """How far the gateway's clock is moved on."""
+class ClockShift(BaseModel):
+    """By how much the gateway's clock is moved forward."""
 
     hours: float
 
 
 @dataclass(slots=True)
-class Answered:
-    """An answer that was given to a key."""
+class StoredAnswer:
+    """The answer stored under an idempotency key."""
 
-    asked: str
+    request: str
     response: Response
     at: datetime
 
 
 @dataclass(slots=True)
-class Books:
-    """What the gateway keeps for one account."""
+class AccountState:
+    """Idempotency keys and clock of one account."""
 
-    keys: dict[str, Answered] = field(default_factory=dict)
+    keys: dict[str, StoredAnswer] = field(default_factory=dict)
     clock: timedelta = timedelta()
 
     def now(self) -> datetime:
-        """The account's time."""
+        """The account's current time."""
         return datetime.now(UTC) + self.clock
 
-    def answered(self, key: str) -> Answered | None:
-        """What the key was answered, if that is still known."""
+    def answer_for(self, key: str) -> StoredAnswer | None:
+        """The answer stored under the key, unless it has expired."""
         found = self.keys.get(key)
-        if found is not None and self.now() - found.at > KEYS_LAST:
+        if found is not None and self.now() - found.at > KEY_LIFETIME:
             del self.keys[key]
             return None
         return found
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not an error of ours
-    """What a gateway answers to what it does not do."""
+class Refusal(Exception):  # noqa: N818 - an answer, not an error of ours
+    """The gateway's answer to a request that it refuses."""
 
     def __init__(self, status: int, body: Json, media_type: str = "application/json") -> None:
         self.answer = JSONResponse(body, status, media_type=media_type)
 
 
 Handle = Callable[[Request, str, Json], Awaitable[Json]]
-"""Does what a request of an account asks for, with what its body says."""
+"""Carries out a request of an account with this body; returns the body of the answer."""
 
 
-class SimulatedGateway(Simulated, ABC):
-    """Base of both.
+class SimulatedGateway(SimulatedVendor, ABC):
+    """Base of both gateways.
 
-    PUT /control/endpoint?account=…    where the account is called: `{url, secret}`
-    PUT /control/callbacks?account=…&manner=…   how it is called
-    POST /control/release?account=…    make the calls that were kept back
-    POST /control/clock?account=…      move its clock on: `{hours}`
+    PUT /control/endpoint?account=…             set where the account's events go: `{url, secret}`
+    PUT /control/callbacks?account=…&mode=…     set how the events are sent
+    POST /control/release?account=…             send the events that were held back
+    POST /control/clock?account=…               move the clock forward: `{hours}`
     """
 
     def __init__(self, ledger: Ledger) -> None:
         super().__init__(ledger)
         self.callbacks = Callbacks()
         self.endpoints: dict[str, Endpoint] = {}
-        self._books: dict[str, Books] = {}
-        self.api.exception_handler(Refused)(_refusal)
+        self._accounts: dict[str, AccountState] = {}
+        self.api.exception_handler(Refusal)(_answer_refusal)
         self.api.put("/control/endpoint", status_code=204)(self.set_endpoint)
-        self.api.put("/control/callbacks", status_code=204)(self._behave)
+        self.api.put("/control/callbacks", status_code=204)(self._set_callback_mode)
         self.api.post("/control/release", status_code=204)(self._release)
         self.api.post("/control/clock", status_code=204)(self.move_clock)
 
-    def books(self, account: str) -> Books:
-        """The account's."""
-        return self._books.setdefault(account, Books())
+    def account(self, account: str) -> AccountState:
+        """The state of one account."""
+        return self._accounts.setdefault(account, AccountState())
 
     async def set_endpoint(self, account: str, endpoint: Endpoint) -> None:
-        """Tell the account of its events there from now on."""
+        """Send the account's events to this endpoint from now on."""
         self.endpoints[account] = endpoint
 
-    async def move_clock(self, account: str, ahead: Ahead) -> None:
-        """Let time pass for one account: keys are forgotten, promises lapse."""
-        self.books(account).clock += timedelta(hours=ahead.hours)
+    async def move_clock(self, account: str, shift: ClockShift) -> None:
+        """Move one account's clock forward: keys and authorizations expire."""
+        self.account(account).clock += timedelta(hours=shift.hours)
 
-    async def _behave(self, account: str, manner: Manner) -> None:
-        self.callbacks.behave(account, manner)
+    async def _set_callback_mode(self, account: str, mode: CallbackMode) -> None:
+        self.callbacks.set_mode(account, mode)
 
     async def _release(self, account: str) -> None:
         self.callbacks.release(account)
 
-    def enter(self, account: str, action: str, *, key: str | None, detail: Json) -> None:
-        """Write into the ledger what has happened to somebody's money, whoever asked for it."""
+    def record_money(self, account: str, action: str, *, key: str | None, detail: Json) -> None:
+        """Add an entry for a movement of money to the ledger; not every one is caused by a request."""
         self.ledger.add(Entry(self.name, account, action, key, detail=detail))
 
-    def tell(self, account: str, event: Json) -> None:
-        """Call the account's endpoint, if it has one."""
+    def send_event(self, account: str, event: Json) -> None:
+        """Send an event to the account's endpoint, if it has one."""
         endpoint = self.endpoints.get(account)
         if endpoint is not None:
-            body, headers = self.signed(endpoint.secret, event)
-            self.callbacks.make(account, Call(endpoint.url, body, headers))
+            body, headers = self.sign(endpoint.secret, event)
+            self.callbacks.send(account, Call(endpoint.url, body, headers))
 
-    def once(self, handle: Handle) -> Callable[[Request], Awaitable[Response]]:
-        """The first answer to a key, also one of refusal, for as long as `KEYS_LAST`."""
+    def idempotent(self, handle: Handle) -> Callable[[Request], Awaitable[Response]]:
+        """Wrap a handler: the first answer to a key, even a refusal, is repeated for `KEY_LIFETIME`."""
 
         async def answer(request: Request) -> Response:
-            account = self.admitted(request)
+            account = self.authorized_account(request)
             body = (await request.body()).decode()
             key = request.headers.get("idempotency-key")
             self.check_key(key)
-            asked, books = f"{request.url.path} {body}", self.books(account)
-            known = books.answered(key) if key else None
-            if known is not None:
-                if known.asked != asked:
-                    raise self.conflict()
-                self.note(request, "replay", key=key, applied=False)
-                return known.response
+            sent, state = f"{request.url.path} {body}", self.account(account)
+            stored = state.answer_for(key) if key else None
+            if stored is not None:
+                if stored.request != sent:
+                    raise self.key_conflict()
+                self.record(request, "replay", key=key, applied=False)
+                return stored.response
             try:
-                response: Response = JSONResponse(await handle(request, account, self.parsed(body)))
-            except Refused as refused:
-                response = refused.answer
+                response: Response = JSONResponse(await handle(request, account, self.parse(body)))
+            except Refusal as refusal:
+                response = refusal.answer
             if key:
-                books.keys[key] = Answered(asked, response, books.now())
+                state.keys[key] = StoredAnswer(sent, response, state.now())
             return response
 
         return answer
 
     def check_key(self, key: str | None) -> None:
-        """Refuse an idempotency key that is none; any will do unless the gateway says otherwise."""
+        """Refuse an invalid idempotency key; the default accepts every key."""
 
     @abstractmethod
-    def admitted(self, request: Request) -> str:
-        """The account that asks, or `Refused`."""
+    def authorized_account(self, request: Request) -> str:
+        """The account of a request; raises `Refusal` for invalid credentials."""
 
     @abstractmethod
-    def parsed(self, body: str) -> Json:
-        """What a request's body says."""
+    def parse(self, body: str) -> Json:
+        """The content of a request's body."""
 
     @abstractmethod
-    def conflict(self) -> Refused:
-        """The answer to a key that was used for something else."""
+    def key_conflict(self) -> Refusal:
+        """The answer to a key that was used for another request."""
 
     @abstractmethod
-    def signed(self, secret: str, event: Json) -> tuple[bytes, Mapping[str, str]]:
-        """The event as it is sent, with what proves where it comes from."""
+    def sign(self, secret: str, event: Json) -> tuple[bytes, Mapping[str, str]]:
+        """The event's body, and headers that prove its origin."""
 
 
-async def _refusal(_request: Request, refused: Exception) -> Response:
-    assert isinstance(refused, Refused)
-    return refused.answer
+async def _answer_refusal(_request: Request, refusal: Exception) -> Response:
+    assert isinstance(refusal, Refusal)
+    return refusal.answer

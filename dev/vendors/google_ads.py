@@ -1,4 +1,4 @@
-"""Google's Data Manager API, simulated, with the part of Google's OAuth that gives out access tokens.
+"""Simulated Google Data Manager API, with the OAuth route that issues access tokens.
 
 https://developers.google.com/data-manager/api/reference/rest/v1/events/ingest
 """
@@ -14,8 +14,8 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 from starlette.types import Scope
 
+from dev.vendors.base import SimulatedVendor, credentials_of
 from dev.vendors.ledger import Json, Ledger
-from dev.vendors.simulated import Simulated, credentials_of
 
 _LASTS_SECONDS: Final = 3599
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
@@ -25,13 +25,13 @@ _CLICKS: Final = ("gclid", "gbraid", "wbraid")
 _MOST_IDENTIFIERS: Final = 10
 
 Violation = tuple[str, str]
-"""Where, and the API's own reason."""
+"""The field, and the API's reason."""
 
 
-class GoogleAds(Simulated):
-    """The vendor. An account is an OAuth client; refresh tokens begin with `1//`, and others were taken back.
+class GoogleAds(SimulatedVendor):
+    """An account is an OAuth client; refresh tokens that do not begin with `1//` count as revoked.
 
-    An access token names its client, so that what is asked with it is that client's.
+    An access token contains its client, which identifies the account of a request.
     """
 
     name = "google_ads"
@@ -40,7 +40,7 @@ class GoogleAds(Simulated):
         super().__init__(ledger)
         self._converted: set[tuple[str, str, str]] = set()
         self.tokens: set[str] = set()
-        """Those that were given out; take one out to have it refused."""
+        """The valid tokens; remove one to have it refused."""
         self.api.post("/token")(self._token)
         self.api.post("/v1/events:ingest")(self._ingest)
 
@@ -59,7 +59,7 @@ class GoogleAds(Simulated):
             return JSONResponse({"error": "invalid_grant", "error_description": "Token has been revoked."}, 400)
         token = f"ya29.{client_id}~{secrets.token_urlsafe(8)}"
         self.tokens.add(token)
-        self.note(request, "token", key=client_id)
+        self.record(request, "token", key=client_id)
         scope = "https://www.googleapis.com/auth/datamanager"
         answer = {"access_token": token, "expires_in": _LASTS_SECONDS, "scope": scope, "token_type": "Bearer"}
         return JSONResponse(answer)
@@ -70,29 +70,31 @@ class GoogleAds(Simulated):
         body = await request.json()
         violations = list(_violations(body))
         if violations:
-            self.note(request, "refused", applied=False, detail={"reasons": [reason for _, reason in violations]})
+            self.record(
+                request, "refused", applied=False, detail={"reasons": [reason for _, reason in violations]}
+            )
             return _error(400, "INVALID_ARGUMENT", "INVALID_ARGUMENT", violations)
         for destination in body["destinations"]:
             for event in body["events"]:
-                self._take(request, destination, event)
+                self._record_event(request, destination, event)
         return JSONResponse({"requestId": secrets.token_hex(16)})
 
-    def _take(self, request: Request, destination: Json, event: Json) -> None:
-        place = (destination["operatingAccount"]["accountId"], destination["productDestinationId"])
+    def _record_event(self, request: Request, destination: Json, event: Json) -> None:
+        target = (destination["operatingAccount"]["accountId"], destination["productDestinationId"])
         key = str(event.get("transactionId"))
-        is_new = (*place, key) not in self._converted
-        self._converted.add((*place, key))
+        is_new = (*target, key) not in self._converted
+        self._converted.add((*target, key))
         people = event.get("userData", {}).get("userIdentifiers", [])
         detail = {
-            "customer_id": place[0],
-            "conversion_action": place[1],
+            "customer_id": target[0],
+            "conversion_action": target[1],
             "clicks": sorted(event.get("adIdentifiers", {})),
             "digests": {name: value for one in people for name, value in one.items()},
             "consent": event.get("consent"),
             "value": event.get("conversionValue"),
             "currency": event.get("currency"),
         }
-        self.note(request, "conversion", key=key, applied=is_new, detail=detail)
+        self.record(request, "conversion", key=key, applied=is_new, detail=detail)
 
 
 def _violations(body: Json) -> Iterator[Violation]:
@@ -142,7 +144,7 @@ def _is_past(timestamp: Any) -> bool:
 
 
 def _error(status: int, name: str, reason: str, violations: list[Violation]) -> JSONResponse:
-    """As https://developers.google.com/data-manager/api/devguides/concepts/understand-errors has them."""
+    """https://developers.google.com/data-manager/api/devguides/concepts/understand-errors."""
     kind = "type.googleapis.com/google.rpc."
     details: list[Json] = [{"@type": f"{kind}ErrorInfo", "reason": reason, "domain": "datamanager.googleapis.com"}]
     if violations:

@@ -1,4 +1,4 @@
-"""Klaviyo, simulated: it takes events, each once by its `unique_id`.
+"""Simulated Klaviyo: stores each event once by its `unique_id`.
 
 https://developers.klaviyo.com/en/reference/create_event
 """
@@ -13,8 +13,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, EmailStr, Field, ValidationError
 from starlette.types import Scope
 
+from dev.vendors.base import SimulatedVendor, credentials_of
 from dev.vendors.ledger import Ledger
-from dev.vendors.simulated import Simulated, credentials_of
 
 _SCHEME: Final = "klaviyo-api-key "
 _KEY: Final = re.compile(r"pk_[A-Za-z0-9_]+")
@@ -66,15 +66,15 @@ class _Body(BaseModel):
     data: _Event
 
 
-class Klaviyo(Simulated):
-    """The vendor. Private keys begin with `pk_`, as Klaviyo's do."""
+class Klaviyo(SimulatedVendor):
+    """An account is a private key, which begins with `pk_`."""
 
     name = "klaviyo"
 
     def __init__(self, ledger: Ledger) -> None:
         super().__init__(ledger)
         self._known: set[tuple[str, str, str, str]] = set()
-        """Account, profile, metric and `unique_id`: only the first event of all four is recorded."""
+        """Account, profile, metric and `unique_id` of the events: only the first with the same four is applied."""
         self.api.post("/api/events")(self._create_event)
 
     def account_of(self, scope: Scope) -> str:
@@ -92,15 +92,15 @@ class Klaviyo(Simulated):
         except ValidationError as error:
             place = "/" + "/".join(str(part) for part in error.errors()[0]["loc"])
             return _error(HTTPStatus.BAD_REQUEST, "invalid", "Invalid input.", place)
-        self._note(request, attributes)
+        self._record(request, attributes)
         return Response(status_code=HTTPStatus.ACCEPTED)
 
-    def _note(self, request: Request, event: _Attributes) -> None:
+    def _record(self, request: Request, event: _Attributes) -> None:
         metric, email = event.metric.data.attributes.name, event.profile.data.attributes.email
         key = event.unique_id or str(uuid4())
         known = (self.account_of(request.scope), email, metric, key)
         detail = {"metric": metric, "to": email, "subject": event.properties.get("subject")}
-        self.note(request, "event.create", key=key, applied=known not in self._known, detail=detail)
+        self.record(request, "event.create", key=key, applied=known not in self._known, detail=detail)
         self._known.add(known)
 
 
@@ -110,7 +110,7 @@ def _is_authorized(request: Request) -> bool:
 
 
 def _error(status: int, code: str, detail: str, pointer: str = "/data/") -> JSONResponse:
-    """JSON:API's shape of errors."""
+    """An error in the format of JSON:API."""
     error = {
         "id": str(uuid4()),
         "status": status,

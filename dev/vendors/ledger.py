@@ -1,4 +1,4 @@
-"""What the simulated vendors were asked and what they did: the other side of our own records."""
+"""The ledger of the simulated vendors: all requests and their results, to compare with Holdfast's records."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -10,20 +10,20 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing that a vendor was asked."""
+    """One request to a vendor."""
 
     vendor: str
     account: str
-    """Whose: by the credentials of the request."""
+    """From the request's credentials."""
     action: str
-    """What: `mail.send`, `payment_intent.capture`, …"""
+    """Such as `mail.send` or `payment_intent.capture`."""
     key: str | None = None
-    """What the asker calls it: an idempotency key, a message id, a custom id."""
+    """The caller's identifier: an idempotency key, a message id or a custom id."""
     applied: bool = True
-    """Whether anything came of it: not of a repetition, nor of what was refused."""
+    """Whether it had an effect: false for repetitions and refused requests."""
     detail: Json = field(default_factory=dict)
-    """What the page shows of it: of messages `to`, `subject`, `text`, `html` and `ics` (the calendar file, or
-    whether there is one); of payments `id`, `amount`, `currency`, `status`; of all else what JSON can hold."""
+    """Details for the page. Messages: `to`, `subject`, `text`, `html` and `ics` (the calendar file, or whether
+    there is one); payments: `id`, `amount`, `currency`, `status`; others: any JSON."""
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def as_json(self) -> Json:
@@ -31,7 +31,7 @@ class Entry:
 
 
 class Ledger:
-    """Entries in order. It is kept in memory: the simulator forgets with its process."""
+    """Entries in order, in memory only."""
 
     def __init__(self) -> None:
         self._entries: list[Entry] = []
@@ -43,7 +43,7 @@ class Ledger:
             listener(entry)
 
     def listen(self, listener: Callable[[Entry], None]) -> None:
-        """Call it with each entry from now on."""
+        """Call the listener with every new entry."""
         self._listeners.append(listener)
 
     def entries(
@@ -54,7 +54,7 @@ class Ledger:
         action: str | None = None,
         applied: bool | None = None,
     ) -> list[Entry]:
-        """Those that match, the first first."""
+        """The matching entries, oldest first."""
         return list(self._matching(vendor, account, action, applied))
 
     def clear(self) -> None:

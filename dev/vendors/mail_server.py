@@ -1,4 +1,4 @@
-"""A mail server that keeps what it is given, and misbehaves on request. Behind it is a real SMTP server."""
+"""A mail server with faults on request that stores all mails, based on a real SMTP server."""
 
 import asyncio
 import ssl
@@ -12,41 +12,41 @@ from typing import Any, Final
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from dev.vendors.base import SimulatedVendor
 from dev.vendors.fault_modes import Behaviour, FaultMode
 from dev.vendors.ledger import Entry, Json, Ledger
-from dev.vendors.simulated import Simulated
 
 _TAKEN: Final = "250 2.0.0 OK"
 _LATER: Final = "451 4.7.1 Too many messages, try again later"
 _NOT_ACCEPTED: Final = "550 5.1.1 No such mailbox"
 _WRONG: Final = b"wrong"
-"""The password that is not accepted; any other is."""
-_REFUSED_AT: Final = "refused."
-"""How the domain of a mailbox that there is not begins."""
-_FOR_GOOD: Final = 500
+"""The only password that is not accepted."""
+_UNKNOWN_DOMAIN: Final = "refused."
+"""Prefix of domains whose mailboxes do not exist."""
+_FIRST_SERVER_ERROR: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A mail as it came."""
+class StoredMail:
+    """A received mail."""
 
     account: str
     to: list[str]
     message: EmailMessage
 
 
-class MailServer(Simulated):
-    """A mail server on loopback. Accounts are told apart by the user who logs in, else by the sender's address.
+class MailServer(SimulatedVendor):
+    """A mail server on loopback; the account is the login, or else the sender's address.
 
-    A mail whose `Message-ID` it knows is taken and dropped, as mail systems do. `FAILING` answers 451, or 554 when
-    its status is 400 to 499; `REPLY_LOST` takes the mail and hangs up instead of saying so.
+    A mail with a known `Message-ID` is accepted and dropped, as mail systems do. `FAILING` answers 451, or 554 if
+    the status is 400 to 499; `REPLY_LOST` accepts the mail and closes the connection without an answer.
     """
 
     name = "smtp"
 
     def __init__(self, ledger: Ledger) -> None:
         super().__init__(ledger)
-        self.kept: dict[str, Kept] = {}
+        self.mails: dict[str, StoredMail] = {}
         """By `Message-ID`."""
         self.api.get("/mails")(self.read_mails)
 
@@ -54,7 +54,7 @@ class MailServer(Simulated):
     async def listening(
         self, *, port: int = 0, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
     ) -> AsyncIterator[int]:
-        """Serve SMTP, with STARTTLS if there is a context for it; yields the port."""
+        """Serve SMTP, with STARTTLS if a TLS context is given; yields the port."""
         loop = asyncio.get_running_loop()
 
         def connected() -> SMTP:
@@ -73,23 +73,23 @@ class MailServer(Simulated):
             yield server.sockets[0].getsockname()[1]
 
     async def read_mails(self) -> Json:
-        """What was taken, the first first."""
-        return {"mails": [_shown(message_id, kept) for message_id, kept in self.kept.items()]}
+        """The received mails, oldest first."""
+        return {"mails": [_shown(message_id, mails) for message_id, mails in self.mails.items()]}
 
-    # --- what the SMTP server asks; the names are its own ---------------------------------------------------
+    # --- hooks of the SMTP server, which decides their names ------------------------------------------------
 
     async def handle_RCPT(  # noqa: N802
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
-        if address.rpartition("@")[2].startswith(_REFUSED_AT):
+        if address.rpartition("@")[2].startswith(_UNKNOWN_DOMAIN):
             return _NOT_ACCEPTED
         envelope.rcpt_tos.append(address)
         return _TAKEN
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         account = _account_of(session, envelope)
-        behaviour = self.moods.take(account)
-        match behaviour.mood:
+        behaviour = self.fault_modes.take(account)
+        match behaviour.mode:
             case FaultMode.RATE_LIMITED:
                 return _LATER
             case FaultMode.FAILING:
@@ -97,22 +97,22 @@ class MailServer(Simulated):
             case FaultMode.SLOW:
                 await asyncio.sleep(behaviour.seconds)
             case FaultMode.HANG:
-                await self.moods.hang(asyncio.Event())  # a caller who goes has this cancelled
+                await self.fault_modes.hang(asyncio.Event())  # cancelled when the caller disconnects
                 return _LATER
-        self._keep(account, envelope)
-        if behaviour.mood is FaultMode.REPLY_LOST:
+        self._store(account, envelope)
+        if behaviour.mode is FaultMode.REPLY_LOST:
             transport: Any = server.transport
             transport.abort()
         return _TAKEN
 
-    def _keep(self, account: str, envelope: Envelope) -> None:
+    def _store(self, account: str, envelope: Envelope) -> None:
         content = envelope.content
         assert isinstance(content, bytes)
         message: Any = message_from_bytes(content, policy=default)
         message_id = str(message["Message-ID"])
-        is_new = message_id not in self.kept
+        is_new = message_id not in self.mails
         if is_new:
-            self.kept[message_id] = Kept(account, list(envelope.rcpt_tos), message)
+            self.mails[message_id] = StoredMail(account, list(envelope.rcpt_tos), message)
         detail = {"to": list(envelope.rcpt_tos), "subject": str(message["Subject"])} | _contents(message)
         self.ledger.add(Entry(self.name, account, "mail.send", message_id, is_new, detail))
 
@@ -144,18 +144,18 @@ def _account_of(session: Session, envelope: Envelope) -> str:
 
 
 def _failure(behaviour: Behaviour) -> str:
-    passing = behaviour.status >= _FOR_GOOD  # as with HTTP: what is wrong with the server may pass
-    return "451 4.3.0 Local error in processing" if passing else "554 5.6.0 Not acceptable"
+    is_temporary = behaviour.status >= _FIRST_SERVER_ERROR  # as in HTTP: server errors are temporary
+    return "451 4.3.0 Local error in processing" if is_temporary else "554 5.6.0 Not acceptable"
 
 
-def _shown(message_id: str, kept: Kept) -> Json:
-    body = kept.message.get_body(("plain",))
+def _shown(message_id: str, mails: StoredMail) -> Json:
+    body = mails.message.get_body(("plain",))
     return {
         "message_id": message_id,
-        "account": kept.account,
-        "from": str(kept.message["From"]),
-        "to": kept.to,
-        "subject": str(kept.message["Subject"]),
+        "account": mails.account,
+        "from": str(mails.message["From"]),
+        "to": mails.to,
+        "subject": str(mails.message["Subject"]),
         "text": body.get_content() if body else "",
-        "attachments": [part.get_filename() for part in kept.message.iter_attachments()],
+        "attachments": [part.get_filename() for part in mails.message.iter_attachments()],
     }

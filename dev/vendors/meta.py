@@ -1,4 +1,4 @@
-"""Meta's Conversions API, simulated: events of a pixel, deduplicated by name and id.
+"""Simulated Meta Conversions API: events of a pixel, deduplicated by name and id.
 
 https://developers.facebook.com/docs/marketing-api/conversions-api/using-the-api
 """
@@ -13,8 +13,8 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 from starlette.types import Scope
 
+from dev.vendors.base import SimulatedVendor
 from dev.vendors.ledger import Json, Ledger
-from dev.vendors.simulated import Simulated
 
 _OLDEST_SECONDS: Final = 7 * 86_400
 _SAME_SECONDS: Final = 48 * 3600
@@ -29,8 +29,8 @@ _SOURCES: Final = frozenset(
 _BY_BROWSER: Final = ("event_source_url", "client_user_agent")
 
 
-class Meta(Simulated):
-    """The vendor. An account is a pixel; access tokens begin with `EAA`, and others are not valid."""
+class Meta(SimulatedVendor):
+    """An account is a pixel; valid access tokens begin with `EAA`."""
 
     name = "meta"
 
@@ -50,14 +50,14 @@ class Meta(Simulated):
         events: list[Json] = body.get("data") or []
         wrong = list(_wrong(events)) if events else ["data"]
         if wrong:
-            self.note(request, "refused", applied=False, detail={"wrong": wrong})
+            self.record(request, "refused", applied=False, detail={"wrong": wrong})
             subcode = 2804003 if wrong == ["event_time"] else 2804019
             return _error(400, 100, "OAuthException", "Invalid parameter", subcode)
         for event in events:
-            self._take(request, pixel_id, event)
+            self._record_event(request, pixel_id, event)
         return JSONResponse({"events_received": len(events), "messages": [], "fbtrace_id": _trace()})
 
-    def _take(self, request: Request, pixel_id: str, event: Json) -> None:
+    def _record_event(self, request: Request, pixel_id: str, event: Json) -> None:
         name, key, now = event["event_name"], str(event.get("event_id")), time.time()
         last = self._seen.get((pixel_id, name, key))
         is_new = last is None or now - last > _SAME_SECONDS
@@ -71,7 +71,7 @@ class Meta(Simulated):
             "opt_out": event.get("opt_out"),
             "custom_data": event.get("custom_data"),
         }
-        self.note(request, name, key=key, applied=is_new, detail=detail)
+        self.record(request, name, key=key, applied=is_new, detail=detail)
 
 
 async def _body(request: Request) -> Json:
@@ -83,7 +83,7 @@ async def _body(request: Request) -> Json:
 
 
 def _wrong(events: list[Any]) -> Iterator[str]:
-    """The members that the documentation would not have so."""
+    """The members that are not as documented."""
     now = time.time()
     for event in events:
         if not event.get("event_name"):
@@ -108,7 +108,7 @@ def _trace() -> str:
 
 
 def _error(status: int, code: int, kind: str, message: str, subcode: int | None = None) -> JSONResponse:
-    """As https://developers.facebook.com/docs/graph-api/guides/error-handling has them."""
+    """https://developers.facebook.com/docs/graph-api/guides/error-handling."""
     error: Json = {"message": message, "type": kind, "code": code, "fbtrace_id": _trace()}
     if subcode is not None:
         error["error_subcode"] = subcode

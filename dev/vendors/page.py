@@ -1,4 +1,4 @@
-"""What the simulated vendors were asked and what they did, as a page for people."""
+"""A page that shows the requests to the simulated vendors and their results."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -8,22 +8,22 @@ from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from dev.vendors.callbacks import Manner
+from dev.vendors.base import SimulatedVendor
+from dev.vendors.callbacks import CallbackMode
 from dev.vendors.fault_modes import Behaviour, FaultMode
 from dev.vendors.ledger import Entry, Json
-from dev.vendors.simulated import Simulated
 from domain.effects import PORT_OF, Port, Vendor
 
 _SHOWN: Final = 100
-"""Entries of each part, at most."""
+"""Maximum entries per section."""
 _LONGEST: Final = 4000
-"""Characters of one text."""
+"""Maximum characters per text."""
 _SHORT: Final = 40
 _NOTHING: Final[tuple[Any, ...]] = (None, "", [], {})
 _TITLES: Final = {
     Port.EMAIL: ("E-mails", "No e-mail was sent yet."),
     Port.SMS: ("Texts", "No text was sent yet."),
-    Port.PAYMENTS: ("Payments", "No payment was asked for yet."),
+    Port.PAYMENTS: ("Payments", "No payment was requested yet."),
     Port.JOBS: ("Jobs", "No job was made yet."),
     Port.WEBHOOKS: ("Webhooks received", "No webhook came in yet."),
     Port.ANALYTICS: ("Analytics", "No conversion was reported yet."),
@@ -33,25 +33,25 @@ WEBHOOK_RECEIVER: Final = "webhook_receiver"
 _ADDRESSED: Final = ("to", "subject")
 _EVENT: Final = ("type",)
 _MESSAGE: Final = ("text", "body", "html", "ics")
-MOODS: Final = {
+FAULT_MODE_LABELS: Final = {
     FaultMode.WELL: "answers as documented",
-    FaultMode.RATE_LIMITED: "429, come back later",
+    FaultMode.RATE_LIMITED: "rate-limits (429)",
     FaultMode.FAILING: "fails (500)",
     FaultMode.SLOW: "is slow",
     FaultMode.HANG: "hangs",
-    FaultMode.REPLY_LOST: "does it, but the reply is lost",
+    FaultMode.REPLY_LOST: "carries out, loses the reply",
 }
-MANNERS: Final = {
-    Manner.ONCE: "calls back once",
-    Manner.TWICE: "calls back twice",
-    Manner.REVERSED: "keeps its calls back, for the opposite order",
-    Manner.NEVER: "does not call back",
+CALLBACK_MODE_LABELS: Final = {
+    CallbackMode.ONCE: "calls back once",
+    CallbackMode.TWICE: "calls back twice",
+    CallbackMode.REVERSED: "holds callbacks back, for reverse order",
+    CallbackMode.NEVER: "does not call back",
 }
 POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-vendors'; connect-src 'self'; form-action "
     "'self'; frame-ancestors 'none'; base-uri 'none'"
 )
-"""Of the page's content: what vendors were sent is shown, and never run."""
+"""The page's Content-Security-Policy: the content of requests is shown and never executed."""
 
 _templates: Final = Environment(
     loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
@@ -60,10 +60,10 @@ _templates: Final = Environment(
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An entry of the ledger as it is shown."""
+    """A ledger entry, prepared for the template."""
 
     number: int
-    """Its place in the ledger; stays with it."""
+    """Its index in the ledger, which never changes."""
     entry: Entry
     time: str
     title: str
@@ -71,64 +71,64 @@ class Line:
     is_long: bool
     html: str
     has_calendar: bool
-    facts: str
-    """What is short enough to stand beside the title."""
-    rest: list[tuple[str, str]]
+    summary: str
+    """Short details, shown beside the title."""
+    details: list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Section:
     """The entries of one port."""
 
     key: str
     title: str
     empty: str
-    standing: list[Json]
+    current_items: list[Json]
     lines: list[Line]
     total: int
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """How a vendor behaves, and what it can be told."""
+    """A vendor's current behaviour, and the form that changes it."""
 
     name: str
-    mood: str
-    particulars: str
-    calls: str | None
-    """How it calls back; none: it does not."""
-    asked: int
+    mode: str
+    details: str
+    callback_mode: str | None
+    """None: it sends no callbacks."""
+    requests: int
     waiting: int
 
 
-def render(entries: Sequence[Entry], vendors: Iterable[Simulated], files: Sequence[str] = ()) -> str:
-    """The whole page; `files` are the keys of what is stored."""
+def render(entries: Sequence[Entry], vendors: Iterable[SimulatedVendor], files: Sequence[str] = ()) -> str:
+    """Render the page; `files` are the keys in the S3 store."""
     vendors = list(vendors)
     template = _templates.get_template("page.html")
     return template.render(
-        parts=[_part(port, entries, _standing(port, vendors, files)) for port in _TITLES],
+        sections=[_section(port, entries, _current(port, vendors, files)) for port in _TITLES],
         controls=[_control(vendor, entries) for vendor in vendors],
-        moods=MOODS,
-        manners=MANNERS,
+        fault_modes=FAULT_MODE_LABELS,
+        callback_modes=CALLBACK_MODE_LABELS,
         total=len(entries),
     )
 
 
-def _standing(port: Port, vendors: Iterable[Simulated], files: Sequence[str]) -> list[Json]:
+def _current(port: Port, vendors: Iterable[SimulatedVendor], files: Sequence[str]) -> list[Json]:
     if port is Port.STORAGE:
         return [{"file": file} for file in files]
-    return [one for vendor in vendors if port_of(vendor.name) is port for one in vendor.standing()]
+    return [one for vendor in vendors if port_of(vendor.name) is port for one in vendor.current_items()]
 
 
-def _part(port: Port, entries: Sequence[Entry], standing: list[Json]) -> Part:
+def _section(port: Port, entries: Sequence[Entry], current_items: list[Json]) -> Section:
     found = [(number, entry) for number, entry in enumerate(entries) if port_of(entry.vendor) is port]
     title, empty = _TITLES[port]
     lines = [_line(number, entry) for number, entry in reversed(found[-_SHOWN:])]
-    return Part(port, title, empty, standing[-_SHOWN:], lines, len(found))
+    return Section(port, title, empty, current_items[-_SHOWN:], lines, len(found))
 
 
 def port_of(vendor: str) -> Port | None:
-    """The port of a vendor by its name; none of one that only the simulator knows."""
+    """The port of a vendor by its name; None for vendors that only the simulator has."""
     if vendor == WEBHOOK_RECEIVER:
         return Port.WEBHOOKS
     try:
@@ -141,12 +141,12 @@ def _line(number: int, entry: Entry) -> Line:
     detail = entry.detail
     calendar = detail.get("ics")
     titles = _EVENT if "type" in detail else _ADDRESSED
-    rest = {name: value for name, value in detail.items() if name not in (*titles, *_MESSAGE)}
+    details = {name: value for name, value in detail.items() if name not in (*titles, *_MESSAGE)}
     if isinstance(calendar, str) and calendar:
-        rest["calendar"] = calendar
-    body = _words(detail.get("text") or detail.get("body") or "").strip()
-    told = [(name.replace("_", " "), _words(value)) for name, value in rest.items() if value not in _NOTHING]
-    title = " · ".join(_words(detail[name]) for name in titles if detail.get(name))
+        details["calendar"] = calendar
+    body = _text(detail.get("text") or detail.get("body") or "").strip()
+    facts = [(name.replace("_", " "), _text(value)) for name, value in details.items() if value not in _NOTHING]
+    title = " · ".join(_text(detail[name]) for name in titles if detail.get(name))
     short = 0 if title else _SHORT
     return Line(
         number=number,
@@ -155,31 +155,37 @@ def _line(number: int, entry: Entry) -> Line:
         title=title,
         body=body,
         is_long="\n" in body,
-        html=_words(detail.get("html") or ""),
+        html=_text(detail.get("html") or ""),
         has_calendar=bool(calendar),
-        facts=" · ".join(f"{name} {words}" for name, words in told if len(words) <= short),
-        rest=[(name, words) for name, words in told if len(words) > short],
+        summary=" · ".join(f"{name} {words}" for name, words in facts if len(words) <= short),
+        details=[(name, words) for name, words in facts if len(words) > short],
     )
 
 
-def _words(value: Any) -> str:
+def _text(value: Any) -> str:
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         value = ", ".join(value)
     text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
 
 
-def _control(vendor: Simulated, entries: Sequence[Entry]) -> Control:
-    behaviour = vendor.moods.behaviour()
-    asked = sum(entry.vendor == vendor.name for entry in entries)
-    calls = vendor.calls_back_by()
-    manner = None if calls is None else calls.manner
-    return Control(vendor.name, behaviour.mood, _particulars(behaviour), manner, asked, vendor.moods.waiting)
+def _control(vendor: SimulatedVendor, entries: Sequence[Entry]) -> Control:
+    behaviour = vendor.fault_modes.behaviour()
+    requests = sum(entry.vendor == vendor.name for entry in entries)
+    callbacks = vendor.callback_sender()
+    return Control(
+        name=vendor.name,
+        mode=behaviour.mode,
+        details=_details(behaviour),
+        callback_mode=None if callbacks is None else callbacks.mode,
+        requests=requests,
+        waiting=vendor.fault_modes.waiting,
+    )
 
 
-def _particulars(behaviour: Behaviour) -> str:
-    if behaviour.mood is FaultMode.WELL:
+def _details(behaviour: Behaviour) -> str:
+    if behaviour.mode is FaultMode.WELL:
         return ""
-    often = "until told otherwise" if behaviour.times is None else f"{behaviour.times} more"
-    seconds = f", {behaviour.seconds:g} s" if behaviour.mood in (FaultMode.SLOW, FaultMode.RATE_LIMITED) else ""
+    often = "until changed" if behaviour.times is None else f"{behaviour.times} more"
+    seconds = f", {behaviour.seconds:g} s" if behaviour.mode in (FaultMode.SLOW, FaultMode.RATE_LIMITED) else ""
     return f"{often}{seconds}"

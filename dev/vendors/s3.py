@@ -1,4 +1,4 @@
-"""A real S3 API in this process: moto's server, which keeps its buckets in memory and believes every signature."""
+"""An S3 API in this process: moto's server, which keeps buckets in memory and accepts every signature."""
 
 import logging
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _PLACE: Final = (
 
 @contextmanager
 def s3_server(port: int = 0) -> Iterator[str]:
-    """Serve S3 on this port, or on one that is free; yields its URL."""
+    """Serve S3 on this port (0: any free port); yields its URL."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(LOOPBACK, port, verbose=False)
     server.start()
@@ -32,7 +32,7 @@ def s3_server(port: int = 0) -> Iterator[str]:
 
 
 def create_bucket(url: str, name: str) -> None:
-    """Make a bucket, in `REGION`.
+    """Create a bucket in `REGION`.
 
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
     """
@@ -41,7 +41,7 @@ def create_bucket(url: str, name: str) -> None:
 
 
 def keys_in(url: str, bucket: str) -> list[str]:
-    """The keys of what lies in a bucket, the first thousand.
+    """The first thousand keys in a bucket.
 
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
     """

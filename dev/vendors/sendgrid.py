@@ -1,4 +1,4 @@
-"""SendGrid, simulated: Mail Send, the Email Activity API, and signed events back.
+"""Simulated SendGrid: Mail Send, the Email Activity API, and signed event webhooks.
 
 https://www.twilio.com/docs/sendgrid/api-reference
 """
@@ -18,15 +18,15 @@ from fastapi import Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
 
-from dev.vendors.callbacks import Call, Callbacks, Manner
+from dev.vendors.base import SimulatedVendor
+from dev.vendors.callbacks import Call, CallbackMode, Callbacks
 from dev.vendors.ledger import Json, Ledger
-from dev.vendors.sendgrid_shapes import MailSend
-from dev.vendors.simulated import Simulated
+from dev.vendors.sendgrid_models import MailSend
 
 _KEY: Final = re.compile(r"SG\.[A-Za-z0-9_.-]+")
 _BY_ARGUMENT: Final = re.compile(r"\(?unique_args\['([^']+)'\]=\"([^\"]*)\"\)?")
 _BOUNCES_AT: Final = "bounce."
-"""How the domain of an address begins that mails come back from."""
+"""Prefix of domains whose mails bounce."""
 _STATUSES: Final = {"delivered": "delivered", "bounce": "not_delivered", "dropped": "not_delivered"}
 
 
@@ -48,14 +48,14 @@ class _Webhook:
 
 
 class EventSettings(BaseModel):
-    """Where an account's events go."""
+    """The URL of an account's events."""
 
     enabled: bool = True
     url: str
 
 
-class Happening(BaseModel):
-    """Something that a recipient does."""
+class EmailEvent(BaseModel):
+    """Something that happens to a sent e-mail."""
 
     event: str
     """`open`, `unsubscribe`, `spamreport`, `bounce`, …"""
@@ -63,12 +63,12 @@ class Happening(BaseModel):
     """The custom argument of the e-mail."""
 
 
-class SendGrid(Simulated):
-    """The vendor. API keys begin with `SG.`, as SendGrid's do.
+class SendGrid(SimulatedVendor):
+    """An account is an API key, which begins with `SG.`.
 
-    PUT /control/callbacks?account=…&manner=…   how its events are called in
-    POST /control/release?account=…             call in those that were kept back
-    POST /control/events?account=…              have something happen to an e-mail
+    PUT /control/callbacks?account=…&mode=…     set how events are sent
+    POST /control/release?account=…             send the events that were held back
+    POST /control/events?account=…              add an event to an e-mail
     """
 
     name = "sendgrid"
@@ -78,23 +78,23 @@ class SendGrid(Simulated):
         self.callbacks = Callbacks()
         self.sent: list[_Sent] = []
         self.without_activity: set[str] = set()
-        """Accounts that have not bought the Email Activity API."""
+        """Accounts without the Email Activity API."""
         self._webhooks: dict[str, _Webhook] = {}
         self.api.post("/v3/mail/send")(self._send)
         self.api.get("/v3/messages")(self._messages)
         self.api.patch("/v3/user/webhooks/event/settings")(self._set_webhook)
         self.api.get("/v3/user/webhooks/event/settings/signed")(self._public_key)
-        self.api.put("/control/callbacks", status_code=204)(self._behave)
+        self.api.put("/control/callbacks", status_code=204)(self._set_callback_mode)
         self.api.post("/control/release", status_code=204)(self._release)
-        self.api.post("/control/events", status_code=202)(self.happen)
+        self.api.post("/control/events", status_code=202)(self.add_event)
 
     def public_key(self, account: str) -> str:
-        """The key that an account's events are verified by: DER, in Base64."""
+        """The public key of an account's event signatures: DER in Base64."""
         public = self._webhook(account).key.public_key()
         return base64.b64encode(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
 
     def set_webhook(self, account: str, url: str) -> None:
-        """Have an account's events called in at a URL."""
+        """Send an account's events to a URL."""
         self._webhook(account).url = url
 
     def _webhook(self, account: str) -> _Webhook:
@@ -115,17 +115,17 @@ class SendGrid(Simulated):
             arguments = mail.custom_args | personalization.custom_args
             for person in personalization.to:
                 sent = _Sent(account, message_id, person.email, mail.sender.email, mail.subject, arguments)
-                self._note(request, sent, mail)
+                self._record(request, sent, mail)
         return Response(status_code=202, headers={"X-Message-Id": message_id})
 
-    def _note(self, request: Request, sent: _Sent, mail: MailSend) -> None:
+    def _record(self, request: Request, sent: _Sent, mail: MailSend) -> None:
         self.sent.append(sent)
         detail: dict[str, Any] = {"to": sent.to, "subject": sent.subject, "message_id": sent.message_id}
         detail["text"] = next((one.value for one in mail.content if one.type == "text/plain"), "")
         detail["ics"] = any(one.type.startswith("text/calendar") for one in mail.attachments)
-        self.note(request, "mail.send", key=sent.arguments.get("effect"), detail=detail)
-        self._tell(sent, "processed")
-        self._tell(sent, "bounce" if sent.to.partition("@")[2].startswith(_BOUNCES_AT) else "delivered")
+        self.record(request, "mail.send", key=sent.arguments.get("effect"), detail=detail)
+        self._send_event(sent, "processed")
+        self._send_event(sent, "bounce" if sent.to.partition("@")[2].startswith(_BOUNCES_AT) else "delivered")
 
     async def _messages(self, request: Request, query: str = "", limit: int = 10) -> Response:
         account = self.account_of(request.scope)
@@ -137,7 +137,7 @@ class SendGrid(Simulated):
         if asked is None:
             return JSONResponse({"errors": [{"message": "invalid query", "field": "query"}]}, 400)
         found = [one for one in self.sent if one.account == account and one.arguments.get(asked[1]) == asked[2]]
-        self.note(request, "messages.list", key=asked[2], applied=False)
+        self.record(request, "messages.list", key=asked[2], applied=False)
         return JSONResponse({"messages": [_shown(one) for one in found[:limit]]})
 
     async def _set_webhook(self, request: Request, settings: EventSettings) -> Response:
@@ -155,28 +155,28 @@ class SendGrid(Simulated):
 
     # --- events ---------------------------------------------------------------------------------------------
 
-    async def happen(self, account: Annotated[str, Query()], happening: Happening) -> Json:
-        """Have something happen to every e-mail with this custom argument."""
+    async def add_event(self, account: Annotated[str, Query()], event: EmailEvent) -> Json:
+        """Add an event to every e-mail with this custom argument."""
         found = [
-            one for one in self.sent if one.account == account and one.arguments.get("effect") == happening.effect
+            one for one in self.sent if one.account == account and one.arguments.get("effect") == event.effect
         ]
         for sent in found:
-            self._tell(sent, happening.event)
+            self._send_event(sent, event.event)
         return {"events": len(found)}
 
-    async def _behave(self, account: str, manner: Manner) -> None:
-        self.callbacks.behave(account, manner)
+    async def _set_callback_mode(self, account: str, mode: CallbackMode) -> None:
+        self.callbacks.set_mode(account, mode)
 
     async def _release(self, account: str) -> None:
         self.callbacks.release(account)
 
-    def _tell(self, sent: _Sent, event: str) -> None:
+    def _send_event(self, sent: _Sent, event: str) -> None:
         sent.status = _STATUSES.get(event, sent.status)
         webhook = self._webhook(sent.account)
         if webhook.url is None:
             return
         body = json.dumps([_event(sent, event)]).encode()
-        self.callbacks.make(sent.account, Call(webhook.url, body, _signed(webhook, body)))
+        self.callbacks.send(sent.account, Call(webhook.url, body, _signed(webhook, body)))
 
 
 def _signed(webhook: _Webhook, body: bytes) -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""ServiceTitan, simulated: customers, locations, jobs and their appointments, one set of books for each tenant.
+"""Simulated ServiceTitan: customers, locations, jobs and their appointments of each tenant.
 
-Shapes are those of https://developer.servicetitan.io (CRM v2 and Job Planning and Management v2).
+Requests and answers follow https://developer.servicetitan.io (CRM v2 and Job Planning and Management v2).
 """
 
 import itertools
@@ -15,10 +15,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.types import Scope
 
+from dev.vendors.base import SimulatedVendor, credentials_of
 from dev.vendors.ledger import Json, Ledger
-from dev.vendors.servicetitan_books import Books
-from dev.vendors.servicetitan_shapes import Cancellation, Customer, ExternalData, Job, JobChange, Location, Times
-from dev.vendors.simulated import Simulated, credentials_of
+from dev.vendors.servicetitan_models import Cancellation, Customer, ExternalData, Job, JobChange, Location, Times
+from dev.vendors.servicetitan_records import TenantRecords
 
 _TOKEN_LASTS: Final = timedelta(seconds=900)
 """https://developer.servicetitan.io/docs/get-going-first-api-call/: a token lasts 15 minutes."""
@@ -27,15 +27,15 @@ _ENDED: Final = ("Canceled", "Completed")
 _Id = Annotated[int, Path(alias="id")]
 
 
-class _Refused(Exception):  # noqa: N818 - an answer, not an error of ours
+class _Refusal(Exception):  # noqa: N818 - an answer, not an error of ours
     def __init__(self, status: int, title: str, errors: Json | None = None) -> None:
         self.status, self.title, self.errors = status, title, errors or {}
 
 
-class ServiceTitan(Simulated):
-    """The vendor. Credentials look as ServiceTitan's do: `cid.…`, `cs1.…` and `ak1.…`; others are refused.
+class ServiceTitan(SimulatedVendor):
+    """Credentials must have ServiceTitan's format: `cid.…`, `cs1.…` and `ak1.…`.
 
-    Accounts are told apart by the tenant in the path; asking for a token is nobody's.
+    The account is the tenant in the path; requests for a token belong to no account.
     """
 
     name = "servicetitan"
@@ -43,35 +43,35 @@ class ServiceTitan(Simulated):
     def __init__(self, ledger: Ledger) -> None:
         super().__init__(ledger)
         self._ids = itertools.count(1_000_001)
-        self.tenants: dict[str, Books] = {}
+        self.tenants: dict[str, TenantRecords] = {}
         self.tokens: dict[str, datetime] = {}
-        """Those that were given out, and when they run out; take one out to have it refused."""
+        """The valid tokens and their expiry; remove one to have it refused."""
         self.api.post("/connect/token")(self._token)
         self.api.include_router(self._crm())
         self.api.include_router(self._jpm())
-        self.api.exception_handler(_Refused)(_refusal)
+        self.api.exception_handler(_Refusal)(_refusal)
         self.api.exception_handler(RequestValidationError)(_invalid)
 
     def account_of(self, scope: Scope) -> str:
         parts = str(scope["path"]).split("/")
         return parts[parts.index("tenant") + 1] if "tenant" in parts[:-1] else ""
 
-    def books(self, tenant: str) -> Books:
-        """A tenant's books, to look into and to change behind our back."""
-        return self.tenants.setdefault(tenant, Books(self._ids))
+    def records(self, tenant: str) -> TenantRecords:
+        """A tenant's records; tests may read and change them."""
+        return self.tenants.setdefault(tenant, TenantRecords(self._ids))
 
-    def standing(self) -> list[Json]:
-        """Every job of every tenant, as its first appointment has it."""
+    def current_items(self) -> list[Json]:
+        """All jobs, with the times of their first appointments."""
         return [
             {
                 "job": job["id"],
                 "status": job["jobStatus"],
-                "starts": books.appointment_of(job)["start"],
-                "ends": books.appointment_of(job)["end"],
+                "starts": records.appointment_of(job)["start"],
+                "ends": records.appointment_of(job)["end"],
                 "booking": _value(job),
             }
-            for books in self.tenants.values()
-            for job in books.jobs.values()
+            for records in self.tenants.values()
+            for job in records.jobs.values()
         ]
 
     def _crm(self) -> APIRouter:
@@ -93,7 +93,7 @@ class ServiceTitan(Simulated):
         router.patch("/appointments/{id}/reschedule")(self._reschedule)
         return router
 
-    # --- who asks ----------------------------------------------------------------------------------------
+    # --- credentials -------------------------------------------------------------------------------------
 
     async def _token(self, request: Request) -> JSONResponse:
         form = dict(parse_qsl((await request.body()).decode()))
@@ -104,149 +104,149 @@ class ServiceTitan(Simulated):
             return JSONResponse({"error": "invalid_client"}, 400)
         token = secrets.token_urlsafe(16)
         self.tokens[token] = datetime.now(UTC) + _TOKEN_LASTS
-        self.note(request, "token", key=client_id)
+        self.record(request, "token", key=client_id)
         lasts = int(_TOKEN_LASTS.total_seconds())
         return JSONResponse({"access_token": token, "expires_in": lasts, "token_type": "Bearer"})
 
     async def _check(self, request: Request) -> None:
         if not request.headers.get("st-app-key", "").startswith("ak1."):
-            raise _Refused(401, "Application key not present, check ST-App-Key header value.")
+            raise _Refusal(401, "Application key not present, check ST-App-Key header value.")
         runs_out = self.tokens.get(credentials_of(request.headers.get("authorization")))
         if runs_out is None or runs_out < datetime.now(UTC):
-            raise _Refused(401, "Unauthorized")
+            raise _Refusal(401, "Unauthorized")
 
     # --- customers and locations -------------------------------------------------------------------------
 
     async def _create_customer(self, request: Request, tenant: str, body: Customer) -> Json:
-        books = self.books(tenant)
+        records = self.records(tenant)
         record = body.record()
-        customer = books.add(books.customers, record | {"external": _external(body.external_data)})
-        places = [self._add_location(books, place, customer["id"]) for place in body.locations]
-        self.note(request, "customer.create", key=_value(customer), detail={"id": customer["id"]})
+        customer = records.add(records.customers, record | {"external": _external(body.external_data)})
+        places = [self._add_location(records, place, customer["id"]) for place in body.locations]
+        self.record(request, "customer.create", key=_value(customer), detail={"id": customer["id"]})
         return _shown(customer) | {"locations": [_shown(place) for place in places]}
 
     async def _create_location(self, request: Request, tenant: str, body: Location) -> Json:
-        books = self.books(tenant)
-        if body.customer_id not in books.customers:
-            raise _Refused(400, "Validation failed", {"customerId": ["Customer does not exist."]})
-        place = self._add_location(books, body, body.customer_id)
-        self.note(request, "location.create", key=_value(place), detail={"id": place["id"]})
+        records = self.records(tenant)
+        if body.customer_id not in records.customers:
+            raise _Refusal(400, "Validation failed", {"customerId": ["Customer does not exist."]})
+        place = self._add_location(records, body, body.customer_id)
+        self.record(request, "location.create", key=_value(place), detail={"id": place["id"]})
         return _shown(place)
 
-    def _add_location(self, books: Books, body: Location, customer_id: int) -> Json:
+    def _add_location(self, records: TenantRecords, body: Location, customer_id: int) -> Json:
         record = body.record() | {"customerId": customer_id, "external": _external(body.external_data)}
-        return books.add(books.locations, record)
+        return records.add(records.locations, record)
 
     async def _list_customers(self, request: Request, tenant: str) -> Json:
-        return self._listed(request, "customer.list", self.books(tenant).customers)
+        return self._listed(request, "customer.list", self.records(tenant).customers)
 
     async def _list_locations(self, request: Request, tenant: str) -> Json:
-        return self._listed(request, "location.list", self.books(tenant).locations)
+        return self._listed(request, "location.list", self.records(tenant).locations)
 
     # --- jobs --------------------------------------------------------------------------------------------
 
     async def _create_job(self, request: Request, tenant: str, body: Job) -> Json:
-        books = self.books(tenant)
-        self._check_references(books, body)
+        records = self.records(tenant)
+        self._check_references(records, body)
         external = {"external": _external(body.external_data)}
-        job = books.add(books.jobs, body.record() | external | {"jobStatus": "Scheduled"})
+        job = records.add(records.jobs, body.record() | external | {"jobStatus": "Scheduled"})
         job["jobNumber"] = str(job["id"])
         for times in body.appointments:
             visit = {"jobId": job["id"], "status": "Scheduled", "unused": False} | times.record()
-            number = books.add(books.appointments, visit)["id"]
+            number = records.add(records.appointments, visit)["id"]
             job["lastAppointmentId"] = number
             job.setdefault("firstAppointmentId", number)
         job["appointmentCount"] = len(body.appointments)
-        self.note(request, "job.create", key=_value(job), detail={"id": job["id"]})
+        self.record(request, "job.create", key=_value(job), detail={"id": job["id"]})
         return _shown(job)
 
     @staticmethod
-    def _check_references(books: Books, body: Job) -> None:
+    def _check_references(records: TenantRecords, body: Job) -> None:
         errors: Json = {}
-        if body.customer_id not in books.customers:
+        if body.customer_id not in records.customers:
             errors["customerId"] = ["Customer does not exist."]
-        place = books.locations.get(body.location_id)
+        place = records.locations.get(body.location_id)
         if place is None or place["customerId"] != body.customer_id:
             errors["locationId"] = ["Location does not belong to the customer."]
         if errors:
-            raise _Refused(400, "One or more validation errors occurred.", errors)
+            raise _Refusal(400, "One or more validation errors occurred.", errors)
 
     async def _list_jobs(self, request: Request, tenant: str) -> Json:
-        return self._listed(request, "job.list", self.books(tenant).jobs)
+        return self._listed(request, "job.list", self.records(tenant).jobs)
 
     async def _change_job(self, request: Request, tenant: str, number: _Id, body: JobChange) -> Json:
-        job = _found(self.books(tenant).jobs, number)
+        job = _found(self.records(tenant).jobs, number)
         changes = body.record()
-        self.note(request, "job.update", key=_value(job), applied=_changes(job, changes))
+        self.record(request, "job.update", key=_value(job), applied=_changes(job, changes))
         job |= changes
         return _shown(job)
 
     async def _cancel_job(self, request: Request, tenant: str, number: _Id, body: Cancellation) -> Json:
-        books = self.books(tenant)
-        job = _found(books.jobs, number)
+        records = self.records(tenant)
+        job = _found(records.jobs, number)
         if job["jobStatus"] in _ENDED:
-            raise _Refused(400, "Job cannot be canceled.", {"": [f"Job is {job['jobStatus']}."]})
-        job["jobStatus"] = books.appointment_of(job)["status"] = "Canceled"
-        self.note(request, "job.cancel", key=_value(job), detail={"reasonId": body.reason_id, "memo": body.memo})
+            raise _Refusal(400, "Job cannot be canceled.", {"": [f"Job is {job['jobStatus']}."]})
+        job["jobStatus"] = records.appointment_of(job)["status"] = "Canceled"
+        self.record(request, "job.cancel", key=_value(job), detail={"reasonId": body.reason_id, "memo": body.memo})
         return {}
 
     async def _revive_job(self, request: Request, tenant: str, number: _Id) -> Json:
-        books = self.books(tenant)
-        job = _found(books.jobs, number)
+        records = self.records(tenant)
+        job = _found(records.jobs, number)
         if job["jobStatus"] != "Canceled":
-            raise _Refused(400, "Job is not canceled.")
-        job["jobStatus"] = books.appointment_of(job)["status"] = "Scheduled"
-        self.note(request, "job.remove_cancellation", key=_value(job))
+            raise _Refusal(400, "Job is not canceled.")
+        job["jobStatus"] = records.appointment_of(job)["status"] = "Scheduled"
+        self.record(request, "job.remove_cancellation", key=_value(job))
         return {}
 
     async def _list_appointments(self, request: Request, tenant: str) -> Json:
-        return self._listed(request, "appointment.list", self.books(tenant).appointments)
+        return self._listed(request, "appointment.list", self.records(tenant).appointments)
 
     async def _reschedule(self, request: Request, tenant: str, number: _Id, body: Times) -> Json:
-        books = self.books(tenant)
-        visit = _found(books.appointments, number)
+        records = self.records(tenant)
+        visit = _found(records.appointments, number)
         if visit["status"] in ("Canceled", "Done"):
-            raise _Refused(400, "Appointment cannot be rescheduled.", {"": [f"It is {visit['status']}."]})
+            raise _Refusal(400, "Appointment cannot be rescheduled.", {"": [f"It is {visit['status']}."]})
         changes = body.record()
-        key = _value(books.jobs[visit["jobId"]])
-        self.note(request, "appointment.reschedule", key=key, applied=_changes(visit, changes), detail=changes)
+        key = _value(records.jobs[visit["jobId"]])
+        self.record(request, "appointment.reschedule", key=key, applied=_changes(visit, changes), detail=changes)
         visit |= changes
         return _shown(visit)
 
     # --- lists -------------------------------------------------------------------------------------------
 
     def _listed(self, request: Request, action: str, kept: Mapping[int, Json]) -> Json:
-        """A page: by `ids`, or by external data, of which only those of the asking application are shown."""
-        asked = request.query_params
-        page, size = int(asked.get("page", 1)), int(asked.get("pageSize", 50))
-        guid, key = asked.get("externalDataApplicationGuid"), asked.get("externalDataKey")
+        """A page, filtered by `ids` or by external data; only the external data of one application is shown."""
+        query = request.query_params
+        page, size = int(query.get("page", 1)), int(query.get("pageSize", 50))
+        guid, key = query.get("externalDataApplicationGuid"), query.get("externalDataKey")
         found = list(kept.values())
-        if ids := asked.get("ids"):
+        if ids := query.get("ids"):
             found = [record for record in found if str(record["id"]) in _few(ids.split(","))]
         if key is not None:
-            wanted = _few(asked.get("externalDataValues", "").split(","))
+            wanted = _few(query.get("externalDataValues", "").split(","))
             found = [record for record in found if record["external"].get((guid, key)) in wanted]
         shown = found[(page - 1) * size : page * size]
-        self.note(request, action, applied=False, detail={"count": len(shown)})
+        self.record(request, action, applied=False, detail={"count": len(shown)})
         return {
             "page": page,
             "pageSize": size,
             "hasMore": len(found) > page * size,
-            "totalCount": len(found) if asked.get("includeTotal") == "true" else None,
+            "totalCount": len(found) if query.get("includeTotal") == "true" else None,
             "data": [_shown(record, guid) for record in shown],
         }
 
 
 def _found(kept: Mapping[int, Json], number: int) -> Json:
     if number not in kept:
-        raise _Refused(404, "Not Found")
+        raise _Refusal(404, "Not Found")
     return kept[number]
 
 
 def _few(values: Iterable[str]) -> set[str]:
     found = set(values)
     if len(found) > _MOST_VALUES:
-        raise _Refused(400, "One or more validation errors occurred.", {"ids": ["Maximum 50."]})
+        raise _Refusal(400, "One or more validation errors occurred.", {"ids": ["Maximum 50."]})
     return found
 
 
@@ -263,7 +263,7 @@ def _value(record: Json) -> str | None:
 
 
 def _shown(record: Json, guid: str | None = None) -> Json:
-    """A record as it is answered: of external data, those of one application."""
+    """A record as the API shows it, with the external data of one application."""
     external = record.get("external", {}).items()
     data = [{"key": key, "value": value} for (of, key), value in external if of == guid]
     return {name: value for name, value in record.items() if name != "external"} | {"externalData": data}
@@ -283,4 +283,4 @@ async def _refusal(_request: Request, error: Any) -> JSONResponse:
 
 async def _invalid(request: Request, error: Any) -> JSONResponse:
     errors = {str(problem["loc"][-1]): [problem["msg"]] for problem in error.errors()}
-    return await _refusal(request, _Refused(400, "One or more validation errors occurred.", errors))
+    return await _refusal(request, _Refusal(400, "One or more validation errors occurred.", errors))

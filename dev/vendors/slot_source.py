@@ -1,7 +1,7 @@
-"""`python -m dev.vendors.slot_source`: a scheduling system of a business, which misbehaves on request.
+"""`python -m dev.vendors.slot_source`: the scheduling system of a business, with faults on request.
 
-It keeps any number of calendars by name, answers for each as docs/external-calendars.md says, and remembers what
-it was asked. Under /control it is told what to say, and how to fail.
+It has any number of named calendars, answers as described in docs/external-calendars.md, and records its requests.
+The routes under /control set the calendars' contents and faults.
 """
 
 import argparse
@@ -24,29 +24,29 @@ Json = dict[str, Any]
 
 
 class ResponseMode(StrEnum):
-    """How a calendar answers."""
+    """How a calendar answers a request."""
 
     WELL = "well"
     LATE = "late"
-    """After `seconds`."""
+    """Answers after `seconds`."""
     STATUS = "status"
-    """With that `status` and nothing else."""
+    """Answers `status` without a body."""
     STALE = "stale"
-    """As of `as_of`, however late it is."""
+    """Answers with the fixed time `as_of`."""
     GARBAGE = "garbage"
-    """With what is not JSON."""
+    """Answers with invalid JSON."""
     HANG = "hang"
-    """Not at all, until the caller goes or the mood changes."""
+    """No answer until the caller disconnects or the mode changes."""
     HALF = "half"
-    """With half an answer, and then it hangs up."""
+    """Sends half an answer and closes the connection."""
     REDIRECT = "redirect"
-    """By pointing to `location`."""
+    """Redirects to `location`."""
 
 
 class Behaviour(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    mood: ResponseMode = ResponseMode.WELL
+    mode: ResponseMode = ResponseMode.WELL
     seconds: float = 1.0
     status: int = 500
     as_of: datetime | None = None
@@ -58,7 +58,7 @@ class Contents(BaseModel):
 
     providers: list[Json] = []
     token: str | None = None
-    """Whoever asks must send it."""
+    """Required in every request, unless it is None."""
 
 
 @dataclass
@@ -66,35 +66,35 @@ class _Calendar:
     contents: Contents = field(default_factory=Contents)
     behaviour: Behaviour = field(default_factory=Behaviour)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the behaviour has changed; the next one has an event of its own."""
+    """Set when the behaviour changes; each behaviour has its own event."""
     ledger: list[Json] = field(default_factory=list)
     waiting: int = 0
 
 
 class SchedulingVendor:
-    """The system as an ASGI application, `app`. A test may also set it up by its methods."""
+    """The system as an ASGI application, `app`; tests may also call its methods."""
 
     def __init__(self) -> None:
         self._calendars: dict[str, _Calendar] = {}
-        self.app = FastAPI(title="Scheduling vendor, simulated")
+        self.app = FastAPI(title="Simulated scheduling vendor")
         self.app.get("/calendars/{name}", response_model=None)(self._answer)
         self.app.put("/control/calendars/{name}", status_code=204)(self.set_contents)
         self.app.put("/control/calendars/{name}/behaviour", status_code=204)(self.set_behaviour)
         self.app.get("/control/calendars/{name}/ledger")(self.read_ledger)
 
     async def set_contents(self, name: str, contents: Contents) -> None:
-        """What the calendar says from now on: `{providers: [{ref, busy, open}], token}`."""
+        """Set the calendar's contents: `{providers: [{ref, busy, open}], token}`."""
         self._calendar(name).contents = contents
 
     async def set_behaviour(self, name: str, behaviour: Behaviour) -> None:
-        """How it answers from now on; what hangs is let go."""
+        """Set how the calendar answers; hanging requests are answered."""
         calendar = self._calendar(name)
         calendar.behaviour = behaviour
         calendar.changed.set()
         calendar.changed = asyncio.Event()
 
     async def read_ledger(self, name: str) -> Json:
-        """What it was asked, the first first, and how many askers wait for an answer now."""
+        """The requests, oldest first, and the number of requests waiting for an answer."""
         calendar = self._calendar(name)
         return {"asked": calendar.ledger, "waiting": calendar.waiting}
 
@@ -115,17 +115,17 @@ class SchedulingVendor:
         )
         calendar.waiting += 1
         try:
-            return await self._in_its_mood(calendar, request, authorization)
+            return await self._respond(calendar, request, authorization)
         finally:
             calendar.waiting -= 1
 
-    async def _in_its_mood(self, calendar: _Calendar, request: Request, authorization: str | None) -> Response:
+    async def _respond(self, calendar: _Calendar, request: Request, authorization: str | None) -> Response:
         behaviour = calendar.behaviour
-        match behaviour.mood:
+        match behaviour.mode:
             case ResponseMode.LATE:
-                await _gone_or(request, asyncio.sleep(behaviour.seconds))
+                await _disconnected_or(request, asyncio.sleep(behaviour.seconds))
             case ResponseMode.HANG:
-                await _gone_or(request, calendar.changed.wait())
+                await _disconnected_or(request, calendar.changed.wait())
             case ResponseMode.STATUS:
                 return Response(status_code=behaviour.status)
             case ResponseMode.GARBAGE:
@@ -141,15 +141,15 @@ class SchedulingVendor:
 
 
 def _body(calendar: _Calendar) -> JSONResponse:
-    """The answer in the documented format, as of now or of the moment at which it stands still."""
+    """The answer in the documented format, as of now or of the fixed time."""
     behaviour = calendar.behaviour
-    stands_still = behaviour.as_of if behaviour.mood is ResponseMode.STALE else None
-    as_of = stands_still or datetime.now(UTC)
+    fixed = behaviour.as_of if behaviour.mode is ResponseMode.STALE else None
+    as_of = fixed or datetime.now(UTC)
     return JSONResponse({"as_of": as_of.isoformat(), "providers": calendar.contents.providers})
 
 
 def _half(whole: Response) -> StreamingResponse:
-    """An answer that ends in the middle: the server finds less than was promised, and closes the connection."""
+    """Half an answer: the server sees that it is shorter than announced and closes the connection."""
     body = bytes(whole.body)
 
     async def part() -> AsyncIterator[bytes]:
@@ -158,8 +158,8 @@ def _half(whole: Response) -> StreamingResponse:
     return StreamingResponse(part(), headers={"Content-Length": str(len(body))}, media_type="application/json")
 
 
-async def _gone_or(request: Request, wanted: Any) -> None:
-    """Wait for it, or for the caller to go."""
+async def _disconnected_or(request: Request, wanted: Any) -> None:
+    """Wait for `wanted`, or until the caller disconnects."""
     waiting = {asyncio.ensure_future(wanted), asyncio.ensure_future(_disconnected(request))}
     _, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
@@ -172,10 +172,10 @@ async def _disconnected(request: Request) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Serve on loopback until told to stop."""
+    """Serve on loopback until a signal stops it."""
     parser = argparse.ArgumentParser(
         prog="python -m dev.vendors.slot_source",
-        description="A scheduling system that misbehaves on request; its routes are at /docs.",
+        description="A simulated scheduling system with faults on request; its routes are listed at /docs.",
     )
     parser.add_argument("--port", type=int, default=8092, help="port on loopback (default: 8092)")
     options = parser.parse_args(argv)

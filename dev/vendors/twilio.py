@@ -1,4 +1,4 @@
-"""Twilio, simulated: text messages, their states called back, and texts that come in.
+"""Simulated Twilio: text messages, status callbacks and incoming texts.
 
 https://www.twilio.com/docs/messaging/api/message-resource
 """
@@ -17,18 +17,18 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from twilio.request_validator import RequestValidator
 
-from dev.vendors.callbacks import Call, Callbacks, Manner
+from dev.vendors.base import SimulatedVendor
+from dev.vendors.callbacks import Call, CallbackMode, Callbacks
 from dev.vendors.ledger import Json, Ledger
-from dev.vendors.simulated import Simulated
 
 _SID: Final = re.compile(r"AC[0-9a-fA-F]{32}")
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _STOP: Final = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT"})
 _START: Final = frozenset({"START", "YES", "UNSTOP"})
 _NO_MOBILE: Final = "+15005550009"
-"""https://www.twilio.com/docs/iam/test-credentials: cannot receive texts."""
-_LOST_AT: Final = "0404"
-"""How numbers end that are not reached."""
+"""A number that cannot receive texts: https://www.twilio.com/docs/iam/test-credentials."""
+_UNREACHABLE_SUFFIX: Final = "0404"
+"""Suffix of numbers whose texts are not delivered."""
 _UNREACHABLE: Final = "30003"
 _LONGEST: Final = 1600
 
@@ -47,7 +47,7 @@ class _Message:
 
 
 class Inbound(BaseModel):
-    """A text to a number of the account's, which calls a URL."""
+    """A text to one of the account's numbers, and the URL that is called."""
 
     sender: str
     to: str
@@ -55,17 +55,17 @@ class Inbound(BaseModel):
     url: str
 
 
-class _Refused(Exception):  # noqa: N818 - an answer, not an error of ours
+class _Refusal(Exception):  # noqa: N818 - an answer, not an error of ours
     def __init__(self, status: int, code: int, message: str) -> None:
         self.status, self.code, self.message = status, code, message
 
 
-class Twilio(Simulated):
-    """The vendor. The first token that an account comes with is its own; it has every number and service.
+class Twilio(SimulatedVendor):
+    """The first token that an account uses is valid for it; every number and service belongs to it.
 
-    PUT /control/callbacks?account=…&manner=…   how it calls
-    POST /control/release?account=…             make the calls that were kept back
-    POST /control/inbound?account=…             have somebody text the account
+    PUT /control/callbacks?account=…&mode=…     set how callbacks are sent
+    POST /control/release?account=…             send the callbacks that were held back
+    POST /control/inbound?account=…             send a text to the account
     """
 
     name = "twilio"
@@ -76,13 +76,13 @@ class Twilio(Simulated):
         self.messages: list[_Message] = []
         self.tokens: dict[str, str] = {}
         self.opted_out: set[tuple[str, str]] = set()
-        """Account and number."""
+        """Accounts and numbers."""
         self.api.post("/2010-04-01/Accounts/{sid}/Messages.json")(self._create)
         self.api.get("/2010-04-01/Accounts/{sid}/Messages.json")(self._list)
-        self.api.put("/control/callbacks", status_code=204)(self._behave)
+        self.api.put("/control/callbacks", status_code=204)(self._set_callback_mode)
         self.api.post("/control/release", status_code=204)(self._release)
         self.api.post("/control/inbound", status_code=202)(self.receive)
-        self.api.exception_handler(_Refused)(_refusal)
+        self.api.exception_handler(_Refusal)(_refusal)
 
     # --- the API --------------------------------------------------------------------------------------------
 
@@ -94,8 +94,8 @@ class Twilio(Simulated):
         message = _Message(f"SM{secrets.token_hex(16)}", sid, to, sender, body, form.get("StatusCallback"))
         self._check_message(message)
         self.messages.append(message)
-        self.note(request, "message.create", key=message.sid, detail={"to": to, "body": body})
-        for status in ("sent", "undelivered" if to.endswith(_LOST_AT) else "delivered"):
+        self.record(request, "message.create", key=message.sid, detail={"to": to, "body": body})
+        for status in ("sent", "undelivered" if to.endswith(_UNREACHABLE_SUFFIX) else "delivered"):
             self._report(message, status)
         return JSONResponse(_shown(message) | {"status": "queued", "error_code": None}, 201)
 
@@ -108,7 +108,7 @@ class Twilio(Simulated):
         size: Annotated[int, Query(alias="PageSize", le=1000)] = 50,
     ) -> JSONResponse:
         self._check(request, sid)
-        self.note(request, "message.list", applied=False)
+        self.record(request, "message.list", applied=False)
         found = [
             one
             for one in reversed(self.messages)
@@ -122,23 +122,23 @@ class Twilio(Simulated):
         account, token = _basic(request)
         known = self.tokens.setdefault(account, token) if _SID.fullmatch(account) and token else None
         if account != sid or token != known:
-            raise _Refused(401, 20003, "Authenticate")
+            raise _Refusal(401, 20003, "Authenticate")
 
     def _check_message(self, message: _Message) -> None:
         if not message.to:
-            raise _Refused(400, 21604, "A 'To' phone number is required.")
+            raise _Refusal(400, 21604, "A 'To' phone number is required.")
         if not _E164.fullmatch(message.to):
-            raise _Refused(400, 21211, f"Invalid 'To' Phone Number: {message.to}")
+            raise _Refusal(400, 21211, f"Invalid 'To' Phone Number: {message.to}")
         if message.to == _NO_MOBILE:
-            raise _Refused(400, 21614, f"'To' number is not a valid mobile number: {message.to}")
+            raise _Refusal(400, 21614, f"'To' number is not a valid mobile number: {message.to}")
         if (message.account, message.to) in self.opted_out:
-            raise _Refused(400, 21610, "Attempt to send to unsubscribed recipient")
+            raise _Refusal(400, 21610, "Attempt to send to unsubscribed recipient")
         if not message.sender:
-            raise _Refused(400, 21603, "A 'From' phone number is required.")
+            raise _Refusal(400, 21603, "A 'From' phone number is required.")
         if not 0 < len(message.body) <= _LONGEST:
-            raise _Refused(400, 21602 if not message.body else 21617, "The message body is missing or too long.")
+            raise _Refusal(400, 21602 if not message.body else 21617, "The message body is missing or too long.")
 
-    # --- calls ----------------------------------------------------------------------------------------------
+    # --- callbacks ------------------------------------------------------------------------------------------
 
     def _report(self, message: _Message, status: str) -> None:
         message.status = status
@@ -159,7 +159,7 @@ class Twilio(Simulated):
             self._call(message.account, message.callback, form)
 
     async def receive(self, account: Annotated[str, Query()], text: Inbound) -> Json:
-        """Have somebody text the account; the words that stop and start texts do so here as well."""
+        """Receive a text to the account; the keywords that stop and start texts have their effect."""
         word = text.body.strip().upper()
         if word in _STOP:
             self.opted_out.add((account, text.sender))
@@ -187,17 +187,17 @@ class Twilio(Simulated):
         url = urldefrag(url).url
         signature = RequestValidator(self.tokens.get(account, "")).compute_signature(url, form)
         headers = {"Content-Type": "application/x-www-form-urlencoded", "X-Twilio-Signature": signature}
-        self.callbacks.make(account, Call(url, urlencode(form).encode(), headers))
+        self.callbacks.send(account, Call(url, urlencode(form).encode(), headers))
 
-    async def _behave(self, account: str, manner: Manner) -> None:
-        self.callbacks.behave(account, manner)
+    async def _set_callback_mode(self, account: str, mode: CallbackMode) -> None:
+        self.callbacks.set_mode(account, mode)
 
     async def _release(self, account: str) -> None:
         self.callbacks.release(account)
 
 
 def _basic(request: Request) -> tuple[str, str]:
-    """User and password of the request."""
+    """The user and password of the request."""
     kind, _, value = request.headers.get("authorization", "").partition(" ")
     if kind.lower() != "basic":
         return "", ""
@@ -208,15 +208,15 @@ def _basic(request: Request) -> tuple[str, str]:
     return user, password
 
 
-async def _refusal(_request: Request, refused: Exception) -> JSONResponse:
-    assert isinstance(refused, _Refused)
+async def _refusal(_request: Request, refusal: Exception) -> JSONResponse:
+    assert isinstance(refusal, _Refusal)
     body = {
-        "code": refused.code,
-        "message": refused.message,
-        "more_info": f"https://www.twilio.com/docs/errors/{refused.code}",
-        "status": refused.status,
+        "code": refusal.code,
+        "message": refusal.message,
+        "more_info": f"https://www.twilio.com/docs/errors/{refusal.code}",
+        "status": refusal.status,
     }
-    return JSONResponse(body, refused.status)
+    return JSONResponse(body, refusal.status)
 
 
 def _shown(message: _Message) -> Json:

@@ -10,7 +10,7 @@ ANSWER = b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\ncontent-len
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    """A server that answers every request with `ANSWER`, in two pieces."""
+    """A server that answers every request with `ANSWER` in two pieces."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while await reader.readline():
@@ -39,7 +39,7 @@ def test_a_request_is_complete() -> None:
     ]
 
 
-def test_an_answer_says_how_long_it_is_once_its_head_is_there() -> None:
+def test_the_length_of_an_answer_is_known_once_its_head_has_arrived() -> None:
     assert expected(ANSWER[:10]) is None
     assert expected(ANSWER[:-1]) == len(ANSWER)
 
@@ -50,7 +50,7 @@ def test_an_answer_without_a_body_ends_with_its_head() -> None:
     assert parse(head) == Answer(304, b"")
 
 
-def test_an_answer_is_read() -> None:
+def test_an_answer_is_parsed() -> None:
     assert parse(ANSWER) == Answer(201, b"{}")
 
 
@@ -59,7 +59,7 @@ def test_an_answer_of_unknown_length_is_an_error() -> None:
         expected(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
 
 
-async def test_a_connection_is_used_again(port: int) -> None:
+async def test_a_connection_is_reused(port: int) -> None:
     client = HttpClient("127.0.0.1", port)
     await client.open(1)
     for _ in range(3):
@@ -68,7 +68,7 @@ async def test_a_connection_is_used_again(port: int) -> None:
     client.close()
 
 
-async def test_another_status_than_expected_is_an_error(port: int) -> None:
+async def test_an_unexpected_status_is_an_error(port: int) -> None:
     client = HttpClient("127.0.0.1", port)
     with pytest.raises(UnexpectedAnswerError, match="expected 200, got 201"):
         await client.expect(200, encode("GET", "/"))

@@ -11,7 +11,7 @@ holdfast-worker@holdfast LOG:  statement: COMMIT;
 """
 
 
-def test_only_one_programs_statements_to_one_database_count(tmp_path: Path) -> None:
+def test_only_the_statements_of_one_program_to_one_database_count(tmp_path: Path) -> None:
     path = tmp_path / "postgres.log"
     path.write_bytes(_LOG)
     assert StatementLog(path, b"holdfast-api@holdfast ").count() == 2

@@ -1,4 +1,4 @@
-"""What the bench asks for must be on offer: on the grid, within hours, and to one caller only."""
+"""The benchmarks' slots must exist: on the grid, within opening hours, each for one caller only."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from bench.tenant import AROUND_THE_CLOCK, NINE_TO_FIVE, PROVIDERS, SLOT_MINUTES
 
 
 @pytest.mark.parametrize("hours", [AROUND_THE_CLOCK, NINE_TO_FIVE])
-def test_slots_lie_within_hours_and_are_handed_out_once(hours: Hours) -> None:
+def test_slots_are_within_opening_hours_and_returned_once(hours: Hours) -> None:
     slots = Slots(Tenant("t", hours))
     taken = [slots.take() for _ in range(2 * PROVIDERS * hours.slots)]
     assert len({(slot.provider, slot.starts_at) for slot in taken}) == len(taken)
@@ -17,6 +17,6 @@ def test_slots_lie_within_hours_and_are_handed_out_once(hours: Hours) -> None:
         assert hours.opens <= minute <= hours.closes - SLOT_MINUTES
 
 
-def test_no_two_providers_share_the_bits_that_the_calendars_index_sees() -> None:
+def test_no_two_providers_share_the_bits_that_the_calendar_index_compares() -> None:
     seen = {person.provider_id.int >> (128 - 53) for person in Tenant().providers if person.provider_id}
     assert len(seen) == PROVIDERS

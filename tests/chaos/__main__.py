@@ -1,4 +1,4 @@
-"""`python -m tests.chaos`: the guarantees, checked while processes are killed, stopped and starved."""
+"""`python -m tests.chaos`: check the guarantees while processes are killed and stopped, and resources run out."""
 
 import argparse
 import asyncio
@@ -8,29 +8,29 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.chaos.cell_run import RunOptions
 from tests.chaos.cells import MATRIX, SHORT, Cell, cell_named
 from tests.chaos.matrix import run_matrix
-from tests.chaos.run import Pace
 
 _EPILOG = """\
-Every cell keeps load on a real stack while faults strike it, waits until all is quiet, and compares four sources:
-the clients' own record, PostgreSQL, Temporal and the simulated vendors. The same seed makes the same choices; when
-something happens is up to the machine. The exit code is 1 when an invariant was violated.
+Every cell puts load on a real stack while it injects faults, waits until the stack is quiet, and compares four
+sources: the clients' history, PostgreSQL, Temporal and the simulated vendors. The same seed makes the same
+choices; the exact timing depends on the machine. The exit code is 1 if an invariant was violated.
 
-The folder holds the record of each cell (docs/chaos-history.md) and report.txt with the story of each violation.
+The folder contains the history of each cell (docs/chaos-history.md) and report.txt with a timeline per violation.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run what is asked for; 1 when an invariant was violated, or a planted bug not caught."""
+    """Run the command; 1 if an invariant was violated or a planted bug was not detected."""
     options = _parser().parse_args(argv)
     if options.list:
         sys.stdout.write("\n".join(_described(cell) for cell in (*MATRIX, *SHORT)) + "\n")
         return 0
     if options.planted is not None:
-        from tests.chaos.planted_bugs import hunt  # noqa: PLC0415
+        from tests.chaos.planted_bugs import run_planted_bugs  # noqa: PLC0415
 
-        return int(hunt(options.planted, seed=options.seed))
+        return int(run_planted_bugs(options.planted, seed=options.seed))
     try:
         cells = _cells(options)
     except KeyError as error:
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     folder = options.keep or Path(tempfile.mkdtemp(prefix="holdfast-chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
-    return asyncio.run(run_matrix(cells, options.seed, folder, Pace(options.rate, options.patience)))
+    return asyncio.run(run_matrix(cells, options.seed, folder, RunOptions(options.rate, options.patience)))
 
 
 def _cells(options: argparse.Namespace) -> list[Cell]:
@@ -55,28 +55,28 @@ def _described(cell: Cell) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tests.chaos",
-        description="Run the chaos matrix, or some cells of it, against a stack that it starts itself.",
+        description="Run the chaos matrix, or some of its cells, against temporary stacks.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--cell", action="append", metavar="NAME", help="this cell; repeat it for more")
-    parser.add_argument("--seed", default=secrets.token_hex(4), help="decides every choice (default: a new one)")
-    parser.add_argument("--short", action="store_true", help="only the part that the test suite runs")
-    parser.add_argument("--rate", type=float, default=4.0, help="new clients a second (default: %(default)s)")
+    parser.add_argument("--cell", action="append", metavar="NAME", help="run this cell; may be repeated")
+    parser.add_argument("--seed", default=secrets.token_hex(4), help="seed of all choices (default: a new one)")
+    parser.add_argument("--short", action="store_true", help="run only the cells of the test suite")
+    parser.add_argument("--rate", type=float, default=4.0, help="new clients per second (default: %(default)s)")
     parser.add_argument(
         "--patience",
         type=float,
         default=30.0,
-        help="seconds in which what is late may still come before it is a violation (default: %(default)s)",
+        help="seconds before a temporary violation counts (default: %(default)s)",
     )
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where records and report are written")
-    parser.add_argument("--list", action="store_true", help="list the cells, and run none")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="folder of histories and report")
+    parser.add_argument("--list", action="store_true", help="list the cells and exit")
     parser.add_argument(
         "--planted",
         nargs="*",
         metavar="NAME",
-        help="plant the bugs of tests/chaos/planted, or those that are named, one at a time in a copy of the code "
-        "and say which cell and invariant caught each",
+        help="apply the bugs of tests/chaos/planted, or the named ones, one at a time to a copy of the code, "
+        "and show which cell and invariant detected each",
     )
     return parser
 

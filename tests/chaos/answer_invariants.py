@@ -1,11 +1,11 @@
-"""What clients were answered: in time, in the ways that the API promises, and true ever after."""
+"""Invariants of the answers to clients: in time, as the API documents, and consistent with the stored data."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Final
 
-from tests.chaos.evidence import Evidence, invariant
 from tests.chaos.history import Attempt, Call
+from tests.chaos.invariants import Evidence, invariant
 
 LONGEST_SECONDS: Final = 35.0
 COMMANDS: Final = {
@@ -19,15 +19,15 @@ COMMANDS: Final = {
     "reschedule": ("rescheduled", None),
     "override": ("override", None),
 }
-"""The step that a command leads to: its kind and the status after it; none: any, or the one that was asked for."""
+"""The step that a command leads to: its kind and the status after it; None: any, or the requested status."""
 _WRONG_REFUSALS: Final = frozenset({401, 405, 406, 413, 415, 422, 428, 429})
 _FOR_OTHERS: Final = frozenset({403, 404})
-"""May be told to a provider who has the booking no more; nobody else here."""
+"""Correct only for a provider who no longer has the booking."""
 
 _Found = Iterator[tuple[str | None, str]]
 
 
-@invariant("answers", "besides 2xx and 4xx only 503 with Retry-After is answered")
+@invariant("answers", "every answer is 2xx, 4xx or 503 with Retry-After")
 def answers(evidence: Evidence) -> _Found:
     for call in evidence.calls:
         for attempt in call.attempts:
@@ -36,13 +36,13 @@ def answers(evidence: Evidence) -> _Found:
 
 
 def _wrong_answer(call: Call, attempt: Attempt) -> str | None:
-    told = f"{attempt.status} {attempt.code or ''}".strip()
+    answer = f"{attempt.status} {attempt.code or ''}".strip()
     if attempt.status == 503:
-        return None if attempt.retry_after else f"{told} without Retry-After"
+        return None if attempt.retry_after else f"{answer} without Retry-After"
     if attempt.status in _FOR_OTHERS:
-        return None if call.role == "provider" else told
+        return None if call.role == "provider" else answer
     wrong = attempt.status is None or attempt.status >= 500 or attempt.status in _WRONG_REFUSALS
-    return told if wrong else None
+    return answer if wrong else None
 
 
 @invariant("answer-time", f"no answer takes longer than {LONGEST_SECONDS:.0f} s")
@@ -56,63 +56,67 @@ def answer_time(evidence: Evidence) -> _Found:
                 )
 
 
-@invariant("acknowledged-create", "every acknowledged create exists, and says what was answered")
+@invariant("acknowledged-create", "every acknowledged create is stored as it was answered")
 def acknowledged_create(evidence: Evidence) -> _Found:
     bookings = {row["id"]: row for row in evidence.facts.bookings}
     began = {row["subject"]: row for row in evidence.facts.events if row["type"].endswith(".booking.created")}
     for call in evidence.of("create"):
         for attempt in call.successes:
-            told = attempt.body
-            row = bookings.get(told["id"])
+            answer = attempt.body
+            row = bookings.get(answer["id"])
             if row is None:
-                yield told["id"], "was answered 201 and does not exist"
+                yield answer["id"], "was answered 201 and does not exist"
                 continue
             for name in ("reference", "service_id"):
-                if row[name] != told[name]:
-                    yield told["id"], f"{name} was answered as {told[name]} and is {row[name]}"
-            if (told["status"], told["version"]) != ("pending", 1):
-                yield told["id"], f"was answered as {told['status']}, version {told['version']}"
-            if told["id"] not in began:
-                yield told["id"], "has no event of its creation"
+                if row[name] != answer[name]:
+                    yield answer["id"], f"{name} was answered as {answer[name]} and is {row[name]}"
+            if (answer["status"], answer["version"]) != ("pending", 1):
+                yield answer["id"], f"was answered as {answer['status']}, version {answer['version']}"
+            if answer["id"] not in began:
+                yield answer["id"], "has no event for its creation"
 
 
-@invariant("one-create-per-key", "a key of a create has one effect, and none when it was refused")
+@invariant("one-create-per-key", "a key of a create makes one booking, and none if it was refused")
 def one_create_per_key(evidence: Evidence) -> _Found:
     by_key = defaultdict(list)
     for row in evidence.facts.bookings:
         by_key[row["notes"]].append(row["id"])
     for call in evidence.of("create"):
-        stored, told = by_key.pop(call.key, []), {attempt.body["id"] for attempt in call.successes}
+        stored, answer = by_key.pop(call.key, []), {attempt.body["id"] for attempt in call.successes}
         if len(stored) > 1:
             yield stored[1], f"the key {call.key} made {len(stored)} bookings"
-        if len(told) > 1:
-            yield min(told), f"the key {call.key} was answered with {len(told)} bookings"
-        if told and stored and not told <= set(stored):
-            yield min(told), f"the key {call.key} was answered with another booking than it made"
+        if len(answer) > 1:
+            yield min(answer), f"the key {call.key} was answered with {len(answer)} bookings"
+        if answer and stored and not answer <= set(stored):
+            yield min(answer), f"the key {call.key} was answered with another booking than it made"
         if call.is_refused and stored:
             yield stored[0], f"the key {call.key} was refused and made a booking"
     for key, strays in by_key.items():
-        yield strays[0], f"nobody asked for it: {key}"
+        yield strays[0], f"no client requested it: {key}"
 
 
-@invariant("acknowledged-command", "every acknowledged command has its step, and the step says what was answered")
+@invariant("acknowledged-command", "every acknowledged command has a step that agrees with the answer")
 def acknowledged_command(evidence: Evidence) -> _Found:
     steps = {(row["booking_id"], row["sequence"]): row for row in evidence.facts.steps}
     for call in evidence.calls:
         if call.operation not in COMMANDS or call.booking_id is None:
             continue
         kind, status = _expected(call)
-        for told in _distinct(call):
-            step = steps.get((call.booking_id, told[0]))
-            what = f"{call.operation} was answered as {told[1]}, version {told[0]}"
+        for answer in _distinct(call):
+            step = steps.get((call.booking_id, answer[0]))
+            what = f"{call.operation} was answered as {answer[1]}, version {answer[0]}"
             if step is None:
                 yield call.booking_id, f"{what}, which is in no history"
-            elif (step["kind"], step["new_status"], step["actor_id"]) != (kind, status or told[1], call.caller_id):
+            elif (step["kind"], step["new_status"], step["actor_id"]) != (
+                kind,
+                status or answer[1],
+                call.caller_id,
+            ):
                 yield (
                     call.booking_id,
                     f"{what}, which is {step['kind']} to {step['new_status']} by {step['actor_role']}",
                 )
-            elif step["new_status"] != told[1]:
+            elif step["new_status"] != answer[1]:
                 yield call.booking_id, f"{what}, and the history has {step['new_status']}"
 
 
@@ -126,7 +130,7 @@ def _expected(call: Call) -> tuple[str, str | None]:
 
 
 @invariant(
-    "one-step-per-command", "a command has one step however often it was sent, and none when it was refused"
+    "one-step-per-command", "a command has one step, even if it was sent repeatedly, and none if it was refused"
 )
 def one_step_per_command(evidence: Evidence) -> _Found:
     taken: dict[tuple[str, int], str] = {}
@@ -147,8 +151,8 @@ def _more_steps_than_commands(evidence: Evidence, commands: list[Call]) -> _Foun
     made = Counter(_effect_of_step(row) for row in evidence.facts.steps if row["actor_role"] != "system")
     for effect, count in made.items():
         if effect[1] != "created" and count > possible[effect]:
-            told = f"{effect[1]} to {effect[2]}" if effect[2] else effect[1]
-            yield effect[0], f"{count} steps ({told}) for {possible[effect]} commands that may have led to them"
+            answer = f"{effect[1]} to {effect[2]}" if effect[2] else effect[1]
+            yield effect[0], f"{count} steps ({answer}) for {possible[effect]} commands that may have led to them"
 
 
 def _effect_of(call: Call) -> tuple[str, str, str | None, str]:
@@ -161,8 +165,8 @@ def _effect_of_step(row: dict[str, object]) -> tuple[str, str, str | None, str]:
     return str(row["booking_id"]), str(row["kind"]), status, str(row["actor_id"])
 
 
-@invariant("reads-go-forward", "who reads after an acknowledged command sees at least its version")
-def reads_go_forward(evidence: Evidence) -> _Found:
+@invariant("reads-go-forward", "a read after an acknowledged command returns at least its version")
+def monotonic_reads(evidence: Evidence) -> _Found:
     known: dict[str, list[tuple[float, int]]] = defaultdict(list)
     for call in evidence.calls:
         if call.operation in COMMANDS and call.booking_id:
@@ -176,22 +180,22 @@ def reads_go_forward(evidence: Evidence) -> _Found:
                 yield call.booking_id, f"read as version {attempt.body['version']} after {least} was answered"
 
 
-@invariant("released-hold", "a hold that was given back keeps no time")
+@invariant("released-hold", "a released hold reserves no time")
 def released_hold(evidence: Evidence) -> _Found:
     reserved = {row["id"] for row in evidence.facts.reservations if row["booking_id"] is None}
     for call in evidence.of("release"):
         hold_id = call.path.rpartition("/")[-1]
         if call.successes and hold_id in reserved:
-            yield None, f"the hold {hold_id} was given back and still keeps its time"
+            yield None, f"the hold {hold_id} was released and still reserves its time"
 
 
-@invariant("answered-at-last", "who asks again with the same key is told in the end what became of it")
-def answered_at_last(evidence: Evidence) -> _Found:
+@invariant("answered-at-last", "retries with the same key eventually get the outcome")
+def eventually_answered(evidence: Evidence) -> _Found:
     for call in evidence.calls:
         if call.is_open:
             last = call.attempts[-1]
-            told = last.error or f"{last.status} {last.code or ''}".strip()
+            answer = last.error or f"{last.status} {last.code or ''}".strip()
             yield (
                 call.booking_id,
-                f"{call.operation} was sent {len(call.attempts)} times, and last answered {told}",
+                f"{call.operation} was sent {len(call.attempts)} times, and last answered {answer}",
             )

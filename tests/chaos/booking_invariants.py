@@ -1,4 +1,4 @@
-"""What is stored about bookings agrees with itself and with their workflows."""
+"""Invariants of the stored bookings: consistent with each other and with their workflows."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final
 
-from tests.chaos.evidence import Evidence, invariant
-from tests.e2e.ledger import LEGAL
+from tests.chaos.invariants import Evidence, invariant
+from tests.e2e.invariants import LEGAL_TRANSITIONS
 
 ENDED: Final = frozenset({"completed", "cancelled"})
 _UNASSIGNED: Final = frozenset({"pending", "rejected", "no_show"})
@@ -15,15 +15,15 @@ _HELD: Final = frozenset({"assigned", "accepted", "in_progress"})
 _RELEASED: Final = frozenset({"rejected", "no_show", "cancelled"})
 _NOT_STARTED: Final = frozenset({"pending", "assigned", "accepted", "rejected"})
 LATE: Final = timedelta(seconds=15)
-"""What is due longer than this is overdue."""
+"""Work due for longer than this is overdue."""
 _EFFECT_LATE: Final = timedelta(seconds=30)
-"""An attempt may take so long before another is due."""
+"""The time that an attempt may take before the next is due."""
 _HOLD_LATE: Final = timedelta(minutes=3)
 
 _Found = Iterator[tuple[str | None, str]]
 
 
-@invariant("history", "each history is gapless, legal, and ends where its booking stands")
+@invariant("history", "each history is gapless and legal, and ends with the booking's status")
 def history(evidence: Evidence) -> _Found:
     steps = defaultdict(list)
     for row in evidence.facts.steps:
@@ -43,7 +43,7 @@ def _wrong_in(booking: dict[str, Any], steps: list[dict[str, Any]]) -> Iterator[
         change = (step["old_status"], step["new_status"])
         if step["old_status"] != before["new_status"]:
             yield f"step {step['sequence']} begins at {step['old_status']} after {before['new_status']}"
-        elif step["kind"] == "transition" and change not in LEGAL:
+        elif step["kind"] == "transition" and change not in LEGAL_TRANSITIONS:
             yield f"step {step['sequence']} from {change[0]} to {change[1]} is in no table"
         elif step["kind"] not in ("transition", "override") and change[0] != change[1]:
             yield f"step {step['sequence']}, {step['kind']}, changes the status"
@@ -52,7 +52,9 @@ def _wrong_in(booking: dict[str, Any], steps: list[dict[str, Any]]) -> Iterator[
         yield "a command is in the history twice"
 
 
-@invariant("one-event-per-step", "each step has one event, and their places in the stream are in the steps' order")
+@invariant(
+    "one-event-per-step", "each step has one event, and the events' positions follow the order of the steps"
+)
 def one_event_per_step(evidence: Evidence) -> _Found:
     events = defaultdict(list)
     for row in evidence.facts.events:
@@ -66,23 +68,23 @@ def one_event_per_step(evidence: Evidence) -> _Found:
         if len(found) != len(statuses):
             yield booking_id, f"{len(found)} events for {len(statuses)} steps"
         elif all(row["position"] is not None for row in found):
-            told = [_status_of(row) for row in sorted(found, key=lambda row: row["position"])]
-            if told != statuses:
-                yield booking_id, f"its events are told as {told}, it went {statuses}"
+            published = [_status_of(row) for row in sorted(found, key=lambda row: row["position"])]
+            if published != statuses:
+                yield booking_id, f"its events have the statuses {published}, its steps {statuses}"
 
 
 def _status_of(event: dict[str, Any]) -> str:
     return str(event["data"]["status"])
 
 
-@invariant("event-positions", "the places of a business's events are 1, 2, 3 …")
+@invariant("event-positions", "the positions of a business's events are 1, 2, 3 …")
 def event_positions(evidence: Evidence) -> _Found:
     places = sorted(row["position"] for row in evidence.facts.events if row["position"] is not None)
     if places != list(range(1, len(places) + 1)):
         yield None, f"{len(places)} events have places up to {places[-1]}, {len(set(places))} of them different"
 
 
-@invariant("no-overlap", "no two live reservations of a provider overlap, and no seat is taken twice")
+@invariant("no-overlap", "no two valid reservations of a provider overlap, and no seat is taken twice")
 def no_overlap(evidence: Evidence) -> _Found:
     by_provider = defaultdict(list)
     for row in evidence.facts.reservations:
@@ -98,7 +100,7 @@ def no_overlap(evidence: Evidence) -> _Found:
                     yield first["booking_id"], f"{first['id']} and {second['id']} overlap at {second['begins']}"
 
 
-@invariant("time-held", "a booking holds its provider's time when it should, and only then")
+@invariant("time-held", "a booking reserves its provider's time exactly when it should")
 def time_held(evidence: Evidence) -> _Found:
     reserved = {row["booking_id"]: row for row in evidence.facts.reservations if row["booking_id"]}
     for booking in evidence.facts.bookings:
@@ -136,7 +138,7 @@ def projection(evidence: Evidence) -> _Found:
             yield booking["id"], f"PostgreSQL has {stored}, the workflow {(workflow.status, workflow.version)}"
 
 
-@invariant("overdue", "nothing that is due is overdue by more than seconds")
+@invariant("overdue", "nothing is overdue by more than a few seconds")
 def overdue(evidence: Evidence) -> _Found:
     at = evidence.facts.at
     for booking in evidence.facts.bookings:
@@ -160,7 +162,7 @@ def _late_rows(evidence: Evidence, at: datetime) -> _Found:
 
 def _late(booking: dict[str, Any], at: datetime) -> Iterator[str]:
     if booking["version"] == 1 and booking["created_at"] < at - LATE:
-        yield f"was never begun, created {_ago(booking['created_at'], at)}"
+        yield f"was never started, created {_ago(booking['created_at'], at)}"
     due = booking["next_attempt_at"]
     if booking["status"] in _UNASSIGNED and not booking["needs_attention"] and due and due < at - LATE:
         yield f"is {booking['status']}, its next attempt was due {_ago(due, at)}"
@@ -173,7 +175,7 @@ def _ago(moment: datetime, at: datetime) -> str:
     return f"{(at - moment).total_seconds():.0f} s ago"
 
 
-@invariant("reminders", "each reminder that fell due was written, once")
+@invariant("reminders", "each due reminder was written once")
 def reminders(evidence: Evidence) -> _Found:
     written = defaultdict(list)
     for row in evidence.facts.messages:
@@ -190,7 +192,7 @@ def reminders(evidence: Evidence) -> _Found:
 
 
 def _fell_due(booking: dict[str, Any], at: datetime) -> Iterator[tuple[int, datetime]]:
-    """Reminders whose time has come, as minutes before the start and moment."""
+    """Reminders that are due: minutes before the start, and the due time."""
     if booking["status"] in _NOT_STARTED:
         for minutes in booking["policy"]["reminder_minutes"]:
             due = booking["starts_at"] - timedelta(minutes=minutes)

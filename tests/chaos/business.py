@@ -1,4 +1,4 @@
-"""The business of one cell: its own people, services, accounts and reminders, so that its facts are its own."""
+"""The business of one cell: each cell has its own people, services, vendor accounts and reminders."""
 
 import math
 from dataclasses import dataclass, field
@@ -19,18 +19,18 @@ from tests.factories import Tenant, add_provider, add_user, make_tenant
 PROVIDERS: Final = 14
 CUSTOMERS: Final = 40
 REMINDED_STARTS: Final = 10
-"""Hours whose reminders fall due within the cell: as many as a policy has reminders."""
+"""Hours whose reminders fall due during the cell: as many as a policy may have reminders."""
 SEATS: Final = 4
 PRICE_MINOR: Final = 129_00
 _LEAD: Final = timedelta(hours=72)
 _REMINDER_AFTER: Final = timedelta(seconds=15)
 _MAIL_EVERY: Final = 3
-"""Each third customer has an address to write to."""
+"""Every third customer has an e-mail address."""
 
 
 @dataclass(slots=True)
 class Business:
-    """A business with everybody who has to do with it."""
+    """A business and its people."""
 
     tenant: Tenant
     tokens: Tokens
@@ -48,7 +48,7 @@ class Business:
 
     @property
     def sendgrid(self) -> str:
-        """The account at the vendor, as its ledger names it; likewise below."""
+        """The account at the vendor, as in its ledger; likewise below."""
         return f"SG.{self.id.hex}"
 
     @property
@@ -68,16 +68,16 @@ class Business:
         return self.tenant.principals[role].user_id
 
     def provider_user(self, provider_id: str) -> UUID:
-        """The user behind a provider."""
+        """The user id of a provider."""
         return self.tenant.principals[self.tenant.name_of(provider_id)].user_id
 
     def headers(self, user_id: UUID) -> dict[str, str]:
-        """The headers that say who calls: sessions of the factories have their users' ids."""
+        """The headers that authenticate a user: the factories' sessions have their users' ids."""
         return {"Authorization": f"Bearer {self.tokens.issue(user_id, user_id)}"}
 
 
 async def make_business(engine: AsyncEngine, tokens: Tokens, *, load_begins: datetime) -> Business:
-    """A business whose appointments are three days ahead and whose reminders fall due soon after `load_begins`."""
+    """Create a business with appointments in three days and reminders that fall due soon after `load_begins`."""
     first = (datetime.now(UTC) + _LEAD).replace(minute=0, second=0, microsecond=0)
     policy = Policy(reminder_minutes=_reminders(first, load_begins), hold_minutes=1)
     tenant = await make_tenant(engine, policy=policy, providers={})
@@ -94,7 +94,7 @@ async def make_business(engine: AsyncEngine, tokens: Tokens, *, load_begins: dat
 
 
 def _reminders(first: datetime, load_begins: datetime) -> tuple[int, ...]:
-    """Minutes that bring one reminder of each of the first hours to the same full minute within the load."""
+    """Minutes before the start, so that one reminder of each of the first hours falls due in the same minute."""
     due = (load_begins + _REMINDER_AFTER).timestamp()
     minutes = int(first.timestamp() - math.ceil(due / 60) * 60) // 60
     return tuple(minutes + 60 * hour for hour in range(REMINDED_STARTS))
@@ -123,7 +123,7 @@ async def _add_customer(conn: AsyncConnection, tenant: Tenant, number: int) -> U
 
 
 async def connect_vendors(business: Business, api_url: str, vendors_url: str, *, webhooks: bool) -> None:
-    """Give it an account at each vendor, as its owner would, and tell the vendors where to call."""
+    """Connect the business with the vendors, in both directions, as its owner."""
     root = f"/v1/businesses/{business.slug}"
     headers = business.headers(business.member("owner"))
     async with _http(api_url, headers) as owner, _http(vendors_url) as vendors:

@@ -1,4 +1,4 @@
-"""The matrix: what is done to the stack in each cell while the load goes on."""
+"""The test matrix: the faults of each cell."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,27 +14,27 @@ from tests.chaos.faults import (
     FreezeThenKill,
     Kill,
     Restart,
-    VendorsMisbehave,
+    VendorFault,
 )
 
 
-class Setting(StrEnum):
-    """Which stack a cell needs."""
+class Topology(StrEnum):
+    """The processes that a cell needs."""
 
     SHARED = "shared"
     PAIRS = "pairs"
     """Two APIs and two workers."""
     SMALL_DISK = "small disk"
-    """PostgreSQL's data on a small file system of their own."""
+    """PostgreSQL's data is on a small, separate file system."""
     API_CLOCK = "api clock"
-    """A second API whose clock is an hour ahead."""
+    """A second API with its clock an hour ahead."""
     WORKER_CLOCK = "worker clock"
-    """A worker whose clock is an hour behind, in place of the ordinary one."""
+    """A worker with its clock an hour behind replaces the ordinary worker."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scheduled:
-    """A fault, and when: seconds from the beginning of the load. The seed moves it by up to half a second."""
+    """A fault, and its time in seconds from the start of the load. The seed shifts it by up to half a second."""
 
     at: float
     fault: Fault
@@ -45,41 +45,41 @@ class Cell:
     name: str
     faults: tuple[Scheduled, ...]
     seconds: float
-    """How long new clients come."""
-    setting: Setting = Setting.SHARED
+    """Time in which new clients start."""
+    topology: Topology = Topology.SHARED
     webhooks: bool = True
-    """Whether the business is told of its events: a receiver refuses what an hour's wrong clock has signed."""
+    """Whether webhooks are sent: receivers refuse signatures made with a wrong clock."""
     reminders: bool = False
-    """Begin so that reminders fall due in the middle of the load."""
+    """Start the cell so that reminders fall due in the middle of the load."""
 
 
-_Plan = tuple[Scheduled, ...]
+_Schedule = tuple[Scheduled, ...]
 
 _QUIET_END: Final = 6.0
-"""Seconds of load behind the last fault: by it recovery is measured."""
+"""Seconds of load after the last fault, to measure the recovery."""
 
 
-def _every(fault: Fault, times: int, pause: float, *, first: float = 3.0, lasts: float = 0.0) -> _Plan:
-    """A fault that lasts so long, again and again, with so long a pause between."""
+def _every(fault: Fault, times: int, pause: float, *, first: float = 3.0, lasts: float = 0.0) -> _Schedule:
+    """The same fault several times, each lasting `lasts` seconds, with a pause in between."""
     return tuple(Scheduled(first + number * (pause + lasts), fault) for number in range(times))
 
 
-def _in_turn(faults: tuple[Fault, ...], times: int, pause: float) -> _Plan:
+def _in_turn(faults: tuple[Fault, ...], times: int, pause: float) -> _Schedule:
     return tuple(Scheduled(3.0 + number * pause, faults[number % len(faults)]) for number in range(times))
 
 
 def _cell(
     name: str,
-    faults: _Plan,
+    faults: _Schedule,
     lasts: float = 0.0,
     *,
-    setting: Setting = Setting.SHARED,
+    topology: Topology = Topology.SHARED,
     reminders: bool = False,
     webhooks: bool = True,
 ) -> Cell:
-    """A cell whose load ends some time behind the end of its last fault."""
+    """A cell whose load continues for some time after its last fault."""
     end = max((one.at for one in faults), default=13.0) + lasts
-    return Cell(name, faults, end + _QUIET_END, setting, webhooks=webhooks, reminders=reminders)
+    return Cell(name, faults, end + _QUIET_END, topology, webhooks=webhooks, reminders=reminders)
 
 
 def _kills(*targets: str, times: int = 5, pause: float = 6.5) -> Cell:
@@ -96,8 +96,8 @@ def _stops_then_kill(target: str) -> Cell:
     return _cell(f"stop-{target}-then-kill", plan, 8)
 
 
-def _vendors(name: str, mood: str) -> Cell:
-    return _cell(name, _every(VendorsMisbehave(mood, seconds=3), 5, 2, lasts=3), 3)
+def _vendors(name: str, mode: str) -> Cell:
+    return _cell(name, _every(VendorFault(mode, seconds=3), 5, 2, lasts=3), 3)
 
 
 _BOTH_WORKERS: Final[tuple[Fault, ...]] = (Kill("worker"), Kill("worker2"))
@@ -127,19 +127,19 @@ MATRIX: Final[tuple[Cell, ...]] = (
         4,
         reminders=True,
     ),
-    _cell("pairs-stop-api", _every(Freeze("api", seconds=12), 2, 3, lasts=12), 12, setting=Setting.PAIRS),
-    _cell("pairs-stop-worker", _every(Freeze("worker", seconds=16), 2, 3, lasts=16), 16, setting=Setting.PAIRS),
+    _cell("pairs-stop-api", _every(Freeze("api", seconds=12), 2, 3, lasts=12), 12, topology=Topology.PAIRS),
+    _cell("pairs-stop-worker", _every(Freeze("worker", seconds=16), 2, 3, lasts=16), 16, topology=Topology.PAIRS),
     _cell(
         "pairs-slow-vendors",
-        # Longer than a heartbeat's time-out, shorter than a request's: both attempts go on.
+        # Longer than the heartbeat timeout, shorter than the request timeout: both attempts continue.
         (
-            Scheduled(2, VendorsMisbehave("slow", seconds=33)),
+            Scheduled(2, VendorFault("slow", seconds=33)),
             *_every(Freeze("worker", seconds=12), 2, 3, lasts=12),
         ),
         12,
-        setting=Setting.PAIRS,
+        topology=Topology.PAIRS,
     ),
-    _cell("pairs-kill-workers", _in_turn(_BOTH_WORKERS, 6, 4), setting=Setting.PAIRS),
+    _cell("pairs-kill-workers", _in_turn(_BOTH_WORKERS, 6, 4), topology=Topology.PAIRS),
     _cell("restart-postgres", _every(Restart("postgres"), 3, 7)),
     _cell("restart-everything", _every(Restart("postgres", "temporal", "api", "worker"), 1, 0), 15),
     _vendors("vendors-lose-replies", "reply_lost"),
@@ -147,12 +147,12 @@ MATRIX: Final[tuple[Cell, ...]] = (
     _vendors("vendors-hang", "hang"),
     _cell(
         "vendors-hang-kill-worker",
-        (Scheduled(3, VendorsMisbehave("hang", seconds=16)), *_every(Kill("worker"), 2, 7, first=6)),
+        (Scheduled(3, VendorFault("hang", seconds=16)), *_every(Kill("worker"), 2, 7, first=6)),
         6,
     ),
-    _cell("full-disk", _every(FillDisk(seconds=4), 3, 5, lasts=4), 4, setting=Setting.SMALL_DISK),
-    _cell("clock-api", _every(Kill("worker"), 3, 8), setting=Setting.API_CLOCK),
-    _cell("clock-worker", _every(Kill("api"), 3, 8), setting=Setting.WORKER_CLOCK, webhooks=False),
+    _cell("full-disk", _every(FillDisk(seconds=4), 3, 5, lasts=4), 4, topology=Topology.SMALL_DISK),
+    _cell("clock-api", _every(Kill("worker"), 3, 8), topology=Topology.API_CLOCK),
+    _cell("clock-worker", _every(Kill("api"), 3, 8), topology=Topology.WORKER_CLOCK, webhooks=False),
 )
 
 SHORT: Final[tuple[Cell, ...]] = (
@@ -175,16 +175,16 @@ SHORT: Final[tuple[Cell, ...]] = (
     ),
     _cell(
         "short-vendors",
-        (Scheduled(3, VendorsMisbehave("reply_lost", seconds=8)), Scheduled(7, Kill("worker"))),
+        (Scheduled(3, VendorFault("reply_lost", seconds=8)), Scheduled(7, Kill("worker"))),
         4,
         reminders=True,
     ),
 )
-"""The part that the test suite runs."""
+"""The cells of the test suite."""
 
 
 def cell_named(name: str) -> Cell:
-    """The cell that is called so.
+    """The cell with this name.
 
     Raises:
         KeyError: there is none.

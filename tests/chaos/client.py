@@ -1,4 +1,4 @@
-"""A patient client: what has no answer is asked again with the same key, and all of it is written down."""
+"""A client that retries unanswered requests with the same key, and writes everything into the history."""
 
 import asyncio
 import random
@@ -14,18 +14,27 @@ from tests.chaos.business import Business
 from tests.chaos.history import IN_FLIGHT, History, Json
 
 TIMEOUT_SECONDS: Final = 40.0
-PATIENCE_SECONDS: Final = 60.0
-"""How long a client goes on asking while nothing is wrong with the stack any more."""
+RETRY_SECONDS: Final = 60.0
+"""Time for which a client retries while there is no fault."""
 _LONGEST_PAUSE: Final = 3.0
-_EAGER: Final = 0.3
-"""The share of clients that come back at once after a 503."""
-_KEPT: Final = ("id", "reference", "status", "version", "starts_at", "provider_id", "service_id", "created_at")
-"""What is kept of an answer: ids, states and times, nothing about people."""
+_EAGER_SHARE: Final = 0.3
+"""Share of retries that follow a 503 immediately."""
+_RECORDED_MEMBERS: Final = (
+    "id",
+    "reference",
+    "status",
+    "version",
+    "starts_at",
+    "provider_id",
+    "service_id",
+    "created_at",
+)
+"""The members of an answer that the history contains: ids, states and times, but no personal data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a client asks."""
+    """A client's request."""
 
     operation: str
     method: str
@@ -40,7 +49,7 @@ class Request:
 
 
 class Client:
-    """Sends requests to one of the APIs, and writes each and its answer into the history."""
+    """Sends requests to one of the APIs, and writes each request and answer into the history."""
 
     def __init__(self, http: httpx.AsyncClient, urls: Sequence[str], business: Business, history: History) -> None:
         self._http = http
@@ -48,33 +57,33 @@ class Client:
         self.business = business
         self._history = history
 
-    async def ask(self, request: Request, chance: random.Random, *, places: int = 1) -> Json | None:
-        """The body of the first success, from up to `places` that ask at once; none when it was refused, or never
-        answered."""
-        seeds = [chance.random() for _ in range(places)]
+    async def ask(self, request: Request, rng: random.Random, *, places: int = 1) -> Json | None:
+        """Send a request from `places` clients at the same time; returns the first successful body.
+
+        None if the request was refused or never answered.
+        """
+        seeds = [rng.random() for _ in range(places)]
         asking = (self._ask_from(request, place, random.Random(seed)) for place, seed in enumerate(seeds))
         answers = await asyncio.gather(*asking)
         return next((answer for answer in answers if answer is not None), None)
 
-    async def _ask_from(self, request: Request, place: int, chance: random.Random) -> Json | None:
+    async def _ask_from(self, request: Request, place: int, rng: random.Random) -> Json | None:
         began, number = time.monotonic(), 0
-        while min(time.monotonic() - began, self._history.calm_seconds()) < PATIENCE_SECONDS:
+        while min(time.monotonic() - began, self._history.seconds_without_fault()) < RETRY_SECONDS:
             number += 1
-            answer = await self._send(request, place, number, chance)
-            if answer is not None and answer.status_code < 500 and _code(answer) != IN_FLIGHT:
+            answer = await self._send(request, place, number, rng)
+            if answer is not None and answer.status_code < 500 and _problem_code(answer) != IN_FLIGHT:
                 return _json(answer) if answer.is_success else None
-            await asyncio.sleep(_pause(answer, chance))
+            await asyncio.sleep(_pause(answer, rng))
         return None
 
-    async def _send(
-        self, request: Request, place: int, number: int, chance: random.Random
-    ) -> httpx.Response | None:
+    async def _send(self, request: Request, place: int, number: int, rng: random.Random) -> httpx.Response | None:
         name = {"request": request.id, "place": place, "attempt": number}
         self._history.write("request", **name, **_described(request))
         headers = self.business.headers(request.user_id) | request.headers
         if request.key is not None:
             headers["Idempotency-Key"] = request.key
-        url = chance.choice(self._urls) + request.path
+        url = rng.choice(self._urls) + request.path
         try:
             answer = await self._http.request(request.method, url, json=request.body, headers=headers)
         except httpx.HTTPError as error:
@@ -103,11 +112,11 @@ def _no_answer(error: str) -> Json:
 
 def _answered(answer: httpx.Response) -> Json:
     body = _json(answer)
-    kept = {name: body[name] for name in _KEPT if name in body} if answer.is_success else {}
+    kept = {name: body[name] for name in _RECORDED_MEMBERS if name in body} if answer.is_success else {}
     retry_after = answer.headers.get("Retry-After")
     return {
         "status": answer.status_code,
-        "code": _code(answer),
+        "code": _problem_code(answer),
         "error": None,
         "retry_after": retry_after,
         "body": kept,
@@ -122,16 +131,16 @@ def _json(answer: httpx.Response) -> Json:
     return content if isinstance(content, dict) else {}
 
 
-def _code(answer: httpx.Response) -> str | None:
+def _problem_code(answer: httpx.Response) -> str | None:
     code = None if answer.is_success else _json(answer).get("code")
     return None if code is None else str(code)
 
 
-def _pause(answer: httpx.Response | None, chance: random.Random) -> float:
-    """Seconds until the next sending: some clients heed `Retry-After`, some do not."""
+def _pause(answer: httpx.Response | None, rng: random.Random) -> float:
+    """Seconds until the next attempt: some clients respect `Retry-After`, some do not."""
     if answer is None or answer.status_code != 503:
-        return chance.uniform(0.2, 1.0)
-    if chance.random() < _EAGER:
+        return rng.uniform(0.2, 1.0)
+    if rng.random() < _EAGER_SHARE:
         return 0.02
-    told = answer.headers.get("Retry-After", "1")
-    return min(float(told) if told.isdigit() else 1.0, _LONGEST_PAUSE)
+    retry_after = answer.headers.get("Retry-After", "1")
+    return min(float(retry_after) if retry_after.isdigit() else 1.0, _LONGEST_PAUSE)

@@ -1,4 +1,4 @@
-"""A process whose wall clock is off: by libfaketime, else by a small library that a compiler makes."""
+"""A process with a shifted wall clock: by libfaketime, or else by a small library compiled here."""
 
 import shutil
 import subprocess
@@ -13,11 +13,11 @@ _LIBRARIES: Final = (
 _SOURCE: Final = Path(__file__).with_name("clock_shift.c")
 
 
-def shifted(seconds: int, folder: Path) -> dict[str, str] | None:
-    """What a process's environment needs for a clock that is `seconds` ahead; none: not possible here."""
+def clock_environment(seconds: int, folder: Path) -> dict[str, str] | None:
+    """Environment variables that move a process's clock `seconds` ahead; None if this machine cannot do it."""
     library = next((path for path in _LIBRARIES if Path(path).exists()), None)
     if library is not None:
-        # Only the wall clock: time-outs go by the monotonic one.
+        # Only the wall clock: timeouts use the monotonic clock.
         return {"LD_PRELOAD": library, "FAKETIME": f"{seconds:+d}", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
     built = _build(folder / "clock_shift.so")
     return None if built is None else {"LD_PRELOAD": str(built), "CHAOS_CLOCK_SECONDS": str(seconds)}

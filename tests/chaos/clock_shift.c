@@ -1,4 +1,4 @@
-/* Moves the wall clock of a process by CHAOS_CLOCK_SECONDS: a stand-in where libfaketime is not installed.
+/* Shifts the wall clock of a process by CHAOS_CLOCK_SECONDS, if libfaketime is not installed.
    cc -shared -fPIC -o clock_shift.so clock_shift.c -ldl; LD_PRELOAD=clock_shift.so */
 #define _GNU_SOURCE
 #include <dlfcn.h>

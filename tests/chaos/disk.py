@@ -1,4 +1,4 @@
-"""A small file system for PostgreSQL's data, where the machine lets us have one."""
+"""A small file system for PostgreSQL's data, if the machine allows it."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ def can_mount() -> bool:
 
 @asynccontextmanager
 async def small_disk(home: Path) -> AsyncIterator[None]:
-    """With a cluster in `home`/postgres that lies on a file system of its own."""
+    """Create the cluster in `home`/postgres on a separate file system."""
     account = postgres_account()
     data, seed = home / "postgres", home / "postgres.seed"
     await DataFolder(data, account).prepare()

@@ -1,4 +1,4 @@
-"""What is there after a cell: the business's rows in PostgreSQL, its workflows, and its vendors' ledgers."""
+"""The state after a cell: the business's rows in PostgreSQL, its workflows, and its vendors' ledgers."""
 
 import asyncio
 import json
@@ -15,8 +15,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from domain.booking import BookingState
 from domain.names import booking_workflow_id
 from tests.chaos.business import Business
+from tests.chaos.deployment import Deployment
 from tests.chaos.history import Json
-from tests.chaos.site import Site
 
 _AT_ONCE: Final = 12
 _QUERY_TIMEOUT: Final = timedelta(seconds=10)
@@ -37,17 +37,17 @@ _TABLES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """A booking's workflow as Temporal has it."""
+    """The state of a booking's workflow in Temporal."""
 
     is_running: bool
     status: str | None = None
-    """What its query says of the booking; none: it is not running, or did not answer."""
+    """The booking's status from the workflow's query; None: it does not run or did not answer."""
     version: int | None = None
 
 
 @dataclass(slots=True)
 class Facts:
-    """Rows by table, each a plain mapping; identifiers are text."""
+    """Rows by table, as plain mappings; ids are text."""
 
     at: datetime
     bookings: list[Json] = field(default_factory=list)
@@ -65,17 +65,17 @@ class Facts:
         return next((row for row in self.bookings if row["id"] == booking_id), None)
 
     def workflow(self, booking_id: str) -> Workflow:
-        """None was ever started: as one that does not run."""
+        """The workflow of a booking; one that was never started counts as not running."""
         return self.workflows.get(booking_id, Workflow(is_running=False))
 
     def steps_of(self, booking_id: str) -> list[Json]:
         return [row for row in self.steps if row["booking_id"] == booking_id]
 
 
-async def gather(site: Site, business: Business) -> Facts:
-    """Read all of it."""
+async def gather(deployment: Deployment, business: Business) -> Facts:
+    """Read the state of all systems."""
     facts = Facts(at=datetime.now(UTC))
-    connection = await asyncpg.connect(site.stack.database_url, timeout=10, command_timeout=60)
+    connection = await asyncpg.connect(deployment.stack.database_url, timeout=10, command_timeout=60)
     try:
         await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
         async with connection.transaction(isolation="repeatable_read", readonly=True):
@@ -84,8 +84,8 @@ async def gather(site: Site, business: Business) -> Facts:
                 setattr(facts, table, [_plain(row) for row in rows])
     finally:
         await connection.close()
-    facts.ledger = await _ledger(site, business)
-    facts.workflows = await _workflows(site.temporal, facts)
+    facts.ledger = await _ledger(deployment, business)
+    facts.workflows = await _workflows(deployment.temporal, facts)
     return facts
 
 
@@ -93,7 +93,7 @@ def _plain(row: asyncpg.Record) -> Json:
     return {name: str(value) if isinstance(value, UUID) else value for name, value in row.items()}
 
 
-async def _ledger(site: Site, business: Business) -> list[Json]:
+async def _ledger(deployment: Deployment, business: Business) -> list[Json]:
     accounts = {
         "sendgrid": business.sendgrid,
         "stripe": business.stripe,
@@ -101,7 +101,7 @@ async def _ledger(site: Site, business: Business) -> list[Json]:
         "webhook_receiver": business.receiver,
     }
     entries: list[Json] = []
-    async with httpx.AsyncClient(base_url=site.vendors_url, timeout=30, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=deployment.vendors_url, timeout=30, trust_env=False) as http:
         for vendor, account in accounts.items():
             answer = await http.get("/control/ledger", params={"vendor": vendor, "account": account})
             entries += answer.raise_for_status().json()["entries"]
@@ -135,7 +135,7 @@ async def _workflow(client: Client, booking_id: str) -> Workflow:
     return Workflow(is_running=True, status=str(state.status), version=state.version)
 
 
-_DUE: Final = """
+_PROGRESS: Final = """
 SELECT (SELECT count(*) FROM bookings WHERE business_id = $1 AND version = 1
             AND created_at < now() - interval '1 second')
      + (SELECT count(*) FROM bookings WHERE business_id = $1 AND status IN ('pending', 'rejected', 'no_show')
@@ -148,12 +148,12 @@ SELECT (SELECT count(*) FROM bookings WHERE business_id = $1 AND version = 1
 """
 
 
-async def until_quiet(site: Site, business: Business, *, patience: float, steady: float = 2.0) -> bool:
-    """Wait until nothing is due and nothing has changed for some seconds; False when that does not come."""
+async def until_quiet(deployment: Deployment, business: Business, *, patience: float, steady: float = 2.0) -> bool:
+    """Wait until nothing is due and nothing has changed for `steady` seconds; False after `patience` seconds."""
     loop = asyncio.get_running_loop()
     end, since, before = loop.time() + patience, loop.time(), None
     while loop.time() < end:
-        now = await _look(site, business.id)
+        now = await _read_progress(deployment, business.id)
         if now is None or now != before or now[0] > 0:
             before, since = now, loop.time()
         elif loop.time() - since >= steady:
@@ -162,13 +162,13 @@ async def until_quiet(site: Site, business: Business, *, patience: float, steady
     return False
 
 
-async def _look(site: Site, business_id: UUID) -> tuple[Any, ...] | None:
+async def _read_progress(deployment: Deployment, business_id: UUID) -> tuple[Any, ...] | None:
     try:
-        connection = await asyncpg.connect(site.stack.database_url, timeout=5, command_timeout=10)
+        connection = await asyncpg.connect(deployment.stack.database_url, timeout=5, command_timeout=10)
     except (OSError, asyncpg.PostgresError, TimeoutError):
         return None
     try:
-        row = await connection.fetchrow(_DUE, business_id)
+        row = await connection.fetchrow(_PROGRESS, business_id)
         return tuple(row.values())
     finally:
         await connection.close()

@@ -1,4 +1,4 @@
-"""What is done to a stack. Each fault takes place between `strike` and its return, when it has been healed."""
+"""Faults. `inject` causes a fault and returns when it is healed."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 import asyncpg
 import httpx
 
-from tests.chaos.site import TARGETS, Site
+from tests.chaos.deployment import TARGETS, Deployment
 
 _ALL_VENDORS: Final = ("sendgrid", "stripe", "servicetitan", "webhook_receiver")
 
@@ -22,15 +22,15 @@ class Fault(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """What it does, in a few words."""
+        """A short description."""
 
     @abstractmethod
-    async def strike(self, site: Site) -> None:
-        """Do it, and undo what does not undo itself."""
+    async def inject(self, deployment: Deployment) -> None:
+        """Cause the fault, and undo it unless the stack heals itself."""
 
 
 class Kill(Fault):
-    """SIGKILL of services, all at once; the supervisor brings them back."""
+    """Kills services with SIGKILL at the same time; the supervisor restarts them."""
 
     def __init__(self, *targets: str) -> None:
         self._targets = targets
@@ -39,13 +39,13 @@ class Kill(Fault):
     def name(self) -> str:
         return f"kill {'+'.join(self._targets)}"
 
-    async def strike(self, site: Site) -> None:
-        pids = [pid for target in self._targets for pid in site.pids(target)]
+    async def inject(self, deployment: Deployment) -> None:
+        pids = [pid for target in self._targets for pid in deployment.pids(target)]
         _signal(pids, signal.SIGKILL)
 
 
 class Freeze(Fault):
-    """SIGSTOP of services for some seconds."""
+    """Stops services with SIGSTOP for some seconds."""
 
     ends_with: ClassVar = signal.SIGCONT
 
@@ -57,8 +57,8 @@ class Freeze(Fault):
     def name(self) -> str:
         return f"stop {'+'.join(self._targets)} for {self._seconds:.0f} s"
 
-    async def strike(self, site: Site) -> None:
-        pids = [pid for target in self._targets for pid in site.pids(target)]
+    async def inject(self, deployment: Deployment) -> None:
+        pids = [pid for target in self._targets for pid in deployment.pids(target)]
         _signal(pids, signal.SIGSTOP)
         try:
             await asyncio.sleep(self._seconds)
@@ -67,7 +67,7 @@ class Freeze(Fault):
 
 
 class FreezeThenKill(Freeze):
-    """SIGSTOP of services, and SIGKILL before they go on."""
+    """Stops services with SIGSTOP, and kills them before they continue."""
 
     ends_with = signal.SIGKILL
 
@@ -77,7 +77,7 @@ class FreezeThenKill(Freeze):
 
 
 class EndBackends(Fault):
-    """Single database connections are ended: politely by the server, or with SIGKILL, after which it restarts."""
+    """Ends single database connections: through the server, or with SIGKILL, after which the server restarts."""
 
     def __init__(self, *, count: int = 3, kill: bool = False) -> None:
         self._count = count
@@ -87,12 +87,12 @@ class EndBackends(Fault):
     def name(self) -> str:
         return "kill a backend" if self._kill else f"terminate {self._count} backends"
 
-    async def strike(self, site: Site) -> None:
+    async def inject(self, deployment: Deployment) -> None:
         with suppress(OSError, asyncpg.PostgresError, TimeoutError):
-            pids = await site.backends(limit=1 if self._kill else self._count)
+            pids = await deployment.backends(limit=1 if self._kill else self._count)
             if self._kill:
                 return _signal(pids, signal.SIGKILL)
-            connection = await site.as_superuser()
+            connection = await deployment.as_superuser()
             try:
                 await connection.execute("SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid", pids)
             finally:
@@ -100,7 +100,7 @@ class EndBackends(Fault):
 
 
 class FreezeBackends(Fault):
-    """SIGSTOP of single database connections for some seconds."""
+    """Stops single database connections with SIGSTOP for some seconds."""
 
     def __init__(self, *, seconds: float, count: int = 3) -> None:
         self._seconds = seconds
@@ -110,10 +110,10 @@ class FreezeBackends(Fault):
     def name(self) -> str:
         return f"stop {self._count} backends for {self._seconds:.0f} s"
 
-    async def strike(self, site: Site) -> None:
+    async def inject(self, deployment: Deployment) -> None:
         pids: list[int] = []
         with suppress(OSError, asyncpg.PostgresError, TimeoutError):
-            pids = await site.backends(limit=self._count)
+            pids = await deployment.backends(limit=self._count)
         _signal(pids, signal.SIGSTOP)
         try:
             await asyncio.sleep(self._seconds)
@@ -122,7 +122,7 @@ class FreezeBackends(Fault):
 
 
 class Restart(Fault):
-    """An orderly restart of services, one after the other."""
+    """Restarts services in order."""
 
     def __init__(self, *targets: str) -> None:
         self._targets = targets
@@ -131,41 +131,41 @@ class Restart(Fault):
     def name(self) -> str:
         return f"restart {'+'.join(self._targets)}"
 
-    async def strike(self, site: Site) -> None:
+    async def inject(self, deployment: Deployment) -> None:
         for target in reversed(self._targets):
-            await site.stack.stop_process(target)
+            await deployment.stack.stop_process(target)
         for target in self._targets:
-            await site.stack.start_process(target)
+            await deployment.stack.start_process(target)
 
 
-class VendorsMisbehave(Fault):
-    """Vendors lose replies, fail or hang, as `dev.vendors.fault_modes` has it."""
+class VendorFault(Fault):
+    """Sets a fault mode of the simulated vendors (see `dev.vendors.fault_modes`)."""
 
-    def __init__(self, mood: str, *, seconds: float, vendors: Sequence[str] = _ALL_VENDORS) -> None:
-        self._mood = mood
+    def __init__(self, mode: str, *, seconds: float, vendors: Sequence[str] = _ALL_VENDORS) -> None:
+        self._mode = mode
         self._seconds = seconds
         self._vendors = vendors
 
     @property
     def name(self) -> str:
-        return f"vendors: {self._mood} for {self._seconds:.0f} s"
+        return f"vendors: {self._mode} for {self._seconds:.0f} s"
 
-    async def strike(self, site: Site) -> None:
-        await self._set(site, self._mood)
+    async def inject(self, deployment: Deployment) -> None:
+        await self._set(deployment, self._mode)
         try:
             await asyncio.sleep(self._seconds)
         finally:
-            await self._set(site, "well")
+            await self._set(deployment, "well")
 
-    async def _set(self, site: Site, mood: str) -> None:
-        async with httpx.AsyncClient(base_url=site.vendors_url, timeout=10, trust_env=False) as http:
+    async def _set(self, deployment: Deployment, mode: str) -> None:
+        async with httpx.AsyncClient(base_url=deployment.vendors_url, timeout=10, trust_env=False) as http:
             for vendor in self._vendors:
-                answer = await http.put(f"/control/{vendor}/behaviour", json={"mood": mood})
+                answer = await http.put(f"/control/{vendor}/behaviour", json={"mode": mode})
                 answer.raise_for_status()
 
 
 class FillDisk(Fault):
-    """The file system that PostgreSQL's data lie on has no room left for some seconds."""
+    """Fills the file system of PostgreSQL's data for some seconds."""
 
     def __init__(self, *, seconds: float) -> None:
         self._seconds = seconds
@@ -174,8 +174,8 @@ class FillDisk(Fault):
     def name(self) -> str:
         return f"disk full for {self._seconds:.0f} s"
 
-    async def strike(self, site: Site) -> None:
-        ballast = site.stack.home.path / "postgres" / "ballast"
+    async def inject(self, deployment: Deployment) -> None:
+        ballast = deployment.stack.home.path / "postgres" / "ballast"
         try:
             await asyncio.to_thread(_fill, ballast)
             await asyncio.sleep(self._seconds)
@@ -184,7 +184,7 @@ class FillDisk(Fault):
 
 
 def _fill(path: os.PathLike[str]) -> None:
-    """Write until there is no room."""
+    """Write until the disk is full."""
     with suppress(OSError), open(path, "wb", buffering=0) as ballast:
         for size in (1 << 20, 1 << 12, 1):
             with suppress(OSError):

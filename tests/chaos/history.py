@@ -1,6 +1,6 @@
-"""The clients' own record: every request and answer as a line of JSON. `docs/chaos-history.md` has the format.
+"""The clients' history: every request and answer as a line of JSON, in the format of `docs/chaos-history.md`.
 
-The checkers read nothing else about the clients, so anybody can check a stored file with a checker of their own.
+The checkers use no other data about the clients, so that anyone can check a stored file with their own checker.
 """
 
 import json
@@ -14,24 +14,24 @@ from typing import Any
 Json = dict[str, Any]
 
 IN_FLIGHT = "request_in_flight"
-"""The answer that says nothing about the outcome: the same key is being worked on."""
+"""An answer that does not tell the outcome: another request with the same key is in progress."""
 
 
 @dataclass(slots=True)
 class Attempt:
-    """One sending of a request, and what came back."""
+    """One attempt at a request, and its answer."""
 
     place: int
-    """Which of the places that send the same request at once."""
+    """Which of the clients that send the same request at the same time."""
     number: int
-    """From 1, for each place."""
+    """From 1 for each place."""
     sent_at: datetime
     sent: float
     """Monotonic seconds."""
     answered_at: datetime | None = None
     answered: float | None = None
     status: int | None = None
-    """None: the connection broke, or nothing came in time."""
+    """None: the connection was lost, or there was no answer in time."""
     code: str | None = None
     error: str | None = None
     retry_after: str | None = None
@@ -39,7 +39,7 @@ class Attempt:
 
     @property
     def is_final(self) -> bool:
-        """Whether the answer says what became of the request."""
+        """Whether the answer tells the outcome of the request."""
         return self.status is not None and 200 <= self.status < 500 and self.code != IN_FLIGHT
 
     @property
@@ -48,13 +48,13 @@ class Attempt:
 
     @property
     def seconds(self) -> float | None:
-        """From sending to the answer, or to the end of waiting for it."""
+        """From sending to the answer or the timeout."""
         return None if self.answered is None else self.answered - self.sent
 
 
 @dataclass(slots=True)
 class Call:
-    """One request of a client, with every sending of it under the same key."""
+    """One request of a client, with all attempts under the same key."""
 
     id: str
     operation: str
@@ -73,12 +73,12 @@ class Call:
 
     @property
     def is_refused(self) -> bool:
-        """Whether every place was told that it was not done."""
+        """Whether every place got a refusal."""
         return not self.successes and bool(self.attempts) and self._last_of_each_place(final=True)
 
     @property
     def is_open(self) -> bool:
-        """Whether the client never learned what became of it."""
+        """Whether no place learned the outcome."""
         return not self.successes and not self.is_refused
 
     def _last_of_each_place(self, *, final: bool) -> bool:
@@ -87,27 +87,27 @@ class Call:
 
 
 class History:
-    """Appends lines to a file, and keeps them for the check that follows."""
+    """Appends lines to a file, and keeps them for the checks."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lines: list[Json] = []
         self._file = path.open("a", encoding="utf-8")
-        self._under_way = 0
+        self._active_faults = 0
         self._healed_at = time.monotonic()
 
-    def calm_seconds(self) -> float:
-        """How long ago the last fault was healed, or the history began; 0 while one is under way."""
-        return 0.0 if self._under_way else time.monotonic() - self._healed_at
+    def seconds_without_fault(self) -> float:
+        """Seconds since the last fault was healed, or since the start; 0 during a fault."""
+        return 0.0 if self._active_faults else time.monotonic() - self._healed_at
 
     def close(self) -> None:
         self._file.close()
 
     def write(self, type_: str, **members: Any) -> None:
-        """Add a line with the moment in both clocks."""
+        """Add a line with the wall clock and monotonic times."""
         line: Json = {"type": type_, "at": datetime.now(UTC).isoformat(), "monotonic": time.monotonic()} | members
         self.lines.append(line)
-        self._under_way += {"fault": 1, "healed": -1}.get(type_, 0)
+        self._active_faults += {"fault": 1, "healed": -1}.get(type_, 0)
         if type_ == "healed":
             self._healed_at = line["monotonic"]
         self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
@@ -119,7 +119,7 @@ def read(path: Path) -> list[Json]:
 
 
 def calls_of(lines: Iterable[Mapping[str, Any]]) -> list[Call]:
-    """The clients' calls, put together from the lines."""
+    """The clients' calls, from the lines of a history."""
     calls: dict[str, Call] = {}
     under_way: dict[tuple[str, int, int], Attempt] = {}
     for line in lines:
@@ -133,7 +133,7 @@ def calls_of(lines: Iterable[Mapping[str, Any]]) -> list[Call]:
 
 
 def faults_of(lines: Iterable[Mapping[str, Any]]) -> list[tuple[str, float, float]]:
-    """Name, beginning and end (monotonic seconds) of each fault."""
+    """Name, start and end (monotonic seconds) of each fault."""
     begun: dict[int, float] = {}
     found = []
     for line in lines:

@@ -1,4 +1,4 @@
-"""Steady load: a new client every so often, whatever becomes of those before."""
+"""Constant load: new clients start at a fixed rate, independent of earlier ones."""
 
 import asyncio
 import random
@@ -10,13 +10,13 @@ import httpx
 from tests.chaos.business import Business
 from tests.chaos.client import TIMEOUT_SECONDS, Client
 from tests.chaos.history import History
-from tests.chaos.lives import Life
+from tests.chaos.scenarios import BookingScenario
 
 _CONNECTIONS: Final = 600
 
 
 class Load:
-    """Begins `rate` lives a second for `seconds`, and waits until each client knows or gives up."""
+    """Starts `rate` scenarios per second, and waits until each has ended."""
 
     def __init__(self, business: Business, history: History, urls: Sequence[str], seed: str, rate: float) -> None:
         self._business = business
@@ -33,14 +33,14 @@ class Load:
             asyncio.TaskGroup() as group,
         ):
             client = Client(http, self._urls, self._business, self._history)
-            await self._begin_lives(client, group, seconds)
+            await self._start_scenarios(client, group, seconds)
             self._stop.set()
 
-    async def _begin_lives(self, client: Client, group: asyncio.TaskGroup, seconds: float) -> None:
+    async def _start_scenarios(self, client: Client, group: asyncio.TaskGroup, seconds: float) -> None:
         loop = asyncio.get_running_loop()
         began, number = loop.time(), 0
         while loop.time() - began < seconds:
-            chance = random.Random(f"{self._seed}/{number}")
-            group.create_task(Life(client, chance, self._stop, number).run())
+            rng = random.Random(f"{self._seed}/{number}")
+            group.create_task(BookingScenario(client, rng, self._stop, number).run())
             number += 1
             await asyncio.sleep(max(0.0, began + number / self._rate - loop.time()))

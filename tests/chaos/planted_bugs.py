@@ -1,6 +1,6 @@
-"""Bugs that are planted one at a time: a harness that does not see them shows nothing.
+"""Planted bugs test the harness itself: it must detect each of them.
 
-Each is a patch in `planted/`. Its head says what is broken, and which cells should see it by which invariants:
+Each bug is a patch in `planted/`. Its header names the bug, and the cells and invariants that should detect it:
 
     Bug: an idempotency key is forgotten
     Cells: kill-api calm
@@ -24,7 +24,7 @@ FOLDER: Final = Path(__file__).with_name("planted")
 _LEFT_OUT: Final = (".git", ".venv", "__pycache__", ".holdfast", ".mypy_cache", ".ruff_cache", ".pytest_cache")
 _LONGEST_SECONDS: Final = 900
 _PATIENCE_SECONDS: Final = "15"
-"""What the bug has spoilt does not come back: there is no use in waiting for it as long as a run does."""
+"""Shorter than in a normal run: the damage of a bug does not disappear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,56 +33,65 @@ class Bug:
     patch: Path
     what: str
     cells: tuple[str, ...]
-    seen_by: frozenset[str]
-    """Any of these invariants counts; another's violation says nothing about the bug."""
+    detected_by: frozenset[str]
+    """Any of these invariants counts; violations of others do not indicate the bug."""
 
 
 @dataclass(frozen=True, slots=True)
-class Catch:
-    """What came of one bug."""
+class Detection:
+    """The result for one bug."""
 
     bug: Bug
     cell: str | None
-    """Which cell saw it; none: none did."""
+    """The cell that detected it; None: it was not detected."""
     invariants: tuple[str, ...]
     remark: str = ""
 
 
 def bugs() -> list[Bug]:
-    """All that can be planted."""
+    """All bugs."""
     return [_bug(path) for path in sorted(FOLDER.glob("*.patch"))]
 
 
 def _bug(path: Path) -> Bug:
     head = dict(line.split(": ", 1) for line in path.read_text(encoding="utf-8").splitlines()[:3])
-    seen_by = frozenset(head["Seen by"].split())
-    return Bug(path.stem, path, head["Bug"], tuple(head["Cells"].split()), seen_by)
+    detected_by = frozenset(head["Seen by"].split())
+    return Bug(path.stem, path, head["Bug"], tuple(head["Cells"].split()), detected_by)
 
 
-def hunt(names: Sequence[str], *, seed: str) -> int:
-    """Plant the named bugs, or all, and print a table; 1 when one was not caught."""
+def run_planted_bugs(names: Sequence[str], *, seed: str) -> int:
+    """Run the named bugs, or all, and print a table; 1 if one was not detected."""
     known = {bug.name: bug for bug in bugs()}
     if unknown := set(names) - known.keys():
         sys.stderr.write(f"error: there is no planted bug {', '.join(sorted(unknown))}\n")
         return 2
-    catches = []
+    detections = []
     for bug in [known[name] for name in names] or list(known.values()):
-        catches.append(_look_for(bug, seed))
-        sys.stdout.write(f"{_row(catches[-1])}\n")
+        detections.append(_detect(bug, seed))
+        sys.stdout.write(f"{_row(detections[-1])}\n")
         sys.stdout.flush()
-    caught = sum(catch.cell is not None for catch in catches)
-    lines = ["", f"{caught} of {len(catches)} planted bugs were caught (seed {seed})", "", *map(_row, catches)]
+    detected = sum(detection.cell is not None for detection in detections)
+    lines = [
+        "",
+        f"{detected} of {len(detections)} planted bugs were detected (seed {seed})",
+        "",
+        *map(_row, detections),
+    ]
     sys.stdout.write("\n".join(lines) + "\n")
-    return 0 if caught == len(catches) else 1
+    return 0 if detected == len(detections) else 1
 
 
-def _row(catch: Catch) -> str:
-    told = f"{catch.cell}: {', '.join(catch.invariants)}" if catch.cell else f"NOT CAUGHT {catch.remark}"
-    return f"{catch.bug.name:32} {catch.bug.what:60} {told}"
+def _row(detection: Detection) -> str:
+    text = (
+        f"{detection.cell}: {', '.join(detection.invariants)}"
+        if detection.cell
+        else f"NOT DETECTED {detection.remark}"
+    )
+    return f"{detection.bug.name:32} {detection.bug.what:60} {text}"
 
 
-def _look_for(bug: Bug, seed: str) -> Catch:
-    """Run the cells that should see it from a copy of the code, until one does."""
+def _detect(bug: Bug, seed: str) -> Detection:
+    """Run the bug's cells in a copy of the code until one detects it."""
     others: set[str] = set()
     folder = Path(tempfile.mkdtemp(prefix="hf-planted-"))
     try:
@@ -90,13 +99,13 @@ def _look_for(bug: Bug, seed: str) -> Catch:
         shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*_LEFT_OUT))
         applied = apply(bug, tree)
         if applied:
-            return Catch(bug, None, (), f"the patch does not apply: {applied}")
+            return Detection(bug, None, (), f"the patch does not apply: {applied}")
         for cell in bug.cells:
             invariants = asyncio.run(_violated(tree, cell, seed, folder / cell))
             others.update(invariants)
-            if not bug.seen_by.isdisjoint(invariants):
-                return Catch(bug, cell, invariants)
-        return Catch(
+            if not bug.detected_by.isdisjoint(invariants):
+                return Detection(bug, cell, invariants)
+        return Detection(
             bug, None, (), f"in {', '.join(bug.cells)}; other violations: {', '.join(sorted(others)) or 'none'}"
         )
     finally:
@@ -104,16 +113,16 @@ def _look_for(bug: Bug, seed: str) -> Catch:
 
 
 def apply(bug: Bug, tree: Path, *, check: bool = False) -> str:
-    """Apply the patch to a tree, or only look whether it would apply; what is in the way, else empty."""
+    """Apply the patch to a source tree, or only check it; returns the error, or an empty text."""
     command = ["git", "apply", *(["--check"] if check else []), str(bug.patch)]
-    # Outside of any repository git applies to the folder it is in.
+    # Outside a repository git applies the patch to the current folder.
     environment = {"GIT_CEILING_DIRECTORIES": str(tree.parent), "PATH": "/usr/local/bin:/usr/bin:/bin"}
     done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
     return done.stderr.strip()
 
 
 async def _violated(tree: Path, cell: str, seed: str, folder: Path) -> tuple[str, ...]:
-    """The invariants that are violated in the cell; also a stack that does not come up is one."""
+    """The names of the invariants violated in the cell."""
     options = {"--cell": cell, "--seed": seed, "--keep": str(folder), "--patience": _PATIENCE_SECONDS}
     command = (sys.executable, "-m", "tests.chaos", *(word for pair in options.items() for word in pair))
     process = await asyncio.create_subprocess_exec(

@@ -1,4 +1,4 @@
-"""What a run has shown: a row for each cell, the sum, what was never seen, and the story behind each violation."""
+"""The report of a run: a row per cell, totals, events that never happened, and a timeline per violation."""
 
 import json
 from collections import Counter
@@ -10,15 +10,15 @@ from typing import Final
 from temporalio.client import Client
 
 from tests.chaos.answer_invariants import COMMANDS
-from tests.chaos.evidence import Violation
+from tests.chaos.cell_run import Outcome
 from tests.chaos.history import Attempt
-from tests.chaos.run import Outcome
-from tests.chaos.sometimes import POINTS
-from tests.chaos.story import story_of
+from tests.chaos.invariants import Violation
+from tests.chaos.sometimes import EVENTS
+from tests.chaos.timeline import timeline_of
 
-_STORIES_OF_A_KIND: Final = 3
-_SHOWN_OF_A_KIND: Final = 5
-_HEAD: Final = (
+_TIMELINES_PER_INVARIANT: Final = 3
+_SHOWN_PER_INVARIANT: Final = 5
+_HEADER: Final = (
     "cell",
     "requests",
     "bookings",
@@ -29,15 +29,15 @@ _HEAD: Final = (
     "settled",
     "violations",
 )
-_WHAT_IT_MEANS: Final = """\
-bookings: acknowledged creates. available: share of requests answered 2xx or 4xx when first sent. create,
-command: seconds from the end of a fault to the first of them that was acknowledged, the longest of the cell.
-settled: seconds from the end of the load until all was in order."""
+_LEGEND: Final = """\
+bookings: acknowledged creates. available: share of requests whose first attempt was answered 2xx or 4xx. create,
+command: longest time from the end of a fault to the first acknowledged create or command. settled: time from the
+end of the load until all invariants hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The numbers of one cell."""
+    """The figures of one cell."""
 
     cell: str
     requests: int
@@ -50,7 +50,7 @@ class Row:
     violations: int
 
     def cells(self) -> tuple[str, ...]:
-        """As they are shown."""
+        """The formatted figures."""
         return (
             self.cell,
             str(self.requests),
@@ -66,39 +66,39 @@ class Row:
 
 @dataclass(slots=True)
 class Report:
-    """Grows cell by cell."""
+    """The results of all cells so far."""
 
     seed: str
     folder: Path
     rows: list[Row] = field(default_factory=list)
-    sometimes: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(POINTS, 0)))
+    sometimes: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(EVENTS, 0)))
     violated: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By cell and invariant."""
     notes: list[str] = field(default_factory=list)
-    stories: list[str] = field(default_factory=list)
+    timelines: list[str] = field(default_factory=list)
 
     @property
     def has_violations(self) -> bool:
         return bool(self.violated)
 
     async def add(self, outcome: Outcome, client: Client) -> Row:
-        """A cell that was run; with the stories of its first violations."""
+        """Add a cell, with the timelines of its first violations."""
         row = row_of(outcome)
         self.rows.append(row)
         self.sometimes.update(outcome.sometimes)
         self.violated.update((outcome.cell, violation.invariant) for violation in outcome.violations)
-        self.notes += _told(outcome)
-        for booking_id, violation in _first_of_each_booking(outcome.violations).items():
-            told = await story_of(booking_id, outcome.calls, outcome.facts, client)
-            self.stories.append(f"{outcome.cell}: {violation.invariant}: {violation.text}\n{told}")
+        self.notes += _violation_lines(outcome)
+        for booking_id, violation in _first_violations(outcome.violations).items():
+            text = await timeline_of(booking_id, outcome.calls, outcome.facts, client)
+            self.timelines.append(f"{outcome.cell}: {violation.invariant}: {violation.text}\n{text}")
         self.write()
         return row
 
     def text(self) -> str:
-        """All of it but the stories."""
-        parts = [f"seed {self.seed}", _table([row.cells() for row in self.rows], self._total()), _WHAT_IT_MEANS]
+        """The report without the timelines."""
+        parts = [f"seed {self.seed}", _table([row.cells() for row in self.rows], self._total()), _LEGEND]
         parts.append(
-            _listed("Happened", (f"{count:6} {name}: {POINTS[name]}" for name, count in self.sometimes.items()))
+            _listed("Happened", (f"{count:6} {name}: {EVENTS[name]}" for name, count in self.sometimes.items()))
         )
         never = [name for name, count in self.sometimes.items() if not count]
         parts.append(_listed("Never happened in this run", never or ["(nothing)"]))
@@ -122,38 +122,38 @@ class Report:
         )
 
     def write(self) -> None:
-        """After each cell, so that a run that is broken off leaves what it has found."""
-        stories = "\n\n".join(["", "# Stories", *self.stories]) if self.stories else ""
-        (self.folder / "report.txt").write_text(f"{self.text()}\n{stories}\n", encoding="utf-8")
+        """Write the report; done after each cell, so that an aborted run leaves its results."""
+        timelines = "\n\n".join(["", "# Timelines", *self.timelines]) if self.timelines else ""
+        (self.folder / "report.txt").write_text(f"{self.text()}\n{timelines}\n", encoding="utf-8")
         names = sorted({invariant for _, invariant in self.violated})
         (self.folder / "violated.json").write_text(json.dumps(names), encoding="utf-8")
 
 
-def _told(outcome: Outcome) -> list[str]:
-    """The violations of a cell, a line each, but for the many of one kind."""
+def _violation_lines(outcome: Outcome) -> list[str]:
+    """The violations of a cell, one line each, with a limit per invariant."""
     lines = []
     for name, count in Counter(violation.invariant for violation in outcome.violations).items():
         found = [violation for violation in outcome.violations if violation.invariant == name]
         shown = dict.fromkeys(f"{one.text} ({one.booking_id or '-'})" for one in found)
-        lines += [f"{outcome.cell}: {name}: {text}" for text in list(shown)[:_SHOWN_OF_A_KIND]]
-        if count > _SHOWN_OF_A_KIND:
+        lines += [f"{outcome.cell}: {name}: {text}" for text in list(shown)[:_SHOWN_PER_INVARIANT]]
+        if count > _SHOWN_PER_INVARIANT:
             lines.append(f"{outcome.cell}: {name}: {count} in all")
     return lines
 
 
-def _first_of_each_booking(violations: Sequence[Violation]) -> dict[str, Violation]:
-    """Those whose story is told: of each invariant the first bookings."""
-    told: dict[str, Violation] = {}
+def _first_violations(violations: Sequence[Violation]) -> dict[str, Violation]:
+    """The first violations of each invariant, by booking."""
+    text: dict[str, Violation] = {}
     counts: Counter[str] = Counter()
     for one in violations:
-        if one.booking_id and one.booking_id not in told and counts[one.invariant] < _STORIES_OF_A_KIND:
-            told[one.booking_id] = one
+        if one.booking_id and one.booking_id not in text and counts[one.invariant] < _TIMELINES_PER_INVARIANT:
+            text[one.booking_id] = one
             counts[one.invariant] += 1
-    return told
+    return text
 
 
 def row_of(outcome: Outcome) -> Row:
-    """The numbers of a cell."""
+    """The figures of a cell."""
     first = [attempt for call in outcome.calls for attempt in call.attempts if attempt.number == 1]
     creates = _acknowledged(outcome, {"create"})
     commands = _acknowledged(outcome, set(COMMANDS))
@@ -174,7 +174,7 @@ def row_of(outcome: Outcome) -> Row:
 
 
 def _acknowledged(outcome: Outcome, operations: set[str]) -> list[float]:
-    """When these were acknowledged."""
+    """The times at which these operations were acknowledged."""
     calls = [call for call in outcome.calls if call.operation in operations]
     return sorted(a.answered for call in calls for a in call.successes if a.answered is not None)
 
@@ -184,7 +184,7 @@ def _is_answered(attempt: Attempt) -> bool:
 
 
 def _recovery(ends: Sequence[float], acknowledged: Sequence[float]) -> float | None:
-    """The longest wait from the end of a fault to the first acknowledgement behind it; none: there was none."""
+    """The longest time from the end of a fault to the next acknowledgement; None without any."""
     return _longest(next((at - end for at in acknowledged if at > end), None) for end in ends)
 
 
@@ -197,8 +197,8 @@ def _seconds(value: float | None) -> str:
 
 
 def _table(rows: Sequence[tuple[str, ...]], total: tuple[str, ...]) -> str:
-    lines = [_HEAD, *rows, total]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
+    lines = [_HEADER, *rows, total]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADER))]
     return "\n".join(
         "  ".join(
             text.ljust(width) if column == 0 else text.rjust(width)

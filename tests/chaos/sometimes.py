@@ -1,4 +1,4 @@
-"""What should happen sometimes: where one of these never does, the faults do not reach what they are for."""
+"""Events that should happen sometimes: if one never happens, the faults do not reach the code that they test."""
 
 import asyncio
 from collections import Counter
@@ -15,22 +15,22 @@ from domain.names import LOAD_BOOKING, booking_workflow_id
 from tests.chaos.facts import Facts
 from tests.chaos.history import Attempt, Call
 
-POINTS: Final = {
-    "stale step": "a step met a newer history, and was decided anew",
-    "repeated command": "a command was found in the history, and not applied again",
+EVENTS: Final = {
+    "stale step": "a step found a newer history and was decided again",
+    "repeated command": "a command was found in the history and not applied again",
     "booking taken over": "a workflow read from PostgreSQL a step that Temporal had lost",
-    "connection discarded": "a database connection in an unknown state was closed instead of used again",
-    "lease lost": "an attempt at an effect lost its lease, and was given up",
-    "resumed run": "a run took its state from PostgreSQL",
+    "connection discarded": "a database connection in an unknown state was closed instead of reused",
+    "lease lost": "an attempt at an effect lost its lease and was cancelled",
+    "resumed run": "a workflow run loaded its state from PostgreSQL",
     "retried workflow task": "a workflow task was lost with its worker, or timed out",
     "re-sent effect": "an effect was attempted more than once",
-    "obsolete effect": "an effect had nothing to do any more when its turn came",
-    "answer replayed": "a request whose answer was lost got it when it was sent again",
-    "eager retry": "a client came back at once after a 503",
+    "obsolete effect": "an effect had nothing left to do when it was attempted",
+    "answer replayed": "a request whose answer was lost got it on a retry",
+    "eager retry": "a client retried immediately after a 503",
     "broken connection": "a request got no answer",
-    "in flight": "the same key was sent from several places at once",
-    "time taken": "a request was refused because another had the time",
-    "hold redeemed": "held time became a booking",
+    "in flight": "the same key was sent from several places at the same time",
+    "time taken": "a request was refused because another one had the time",
+    "hold redeemed": "a hold became a booking",
     "seats shared": "bookings shared a group session",
     "reminder written": "a reminder fell due within a cell",
     "money refunded or voided": "a paid booking was cancelled",
@@ -40,15 +40,15 @@ _LOGGED: Final = {
     "lease lost": b'"effect_lease_lost"',
     "connection discarded": b'"database_connection_discarded"',
 }
-"""Points that the processes' logs tell of."""
+"""Events found in the processes' logs."""
 _EAGER_SECONDS: Final = 0.5
 _AT_ONCE: Final = 8
 _TIMEOUT: Final = timedelta(seconds=10)
 
 
-async def counted(client: Client, calls: list[Call], facts: Facts, logged: bytes) -> dict[str, int]:
-    """How often each of the points was reached in a cell; `logged` is what its processes wrote."""
-    counts = Counter(dict.fromkeys(POINTS, 0))
+async def count_events(client: Client, calls: list[Call], facts: Facts, logged: bytes) -> dict[str, int]:
+    """Count each event in a cell; `logged` is the output of its processes."""
+    counts = Counter(dict.fromkeys(EVENTS, 0))
     counts.update(_from_calls(calls))
     counts.update(_from_rows(facts))
     counts.update({name: logged.count(words) for name, words in _LOGGED.items()})
@@ -56,7 +56,7 @@ async def counted(client: Client, calls: list[Call], facts: Facts, logged: bytes
     return dict(counts)
 
 
-# --- from the clients' record -----------------------------------------------------------------------------
+# --- from the clients' history ----------------------------------------------------------------------------
 
 
 def _from_calls(calls: list[Call]) -> Counter[str]:
@@ -82,7 +82,7 @@ def _is_eager(first: Attempt, second: Attempt) -> bool:
 
 
 def _was_replayed(call: Call) -> bool:
-    """Whether a create had been stored before the sending that was answered."""
+    """Whether a create was stored before the attempt that was answered."""
     if call.operation != "create":
         return False
     return any(

@@ -1,11 +1,11 @@
-"""What vendors were asked agrees with what is stored: mails, jobs, payments, webhooks."""
+"""Invariants of the vendors' ledgers: mails, jobs, payments and webhooks agree with the stored data."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from tests.chaos.evidence import Evidence, invariant
+from tests.chaos.invariants import Evidence, invariant
 
 Json = dict[str, Any]
 _Found = Iterator[tuple[str | None, str]]
@@ -17,7 +17,7 @@ _TOLD: Final = {
     "completed": ("completed", "customer"),
     "cancelled": ("cancelled", "customer"),
 }
-"""What a step into a status tells at least, and to whom."""
+"""The message that a step to a status must cause, and its audience."""
 
 
 def _applied(evidence: Evidence, vendor: str, *actions: str) -> Iterator[Json]:
@@ -26,9 +26,9 @@ def _applied(evidence: Evidence, vendor: str, *actions: str) -> Iterator[Json]:
             yield entry
 
 
-@invariant("messages", "each step has told whom it must tell, once")
+@invariant("messages", "each step has written its required messages once")
 def messages(evidence: Evidence) -> _Found:
-    told = Counter(
+    counts = Counter(
         (row["booking_id"], row["booking_version"], row["kind"], row["audience"])
         for row in evidence.facts.messages
         if row["channel"] != "sms"
@@ -36,26 +36,29 @@ def messages(evidence: Evidence) -> _Found:
     for step in evidence.facts.steps:
         if step["kind"] in ("transition", "override") and step["new_status"] in _TOLD:
             kind, audience = _TOLD[step["new_status"]]
-            count = told[step["booking_id"], step["sequence"], kind, audience]
+            count = counts[step["booking_id"], step["sequence"], kind, audience]
             if count != 1:
-                yield step["booking_id"], f"step {step['sequence']} told {kind} to the {audience} {count} times"
+                yield (
+                    step["booking_id"],
+                    f"step {step['sequence']} wrote {count} messages ({kind} to the {audience})",
+                )
 
 
-@invariant("mails", "each mail that was sent has its effect, and was sent once")
+@invariant("mails", "each mail belongs to an effect and was sent once")
 def mails(evidence: Evidence) -> _Found:
     effects = {row["key"]: row for row in evidence.facts.effects if row["vendor"] == "sendgrid"}
     sent = Counter(str(entry["key"]) for entry in _applied(evidence, "sendgrid", "mail.send"))
     for key, count in sent.items():
         if key not in effects:
-            yield None, f"a mail was sent that nothing stored asked for: {key}"
+            yield None, f"a mail was sent without a stored effect: {key}"
         elif count > 1:
             yield effects[key]["booking_id"], f"a mail was sent {count} times: {key}"
     for key, effect in effects.items():
         if effect["state"] == "done" and not sent[key]:
-            yield effect["booking_id"], f"a mail is noted as sent and was not: {key}"
+            yield effect["booking_id"], f"a mail is recorded as sent and was not: {key}"
 
 
-@invariant("jobs", "each accepted booking has one job, and a cancelled one's is cancelled")
+@invariant("jobs", "each accepted booking has one job, which is cancelled with the booking")
 def jobs(evidence: Evidence) -> _Found:
     made = Counter(str(entry["key"]) for entry in _applied(evidence, "servicetitan", "job.create"))
     last: dict[str, str] = {}
@@ -69,7 +72,7 @@ def jobs(evidence: Evidence) -> _Found:
     for booking in evidence.facts.bookings:
         booking_id, states = booking["id"], set(effects[booking["id"]])
         if booking_id in accepted and not states:
-            yield booking_id, "was accepted, and no job was asked for"
+            yield booking_id, "was accepted, and no job was requested"
         if made[booking_id] > 1:
             yield booking_id, f"has {made[booking_id]} jobs"
         if states == {"done"} and (wrong := _wrong_job(booking, last.get(booking_id))):
@@ -77,16 +80,16 @@ def jobs(evidence: Evidence) -> _Found:
 
 
 def _wrong_job(booking: Json, last_action: str | None) -> str | None:
-    """Of a booking whose every effect on its job is done."""
+    """The error of a booking whose job effects are all done."""
     is_cancelled = last_action == "job.cancel"
     if last_action is None:
-        return "its job is noted as made and is not there"
+        return "its job is recorded as created and does not exist"
     if is_cancelled == (booking["status"] == "cancelled"):
         return None
     return f"is {booking['status']}, and its job is {'cancelled' if is_cancelled else 'not'}"
 
 
-@invariant("payments", "money is taken once, for a booking, and none is kept of one that failed")
+@invariant("payments", "each booking is charged once, and failed bookings are refunded")
 def payments(evidence: Evidence) -> _Found:
     bookings = {row["id"]: row for row in evidence.facts.bookings}
     stored = {row["booking_id"]: row for row in evidence.facts.payments}
@@ -98,7 +101,7 @@ def payments(evidence: Evidence) -> _Found:
         moved[str(entry["key"])][entry["action"]] += entry["detail"]["amount"]
     for booking_id in moved:
         if booking_id not in stored:
-            yield booking_id, "money was moved for it that nothing stored asked for"
+            yield booking_id, "money was moved for it without a stored payment"
     for booking_id, payment in stored.items():
         if booking_id in bookings and booking_id not in open_ones:
             for wrong in _wrong_payment(bookings[booking_id], payment, moved[booking_id]):
@@ -110,7 +113,7 @@ def _wrong_payment(booking: Json, payment: Json, money: Counter[str]) -> Iterato
     if kept > amount:
         yield f"{kept} was taken of {amount}"
     if (payment["captured_minor"], payment["refunded_minor"]) != (money["capture"], money["refund"]):
-        stored = f"{payment['captured_minor']} taken, {payment['refunded_minor']} given back"
+        stored = f"{payment['captured_minor']} taken, {payment['refunded_minor']} refunded"
         yield f"stored: {stored}; at the gateway: {money['capture']}, {money['refund']}"
     if booking["status"] == "cancelled":
         yield from _wrong_end(payment, money, kept)
@@ -129,10 +132,10 @@ def _wrong_end(payment: Json, money: Counter[str], kept: int) -> Iterator[str]:
     if kept != (payment["keep_minor"] or 0):
         yield f"is cancelled, and {kept} is kept instead of {payment['keep_minor']}"
     if promised > 0:
-        yield f"is cancelled, and {promised} is still promised"
+        yield f"is cancelled, and {promised} is still authorized"
 
 
-@invariant("webhooks", "each event that is noted as delivered was, and nothing else")
+@invariant("webhooks", "exactly the events recorded as delivered were delivered")
 def webhooks(evidence: Evidence) -> _Found:
     events = {row["id"]: row for row in evidence.facts.events}
     taken = {str(entry["key"]) for entry in _applied(evidence, "webhook_receiver", "webhook")}
@@ -141,14 +144,14 @@ def webhooks(evidence: Evidence) -> _Found:
     deliveries = [row for row in evidence.facts.effects if row["kind"] == "deliver_webhook"]
     for row in deliveries:
         if row["state"] == "done" and row["subject"]["event_id"] not in taken:
-            yield row["booking_id"], f"the event {row['subject']['event_id']} is noted as delivered and was not"
+            yield row["booking_id"], f"the event {row['subject']['event_id']} is recorded as delivered and was not"
     planned = {row["subject"]["event_id"] for row in deliveries}
     for event_id, event in events.items():
         if deliveries and event["position"] is not None and event_id not in planned:
             yield event["subject"], f"the event {event_id} has its place and no delivery"
 
 
-@invariant("quiet-after-cancel", "what an acknowledged cancellation should have stopped is not sent after it")
+@invariant("quiet-after-cancel", "nothing that a cancellation stops is sent after its acknowledgement")
 def quiet_after_cancel(evidence: Evidence) -> _Found:
     cancelled = _cancelled_at(evidence)
     kinds = {row["id"]: row for row in evidence.facts.messages}
@@ -167,7 +170,7 @@ def quiet_after_cancel(evidence: Evidence) -> _Found:
 
 
 def _cancelled_at(evidence: Evidence) -> dict[str, datetime]:
-    """When clients knew that a booking was cancelled, of those that were never brought back."""
+    """The times at which clients knew that a booking was cancelled, without reopened bookings."""
     reopened = {row["booking_id"] for row in evidence.facts.steps if row["old_status"] == "cancelled"}
     found: dict[str, datetime] = {}
     for call in evidence.of("cancel"):
@@ -178,7 +181,7 @@ def _cancelled_at(evidence: Evidence) -> dict[str, datetime]:
 
 
 def _begun(effect: Json, sent_at: datetime) -> datetime:
-    """When the attempt that sent it began, at the earliest: what was looked at before that is not its fault."""
+    """The earliest time at which the attempt that sent it can have begun."""
     last: datetime = effect["last_attempt_at"]
     first: datetime = effect["first_attempt_at"]
     return last if last <= sent_at else first

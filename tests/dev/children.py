@@ -1,4 +1,4 @@
-"""Trivial child processes to supervise."""
+"""Simple child processes for tests of the supervisor."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def shell(folder: Path, script: str, *, name: str = "child", stop_seconds: float
 
 
 class Child(Service):
-    """A shell script that is ready once it has made the file `ready` in its folder."""
+    """A shell script that is ready when it has created the file `ready` in its folder."""
 
     def __init__(
         self, folder: Path, script: str = f"touch ready; {SLEEP}", journal: Journal | None = None

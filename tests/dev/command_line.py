@@ -1,4 +1,4 @@
-"""`python -m dev …` as a user runs it."""
+"""Runs `python -m dev …` like a user."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ class Outcome(NamedTuple):
 
 
 async def spawn(settings: DevSettings, *arguments: str, **variables: str) -> Process:
-    """Start a command for the stack of these settings; `variables` come last."""
+    """Start a command for the stack with these settings; `variables` override the environment."""
     environment = {
         "HOLDFAST_HOME": str(settings.home),
         "HOLDFAST_API_PORT": str(settings.api_port),
@@ -40,7 +40,7 @@ async def spawn(settings: DevSettings, *arguments: str, **variables: str) -> Pro
 
 
 async def run(settings: DevSettings, *arguments: str, **variables: str) -> Outcome:
-    """Run a command to its end."""
+    """Run a command until it ends."""
     process = await spawn(settings, *arguments, **variables)
     output, errors = await process.communicate()
     assert process.returncode is not None

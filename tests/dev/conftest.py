@@ -1,4 +1,4 @@
-"""Fixtures for the dev stack's tests: real processes in folders of their own."""
+"""Fixtures for the tests of the development stack: real processes in temporary folders."""
 
 import shutil
 import tempfile
@@ -11,14 +11,14 @@ import pytest
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """An empty home with a path short enough for a socket."""
+    """An empty home; its path is short enough for a socket."""
     with _temporary_home() as folder:
         yield folder
 
 
 @pytest.fixture(scope="module")
 def shared_home() -> Iterator[Path]:
-    """One for a whole module, whose tests share a server."""
+    """An empty home for a module whose tests share a server."""
     with _temporary_home() as folder:
         yield folder
 

@@ -1,4 +1,4 @@
-"""The command line: one clear line on stderr, an exit code, nothing left behind."""
+"""The command line: one clear line on stderr, the exit code, and no processes left behind."""
 
 from pathlib import Path
 

@@ -1,9 +1,8 @@
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from dev.demo_jobs import job_line
-from dev.demo_vendors import Places, accounts
-from dev.timeline import next_line, row_line
+from dev.demo_output import job_line, next_line, row_line
+from dev.demo_vendors import SimulatorUrls, accounts
 from dev.vendors.s3 import REGION
 from dev.welcome import booking_command, next_opening
 from domain.effects import PORT_OF, Port, Vendor
@@ -67,7 +66,7 @@ def test_a_job_in_one_line() -> None:
 
 
 def test_the_demo_has_accounts_that_the_api_takes_at_every_vendor_it_names() -> None:
-    made = accounts(Places("http://127.0.0.1:8090", "http://127.0.0.1:8091"))
+    made = accounts(SimulatorUrls("http://127.0.0.1:8090", "http://127.0.0.1:8091"))
     for vendor, account in made.items():
         connection = CONNECTIONS[Vendor(vendor)]
         connection.settings.model_validate(account["settings"])

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import psutil
 
-from dev.orphans import end_orphans
+from dev.orphans import stop_orphans
 from dev.process import ManagedProcess
 from dev.run_state import RunJournal, RunState
 from tests.dev.children import SLEEP, shell
 
-# Starts a child, says its process id and waits to be killed; or kills itself before the child is recorded.
+# Starts a child, prints its process id and waits to be killed; or kills itself before the child is recorded.
 _SUPERVISOR = """
 import asyncio, os, signal, sys
 from pathlib import Path
@@ -54,14 +54,14 @@ async def test_children_of_a_killed_supervisor_are_ended(home: Path) -> None:
     supervisor.kill()
     await supervisor.wait()
     assert _runs(orphan)
-    assert await end_orphans(home / "run.json") == ["child"]
+    assert await stop_orphans(home / "run.json") == ["child"]
     assert not _runs(orphan)
 
 
 async def test_a_child_whose_supervisor_is_killed_before_it_is_recorded_never_runs(home: Path) -> None:
     supervisor, orphan = await _supervisor_with_child(home, "interrupted")
     await supervisor.wait()
-    while _runs(orphan):  # not our child: nothing tells us
+    while _runs(orphan):  # not our child: there is no event to wait for
         await asyncio.sleep(0.01)
     assert not (home / "ran").exists()
 
@@ -74,12 +74,12 @@ async def test_a_process_that_only_has_the_number_of_a_recorded_one_is_left_alon
     assert state
     state.processes[0].create_time -= 60
     state.write(record)
-    assert await end_orphans(record) == []
+    assert await stop_orphans(record) == []
     assert process.running
     await process.stop()
 
 
 async def test_without_a_record_there_are_no_orphans(home: Path) -> None:
-    assert await end_orphans(home / "run.json") == []
+    assert await stop_orphans(home / "run.json") == []
     (home / "run.json").write_text("{ cut off")
-    assert await end_orphans(home / "run.json") == []
+    assert await stop_orphans(home / "run.json") == []

@@ -71,7 +71,7 @@ async def test_it_listens_on_a_private_socket_only(postgres: EmbeddedPostgres, s
 
 
 async def test_it_runs_below_a_closed_folder_and_does_not_open_it(home: Path) -> None:
-    """As root it runs under another account, which could not pass here."""
+    """As root it runs under another account, which may not traverse this folder."""
     server = EmbeddedPostgres(home / "inner")
     await server.start()
     try:
@@ -175,6 +175,6 @@ def test_the_account_finds_programs_below_a_closed_folder(home: Path) -> None:
     program.write_text("#!/bin/sh\necho found\n")
     program.chmod(0o755)
     assert mode(home) == 0o700
-    asked = ("/bin/sh", "-c", '[ -x "$0" ] && exec "$0"', str(program))  # as initdb asks for its own program
+    asked = ("/bin/sh", "-c", '[ -x "$0" ] && exec "$0"', str(program))  # as initdb checks its program
     running = run_as(postgres_account(), *asked, to=[program])
     assert subprocess.run(running.argv, **running.options, check=True, capture_output=True).stdout == b"found\n"

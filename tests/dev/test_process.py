@@ -9,12 +9,12 @@ import pytest
 
 from dev.errors import DevError
 from dev.process import Command, ManagedProcess
-from dev.readiness import until_ready
+from dev.service import until_ready
 from tests.dev.children import SLEEP, Child, shell
 
 
-class Notes:
-    """A journal in memory."""
+class MemoryJournal:
+    """A journal that stores process ids in memory."""
 
     def __init__(self) -> None:
         self.pids: dict[str, int] = {}
@@ -56,21 +56,21 @@ async def test_hurrying_cuts_a_stop_short(home: Path) -> None:
     await stubborn.start()
     stopping = asyncio.create_task(stubborn.stop())
     await asyncio.sleep(0)  # the stop is under way
-    stubborn.process.hurry()
+    stubborn.process.stop_faster()
     await asyncio.wait_for(stopping, stubborn.process.command.stop_seconds / 2)
 
 
 async def test_a_child_whose_start_was_cancelled_is_known_and_can_be_stopped(home: Path) -> None:
-    notes = Notes()
-    process = ManagedProcess(shell(home, SLEEP), notes)
+    journal = MemoryJournal()
+    process = ManagedProcess(shell(home, SLEEP), journal)
     starting = asyncio.create_task(process.start())
     await asyncio.sleep(0)  # the spawn is under way
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting
-    assert notes.pids == {"child": process.pid}
+    assert journal.pids == {"child": process.pid}
     await process.stop()
-    assert notes.pids == {}
+    assert journal.pids == {}
 
 
 async def test_the_tail_shows_only_what_came_since_the_last_start(home: Path) -> None:

@@ -1,4 +1,4 @@
-"""When a start does without the migrations: only when they would change nothing."""
+"""A start skips the migrations only if they would change nothing."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ from dev.schema import SchemaStamp
 
 @pytest.fixture
 async def url(home: Path) -> AsyncIterator[str]:
-    """A server whose database is empty."""
+    """The URL of an empty database."""
     server = EmbeddedPostgres(home)
     await server.start()
     yield server.url
@@ -28,8 +28,8 @@ async def test_the_schema_is_current_once_migrated_and_until_anything_changes(ho
     stamp = SchemaStamp(home / "schema")
     assert not await stamp.is_current(url), "nothing is there"
     await _migrate(url, "upgrade")
-    assert not await stamp.is_current(url), "nobody has said so"
-    await stamp.renew(url)
+    assert not await stamp.is_current(url), "no stamp was written"
+    await stamp.update(url)
     assert await stamp.is_current(url)
 
     await _migrate(url, "downgrade")

@@ -1,4 +1,4 @@
-"""What keeps a whole stack from starting: named at once, and nothing left running."""
+"""Failed starts of a stack: the cause is named, and nothing is left running."""
 
 import os
 import socket

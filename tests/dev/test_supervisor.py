@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dev.postgres import EmbeddedPostgres
-from dev.supervisor import Death, Patience, Supervisor
+from dev.supervisor import ProcessExit, RestartPolicy, Supervisor
 from tests.dev.children import SLEEP, Child
 
 Reports = asyncio.Queue[str]
@@ -20,7 +20,7 @@ def _supervisor(reports: Reports, *, restart: bool = True) -> Supervisor:
     return Supervisor(
         restart=restart,
         report=reports.put_nowait,
-        patience=lambda: Patience(first_pause_seconds=0.01, rapid_exits_allowed=3),
+        policy=lambda: RestartPolicy(first_delay_seconds=0.01, rapid_exits_allowed=3),
     )
 
 
@@ -125,7 +125,7 @@ async def test_a_child_that_crashes_by_itself_is_given_up(home: Path, reports: R
 
 
 class _Buggy(Child):
-    """A child whose second start meets a bug of ours."""
+    """A child whose second start raises an unexpected error."""
 
     starts = 0
 
@@ -145,7 +145,7 @@ async def test_a_bug_in_a_restart_is_told_and_leaves_nothing_unwatched(home: Pat
 
 
 class _KilledOnce(EmbeddedPostgres):
-    """A server that is killed when it has come back, before its database is looked after."""
+    """A server that is killed after its restart, before its database is created."""
 
     starts = 0
 
@@ -175,24 +175,24 @@ async def _restarted(reports: Reports) -> None:
 
 
 async def _begun(home: Path) -> None:
-    """Wait for the next start of a child that says so with a file."""
+    """Wait until the child has created its file at the next start."""
     async with asyncio.timeout(10):
         while not (home / "begun").exists():
             await asyncio.sleep(0.01)
     (home / "begun").unlink()
 
 
-def _exit(at: float, lifetime: float = 0.0) -> Death:
-    return Death(at, lifetime, killed=False)
+def _exit(at: float, lifetime: float = 0.0) -> ProcessExit:
+    return ProcessExit(at, lifetime, killed=False)
 
 
-def _kill(at: float, lifetime: float = 0.0) -> Death:
-    return Death(at, lifetime, killed=True)
+def _kill(at: float, lifetime: float = 0.0) -> ProcessExit:
+    return ProcessExit(at, lifetime, killed=True)
 
 
-def _pauses(*deaths: Death) -> list[float | None]:
-    patience = Patience(first_pause_seconds=1.0, rapid_exits_allowed=3, memory_seconds=100.0)
-    return [patience.pause_after(death) for death in deaths]
+def _pauses(*deaths: ProcessExit) -> list[float | None]:
+    policy = RestartPolicy(first_delay_seconds=1.0, rapid_exits_allowed=3, memory_seconds=100.0)
+    return [policy.delay_after(death) for death in deaths]
 
 
 def test_the_first_restart_is_at_once_then_pauses_double_and_end() -> None:

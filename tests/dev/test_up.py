@@ -1,4 +1,4 @@
-"""The real thing, once: a start whose supervisor is killed, everything up, everything stopped."""
+"""One complete run: a killed supervisor, a full start with the demo, and an orderly stop."""
 
 import re
 import signal
@@ -32,10 +32,10 @@ def _running(home: Path) -> dict[str, psutil.Process]:
 
 
 def _for_others(home: Path) -> list[Path]:
-    """What lies in the home and others than its owner may open."""
+    """The files in the home that users other than the owner may open."""
     found = []
     for path in home.rglob("*"):
-        with suppress(FileNotFoundError):  # servers come and go with files of their own
+        with suppress(FileNotFoundError):  # servers create and delete files
             if not path.is_socket() and path.lstat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
                 found.append(path)
     return found
@@ -53,7 +53,7 @@ async def test_a_stack_whose_supervisor_was_killed_comes_back_shows_the_demo_and
     second = await spawn(settings, "up")
     output = await _read_until("Holdfast is up.", second)
     for name in orphans:
-        assert f"ended {name}, left behind" in output
+        assert f"stopped {name}, left behind" in output
     async with httpx.AsyncClient(trust_env=False) as http:
         assert (await http.get(f"{settings.api_url}/readyz")).is_success
         shown = await run(settings, "demo")
@@ -61,10 +61,10 @@ async def test_a_stack_whose_supervisor_was_killed_comes_back_shows_the_demo_and
         page = (await http.get(settings.vendors_url)).text
     children = _running(home)
     assert set(children) == {"postgres", "temporal", "vendors", "api", "worker"}
-    for told in ("create_job", "capture_payment", "given back 199.00, kept 0.00", "given back 149.25, kept 49.75"):
-        assert told in shown.output
+    for expected in ("create_job", "capture_payment", "refunded 199.00, kept 0.00", "refunded 149.25, kept 49.75"):
+        assert expected in shown.output
     assert not re.search(
-        r" (failed|retrying|pending) ", shown.output.partition("set off")[2].partition("Cancel")[0]
+        r" (failed|retrying|pending) ", shown.output.partition("Effects:")[2].partition("Cancel")[0]
     )
     for seen in ("Confirmed: Opener installation", "calendar file", "14925", "Canceled", "scheduling.booking"):
         assert seen in page

@@ -1,4 +1,4 @@
-"""The page of the simulated vendors: it shows what they were sent, and runs nothing of it."""
+"""The page of the simulated vendors: it shows the content of requests and never executes it."""
 
 from collections.abc import AsyncIterator
 from typing import Final
@@ -90,26 +90,28 @@ async def test_what_it_was_sent_is_shown_as_text_and_not_run(http: httpx.AsyncCl
 async def test_the_form_makes_a_vendor_misbehave_and_behave_again(
     http: httpx.AsyncClient, vendors: Vendors
 ) -> None:
-    said = {"vendor": "ga4", "mood": "rate_limited", "times": "2", "seconds": ""}
+    said = {"vendor": "ga4", "mode": "rate_limited", "times": "2", "seconds": ""}
     answer = await http.post("/control", data=said)
     assert (answer.status_code, answer.headers["Location"]) == (303, "./#behaviour")
-    assert vendors.by_name["ga4"].moods.behaviour().mood is FaultMode.RATE_LIMITED
+    assert vendors.by_name["ga4"].fault_modes.behaviour().mode is FaultMode.RATE_LIMITED
     assert "2 more, 1 s" in (await http.get("/")).text
     for _ in range(2):
         assert (await http.post("/ga4/mp/collect")).status_code == 429
-    assert vendors.by_name["ga4"].moods.behaviour().mood is FaultMode.WELL
+    assert vendors.by_name["ga4"].fault_modes.behaviour().mode is FaultMode.WELL
     for wrong, status in (
-        ({"mood": "sad"}, 422),
+        ({"mode": "sad"}, 422),
         ({"vendor": "pigeon"}, 404),
         ({"times": "0"}, 422),
         ({"seconds": "x"}, 422),
     ):
         assert (await http.post("/control", data=said | wrong)).status_code == status
-    assert (await http.post("/control", data={"vendor": "twilio", "mood": "well", "calls": "twice"})).is_redirect
+    assert (
+        await http.post("/control", data={"vendor": "twilio", "mode": "well", "callback_mode": "twice"})
+    ).is_redirect
     assert "calls back twice</span>" in (await http.get("/")).text
     foreign = await http.post("/control", data=said, headers={"Sec-Fetch-Site": "cross-site"})
     assert foreign.status_code == 403
-    assert vendors.by_name["ga4"].moods.behaviour().mood is FaultMode.WELL
+    assert vendors.by_name["ga4"].fault_modes.behaviour().mode is FaultMode.WELL
 
 
 async def test_calendars_are_simulated_beside_the_vendors(http: httpx.AsyncClient) -> None:

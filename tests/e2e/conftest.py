@@ -1,4 +1,4 @@
-"""The whole stack as its users have it: every part a process of its own, each of which a test may kill."""
+"""The complete stack in separate processes, each of which a test may kill."""
 
 import shutil
 import tempfile
@@ -10,17 +10,16 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.engine import unpooled_engine
-from dev.demo_client import DemoClient as DemoOwner
-from dev.demo_client import demo_http
-from dev.demo_users import BUSINESS, login_email
-from dev.demo_vendors import Places, connect
+from dev.demo_business import BUSINESS, login_email
+from dev.demo_client import DemoClient, demo_http
+from dev.demo_vendors import SimulatorUrls, connect
 from dev.settings import DevSettings
 from dev.stack import Stack
-from tests.e2e.customer import DemoClient
+from tests.e2e.retrying_client import RetryingClient
 
-# How soon Temporal takes a task back from a worker that was killed, and by how much more patient it becomes when
-# that happens again and again to the same task; its defaults are 10 s and up to 10 min.
-_QUICK_TO_NOTICE = {
+# The time after which Temporal gives a killed worker's task to another worker, and the longest delay when that
+# happens repeatedly to the same task; the defaults are 10 s and 10 min.
+_SHORT_TASK_TIMEOUTS = {
     "history.defaultWorkflowTaskTimeout": '"1s"',
     "history.workflowTaskRetryMaxInterval": '"1s"',
 }
@@ -28,7 +27,7 @@ _QUICK_TO_NOTICE = {
 
 @pytest.fixture(scope="package")
 def stack_home() -> Iterator[Path]:
-    """A short path: PostgreSQL's socket lives in it."""
+    """A short path, because it contains PostgreSQL's socket."""
     folder = Path(tempfile.mkdtemp(prefix="holdfast-e2e-"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
@@ -36,21 +35,21 @@ def stack_home() -> Iterator[Path]:
 
 @pytest.fixture(scope="package")
 async def stack(stack_home: Path) -> AsyncIterator[Stack]:
-    """A running stack with the demo business; what dies is restarted."""
+    """A running stack with the demo business; dead processes are restarted."""
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("TEMPORAL_ADDRESS", raising=False)
-        environment.setenv("HOLDFAST_RATE_LIMIT_PER_MINUTE", "0")  # a test asks as fast as it can
+        environment.setenv("HOLDFAST_RATE_LIMIT_PER_MINUTE", "0")  # tests send requests as fast as they can
         environment.setenv("HOLDFAST_SMTP_URL", "")
         settings = DevSettings.on_free_ports(stack_home)
-        async with Stack(settings, dynamic_config=_QUICK_TO_NOTICE, vendors=True) as stack:
-            await _do_without_vendors(stack)
+        async with Stack(settings, dynamic_config=_SHORT_TASK_TIMEOUTS, vendors=True) as stack:
+            await _disconnect_vendors(stack)
             yield stack
 
 
-async def _do_without_vendors(stack: Stack) -> None:
-    """Let bookings set nothing off, but in the tests that are about that."""
+async def _disconnect_vendors(stack: Stack) -> None:
+    """Remove all integrations and endpoints: bookings have effects only in the tests of effects."""
     async with demo_http(stack.api_url) as http:
-        owner = await DemoOwner.log_in(http, login_email("owner"))
+        owner = await DemoClient.log_in(http, login_email("owner"))
         root = f"/v1/businesses/{BUSINESS}"
         for integration in (await owner.call("GET", f"{root}/integrations"))["items"]:
             await owner.call("DELETE", f"{root}/integrations/{integration['vendor']}")
@@ -60,25 +59,25 @@ async def _do_without_vendors(stack: Stack) -> None:
 
 @pytest.fixture
 async def vendors(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
-    """The simulated vendors; the demo business has an account at each as long as the test lasts."""
-    places = Places(stack.settings.vendors_url, stack.settings.s3_url)
+    """The simulated vendors; the demo business has an account at each during the test."""
+    urls = SimulatorUrls(stack.settings.vendors_url, stack.settings.s3_url)
     async with demo_http(stack.settings.vendors_url) as http:
         await http.delete("/control/ledger")
-        assert await connect(stack.api_url, places)
+        assert await connect(stack.api_url, urls)
         yield http
-    await _do_without_vendors(stack)
+    await _disconnect_vendors(stack)
 
 
 @pytest.fixture(scope="package")
 async def stack_engine(stack: Stack) -> AsyncIterator[AsyncEngine]:
-    """Connections to the stack's database, a fresh one each time: the server may have died in between."""
+    """Connections to the stack's database, never reused: the server may have died in between."""
     engine = unpooled_engine(stack.database_url)
     yield engine
     await engine.dispose()
 
 
 @pytest.fixture(scope="package")
-async def demo(stack: Stack) -> AsyncIterator[DemoClient]:
-    """Calls the stack's API as the demo users."""
+async def demo(stack: Stack) -> AsyncIterator[RetryingClient]:
+    """A client that calls the stack's API as the demo users."""
     async with httpx.AsyncClient(base_url=stack.api_url, timeout=30) as http:
-        yield await DemoClient.logged_in(http)
+        yield await RetryingClient.logged_in(http)

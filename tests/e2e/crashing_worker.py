@@ -1,18 +1,20 @@
-"""Workers that kill themselves: at each seam of a booking's steps, or of its effects, once.
+"""Workers that kill themselves once at each crash point of a booking's steps or effects.
 
-A step has two seams, before and after its commit. An effect has three: before anything is done, after the vendor
-has done it, and after that is written down. They are the real worker; what pulls the trigger is wrapped around its
-activities and around the end of an effect. `CRASH_ON` says whether `steps` or `effects` are deadly, `CRASH_DIR`
-remembers which triggers have been pulled, over all their lives. Some run at a time: while one comes back to life,
-the others take over. Each life is a process of its own, forked off one that has imported everything and connected
-to nothing.
+A step has two crash points: before and after its commit. An effect has three: before the vendor's call, after it,
+and after the result is recorded. The real worker runs; an interceptor of its activities and a wrapper of the
+effects' completion cause the crashes. `CRASH_ON` selects `steps` or `effects`; `CRASH_DIR` stores which crash
+points have been reached, across all processes. Several workers run at the same time: while one restarts, the
+others take over. Each is forked from a process that has imported everything and has no connections.
 """
 
 import asyncio
 import os
 import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 from uuid import UUID
 
 from temporalio import activity
@@ -21,30 +23,54 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 from temporalio.worker import Interceptor as WorkerInterceptor
 
 from db.repositories import effect_attempts
+from dev.stack import Stack
 from domain.effects import EffectRef, EffectState
 from domain.steps import Step
 from runtime import temporal
 from runtime.settings import settings
 from worker.main import running_worker
 
-_LIVES_AT_ONCE = 4
+_WORKERS = 4
 
 
-class _Trigger(ActivityInboundInterceptor):
+@asynccontextmanager
+async def crashing_worker(stack: Stack, crashes: Path, on: Literal["steps", "effects"]) -> AsyncIterator[None]:
+    """Replace the stack's worker by workers that crash once at every crash point and are restarted."""
+    environment = stack.environment | {
+        "CRASH_DIR": str(crashes),
+        "CRASH_ON": on,
+        "HOLDFAST_WORKER_GRACEFUL_SECONDS": "0",
+        "HOLDFAST_EFFECT_HEARTBEAT_SECONDS": "2",
+        "HOLDFAST_EFFECT_LEASE_SECONDS": "2",
+    }
+    command = (sys.executable, "-m", "tests.e2e.crashing_worker")
+    await stack.stop_process("worker")
+    process = await asyncio.create_subprocess_exec(
+        *command, env=environment, stdout=asyncio.subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+        await stack.start_process("worker")
+
+
+class _CrashPoints(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         name = _name_of(input)
         if name is not None:
-            _pull_once(f"{name}-before")
+            _crash_once(f"{name}-before")
         result = await super().execute_activity(input)
         if name is not None:
-            _pull_once(f"{name}-after")
+            _crash_once(f"{name}-after")
         return result
 
 
 def _name_of(input: ExecuteActivityInput) -> str | None:
-    """What is carried out: one step, or the first effect of its kind at its vendor; none: it is not deadly."""
-    deadly = {"steps": Step, "effects": EffectRef}[os.environ["CRASH_ON"]]
-    found = next((argument for argument in input.args if isinstance(argument, deadly)), None)
+    """The name of a step, or of the first effect of its kind and vendor; None if it has no crash points."""
+    crashing = {"steps": Step, "effects": EffectRef}[os.environ["CRASH_ON"]]
+    found = next((argument for argument in input.args if isinstance(argument, crashing)), None)
     if isinstance(found, Step):
         return f"{found.after.booking_id}-{found.after.version}"
     return None if found is None else _effect_name()
@@ -55,19 +81,19 @@ def _effect_name() -> str:
     return f"{info.task_queue.rpartition('-')[2]}-{info.activity_type}"
 
 
-def _let_die_when_applied() -> None:
-    """Pull the trigger between the vendor's answer and our own note of it."""
+def _crash_after_vendor_call() -> None:
+    """Add a crash point between the vendor's answer and the record of it."""
     finish = effect_attempts.finish
 
     async def finish_or_die(conn: Any, business_id: UUID, ref: Any, state: EffectState, **rest: Any) -> bool:
         if state is EffectState.DONE:
-            _pull_once(f"{_effect_name()}-applied")
+            _crash_once(f"{_effect_name()}-applied")
         return await finish(conn, business_id, ref, state, **rest)
 
     effect_attempts.finish = finish_or_die
 
 
-def _pull_once(name: str) -> None:
+def _crash_once(name: str) -> None:
     marker = Path(os.environ["CRASH_DIR"]) / name
     if not marker.exists():
         marker.touch()
@@ -76,33 +102,33 @@ def _pull_once(name: str) -> None:
 
 class _Crashing(Interceptor, WorkerInterceptor):
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
-        return _Trigger(next)
+        return _CrashPoints(next)
 
 
-async def _live() -> None:
+async def _run_worker() -> None:
     if os.environ["CRASH_ON"] == "effects":
-        _let_die_when_applied()
+        _crash_after_vendor_call()
     config = (await temporal.connect()).config()
     config["interceptors"] = [_Crashing()]
     async with running_worker(Client(**config), settings()):
         await asyncio.Event().wait()
 
 
-def _begin_a_life() -> None:
+def _fork_worker() -> None:
     if os.fork() == 0:
         try:
-            asyncio.run(_live())
+            asyncio.run(_run_worker())
         finally:
             os._exit(1)
 
 
 def _main() -> NoReturn:
-    """Replace whoever dies, until the whole process group is killed."""
-    for _ in range(_LIVES_AT_ONCE):
-        _begin_a_life()
+    """Replace dead workers until the process group is killed."""
+    for _ in range(_WORKERS):
+        _fork_worker()
     while True:
         os.wait()
-        _begin_a_life()
+        _fork_worker()
 
 
 if __name__ == "__main__":

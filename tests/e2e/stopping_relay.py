@@ -1,6 +1,6 @@
-"""One round of a real relay, in a process that stops itself (SIGSTOP) in the middle: as it calls Temporal.
+"""One round of a real relay, in a process that stops itself (SIGSTOP) when it calls Temporal.
 
-Whoever started it sees that it stands still, may let it go on (SIGCONT), and sees it end when the round is over.
+The test waits until it is stopped, may continue it (SIGCONT), and waits until the round ends.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""kill -9 of the worker at every seam of every kind of effect: the vendors' ledger agrees with ours afterwards."""
+"""kill -9 of the worker at every crash point of every kind of effect: the vendors' ledger agrees with ours."""
 
 import asyncio
 from collections import Counter
@@ -10,15 +10,14 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from dev.demo_business import PAID
-from dev.demo_users import BUSINESS
+from dev.demo_business import BUSINESS, PAID
 from dev.stack import Stack
-from tests.e2e.crashes import crashing_worker
-from tests.e2e.customer import DemoClient, half_hours
+from tests.e2e.crashing_worker import crashing_worker
+from tests.e2e.retrying_client import RetryingClient, half_hours
 
 Json = dict[str, Any]
 
-_PATIENCE_SECONDS = 110.0
+_TIMEOUT_SECONDS = 110.0
 _PAUSE_SECONDS = 0.2
 _CONTACT = {"name": "Dana Demo", "email": "dana@example.com", "phone": "+12125550177"}
 _OPEN = {"pending", "running", "retrying"}
@@ -39,16 +38,16 @@ _KINDS = {
 }
 
 
-@pytest.mark.timeout(300)  # some forty workers die, a third of them with a lease of two seconds
+@pytest.mark.timeout(300)  # about forty workers crash, a third of them with a lease of two seconds
 async def test_each_effect_is_carried_out_once_however_often_the_worker_is_killed(
-    stack: Stack, demo: DemoClient, vendors: httpx.AsyncClient, tmp_path: Path
+    stack: Stack, demo: RetryingClient, vendors: httpx.AsyncClient, tmp_path: Path
 ) -> None:
     async with crashing_worker(stack, tmp_path, "effects"):
         booking = await _book(demo)
         booking_id = booking["id"]
         await _consent(demo, booking["customer_id"])
         provider = await demo.until_assigned(booking_id)
-        await _until_quiet(demo, booking_id)  # an offer that is accepted before it is told of is told of no more
+        await _until_quiet(demo, booking_id)  # else no message about the offer is sent after it is accepted
         assert (await demo.command(provider, booking_id, "accept", key="1")).status_code == 200
         await _until_quiet(demo, booking_id)
         later = next(islice(half_hours(200), 3, None)).isoformat()
@@ -56,14 +55,14 @@ async def test_each_effect_is_carried_out_once_however_often_the_worker_is_kille
         await _until_quiet(demo, booking_id)
         assert (await demo.command("owner", booking_id, "cancel", key="3")).status_code == 200
         jobs = await _until_quiet(demo, booking_id)
-    pulled = {marker.name for marker in tmp_path.iterdir()}  # noqa: ASYNC240
-    assert pulled == {f"{effect}-{seam}" for effect in _KINDS for seam in ("before", "applied", "after")}
+    reached = {marker.name for marker in tmp_path.iterdir()}  # noqa: ASYNC240
+    assert reached == {f"{effect}-{point}" for effect in _KINDS for point in ("before", "applied", "after")}
     assert {job["state"] for job in jobs} == {"done"}
     assert_agreed(jobs, (await vendors.get("/control/ledger")).json()["entries"])
 
 
 def assert_agreed(jobs: list[Json], entries: list[Json]) -> None:
-    """Each effect was applied at its vendor once, and nothing else was."""
+    """Check that each effect was applied at its vendor exactly once, and nothing else was."""
     ours = Counter(_APPLIED_AS[job["kind"], job["vendor"]] for job in jobs if job["kind"] != "sync_payment")
     applied = [(entry["vendor"], entry["action"]) for entry in entries if entry["applied"]]
     assert Counter(one for one in applied if one in ours) == ours
@@ -87,35 +86,35 @@ _APPLIED_AS = {
 }
 
 
-async def _book(demo: DemoClient) -> Json:
+async def _book(demo: RetryingClient) -> Json:
     starts_at = next(half_hours(200)).isoformat()
     body = {"business_id": BUSINESS, "service_id": PAID["code"], "starts_at": starts_at, "customer": _CONTACT}
     body["payment"] = {"method": "pm_card_visa"}
-    answer = await demo.persist(
+    answer = await demo.call_until_answered(
         "customer", "POST", "/v1/bookings", json=body, headers={"Idempotency-Key": str(uuid4())}
     )
     booking: Json = answer.raise_for_status().json()
     return booking
 
 
-async def _move(demo: DemoClient, booking_id: str, starts_at: str) -> None:
+async def _move(demo: RetryingClient, booking_id: str, starts_at: str) -> None:
     path, headers = f"/v1/bookings/{booking_id}/reschedule", {"Idempotency-Key": "2", "If-Match": "*"}
-    answer = await demo.persist("owner", "POST", path, json={"starts_at": starts_at}, headers=headers)
+    answer = await demo.call_until_answered("owner", "POST", path, json={"starts_at": starts_at}, headers=headers)
     assert answer.status_code == 200, answer.text
 
 
-async def _consent(demo: DemoClient, customer_id: str) -> None:
+async def _consent(demo: RetryingClient, customer_id: str) -> None:
     path = f"/v1/businesses/{BUSINESS}/customers/{customer_id}/consents"
     for purpose in ("sms", "analytics"):
         given = {"purpose": purpose, "granted": True, "source": "test", "text": "Yes, please."}
         (await demo.call("owner", "POST", path, json=given)).raise_for_status()
 
 
-async def _until_quiet(demo: DemoClient, booking_id: str) -> list[Json]:
-    """Every effect of the booking, once none is open any more."""
-    async with asyncio.timeout(_PATIENCE_SECONDS):
+async def _until_quiet(demo: RetryingClient, booking_id: str) -> list[Json]:
+    """Wait until no effect of the booking is open; returns all its effects."""
+    async with asyncio.timeout(_TIMEOUT_SECONDS):
         while True:
-            answer = await demo.persist("owner", "GET", f"/v1/bookings/{booking_id}/jobs")
+            answer = await demo.call_until_answered("owner", "GET", f"/v1/bookings/{booking_id}/jobs")
             jobs: list[Json] = answer.raise_for_status().json()["items"]
             if not any(job["state"] in _OPEN for job in jobs):
                 return jobs

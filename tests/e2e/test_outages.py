@@ -1,4 +1,4 @@
-"""A server that is away: what still works, what is said about the rest, and how it comes back."""
+"""Unavailable servers: what still works, how the rest is refused, and how it recovers."""
 
 import asyncio
 from itertools import islice
@@ -11,12 +11,12 @@ from temporalio.client import Client
 
 from dev.stack import Stack
 from domain.names import booking_workflow_id
-from tests.e2e.customer import DemoClient, half_hours
-from tests.e2e.ledger import assert_sound
+from tests.e2e.invariants import assert_consistent
+from tests.e2e.retrying_client import RetryingClient, half_hours
 
 
 async def test_bookings_are_taken_while_temporal_is_down_and_go_on_when_it_is_back(
-    stack: Stack, stack_engine: AsyncEngine, demo: DemoClient
+    stack: Stack, stack_engine: AsyncEngine, demo: RetryingClient
 ) -> None:
     starts = list(islice(half_hours(180), 20))
     await stack.stop_process("temporal")
@@ -32,11 +32,11 @@ async def test_bookings_are_taken_while_temporal_is_down_and_go_on_when_it_is_ba
         await stack.start_process("temporal")
     for booking_id in ids:
         await demo.until_assigned(booking_id)
-    await assert_sound(stack_engine, ids)
+    await assert_consistent(stack_engine, ids)
 
 
 async def test_without_postgresql_every_answer_is_a_503_that_says_so_and_the_next_is_fine(
-    stack: Stack, demo: DemoClient
+    stack: Stack, demo: RetryingClient
 ) -> None:
     (start,) = islice(half_hours(210), 1)
     await stack.stop_process("postgres")
@@ -54,7 +54,7 @@ async def test_without_postgresql_every_answer_is_a_503_that_says_so_and_the_nex
     await demo.until_assigned(created.json()["id"])
 
 
-async def test_a_command_waits_for_a_worker_that_comes_back(stack: Stack, demo: DemoClient) -> None:
+async def test_a_command_waits_for_a_worker_that_comes_back(stack: Stack, demo: RetryingClient) -> None:
     (start,) = islice(half_hours(240), 1)
     created = await demo.book(start, service="estimate", key=str(uuid4()))
     booking_id = created.json()["id"]
@@ -66,7 +66,7 @@ async def test_a_command_waits_for_a_worker_that_comes_back(stack: Stack, demo: 
 
 
 async def test_a_worker_stops_when_told_to_although_a_step_of_its_cannot_be_written(
-    stack: Stack, demo: DemoClient
+    stack: Stack, demo: RetryingClient
 ) -> None:
     (start,) = islice(half_hours(270), 1)
     created = await demo.book(start, service="estimate", key=str(uuid4()))

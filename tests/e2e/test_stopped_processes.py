@@ -1,4 +1,4 @@
-"""A process that stands still (SIGSTOP) and goes on later: it does nothing twice, and holds up nobody."""
+"""A process that is stopped (SIGSTOP) and continued later: it does nothing twice and blocks no other process."""
 
 import asyncio
 import signal
@@ -18,11 +18,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.repositories import effect_planning
-from dev.demo_users import BUSINESS
+from dev.demo_business import BUSINESS
 from dev.stack import Stack
 from domain.effects import EffectKind, Planned, Port, Vendor
 from runtime.ids import new_id
-from tests.e2e.customer import DemoClient, half_hours
+from tests.e2e.retrying_client import RetryingClient, half_hours
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -33,14 +33,14 @@ _QUICK = {
     "HOLDFAST_WORKER_GRACEFUL_SECONDS": "8",
 }
 _TENANT = "1002003"
-"""The demo business's, at ServiceTitan."""
-_SDK_SAYS_TOO_LATE = "Activity not found on completion"
+"""The demo business's tenant at ServiceTitan."""
+_SDK_COMPLETED_TOO_LATE = "Activity not found on completion"
 _PAUSE_SECONDS = 0.05
 
 
 @asynccontextmanager
 async def running(stack: Stack, module: str, log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A further process of the stack; it is killed at the end."""
+    """An additional process of the stack; it is killed on exit."""
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", module, env=stack.environment | _QUICK, stdout=output, stderr=output
@@ -55,7 +55,7 @@ async def running(stack: Stack, module: str, log: Path) -> AsyncIterator[asyncio
 
 @asynccontextmanager
 async def without_its_worker(stack: Stack) -> AsyncIterator[None]:
-    """The stack, while a test runs workers of its own."""
+    """Stop the stack's worker while a test runs its own workers."""
     await stack.stop_process("worker")
     try:
         yield
@@ -64,27 +64,27 @@ async def without_its_worker(stack: Stack) -> AsyncIterator[None]:
 
 
 async def test_a_worker_that_stood_still_between_looking_and_making_makes_no_second_job(
-    stack: Stack, stack_engine: AsyncEngine, demo: DemoClient, vendors: httpx.AsyncClient, tmp_path: Path
+    stack: Stack, stack_engine: AsyncEngine, demo: RetryingClient, vendors: httpx.AsyncClient, tmp_path: Path
 ) -> None:
     earlier, start = islice(half_hours(300), 2)
     log = tmp_path / "stopped.log"
     async with without_its_worker(stack), running(stack, "worker", log) as stopped:
-        known = await _accepted(demo, earlier)  # its customer and place are known from then on
+        known = await _accepted(demo, earlier)  # creates the customer and the location
         assert await _job_effects_end(demo, known) == [("create_job", "done", 1)]
-        # Both looks take their time: the answer to the second comes while the worker stands still.
-        slow = {"mood": "slow", "seconds": 4, "times": 2}
+        # Both look-ups are slow: the second is answered while the worker is stopped.
+        slow = {"mode": "slow", "seconds": 4, "times": 2}
         await _put(vendors, f"/control/servicetitan/behaviour?account={_TENANT}", slow)
         booking_id = await _accepted(demo, start)
-        await _until_asked(vendors, "customer.list", 2)
+        await _until_requests(vendors, "customer.list", 2)
         stopped.send_signal(signal.SIGSTOP)
         async with running(stack, "worker", tmp_path / "other.log"):
             assert await _job_effects_end(demo, booking_id) == [("create_job", "done", 2)]
-            await _until_places_are_given(stack_engine, booking_id)
+            await _until_events_have_positions(stack_engine, booking_id)
             stopped.send_signal(signal.SIGCONT)
-            await _until_said(log, "effect_lease_lost", _SDK_SAYS_TOO_LATE)
-            stopped.terminate()  # it finishes what is under way
+            await _until_logged(log, "effect_lease_lost", _SDK_COMPLETED_TOO_LATE)
+            stopped.terminate()  # it finishes its current work
             assert await stopped.wait() == 0
-    made = Counter(one["key"] for one in await _asked(vendors, "job.create"))
+    made = Counter(one["key"] for one in await _requests(vendors, "job.create"))
     assert made == {known: 1, booking_id: 1}
     assert "effect_lease_lost" in log.read_text()
 
@@ -95,12 +95,12 @@ async def test_a_relay_that_stands_still_in_the_middle_holds_up_no_other(
     async with without_its_worker(stack):
         planned = await _plan(stack_engine, 60)
         async with running(stack, "tests.e2e.stopping_relay", tmp_path / "stopped.log") as stopped:
-            await _until_it_stands_still(stopped)
+            await _until_stopped(stopped)
             async with running(stack, "worker", tmp_path / "other.log"):
                 assert set(await _ended(stack_engine, planned)) == {("obsolete", 1)}
                 stopped.send_signal(signal.SIGCONT)
                 assert await stopped.wait() == 0
-                later = await _plan(stack_engine, 5)  # behind what the other has handed over a second time
+                later = await _plan(stack_engine, 5)  # after those that were handed over a second time
                 assert set(await _ended(stack_engine, planned + later)) == {("obsolete", 1)}
 
 
@@ -108,54 +108,54 @@ async def _put(vendors: httpx.AsyncClient, path: str, body: Mapping[str, Any]) -
     (await vendors.put(path, json=body)).raise_for_status()
 
 
-async def _accepted(demo: DemoClient, start: datetime) -> str:
-    """A booking that its provider has accepted."""
+async def _accepted(demo: RetryingClient, start: datetime) -> str:
+    """Create a booking that its provider accepts; returns its id."""
     booking_id: str = (await demo.book(start, service="estimate", key=str(uuid4()))).json()["id"]
     provider = await demo.until_assigned(booking_id)
     assert (await demo.command(provider, booking_id, "accept", key=booking_id)).status_code == 200
     return booking_id
 
 
-async def _asked(vendors: httpx.AsyncClient, action: str) -> list[dict[str, Any]]:
-    """What ServiceTitan was asked for."""
+async def _requests(vendors: httpx.AsyncClient, action: str) -> list[dict[str, Any]]:
+    """The requests to ServiceTitan with this action."""
     answer = await vendors.get("/control/ledger", params={"vendor": "servicetitan", "action": action})
     entries: list[dict[str, Any]] = answer.raise_for_status().json()["entries"]
     return entries
 
 
-async def _until_asked(vendors: httpx.AsyncClient, action: str, times: int) -> None:
+async def _until_requests(vendors: httpx.AsyncClient, action: str, times: int) -> None:
     async with asyncio.timeout(60):
-        while len(await _asked(vendors, action)) < times:
+        while len(await _requests(vendors, action)) < times:
             await asyncio.sleep(_PAUSE_SECONDS)
 
 
-async def _job_effects_end(demo: DemoClient, booking_id: str) -> list[tuple[str, str, int]]:
-    """Kind, state and attempts of each effect in the job system, once none is open."""
+async def _job_effects_end(demo: RetryingClient, booking_id: str) -> list[tuple[str, str, int]]:
+    """Kind, state and attempts of each job effect, when none is open."""
     async with asyncio.timeout(90):
         while True:
-            answer = await demo.persist("owner", "GET", f"/v1/bookings/{booking_id}/jobs")
+            answer = await demo.call_until_answered("owner", "GET", f"/v1/bookings/{booking_id}/jobs")
             found = [one for one in answer.raise_for_status().json()["items"] if one["vendor"] == "servicetitan"]
             if all(one["state"] not in ("pending", "running", "retrying") for one in found):
                 return [(one["kind"], one["state"], one["attempts"]) for one in found]
             await asyncio.sleep(_PAUSE_SECONDS)
 
 
-async def _until_said(log: Path, *words: str) -> None:
-    """Wait until one of these is in the log."""
+async def _until_logged(log: Path, *words: str) -> None:
+    """Wait until the log contains one of these texts."""
     async with asyncio.timeout(30):
         while not any(word in log.read_text() for word in words):  # noqa: ASYNC240  # a small file
             await asyncio.sleep(_PAUSE_SECONDS)
 
 
-async def _until_places_are_given(engine: AsyncEngine, booking_id: str) -> None:
-    """Wait until each of the booking's events has its place in the stream."""
+async def _until_events_have_positions(engine: AsyncEngine, booking_id: str) -> None:
+    """Wait until each of the booking's events has its position in the stream."""
     left = text("SELECT count(*) FROM events WHERE subject = :subject AND position IS NULL")
     async with asyncio.timeout(20), engine.connect() as conn:
         while (await conn.execute(left, {"subject": booking_id})).scalar_one():
             await asyncio.sleep(_PAUSE_SECONDS)
 
 
-async def _until_it_stands_still(process: asyncio.subprocess.Process) -> None:
+async def _until_stopped(process: asyncio.subprocess.Process) -> None:
     async with asyncio.timeout(30):
         while _state_of(process.pid) != "T":
             assert process.returncode is None
@@ -163,12 +163,12 @@ async def _until_it_stands_still(process: asyncio.subprocess.Process) -> None:
 
 
 def _state_of(pid: int) -> str:
-    """Of a process: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html; `T` is stopped by a signal."""
+    """The state of a process; `T` is stopped: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 async def _plan(engine: AsyncEngine, count: int) -> list[UUID]:
-    """Plan deliveries to endpoints that are gone: the attempt at each finds nothing to do."""
+    """Plan deliveries to deleted endpoints: each attempt finds nothing to do."""
     planned = []
     async with engine.begin() as conn:
         business = await conn.execute(text("SELECT id FROM businesses WHERE slug = :slug"), {"slug": BUSINESS})
@@ -187,7 +187,7 @@ async def _plan(engine: AsyncEngine, count: int) -> list[UUID]:
 
 
 async def _ended(engine: AsyncEngine, planned: list[UUID]) -> list[tuple[str, int]]:
-    """State and attempts of each, once all have ended: within seconds after a worker has started."""
+    """State and attempts of each effect, when all have ended: within seconds after a worker starts."""
     query = text("SELECT state, attempts FROM effects WHERE id = ANY(CAST(:ids AS uuid[]))")
     async with asyncio.timeout(25), engine.connect() as conn:
         while True:

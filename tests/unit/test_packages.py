@@ -1,4 +1,4 @@
-"""What the rooms may load: a C driver in a workflow module kills the worker in silence, so it is kept out."""
+"""What the packages may load: a C driver in a workflow module silently kills the worker, so it is forbidden."""
 
 import subprocess
 import sys

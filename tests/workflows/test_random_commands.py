@@ -1,4 +1,4 @@
-"""Random people give random commands to two bookings of one business: after each, every invariant still holds."""
+"""Random people give random commands to two bookings of one business: after each, every invariant holds."""
 
 import asyncio
 from collections.abc import Coroutine

@@ -112,7 +112,7 @@ def _roles_in_the_booking(caller: Caller) -> set[Role]:
     return roles
 
 
-class Doorbell:
+class CallerFactory:
     """Makes the credentials, straight in the database."""
 
     def __init__(self, engine: AsyncEngine, settings: Settings, ours: Tenant, theirs: Tenant) -> None:

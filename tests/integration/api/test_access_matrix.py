@@ -1,7 +1,7 @@
-"""Every route and everybody: who is let in, and that nobody else hears anything.
+"""The access matrix: every route is called by every kind of caller; refused callers must learn no secrets.
 
-Taken from the route table, so a route is covered the day it is written. A parameter of its path that is new needs
-a value in `House.paths`.
+The routes come from the route table, so that new routes are covered automatically. A new path parameter needs a
+value in `World.paths`.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from domain.reconciliation import Difference, FindingKind
 from runtime.settings import Settings
 from tests.api_client import ApiClient
 from tests.factories import add_user, make_booking, make_tenant
-from tests.integration.api.callers import IN, Caller, Doorbell, expected
+from tests.integration.api.callers import IN, Caller, CallerFactory, expected
 from tests.integration.api.stage import Json, Stage, make_stage, ok
 
 CANARY: Final = f"canary{uuid4().hex}"
@@ -41,7 +41,7 @@ _APP: Final = create_app(Settings())
 _OPERATIONS: Final = {one["operationId"]: one for one in operations_of(_APP.openapi()).values()}
 _SCHEMAS: Final = _APP.openapi()["components"]["schemas"]
 _ORDER: Final = ("GET", "POST", "PATCH", "PUT", "DELETE")
-"""What takes away comes last."""
+"""Deletions come last."""
 _DENIED: Final = (401, 403, 404)
 _PERSONAL: Final = {Permission.SIGN_IN, Permission.MANAGE_ACCOUNT}
 _OPEN: Final = {Permission.PROBE, Permission.BROWSE, Permission.SIGN_IN, Permission.BOOK, Permission.CALL_BACK}
@@ -59,8 +59,8 @@ _ROUTES: Final = sorted(
 
 
 @dataclass
-class House:
-    """A business full of secrets, and everybody before its door."""
+class World:
+    """A business whose data contains secrets, and all kinds of callers."""
 
     http: httpx.AsyncClient
     engine: AsyncEngine
@@ -69,26 +69,26 @@ class House:
     paths: dict[str, str] = field(default_factory=dict)
     """The values of the routes' path parameters."""
     secrets: set[str] = field(default_factory=set)
-    """What nobody from outside may hear: the business's texts, and the ids of all that is not public."""
+    """What outsiders must not see: the business's texts, and all ids that are not public."""
     to_the_customer: set[str] = field(default_factory=set)
-    """Which of them the customer of the booking may hear."""
+    """The secrets that the booking's customer may see."""
 
     def url(self, route: APIRoute) -> str:
-        """The route's path, filled in."""
+        """The route's path with its parameters."""
         name = re.sub(r"\{(\w+)\}", lambda found: self._value(route, found[1]), route.path)
         return f"{name}?service_id=repair" if route.operation_id == "listSlots" else name
 
     def _value(self, route: APIRoute, name: str) -> str:
         key = "own_time_off_id" if name == "time_off_id" and "{provider}" in route.path else name
         if key not in self.paths:
-            pytest.fail(f"{route.path}: say in House.paths what {{{name}}} is")
+            pytest.fail(f"{route.path}: add a value for {{{name}}} to World.paths")
         return self.paths[key]
 
     def body(self, route: APIRoute) -> Json | None:
-        """A body for the route: the smallest that its shape allows, or what it takes to get to the point."""
+        """A body for the route: the smallest valid one, or a special one that gets past validation."""
         name = str(route.operation_id)
         if permission_of(route) in _PERSONAL:
-            return {}  # to be let in is to be told what is missing, and not that a password is wrong
+            return {}  # access means an error about the missing members, not about a wrong password
         if (own := self._bodies().get(name)) is not None:
             return own
         content = _OPERATIONS[name].get("requestBody", {}).get("content", {})
@@ -108,14 +108,14 @@ class House:
         }
 
     async def call(self, route: APIRoute, caller: Caller) -> httpx.Response:
-        """What the caller is answered."""
+        """Send the caller's request."""
         headers = {"If-Match": "*", "Idempotency-Key": str(uuid4())}
         if caller.token is not None:
             headers["Authorization"] = f"Bearer {caller.token}"
         return await self.http.request(_method(route), self.url(route), json=self.body(route), headers=headers)
 
-    def overheard(self, caller: Caller, response: httpx.Response) -> list[str]:
-        """The secrets in an answer that this caller may not hear; what they named themselves is none."""
+    def leaked_secrets(self, caller: Caller, response: httpx.Response) -> list[str]:
+        """The secrets in an answer that this caller must not see, except those in the request itself."""
         if caller.role is not None and caller.is_valid:
             return []
         said = f"{response.text} {response.headers}".lower()
@@ -125,7 +125,7 @@ class House:
 
 
 def _smallest(schema: Json) -> Any:
-    """The smallest value of the schema; formats and patterns are not kept."""
+    """The smallest value of the schema; formats and patterns are ignored."""
     if "$ref" in schema:
         return _smallest(_SCHEMAS[schema["$ref"].rsplit("/", 1)[-1]])
     for choice in ("anyOf", "oneOf", "allOf"):
@@ -141,53 +141,53 @@ def _smallest(schema: Json) -> Any:
 
 
 @pytest.fixture(scope="module")
-async def house(api: ApiClient, api_url: str, engine: AsyncEngine, settings: Settings) -> AsyncIterator[House]:
-    """The house, furnished once."""
-    # The booking stays Ana's, whoever is let in to reject it: nobody else is looked for.
+async def world(api: ApiClient, api_url: str, engine: AsyncEngine, settings: Settings) -> AsyncIterator[World]:
+    """The world, created once."""
+    # The booking stays Ana's even if a caller may reject it: no other provider is searched.
     stage = await make_stage(api, engine, Policy(backoff=Backoff(attempts=1)))
     other = await make_tenant(engine)
     elsewhere = await make_booking(engine, other)
     async with httpx.AsyncClient(base_url=api_url, timeout=30) as http:
-        made = House(http, engine, stage)
-        booking_id = await _furnish(made)
-        bell = Doorbell(engine, settings, stage.tenant, other)
-        made.callers = await bell.everybody(booking_id, elsewhere.booking_id)
+        made = World(http, engine, stage)
+        booking_id = await _fill(made)
+        caller_factory = CallerFactory(engine, settings, stage.tenant, other)
+        made.callers = await caller_factory.everybody(booking_id, elsewhere.booking_id)
         yield made
 
 
-async def _furnish(house: House) -> UUID:
-    """Put something with a secret into every drawer; the booking that the paths name."""
-    stage = house.stage
-    tenant, desk = stage.tenant, stage.as_("owner")
+async def _fill(world: World) -> UUID:
+    """Create an object with a secret of every kind; returns the booking of the paths."""
+    stage = world.stage
+    tenant, owner = stage.tenant, stage.as_("owner")
     root = f"/v1/businesses/{tenant.business_id}"
-    await _mark_people(house)
-    member = await _throwaway_member(house)
+    await _mark_people(world)
+    member = await _throwaway_member(world)
     booking = await stage.book(address={"line1": CANARY, "city": CANARY, "country": "US"}, notes=CANARY)
     await stage.settled(booking, "assigned")
-    await _payment(house, UUID(booking["id"]))
+    await _payment(world, UUID(booking["id"]))
     slot = {"business_id": tenant.slug, "service_id": "repair", "starts_at": stage.next_start().isoformat()}
     hold = ok(await stage.as_("customer").post("/v1/holds", slot), 201)
     contact = {"name": CANARY, "email": f"{CANARY}@example.com", "phone": PHONE}
-    customer = ok(await desk.post(f"{root}/customers", contact), 201)
+    customer = ok(await owner.post(f"{root}/customers", contact), 201)
     consent = {"purpose": "sms", "granted": True, "source": CANARY, "text": CANARY}
-    ok(await desk.post(f"{root}/customers/{customer['id']}/consents", consent), 201)
+    ok(await owner.post(f"{root}/customers/{customer['id']}/consents", consent), 201)
     days_off = {"first_date": "2040-01-01", "last_date": "2040-01-02", "note": CANARY}
-    everybody = ok(await desk.post(f"{root}/time-off", days_off), 201)
-    own = ok(await desk.post(f"{root}/providers/ana/time-off", days_off), 201)
+    everybody = ok(await owner.post(f"{root}/time-off", days_off), 201)
+    own = ok(await owner.post(f"{root}/providers/ana/time-off", days_off), 201)
     closed = {"kind": "closed", "name": CANARY}
-    ok(await desk.send("PUT", f"{root}/providers/ana/exceptions/2040-02-01", closed))
+    ok(await owner.send("PUT", f"{root}/providers/ana/exceptions/2040-02-01", closed))
     source = {"url": f"http://127.0.0.1:9/{CANARY}"}
-    ok(await desk.send("PUT", f"{root}/external-source", source))
+    ok(await owner.send("PUT", f"{root}/external-source", source))
     mailer = {"settings": {"sender": f"{CANARY}@example.com"}, "secrets": {"api_key": CANARY}}
-    integration = ok(await desk.send("PUT", f"{root}/integrations/sendgrid", mailer))
+    integration = ok(await owner.send("PUT", f"{root}/integrations/sendgrid", mailer))
     hook = {"url": f"http://127.0.0.1:9/{CANARY}/hook", "description": CANARY}
-    endpoint = ok(await desk.post(f"{root}/webhook-endpoints", hook), 201)
-    trial = ok(await desk.post(f"{root}/webhook-endpoints/{endpoint['id']}/test"), 202)
-    key = ok(await desk.post(f"{root}/api-keys", {"name": CANARY, "scopes": ["book"]}), 201)
+    endpoint = ok(await owner.post(f"{root}/webhook-endpoints", hook), 201)
+    trial = ok(await owner.post(f"{root}/webhook-endpoints/{endpoint['id']}/test"), 202)
+    key = ok(await owner.post(f"{root}/api-keys", {"name": CANARY, "scopes": ["book"]}), 201)
     pdf: Any = {"Content-Type": "application/pdf"}
-    attachment = ok(await desk.upload(f"/v1/bookings/{booking['id']}/attachments", b"%PDF", **pdf), 201)
-    export = ok(await desk.post(f"{root}/exports"), 201)
-    house.paths = {
+    attachment = ok(await owner.upload(f"/v1/bookings/{booking['id']}/attachments", b"%PDF", **pdf), 201)
+    export = ok(await owner.post(f"{root}/exports"), 201)
+    world.paths = {
         "attachment_id": attachment["id"],
         "export_id": export["id"],
         "business": str(tenant.business_id),
@@ -210,30 +210,30 @@ async def _furnish(house: House) -> UUID:
         "key_id": key["id"],
         "endpoint_id": endpoint["id"],
         "delivery_id": trial["id"],
-        "job_id": str(await _job(house, UUID(booking["id"]))),
-        "finding_id": str(await _finding(house, UUID(booking["id"]))),
+        "job_id": str(await _job(world, UUID(booking["id"]))),
+        "finding_id": str(await _finding(world, UUID(booking["id"]))),
     }
-    house.to_the_customer = {booking["id"], booking["reference"], booking["customer_id"], hold["id"]}
-    house.to_the_customer.add(attachment["id"])
+    world.to_the_customer = {booking["id"], booking["reference"], booking["customer_id"], hold["id"]}
+    world.to_the_customer.add(attachment["id"])
     ids = {export["id"], endpoint["id"], endpoint["secret"], trial["id"], trial["event_id"]}
     ids |= {customer["id"], everybody["id"], own["id"], key["id"], key["prefix"], str(member)}
     people = {str(principal.user_id) for principal in tenant.principals.values()}
-    house.secrets = {CANARY, PHONE, *ids, *people} | house.to_the_customer
-    house.to_the_customer.add(str(tenant.principals["customer"].user_id))
+    world.secrets = {CANARY, PHONE, *ids, *people} | world.to_the_customer
+    world.to_the_customer.add(str(tenant.principals["customer"].user_id))
     return UUID(booking["id"])
 
 
-async def _payment(house: House, booking_id: UUID) -> None:
+async def _payment(world: World, booking_id: UUID) -> None:
     """A payment of the booking's, with a gateway that the business no longer has."""
     new = NewPayment(booking_id, Vendor.STRIPE, Collect.BOOKING, 12_900, "USD")
-    async with house.engine.begin() as conn:
-        await payments.add(conn, house.stage.tenant.business_id, new)
+    async with world.engine.begin() as conn:
+        await payments.add(conn, world.stage.tenant.business_id, new)
 
 
-async def _job(house: House, booking_id: UUID) -> UUID:
-    business_id = house.stage.tenant.business_id
+async def _job(world: World, booking_id: UUID) -> UUID:
+    business_id = world.stage.tenant.business_id
     kind = EffectKind.REPORT_CONVERSION
-    async with house.engine.begin() as conn:
+    async with world.engine.begin() as conn:
         found = await effect_planning.plan_with(
             conn,
             business_id,
@@ -246,82 +246,88 @@ async def _job(house: House, booking_id: UUID) -> UUID:
     return found
 
 
-async def _finding(house: House, booking_id: UUID) -> UUID:
+async def _finding(world: World, booking_id: UUID) -> UUID:
     difference = Difference(FindingKind.JOB_MOVED, booking_id, detail={"job": CANARY})
-    async with house.engine.begin() as conn:
-        found = await findings.report(conn, house.stage.tenant.business_id, Vendor.SERVICETITAN, difference)
+    async with world.engine.begin() as conn:
+        found = await findings.report(conn, world.stage.tenant.business_id, Vendor.SERVICETITAN, difference)
     assert found is not None
     return UUID(str(found["id"]))
 
 
-async def _mark_people(house: House) -> None:
-    """What is known of the people who work here is none of a stranger's business, but for the providers' names."""
-    people = house.stage.tenant.principals
+async def _mark_people(world: World) -> None:
+    """Make the data of the business's staff secret, except the providers' names."""
+    people = world.stage.tenant.principals
     users = [people[name].user_id for name in people if name != "customer"]
-    await house.stage.change(Provider, email=f"{CANARY}@provider.example", phone=PHONE)
-    async with house.engine.begin() as conn:
+    await world.stage.change(Provider, email=f"{CANARY}@provider.example", phone=PHONE)
+    async with world.engine.begin() as conn:
         await conn.execute(update(User).where(User.id.in_(users)).values(name=CANARY))
 
 
-async def _throwaway_member(house: House) -> UUID:
-    async with house.engine.begin() as conn:
+async def _throwaway_member(world: World) -> UUID:
+    async with world.engine.begin() as conn:
         user_id = await add_user(conn, CANARY)
         await conn.execute(
             insert(Membership).values(
-                user_id=user_id, business_id=house.stage.tenant.business_id, role=Role.ADMIN, provider_id=None
+                user_id=user_id, business_id=world.stage.tenant.business_id, role=Role.ADMIN, provider_id=None
             )
         )
     return user_id
 
 
-async def _renew_logins(house: House) -> None:
-    """Some routes end their caller's login."""
-    async with house.engine.begin() as conn:
+async def _renew_logins(world: World) -> None:
+    """Restore the callers' logins, which some routes end."""
+    async with world.engine.begin() as conn:
         await conn.execute(
             text(
                 "UPDATE sessions SET ended_at = NULL, end_reason = NULL WHERE id = user_id AND user_id = ANY(:ids)"
             ),
-            {"ids": [caller.user_id for caller in house.callers if caller.user_id]},
+            {"ids": [caller.user_id for caller in world.callers if caller.user_id]},
         )
 
 
-async def _story(house: House) -> list[tuple[Any, ...]]:
-    """What has happened to the booking so far: who may do what to it depends on that."""
+async def _history(world: World) -> list[tuple[Any, ...]]:
+    """The booking's history so far, on which the callers' rights depend."""
     names = ("sequence", "kind", "new_status", "provider_id", "actor", "reason")
-    steps = await house.stage.history({"id": house.paths["booking_id"]})
+    steps = await world.stage.history({"id": world.paths["booking_id"]})
     return [tuple(step.get(name) for name in names) for step in steps]
 
 
 def _verdict(route: APIRoute, caller: Caller, response: httpx.Response) -> int:
-    """As `expected` has it. What was let in and is deleted already, by somebody before, was let in."""
+    """The result as in `expected`. A permitted deletion of a deleted object counts as permitted."""
     is_gone = response.status_code == 404 and _method(route) == "DELETE" and expected(route, caller) == IN
     return IN if is_gone or response.status_code not in _DENIED else response.status_code
 
 
 @pytest.mark.parametrize("route", _ROUTES, ids=lambda route: route.operation_id)
-async def test_the_table_decides_and_nobody_else_hears_anything(house: House, route: APIRoute) -> None:
-    asked = {caller.name: (caller, expected(route, caller)) for caller in house.callers}
+async def test_access_follows_the_table_and_refused_callers_learn_no_secrets(
+    world: World, route: APIRoute
+) -> None:
+    asked = {caller.name: (caller, expected(route, caller)) for caller in world.callers}
     denied = [caller for caller, verdict in asked.values() if verdict != IN]
-    # Who is denied, or only reads, changes nothing: they need not take turns.
-    at_once = house.callers if _method(route) == "GET" else denied
+    # Refused requests and reads change nothing: they can run at the same time.
+    concurrent = world.callers if _method(route) == "GET" else denied
     answers = dict(
-        zip([c.name for c in at_once], await asyncio.gather(*(house.call(route, c) for c in at_once)), strict=True)
+        zip(
+            [c.name for c in concurrent],
+            await asyncio.gather(*(world.call(route, c) for c in concurrent)),
+            strict=True,
+        )
     )
-    for caller in house.callers:
+    for caller in world.callers:
         if caller.name not in answers:
-            answers[caller.name] = await house.call(route, caller)
+            answers[caller.name] = await world.call(route, caller)
     if permission_of(route) is Permission.MANAGE_ACCOUNT:
-        await _renew_logins(house)
+        await _renew_logins(world)
     found = {name: _verdict(route, asked[name][0], answer) for name, answer in answers.items()}
-    assert found == {name: verdict for name, (_, verdict) in asked.items()}, await _story(house)
+    assert found == {name: verdict for name, (_, verdict) in asked.items()}, await _history(world)
     assert {name: answers[name].status_code for name in answers if answers[name].status_code >= 500} == {}
-    overheard = {name: house.overheard(asked[name][0], answer) for name, answer in answers.items()}
-    assert {name: secrets for name, secrets in overheard.items() if secrets} == {}
+    leaked_secrets = {name: world.leaked_secrets(asked[name][0], answer) for name, answer in answers.items()}
+    assert {name: secrets for name, secrets in leaked_secrets.items() if secrets} == {}
     for caller in denied:
         assert answers[caller.name].headers["Content-Type"] == "application/problem+json"
 
 
-def test_everything_is_let_in_to_by_somebody_and_denied_to_somebody() -> None:
+def test_guarded_and_open_routes_both_exist() -> None:
     guarded = [route for route in _ROUTES if permission_of(route) not in _OPEN]
     assert len(guarded) > 60
     assert len(_ROUTES) - len(guarded) > 15

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from activities.adapters.sendgrid import SendGrid as Adapter
 from activities.vendor_calls import Account, Call
 from api.app import create_app
-from dev.vendors.callbacks import Manner
-from dev.vendors.sendgrid import Happening, SendGrid
+from dev.vendors.callbacks import CallbackMode
+from dev.vendors.sendgrid import EmailEvent, SendGrid
 from domain.effects import Vendor
 from runtime.settings import Settings
 from tests.integration.api.vendor_hooks import Called, make_called
@@ -34,12 +34,12 @@ class Post:
         call = a_call({"sender": "desk@ana.example"}, {"api_key": self.account})
         keyed = Call(_with_id(call.account), f"message/{key}", 1, call.first_attempt_at)
         reference = await self.adapter.send(keyed, a_mail(to=to))
-        await self.vendor.callbacks.made(self.account)
+        await self.vendor.callbacks.until_sent(self.account)
         return reference
 
     async def happen(self, key: str, event: str) -> None:
-        await self.vendor.happen(self.account, Happening(event=event, effect=f"message/{key}"))
-        await self.vendor.callbacks.made(self.account)
+        await self.vendor.add_event(self.account, EmailEvent(event=event, effect=f"message/{key}"))
+        await self.vendor.callbacks.until_sent(self.account)
 
 
 def _with_id(account: Account) -> Account:
@@ -72,11 +72,11 @@ async def test_an_email_is_sent_delivered_and_opened(post: Post) -> None:
 
 async def test_events_that_come_twice_or_in_the_wrong_order_change_nothing(post: Post) -> None:
     key = await post.called.message("email")
-    post.vendor.callbacks.behave(post.account, Manner.REVERSED)
+    post.vendor.callbacks.set_mode(post.account, CallbackMode.REVERSED)
     await post.send(key)
     await post.happen(key, "open")
     assert (await post.called.of_message(key)).state == "queued"
-    post.vendor.callbacks.behave(post.account, Manner.TWICE)
+    post.vendor.callbacks.set_mode(post.account, CallbackMode.TWICE)
     post.vendor.callbacks.release(post.account)
     await post.happen(key, "click")
     assert (await post.called.of_message(key)).state == "opened"
@@ -126,7 +126,7 @@ async def test_another_accounts_events_are_not_taken(post: Post, vendors: Simula
     post.vendor.set_webhook(stranger, str(post.vendor._webhook(post.account).url))
     call = a_call({"sender": "eve@eve.example"}, {"api_key": stranger})
     await post.adapter.send(Call(call.account, f"message/{key}", 1, call.first_attempt_at), a_mail())
-    await post.vendor.callbacks.made(stranger)
+    await post.vendor.callbacks.until_sent(stranger)
     assert (await post.called.of_message(key)).state == "queued"
     assert await post.called.events() == []
 

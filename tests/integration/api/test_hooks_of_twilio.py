@@ -11,7 +11,7 @@ from activities.adapters.twilio import Twilio as Adapter
 from activities.ports import TextMessage
 from activities.vendor_calls import Account, Call
 from api.app import create_app
-from dev.vendors.callbacks import Manner
+from dev.vendors.callbacks import CallbackMode
 from dev.vendors.twilio import Inbound, Twilio
 from domain.effects import Vendor
 from runtime.settings import Settings
@@ -42,12 +42,12 @@ class Line:
         known = a_call({}, {})
         call = Call(self.account, f"message/{key}", 1, known.first_attempt_at)
         reference = await self.adapter.send(call, TextMessage(to=to, body="On Monday."))
-        await self.vendor.callbacks.made(self.sid)
+        await self.vendor.callbacks.until_sent(self.sid)
         return reference
 
     async def receive(self, body: str, sender: str = PHONE) -> None:
         await self.vendor.receive(self.sid, Inbound(sender=sender, to=OURS, body=body, url=self.hook))
-        await self.vendor.callbacks.made(self.sid)
+        await self.vendor.callbacks.until_sent(self.sid)
 
 
 @pytest.fixture(scope="module")
@@ -81,11 +81,11 @@ async def test_a_text_is_sent_and_delivered(line: Line) -> None:
 
 async def test_calls_that_come_twice_or_in_the_wrong_order_change_nothing(line: Line) -> None:
     key = await line.called.message("sms")
-    line.vendor.callbacks.behave(line.sid, Manner.REVERSED)
+    line.vendor.callbacks.set_mode(line.sid, CallbackMode.REVERSED)
     await line.send(key)
     line.vendor.callbacks.release(line.sid)
-    line.vendor.callbacks.behave(line.sid, Manner.TWICE)
-    await line.vendor.callbacks.made(line.sid)
+    line.vendor.callbacks.set_mode(line.sid, CallbackMode.TWICE)
+    await line.vendor.callbacks.until_sent(line.sid)
     await line.receive("Thank you!")
     assert (await line.called.of_message(key)).state == "delivered"
     assert [event.type for event in await line.called.events()] == ["message.delivered", "message.sent"]

@@ -21,7 +21,7 @@ from runtime.settings import Settings
 from tests.factories import make_booking, make_tenant
 from tests.integration.api import schemathesis_config
 from tests.integration.api.accounts import forget_attempts
-from tests.integration.api.callers import Doorbell
+from tests.integration.api.callers import CallerFactory
 
 EXAMPLES: Final = int(os.environ.get("HOLDFAST_SCHEMATHESIS_EXAMPLES", "0"))
 CALLERS: Final = ("anonymous", "customer", "ana", "owner", "admin", "key")
@@ -51,7 +51,7 @@ async def runs(
         path = folder / f"{name}.toml"
         path.write_text(
             schemathesis_config.text(
-                await Doorbell(engine, settings, ours, theirs).token_of(name),
+                await CallerFactory(engine, settings, ours, theirs).token_of(name),
                 {"business": str(ours.business_id), "service": "repair", "provider": "ana"},
                 ids={"booking_id": str(booking.booking_id), "customer_id": str(ours.customer_id)},
                 examples=EXAMPLES or 1,

@@ -15,7 +15,7 @@ from temporalio.testing import ActivityEnvironment
 from db.repositories import consents, integrations, messages
 from db.repositories.consents import Consent
 from db.repositories.integrations import NewIntegration
-from dev.vendors.mail_server import Kept, MailServer
+from dev.vendors.mail_server import MailServer, StoredMail
 from dev.vendors.twilio import Twilio
 from domain.booking import BookingState
 from domain.customers import Purpose
@@ -64,11 +64,11 @@ class Post:
         assert isinstance(vendor, Twilio)
         return vendor
 
-    def mails(self) -> list[Kept]:
+    def mails(self) -> list[StoredMail]:
         """What the mail server has taken from the business, the first first."""
         server = self.vendors.vendor(Vendor.SMTP)
         assert isinstance(server, MailServer)
-        return [kept for kept in server.kept.values() if kept.account == self.user]
+        return [kept for kept in server.mails.values() if kept.account == self.user]
 
     def texts(self) -> list[tuple[str, str]]:
         """To whom, and what."""

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api import operators
 from db.repositories import message_templates
-from dev.vendors.mail_server import Kept, MailServer
+from dev.vendors.mail_server import MailServer, StoredMail
 from domain.booking import BookingState
 from domain.callers import Principal
 from domain.effects import Vendor
@@ -45,14 +45,14 @@ def post(engine: AsyncEngine, settings: Settings, vendors: Simulator, tenant: Te
     return made
 
 
-async def told(post: Post, booking: BookingState) -> Kept:
+async def told(post: Post, booking: BookingState) -> StoredMail:
     """The e-mail that the customer gets."""
     await post.tell(booking, NoticeKind.RECEIVED, installation="smtp")
     await post.send()
     return post.mails()[-1]
 
 
-def words_of(mail: Kept) -> str:
+def words_of(mail: StoredMail) -> str:
     body = mail.message.get_body(("plain",))
     assert body is not None
     return str(body.get_content())

@@ -48,10 +48,10 @@ async def test_a_job_whose_making_was_not_answered_is_made_once(desk: JobDesk) -
 
 
 async def test_what_is_late_finds_the_booking_as_it_is_by_then(desk: JobDesk) -> None:
-    desk.titan.behave(mood=FaultMode.HANG)
+    desk.titan.behave(mode=FaultMode.HANG)
     booking = await desk.accepted()
     ok(await desk.stage.as_("customer").command(booking["id"], "cancel"))
-    desk.titan.behave(mood=FaultMode.WELL)  # what hung was not carried out, and is tried again
+    desk.titan.behave(mode=FaultMode.WELL)  # what hung was not carried out, and is tried again
     assert await desk.settled(booking, 2) == [("create_job", "obsolete"), ("cancel_job", "done")]
     assert desk.titan.applied() == []
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.repositories import message_templates
 from dev.vendors.fault_modes import Behaviour, FaultMode
-from dev.vendors.mail_server import Kept, MailServer
+from dev.vendors.mail_server import MailServer, StoredMail
 from domain.customers import Purpose
 from domain.effects import Vendor
 from domain.messages import Channel, Occasion, Template
@@ -46,7 +46,7 @@ def became(messages: list[Mapping[str, Any]], channel: str = "email") -> list[tu
     return [(one["kind"], one["state"], one["error"]) for one in messages if one["channel"] == channel]
 
 
-def entry(kept: Kept) -> Any:
+def entry(kept: StoredMail) -> Any:
     """The calendar of an e-mail; none where it has none."""
     parts = [part for part in kept.message.walk() if part.get_content_type() == "text/calendar"]
     content: Any = parts[0].get_payload(decode=True) if parts else None
@@ -253,7 +253,7 @@ async def test_a_text_whose_reply_was_lost_goes_out_once_whatever_was_changed_me
     await post.change("bookings", booking.booking_id, status="accepted")
     await post.change_customer(phone=PHONE)
     await post.says(Purpose.SMS, granted=True)
-    post.vendors.behave(Vendor.TWILIO, Behaviour(mood=FaultMode.REPLY_LOST, times=1), post.sid)
+    post.vendors.behave(Vendor.TWILIO, Behaviour(mode=FaultMode.REPLY_LOST, times=1), post.sid)
     await post.tell(booking, NoticeKind.CONFIRMED)
     [_, lost] = await post.send()
     assert (lost["state"], lost["vendor_ref"]) == ("queued", None)

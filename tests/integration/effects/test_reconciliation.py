@@ -125,11 +125,11 @@ async def test_a_job_that_outlives_its_booking_is_cancelled(desk: JobDesk, clien
 
 async def test_a_change_that_failed_for_good_is_made_up_for(desk: JobDesk, client: Client) -> None:
     booking, job = await desk.with_job()
-    desk.titan.behave(mood=FaultMode.FAILING, status=403)
+    desk.titan.behave(mode=FaultMode.FAILING, status=403)
     moved = "2031-01-01T10:00:00+00:00"
     ok(await desk.stage.as_("customer").command(booking["id"], "reschedule", starts_at=moved))
     assert (await desk.settled(booking, 2))[1] == ("update_job", "failed")
-    desk.titan.behave(mood=FaultMode.WELL)
+    desk.titan.behave(mode=FaultMode.WELL)
     assert (await round_of(desk.stage, client)).repairing == 1
     assert await desk.findings() == [("job_outdated", "repairing")]
     await desk.settled(booking, 3)
@@ -138,7 +138,7 @@ async def test_a_change_that_failed_for_good_is_made_up_for(desk: JobDesk, clien
 
 async def test_a_vendor_that_cannot_be_asked_is_left_to_the_next_round(desk: JobDesk, client: Client) -> None:
     await desk.with_job()
-    desk.titan.behave(mood=FaultMode.FAILING, status=403)
+    desk.titan.behave(mode=FaultMode.FAILING, status=403)
     assert await round_of(desk.stage, client) == Rounds(integrations=1, failed=1)
     assert await desk.findings() == []
 

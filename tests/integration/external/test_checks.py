@@ -75,16 +75,16 @@ async def test_a_newer_answer_replaces_the_one_before_and_what_is_the_same_is_no
 @pytest.mark.parametrize(
     ("behaviour", "code"),
     [
-        ({"mood": "status", "status": 500}, "http_500"),
-        ({"mood": "status", "status": 429}, "http_429"),
-        ({"mood": "status", "status": 401}, "unauthorized"),
-        ({"mood": "redirect", "location": "http://169.254.169.254/"}, "http_302"),
-        ({"mood": "garbage"}, "unreadable"),
-        ({"mood": "half"}, "cut_off"),
-        ({"mood": "late", "seconds": 60}, "timeout"),
-        ({"mood": "hang"}, "timeout"),
+        ({"mode": "status", "status": 500}, "http_500"),
+        ({"mode": "status", "status": 429}, "http_429"),
+        ({"mode": "status", "status": 401}, "unauthorized"),
+        ({"mode": "redirect", "location": "http://169.254.169.254/"}, "http_302"),
+        ({"mode": "garbage"}, "unreadable"),
+        ({"mode": "half"}, "cut_off"),
+        ({"mode": "late", "seconds": 60}, "timeout"),
+        ({"mode": "hang"}, "timeout"),
     ],
-    ids=lambda value: value.get("mood") if isinstance(value, dict) else None,
+    ids=lambda value: value.get("mode") if isinstance(value, dict) else None,
 )
 async def test_a_source_that_fails_leaves_what_is_known_and_says_why(
     source: Source, behaviour: dict[str, Any], code: str
@@ -104,7 +104,7 @@ async def test_a_source_that_fails_leaves_what_is_known_and_says_why(
     assert [log["error"] for log in logs if log["event"] == "external_calendar_failed"] == [code]
     assert TOKEN not in str(logs)
     assert source.base_url not in str(logs)
-    await source.behaves(mood="well")
+    await source.behaves(mode="well")
     source.adapter["timeout_seconds"] = 5.0
     assert await source.check() == "refreshed"
     assert (await source.row())["error"] is None
@@ -113,7 +113,7 @@ async def test_a_source_that_fails_leaves_what_is_known_and_says_why(
 async def test_an_answer_that_is_no_newer_changes_nothing_and_lets_the_data_grow_old(source: Source) -> None:
     await source.says(ANA)
     stands_still = datetime.now(UTC) - timedelta(minutes=20)
-    await source.behaves(mood="stale", as_of=stands_still)
+    await source.behaves(mode="stale", as_of=stands_still)
     assert await source.check() == "refreshed"
     await source.says({"ref": "ana", "busy": [span(5, 6)]})
     assert await source.check() == "unchanged"
@@ -123,7 +123,7 @@ async def test_an_answer_that_is_no_newer_changes_nothing_and_lets_the_data_grow
 
 
 async def test_a_source_whose_clock_is_fast_can_still_bring_something_newer(source: Source) -> None:
-    await source.behaves(mood="stale", as_of=datetime.now(UTC) + timedelta(days=365))
+    await source.behaves(mode="stale", as_of=datetime.now(UTC) + timedelta(days=365))
     assert await source.check() == "refreshed"
     assert (await source.row())["as_of"] <= datetime.now(UTC)
     await source.says(ANA)
@@ -184,14 +184,14 @@ async def test_a_source_keeps_its_beat_however_late_it_is_asked(source: Source, 
 @pytest.mark.parametrize("change", ["replaced", "removed"])
 async def test_an_answer_of_a_source_that_has_gone_meanwhile_is_dropped(source: Source, change: str) -> None:
     await source.says(ANA)
-    await source.behaves(mood="hang")
+    await source.behaves(mode="hang")
     check = asyncio.create_task(source.check())
     await until_asked(source)
     if change == "replaced":
         await source.set_up(url=f"{source.base_url}/calendars/another")
     else:
         await source.remove()
-    await source.behaves(mood="well")
+    await source.behaves(mode="well")
     assert await check == "superseded"
     assert await source.times() == []
     if change == "replaced":

@@ -158,7 +158,7 @@ async def test_a_source_that_hangs_holds_up_no_other_and_no_booking(
     other = Source(source.engine, other_stage.tenant, source.vendor, source.base_url, source.secrets)
     await other.says({"ref": "ana", "busy": [span(1, 2)]})
     await other.set_up()
-    await source.behaves(mood="hang")
+    await source.behaves(mode="hang")
     handle = await start_round(client, source, other, engine=source.engine)
     async with asyncio.timeout(10):
         while not (await source.waiting() and await other.times()):
@@ -167,7 +167,7 @@ async def test_a_source_that_hangs_holds_up_no_other_and_no_booking(
     booking = await other_stage.book()
     await other_stage.settled(booking, "assigned")
     assert await source.waiting() == 1
-    await source.behaves(mood="well")
+    await source.behaves(mode="well")
     await handle.result()
     assert (await source.row())["error"] is None
 

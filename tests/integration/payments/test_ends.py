@@ -1,7 +1,5 @@
 """Ends that are not the last word: lapsed promises, declined captures, bookings that are brought back."""
 
-from typing import Any
-
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -49,14 +47,14 @@ async def save_method(shop: Shop, booking: Json, secrets: Secrets, method: str) 
             text("UPDATE payments SET method_encrypted = :method WHERE booking_id = :id"),
             {"id": booking["id"], "method": secrets.encrypt(method)},
         )
-    _kept_at_the_gateway(shop).saved.add(((await shop.row(booking))["payer_ref"], method))
+    _stripe(shop).customers(shop.till.key).saved.add(((await shop.row(booking))["payer_ref"], method))
 
 
-def _kept_at_the_gateway(shop: Shop) -> Any:
-    """What Stripe has of the shop's account."""
+def _stripe(shop: Shop) -> Stripe:
+    """The shop's gateway."""
     gateway = shop.till.simulated
     assert isinstance(gateway, Stripe)
-    return gateway._account(shop.till.key)
+    return gateway
 
 
 async def retry(shop: Shop, booking: Json, kind: str) -> None:
@@ -191,7 +189,7 @@ async def test_the_newest_end_decides_what_is_kept(shop: Shop) -> None:
 async def test_reconciliation_settles_by_the_newest_end(shop: Shop, client: Client) -> None:
     booking = await kept_a_fee(shop)
     await shop.override(booking, "accepted")
-    intent = _kept_at_the_gateway(shop).intents[(await shop.row(booking))["gateway_ref"]]
+    intent = _stripe(shop).payments(shop.till.key)[(await shop.row(booking))["gateway_ref"]]
     ok(await shop.as_("owner").command(booking["id"], "cancel"))
     await shop.paid_up(booking, "refunded")
     await shop.quiet(booking)

@@ -140,7 +140,7 @@ async def test_what_becomes_of_a_charge_is_asked_of_its_payment(
     ref = (await shop.row(booking))["gateway_ref"]
     told = {"object": about, "id": "xx_1", "payment_intent": ref, "metadata": {"holdfast_booking": "settled"}}
     event = {"id": f"evt_{booking['id']}", "type": kind, "data": {"object": told}}
-    body, headers = shop.till.simulated.signed("whsec_test", event)
+    body, headers = shop.till.simulated.sign("whsec_test", event)
     async with httpx.AsyncClient(base_url=api_url) as http:
         path = f"/v1/hooks/stripe/{shop.integration_id}"
         assert (await http.post(path, content=body, headers=dict(headers))).status_code == 204

@@ -36,7 +36,7 @@ async def kept_at_the_gateway(shop: Shop, booking: Json) -> tuple[dict[str, Any]
     """The account's payments, and that of the booking."""
     gateway = shop.till.simulated
     assert isinstance(gateway, Stripe)
-    intents = gateway._account(shop.till.key).intents
+    intents = gateway.payments(shop.till.key)
     return intents, intents[(await shop.row(booking))["gateway_ref"]]
 
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from dev.vendors.callbacks import Manner
+from dev.vendors.callbacks import CallbackMode
 from domain.effects import Vendor
 from domain.policies import Policy
 from runtime.settings import Settings
@@ -74,12 +74,12 @@ async def test_after_a_decline_another_method_pays(shop: Shop) -> None:
     assert [kind for kind, _ in await shop.events(booking)] == ["payment.declined", "payment.authorized"]
 
 
-@pytest.mark.parametrize("manner", [Manner.TWICE, Manner.REVERSED])
+@pytest.mark.parametrize("mode", [CallbackMode.TWICE, CallbackMode.REVERSED])
 async def test_the_bank_asks_the_customer_and_the_gateway_s_call_completes_it(
-    shop: Shop, api_url: str, manner: Manner
+    shop: Shop, api_url: str, mode: CallbackMode
 ) -> None:
     await shop.connect_hook(api_url)
-    shop.till.simulated.callbacks.behave(shop.till.key, manner)
+    shop.till.simulated.callbacks.set_mode(shop.till.key, mode)
     booking = await shop.buy(shop.methods.challenged)
     asked = await shop.paid_up(booking, "action_required")
     assert asked["action"]["client_secret"]

@@ -11,7 +11,7 @@ from activities.adapters.stripe import StripeGateway
 from activities.ports import ChargeRequest, Gateway
 from activities.vendor_calls import Call
 from dev.vendors.fault_modes import Behaviour, FaultMode
-from dev.vendors.gateways import Ahead, SimulatedGateway
+from dev.vendors.gateways import ClockShift, SimulatedGateway
 from dev.vendors.ledger import Entry
 from dev.vendors.payjp import Payjp
 from dev.vendors.stripe import Stripe
@@ -72,11 +72,11 @@ class Till:
         payer = await self.gateway.payer(self.call(), self.booking_id)
         return ChargeRequest(self.booking_id, number, 5000, "JPY", payer, method)
 
-    def behave(self, mood: FaultMode, times: int = 1, **how: float) -> None:
-        self.vendors.behave(self.vendor, Behaviour.model_validate({"mood": mood, "times": times} | how), self.key)
+    def behave(self, mode: FaultMode, times: int = 1, **how: float) -> None:
+        self.vendors.behave(self.vendor, Behaviour.model_validate({"mode": mode, "times": times} | how), self.key)
 
     async def pass_hours(self, hours: float) -> None:
-        await self.simulated.move_clock(self.key, Ahead(hours=hours))
+        await self.simulated.move_clock(self.key, ClockShift(hours=hours))
 
     def lose_the_reply(self, *, behind: str, to: str, hours: float = 0) -> None:
         """Lose the answer to what comes behind one action, once; when it is done, let hours pass."""
@@ -93,7 +93,7 @@ class Till:
         self.vendors.ledger.listen(listener)
 
     def _pass(self, time: timedelta) -> None:
-        self.simulated.books(self.key).clock += time
+        self.simulated.account(self.key).clock += time
 
     async def authenticate(self, ref: str) -> None:
         """The customer proves to the bank who they are."""

@@ -35,7 +35,7 @@ async def test_nothing_that_names_a_person_leaves_but_as_a_digest(measured: Meas
 
 async def test_applied_and_the_answer_lost_is_one_conversion_in_the_end(measured: Measured) -> None:
     booked = conversion()
-    measured.behave(mood=FaultMode.REPLY_LOST, times=1)
+    measured.behave(mode=FaultMode.REPLY_LOST, times=1)
     with pytest.raises(VendorError, match="reply_lost") as lost:
         await measured.report(booked)
     assert not lost.value.permanent
@@ -47,14 +47,14 @@ async def test_applied_and_the_answer_lost_is_one_conversion_in_the_end(measured
 
 
 async def test_too_many_requests_are_answered_with_a_pause_that_is_kept(measured: Measured) -> None:
-    measured.behave(mood=FaultMode.RATE_LIMITED, seconds=7, times=1)
+    measured.behave(mode=FaultMode.RATE_LIMITED, seconds=7, times=1)
     with pytest.raises(VendorError, match="rate_limited") as refused:
         await measured.report(conversion())
     assert (refused.value.retry_after, refused.value.permanent) == (timedelta(seconds=7), False)
 
 
 async def test_a_fault_of_theirs_may_pass(measured: Measured) -> None:
-    measured.behave(mood=FaultMode.FAILING, status=503, times=1)
+    measured.behave(mode=FaultMode.FAILING, status=503, times=1)
     with pytest.raises(VendorError, match="http_503") as failed:
         await measured.report(conversion())
     assert not failed.value.permanent

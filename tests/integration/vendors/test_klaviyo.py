@@ -28,8 +28,8 @@ def a_first_call(key: str) -> Call:
     return a_call({}, {"api_key": key})
 
 
-def behave(vendors: Simulator, key: str, mood: FaultMode, **how: Any) -> None:
-    vendors.behave(Vendor.KLAVIYO, Behaviour(mood=mood, times=1, **how), key)
+def behave(vendors: Simulator, key: str, mode: FaultMode, **how: Any) -> None:
+    vendors.behave(Vendor.KLAVIYO, Behaviour(mode=mode, times=1, **how), key)
 
 
 async def test_it_is_an_event_by_which_a_flow_begins(vendors: Simulator, klaviyo: Klaviyo, key: str) -> None:

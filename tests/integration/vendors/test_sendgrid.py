@@ -31,8 +31,8 @@ def a_first_call(key: str) -> Call:
     return a_call(dict(SENDER), {"api_key": key})
 
 
-def behave(vendors: Simulator, key: str, mood: FaultMode, **how: Any) -> None:
-    vendors.behave(Vendor.SENDGRID, Behaviour(mood=mood, times=1, **how), key)
+def behave(vendors: Simulator, key: str, mode: FaultMode, **how: Any) -> None:
+    vendors.behave(Vendor.SENDGRID, Behaviour(mode=mode, times=1, **how), key)
 
 
 async def test_it_is_sent_with_the_key_of_its_effect(vendors: Simulator, sendgrid: SendGrid, key: str) -> None:

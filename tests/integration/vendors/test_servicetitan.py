@@ -127,7 +127,7 @@ async def test_a_token_that_is_no_longer_taken_is_asked_for_anew(titan: Titan, a
 
 
 async def test_it_waits_as_long_as_it_is_told_to(titan: Titan, adapter: ServiceTitan) -> None:
-    titan.behave(mood=FaultMode.RATE_LIMITED, seconds=9)
+    titan.behave(mode=FaultMode.RATE_LIMITED, seconds=9)
     with pytest.raises(VendorError) as refused:
         await adapter.create(titan.call, wanted())
     assert (refused.value.code, refused.value.permanent) == ("rate_limited", False)

@@ -52,14 +52,14 @@ class Post:
         }
         return a_call(known | settings, {"password": password})
 
-    def behave(self, mood: FaultMode, **how: Any) -> None:
-        self.server.moods.set(Behaviour(mood=mood, times=1, **how), self.user)
+    def behave(self, mode: FaultMode, **how: Any) -> None:
+        self.server.fault_modes.set(Behaviour(mode=mode, times=1, **how), self.user)
 
     def entries(self) -> list[Entry]:
         return self.server.ledger.entries("smtp", account=self.user)
 
     def only(self) -> EmailMessage:
-        [kept] = [kept for kept in self.server.kept.values() if kept.account == self.user]
+        [kept] = [kept for kept in self.server.mails.values() if kept.account == self.user]
         return kept.message
 
 
@@ -197,7 +197,7 @@ def _certified(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
 @pytest.mark.parametrize("to", ["j\u00f6rg@guests.example", "a..b@docomo.ne.jp", "a.@ezweb.ne.jp"])
 async def test_an_address_beyond_plain_ascii_is_handed_in(post: Post, to: str) -> None:
     await MAILER.send(post.call(), replace(a_mail(), to=to, to_name="J\u00f6rg"))
-    [kept] = [kept for kept in post.server.kept.values() if kept.account == post.user]
+    [kept] = [kept for kept in post.server.mails.values() if kept.account == post.user]
     assert kept.to == [to]
 
 
@@ -205,5 +205,5 @@ async def test_a_letter_about_an_account_goes_to_such_an_address_too(post: Post)
     mail = SmtpAccountMailer(f"smtp://127.0.0.1:{post.port}", f"Holdfast <{post.user}@holdfast.example>")
     letter = AccountMessage(new_id(), AccountMessageKind.RESET, "j\u00f6rg@m\u00fcller.example", "Subject", "Text")
     await mail.send(letter)
-    [kept] = [one for one in post.server.kept.values() if one.account == f"{post.user}@holdfast.example"]
+    [kept] = [one for one in post.server.mails.values() if one.account == f"{post.user}@holdfast.example"]
     assert kept.to == ["j\u00f6rg@xn--mller-kva.example"]

@@ -38,8 +38,8 @@ def a_text(body: str = "Your appointment ABC-123 is on Monday, 10:00.", to: str 
     return TextMessage(to=to, body=body)
 
 
-def behave(vendors: Simulator, sid: str, mood: FaultMode, **how: Any) -> None:
-    vendors.behave(Vendor.TWILIO, Behaviour(mood=mood, times=1, **how), sid)
+def behave(vendors: Simulator, sid: str, mode: FaultMode, **how: Any) -> None:
+    vendors.behave(Vendor.TWILIO, Behaviour(mode=mode, times=1, **how), sid)
 
 
 def simulated(vendors: Simulator) -> Simulated:

@@ -60,7 +60,7 @@ class Hook:
         assert answer.status_code == 204
 
     def behave(self, **behaviour: Any) -> None:
-        self.simulator.vendors.by_name[RECEIVER].moods.set(Behaviour(**behaviour), self.account)
+        self.simulator.vendors.by_name[RECEIVER].fault_modes.set(Behaviour(**behaviour), self.account)
 
     async def post(self, action: str, body: Any = None, status: int = 200) -> Json:
         return ok(await self.stage.as_("owner").post(f"{self.root}/{action}", body), status)
@@ -116,7 +116,7 @@ async def test_a_bookings_events_are_delivered_as_they_are_in_the_stream(hook: H
 
 
 async def test_a_lost_answer_leads_to_one_event_taken_twice_under_one_id(hook: Hook) -> None:
-    hook.behave(mood=FaultMode.REPLY_LOST, times=1)
+    hook.behave(mode=FaultMode.REPLY_LOST, times=1)
     lost = await hook.tried_out("retrying")
     assert lost["last_error"] == "reply_lost"
     assert lost["next_attempt_at"] > lost["last_attempt_at"]
@@ -149,9 +149,9 @@ async def test_former_secrets_sign_beside_the_new_one_until_they_are_dropped(hoo
 
 
 async def test_an_endpoint_that_is_gone_is_disabled_and_what_it_missed_can_be_replayed(hook: Hook) -> None:
-    hook.behave(mood=FaultMode.FAILING, status=503, times=1)
+    hook.behave(mode=FaultMode.FAILING, status=503, times=1)
     waiting = await hook.tried_out("retrying")
-    hook.behave(mood=FaultMode.FAILING, status=410)
+    hook.behave(mode=FaultMode.FAILING, status=410)
     gone = await hook.tried_out("failed")
     assert gone["last_error"] == "gone"
     [_, open_one] = await hook.deliveries(are("failed", 2))
@@ -175,7 +175,7 @@ async def test_an_endpoint_that_is_gone_is_disabled_and_what_it_missed_can_be_re
 
 
 async def test_what_is_open_ends_with_the_deletion_of_its_endpoint(hook: Hook) -> None:
-    hook.behave(mood=FaultMode.FAILING)
+    hook.behave(mode=FaultMode.FAILING)
     waiting = await hook.tried_out("retrying")
     assert waiting["last_error"] == "http_500"
     assert (await hook.stage.as_("owner").send("DELETE", hook.root)).status_code == 204
@@ -196,7 +196,7 @@ async def test_pages_of_deliveries_follow_each_other(hook: Hook) -> None:
 
 async def test_an_endpoint_that_took_nothing_for_all_attempts_is_disabled(hook: Hook, settings: Settings) -> None:
     """The last of the attempts, made here as the engine would."""
-    hook.behave(mood=FaultMode.FAILING)
+    hook.behave(mode=FaultMode.FAILING)
     await hook.stage.settled(await hook.stage.book(), "assigned")
     waiting = (await hook.deliveries(are("retrying", 2)))[0]
     runner = EffectRunner(hook.stage.engine, Secrets(settings.secrets_key))
@@ -296,7 +296,7 @@ async def test_nothing_that_one_answer_sets_goes_along_with_the_next_request(raw
 
 
 async def test_an_endpoint_that_hangs_or_is_not_there_is_given_up(hook: Hook) -> None:
-    hook.behave(mood=FaultMode.HANG)
+    hook.behave(mode=FaultMode.HANG)
     assert (await failure(hook.endpoint["url"], timeout_seconds=0.2)).code == "timeout"
     assert (await failure(f"http://{LOOPBACK}:{free_port()}/")).code == "unreachable"
 

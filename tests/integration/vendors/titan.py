@@ -8,7 +8,7 @@ from activities.vendor_calls import Account, Call
 from dev.vendors.fault_modes import Behaviour, FaultMode
 from dev.vendors.ledger import Entry
 from dev.vendors.servicetitan import ServiceTitan
-from dev.vendors.servicetitan_books import Books
+from dev.vendors.servicetitan_records import TenantRecords
 from domain.effects import Vendor
 from tests.simulator import Simulator
 
@@ -54,8 +54,8 @@ class Titan:
         return vendor
 
     @property
-    def books(self) -> Books:
-        return self.vendor.books(self.tenant)
+    def books(self) -> TenantRecords:
+        return self.vendor.records(self.tenant)
 
     def behave(self, **behaviour: Any) -> None:
         """Have it behave so towards this tenant."""
@@ -68,7 +68,7 @@ class Titan:
         def look(entry: Entry) -> None:
             if entry.account == self.tenant and entry.action in waiting:
                 waiting.clear()
-                self.behave(mood=FaultMode.REPLY_LOST, times=1)
+                self.behave(mode=FaultMode.REPLY_LOST, times=1)
 
         self.simulator.ledger.listen(look)
 

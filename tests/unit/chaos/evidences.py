@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.chaos.evidence import Evidence
 from tests.chaos.facts import Facts, Workflow
 from tests.chaos.history import Attempt, Call, Json
+from tests.chaos.invariants import Evidence
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BEGAN = NOW - timedelta(minutes=1)

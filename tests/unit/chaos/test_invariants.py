@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from tests.chaos import run
-from tests.chaos.evidence import INVARIANTS, Evidence, violations
+from tests.chaos import cell_run
 from tests.chaos.facts import Workflow
+from tests.chaos.invariants import INVARIANTS, Evidence, violations
 from tests.unit.chaos.evidences import (
     BOOKING,
     CANCELLED,
@@ -27,7 +27,7 @@ from tests.unit.chaos.evidences import (
     step,
 )
 
-assert run.CHECKERS  # importing them registers their invariants
+assert cell_run.CHECKERS  # importing them registers their invariants
 
 Break = Callable[[Evidence], object]
 """Changes one thing."""

@@ -3,12 +3,12 @@
 import pytest
 
 from dev.programs import ROOT
-from tests.chaos import run
+from tests.chaos import cell_run
 from tests.chaos.cells import cell_named
-from tests.chaos.evidence import INVARIANTS
+from tests.chaos.invariants import INVARIANTS
 from tests.chaos.planted_bugs import Bug, apply, bugs
 
-assert run.CHECKERS  # importing them registers their invariants
+assert cell_run.CHECKERS  # importing them registers their invariants
 _LEAST = 12
 
 
@@ -16,8 +16,8 @@ _LEAST = 12
 def test_a_planted_bug_still_applies_to_the_code(bug: Bug) -> None:
     assert apply(bug, ROOT, check=True) == ""
     assert [cell_named(name).name for name in bug.cells]
-    assert bug.seen_by
-    assert bug.seen_by <= INVARIANTS.keys()
+    assert bug.detected_by
+    assert bug.detected_by <= INVARIANTS.keys()
 
 
 def test_there_are_as_many_planted_bugs_as_were_asked_for() -> None:

@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.chaos.evidence import Violation
+from tests.chaos.cell_run import Outcome
 from tests.chaos.facts import Facts
 from tests.chaos.history import Call, History, calls_of, faults_of, read
+from tests.chaos.invariants import Violation
 from tests.chaos.report import row_of
-from tests.chaos.run import Outcome
 from tests.unit.chaos.evidences import BOOKING, CUSTOMER, attempt, call, command, create
 
 

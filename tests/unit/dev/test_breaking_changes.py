@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dev.breaking_changes import breaks
+from dev.breaking_changes import find_breaks
 
 Json = dict[str, Any]
 
@@ -66,7 +66,7 @@ def after(change: Callable[[Json, Json, Json], Any]) -> list[str]:
     now = copy.deepcopy(PUBLISHED)
     schemas = now["components"]["schemas"]
     change(now["paths"]["/things"]["post"], schemas["In"], schemas["Out"])
-    return breaks(PUBLISHED, now)
+    return find_breaks(PUBLISHED, now)
 
 
 BREAKING: dict[str, tuple[Callable[[Json, Json, Json], Any], str]] = {
@@ -150,7 +150,7 @@ def test_what_breaks_clients_is_named(name: str) -> None:
 
 
 def test_a_removed_operation_breaks() -> None:
-    assert breaks(PUBLISHED, {"paths": {}, "components": {}}) == ["POST /things: removed"]
+    assert find_breaks(PUBLISHED, {"paths": {}, "components": {}}) == ["POST /things: removed"]
 
 
 ADDITIVE: dict[str, Callable[[Json, Json, Json], Any]] = {

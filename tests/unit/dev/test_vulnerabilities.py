@@ -23,23 +23,23 @@ def output(**requirements: Any) -> str:
 
 
 def test_a_known_hole_fails_and_says_what_mends_it(capsys: pytest.CaptureFixture[str]) -> None:
-    assert vulnerabilities.tell(output(good=[], bad=[HOLE])) == 1
+    assert vulnerabilities.print_report(output(good=[], bad=[HOLE])) == 1
     assert "bad 2.0: CVE-2099-1, fixed in 2.1" in capsys.readouterr().out
 
 
 def test_requirements_without_holes_pass_and_those_that_were_not_looked_up_are_named(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert vulnerabilities.tell(output(good=[], own="not known")) == 0
-    assert capsys.readouterr().out == "No known vulnerabilities in 1 requirements; 1 that it does not know: own\n"
+    assert vulnerabilities.print_report(output(good=[], own="not known")) == 0
+    assert capsys.readouterr().out == "No known vulnerabilities in 1 requirements; 1 unknown: own\n"
 
 
 @pytest.mark.parametrize("said", [None, output(good="could not be audited")])
 def test_a_service_that_cannot_be_asked_is_said_and_passes(
     said: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert vulnerabilities.tell(said) == 0
-    assert capsys.readouterr().out == "skipped: the vulnerability service cannot be reached from here\n"
+    assert vulnerabilities.print_report(said) == 0
+    assert capsys.readouterr().out == "skipped: the vulnerability service cannot be reached\n"
 
 
 def test_a_service_that_never_answers_is_given_up() -> None:
