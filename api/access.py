@@ -20,7 +20,7 @@ from api.businesses.paths import IdOrSlug, names_something
 from api.deps import AppState, AppStateDep
 from api.request_context import RequestContext, context_of
 from db.engine import autocommit
-from db.repositories import catalogue, providers
+from db.repositories import businesses, providers
 from db.repositories.rows import Row
 from domain.access import PERMITTED, Permission, admit, require
 from domain.callers import Caller, CallerKind, Membership, Principal
@@ -114,7 +114,7 @@ async def _business(app: AppState, id_or_slug: str) -> Row:
     row = None
     if names_something(id_or_slug):
         async with autocommit(app.engine) as conn:
-            row = await catalogue.find_business(conn, id_or_slug)
+            row = await businesses.find(conn, id_or_slug)
     if row is None:
         raise NotFoundError(f"There is no business '{id_or_slug}'.")
     return row
@@ -162,6 +162,6 @@ ThisCaller = Annotated[Caller, Depends(_caller)]
 CurrentUser = Annotated[Principal, Depends(_user)]
 """Of a route that only users may call."""
 ThisBusiness = Annotated[Row, Depends(_found_business)]
-"""The business of the path, `catalogue.find_business`; 404 where there is none."""
+"""The business of the path, `businesses.find`; 404 where there is none."""
 ThisMembership = Annotated[Membership, Depends(_membership)]
 """The membership by which the caller was let in."""

@@ -3,7 +3,7 @@
 A code is part of the API: clients branch on it, so it is never renamed.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 class HoldfastError(Exception):
@@ -156,6 +156,11 @@ class ImportInvalidError(HoldfastError):
 class InvalidRequestError(HoldfastError):
     code = "invalid_request"
     title = "The request is not valid."
+
+    @classmethod
+    def at(cls, pointer: str, message: str) -> Self:
+        """An error with the JSON pointer of the part of the request that is wrong."""
+        return cls(f"{pointer}: {message}", errors=[{"pointer": pointer, "message": message}])
 
 
 class PaymentUnavailableError(HoldfastError):

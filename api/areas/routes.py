@@ -14,7 +14,7 @@ from api.deps import AppState, AppStateDep
 from api.schedule.calendars import OfBusiness, OfProvider, ScheduleOwner
 from api.writes import Writer, Writing
 from db.engine import autocommit
-from db.repositories import areas, schedule
+from db.repositories import areas, businesses
 from domain.access import Permission
 
 router = APIRouter(prefix="/v1/businesses/{business}", tags=["areas"])
@@ -71,7 +71,7 @@ async def _get(app: AppState, request: Request, calendar: ScheduleOwner) -> Resp
 
 async def _put(write: Writer, expected: Expected, calendar: ScheduleOwner, body: AreasIn) -> Response:
     async with write.begin() as conn:
-        await schedule.take_turn(conn, calendar.business_id)
+        await businesses.lock(conn, calendar.business_id)
         expected.check(await _shown(conn, calendar))
         await areas.replace_areas(conn, *calendar.owner, body.plain())
         content = await _shown(conn, calendar)

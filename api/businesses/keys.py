@@ -6,7 +6,7 @@ from pydantic import AfterValidator
 
 from api.businesses.answers import invalid
 from api.shapes import Code, Slug
-from db.repositories.catalogue import as_uuid
+from db.repositories.rows import as_uuid
 from domain.slugs import slug_of, with_digest
 
 RESERVED: Final = frozenset(

@@ -12,7 +12,7 @@ from api.deps import AppState, AppStateDep
 from api.events.schemas import EventPage, EventPattern
 from api.request_context import RequestContext, RequestContextDep
 from db.engine import autocommit
-from db.repositories import catalogue, events
+from db.repositories import businesses, events
 from db.repositories.events import EventRange
 from domain.access import Permission, require
 from domain.callers import businesses_run_by
@@ -80,7 +80,7 @@ async def _business_of(app: AppState, context: RequestContext, business_id: UUID
         business_id = run[0]
     if business_id not in run:  # whose it is, if anybody's, is told of the denial
         async with autocommit(app.engine) as conn:
-            if await catalogue.find_business(conn, str(business_id)) is None:
+            if await businesses.find(conn, str(business_id)) is None:
                 raise NotFoundError(f"There is no business {business_id}.")
     context.business_id = business_id
     require(context.caller, Permission.READ_EVENTS, business_id)

@@ -17,7 +17,7 @@ from api.mail_ways import require_carried
 from api.providers.schemas import ProviderChange, ProviderDetails, ProviderIn, ProviderOut, Providers
 from api.writes import Writing, WritingOnce
 from db.engine import autocommit
-from db.repositories import catalogue, providers
+from db.repositories import providers
 from db.repositories.rows import Row
 from domain.access import Permission, require
 from domain.errors import AlreadyExistsError, ForbiddenError, NotFoundError
@@ -61,7 +61,7 @@ async def create(
 async def list_providers(business: ThisBusiness, request: Request, app: AppStateDep) -> Response:
     """Who does the work, the best rated first."""
     async with autocommit(app.engine) as conn:
-        rows = await catalogue.list_providers(conn, business["id"])
+        rows = await providers.list_all(conn, business["id"])
     return caching.cached(request, {"items": [_shown(row) for row in rows]}, caching.CATALOGUE)
 
 

@@ -16,7 +16,7 @@ from api.schedule.calendars import OfBusiness, OfProvider, ScheduleOwner
 from api.schedule.schemas import Day, ExceptionIn, ExceptionOut, Exceptions, open_hours
 from api.writes import Writer, Writing
 from db.engine import autocommit
-from db.repositories import schedule
+from db.repositories import businesses, schedule
 from db.repositories.schedule import ExceptionalDay
 from domain.access import Permission
 from domain.errors import InvalidRequestError
@@ -140,7 +140,7 @@ async def _put(
 ) -> Response:
     exception = ExceptionalDay(day, body.kind, tuple(body.minutes()), body.name, body.yearly)
     async with write.begin() as conn:
-        await schedule.take_turn(conn, calendar.business_id)
+        await businesses.lock(conn, calendar.business_id)
         expected.check(*await _of_day(conn, calendar, day))
         await schedule.replace_exception(conn, *calendar.owner, exception)
     return changed(_shown(exception))

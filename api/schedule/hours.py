@@ -14,7 +14,7 @@ from api.schedule.calendars import OfBusiness, OfProvider, ScheduleOwner
 from api.schedule.schemas import BusinessHours, HoursIn, ProviderHours, WeeklyOut
 from api.writes import Writer, Writing
 from db.engine import autocommit
-from db.repositories import schedule
+from db.repositories import businesses, schedule
 from domain.access import Permission
 
 router = APIRouter(prefix="/v1/businesses/{business}", tags=["schedule"])
@@ -71,7 +71,7 @@ async def _get(app: AppState, request: Request, calendar: ScheduleOwner) -> Resp
 
 async def _put(write: Writer, expected: Expected, calendar: ScheduleOwner, body: HoursIn) -> Response:
     async with write.begin() as conn:
-        await schedule.take_turn(conn, calendar.business_id)
+        await businesses.lock(conn, calendar.business_id)
         expected.check(await _shown(conn, calendar))
         await schedule.replace_hours(conn, *calendar.owner, body.rules())
         content = await _shown(conn, calendar)

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import TextClause
 
-from db.repositories import availability, catalogue, new_bookings
+from db.repositories import availability, booking_writes, services
 from db.repositories.rows import numbered
 
 
@@ -31,6 +31,6 @@ def bare(statement: TextClause) -> Statement:
     return Statement(*numbered(statement))
 
 
-OFFERING = bare(catalogue.OFFERINGS[True, True])
+OFFERING = bare(services.OFFERINGS[True, True])
 CALENDAR = bare(availability.CALENDAR)
-INSERT = bare(new_bookings.INSERT)
+INSERT = bare(booking_writes.INSERT)
