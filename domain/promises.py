@@ -1,4 +1,4 @@
-"""What an appointment costs, as it was told to somebody who holds its time."""
+"""What an appointment costs, as promised to somebody who holds its time."""
 
 from pydantic import BaseModel, ConfigDict
 

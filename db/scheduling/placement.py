@@ -204,15 +204,15 @@ async def place_step(conn: AsyncConnection, business_id: UUID, step: Step, query
     return Placement(_choices(free, query, strategy))
 
 
-async def admit_move(conn: AsyncConnection, business_id: UUID, step: Step, query: SlotQuery) -> Placement:
+async def admits_move(conn: AsyncConnection, business_id: UUID, step: Step, query: SlotQuery) -> bool:
     """Whether a customer may move a booking without a provider: under the rules for a new one at that time."""
     await locks.lock(conn, business_id, _lock_names(query, step.after.policy.assignment))
     calendar = await availability.load(conn, business_id, query)
     try:
         calendar.admit(step.after.starts_at)
-    except HoldfastError as refusal:
-        return Placement(refusal=refusal)
-    return Placement()
+    except HoldfastError:
+        return False
+    return True
 
 
 async def mark_assigned(conn: AsyncConnection, business_id: UUID, choice: Choice) -> None:

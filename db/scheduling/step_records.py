@@ -122,7 +122,7 @@ async def _keep(conn: AsyncConnection, business_id: UUID, step: Step) -> _Placed
         if booking is None:
             return Outcome.STALE
         query = placement.step_query(step, booking)
-        if (await placement.admit_move(conn, business_id, step, query)).refusal is not None:
+        if not await placement.admits_move(conn, business_id, step, query):
             return Outcome.UNAVAILABLE
     return step.after, None
 
