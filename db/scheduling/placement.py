@@ -158,7 +158,7 @@ async def place_held(
 def step_query(step: Step, booking: Row) -> SlotQuery:
     """The query for a step's appointment. `booking` is the locked row before the step.
 
-    The rules are the service's present ones, except for the duration, which is the booking's own.
+    The rules are the service's present ones, except for duration and buffers, which are the booking's own.
     """
     after, postal_code = step.after, booking["postal_code"]
     named = None if step.hold is Hold.CHOOSE else after.provider_id
@@ -186,7 +186,7 @@ async def place_step(conn: AsyncConnection, business_id: UUID, step: Step, query
     It refuses with `provider_unfit` a provider who does not offer the service, else with what the slot list says.
     """
     after, strategy = step.after, step.after.policy.assignment
-    # Locks before row locks, as everywhere: the same order prevents deadlocks.
+    # The locks first, then the rows that others may wait for: the same order everywhere prevents deadlocks.
     await locks.lock(conn, business_id, _lock_names(query, strategy))
     await reservations.release(conn, business_id, after.booking_id)
     if step.hold is not Hold.CHOOSE:
