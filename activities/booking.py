@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from temporalio import activity
 
 from activities.failures import as_application_errors
-from db.repositories import bookings, effect_planning, messages, steps
+from db.repositories import bookings, effect_planning, messages
+from db.scheduling import step_records
 from domain.booking import BookingState
 from domain.effect_rules import effects_of_step
 from domain.effects import CONSOLE
@@ -50,7 +51,7 @@ class BookingActivities:
             ApplicationError: of type `not_found`, not retried: there is no such booking.
         """
         async with self._engine.connect() as conn:
-            found = await steps.find_ahead(conn, known.business_id, known)
+            found = await step_records.find_ahead(conn, known.business_id, known)
         if found.state is not None and found.state.version > known.version:
             TAKEN_OVER.inc()
             told = {"known_version": known.version, "stored_version": found.state.version}
@@ -62,7 +63,7 @@ class BookingActivities:
     async def record_step(self, step: Step) -> StepResult:
         """Write one step, once: projection, history, event, reservation and effects in one transaction."""
         async with self._engine.connect() as conn:
-            return await steps.record(conn, step.after.business_id, step, self._announce)
+            return await step_records.record_step(conn, step.after.business_id, step, self._announce)
 
     async def _announce(self, conn: AsyncConnection, step: Step, after: BookingState) -> None:
         await self._tell(conn, after.business_id, after.booking_id, notices_of_step(step, after))

@@ -20,7 +20,7 @@ from api.deps import AppState, AppStateDep
 from api.paths import IdOrSlug, names_something
 from api.request_context import RequestContext, context_of
 from db.engine import autocommit
-from db.repositories import catalogue, providers
+from db.repositories import businesses, providers
 from db.repositories.rows import Row
 from domain.access import PERMITTED, Permission, admit, require
 from domain.callers import Caller, CallerKind, Membership, Principal
@@ -120,7 +120,7 @@ async def _business(app: AppState, context: RequestContext, id_or_slug: str) -> 
     row = None
     if names_something(id_or_slug):
         async with autocommit(app.engine) as conn:
-            row = await catalogue.find_business(conn, id_or_slug)
+            row = await businesses.find(conn, id_or_slug)
     if row is None:
         raise NotFoundError(f"There is no business '{id_or_slug}'.")
     context.about(row["id"])
@@ -168,6 +168,6 @@ ThisCaller = Annotated[Caller, Depends(_caller)]
 CurrentUser = Annotated[Principal, Depends(_user)]
 """Of a route that only users may call."""
 ThisBusiness = Annotated[Row, Depends(_found_business)]
-"""The business of the path, `catalogue.find_business`; 404 where there is none."""
+"""The business of the path, `businesses.find`; 404 where there is none."""
 ThisMembership = Annotated[Membership, Depends(_membership)]
 """The membership by which the caller was admitted."""

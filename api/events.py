@@ -13,7 +13,7 @@ from api.answers import listed
 from api.deps import AppState, AppStateDep
 from api.request_context import RequestContext, RequestContextDep
 from db.engine import autocommit
-from db.repositories import catalogue, events
+from db.repositories import businesses, events
 from db.repositories.events import EventRange
 from domain.access import Permission, require
 from domain.callers import businesses_run_by
@@ -126,7 +126,7 @@ async def _business_of(app: AppState, context: RequestContext, business_id: UUID
         business_id = run[0]
     if business_id not in run:  # the audit log of an existing business has the denial
         async with autocommit(app.engine) as conn:
-            if await catalogue.find_business(conn, str(business_id)) is None:
+            if await businesses.find(conn, str(business_id)) is None:
                 raise NotFoundError(f"There is no business {business_id}.")
     context.about(business_id)
     require(context.caller, Permission.READ_EVENTS, business_id)

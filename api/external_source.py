@@ -17,7 +17,7 @@ from api.deps import AppState, AppStateDep
 from api.shapes import In, Text
 from api.writes import Writing
 from db.engine import autocommit
-from db.repositories import external_sources, schedule
+from db.repositories import businesses, external_sources
 from db.repositories.external_sources import NewSource
 from db.repositories.rows import Row
 from domain.access import Permission
@@ -89,7 +89,7 @@ async def put_source(
     """Set or replace the source, and have it asked soon. Another URL begins without data and without a token."""
     source = _new_source(body, app)
     async with write.begin() as conn:
-        await schedule.take_turn(conn, business["id"])
+        await businesses.lock(conn, business["id"])
         known = await external_sources.find(conn, business["id"])
         expected.check(*([_settings(known)] if known else []))
         row = await external_sources.save(conn, business["id"], source)

@@ -17,7 +17,7 @@ from api.deps import AppState, AppStateDep
 from api.integration_accounts import IntegrationIn, checked_settings, encrypted_secrets, kept_secrets
 from api.writes import Writing
 from db.engine import autocommit
-from db.repositories import integrations, schedule
+from db.repositories import businesses, integrations
 from db.repositories.integrations import NewIntegration
 from db.repositories.rows import Row
 from domain.access import Permission
@@ -101,7 +101,7 @@ async def put_integration(
     allow_loopback = app.settings.outbound_allow_loopback
     settings = checked_settings(vendor, body.settings, allow_loopback=allow_loopback)
     async with write.begin() as conn:
-        await schedule.take_turn(conn, business["id"])
+        await businesses.lock(conn, business["id"])
         known = await integrations.find(conn, business["id"], vendor)
         expected.check(*([_saved(known)] if known else []))
         if body.enabled:
@@ -133,7 +133,7 @@ async def delete_integration(business: ThisBusiness, vendor: Vendor, write: Writ
     A payment gateway stays until its payments have ended; until then disable it, and another may take its place.
     """
     async with write.begin() as conn:
-        await schedule.take_turn(conn, business["id"])
+        await businesses.lock(conn, business["id"])
         if port_of(vendor) is Port.PAYMENTS:
             await _require_unused(conn, business["id"], vendor)
         await integrations.delete(conn, business["id"], vendor)

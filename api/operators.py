@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.businesses.foundation import found_business
 from api.businesses.schemas import BusinessIn
 from db.engine import create_engine
-from db.repositories import businesses, catalogue, users
+from db.repositories import businesses, users
 from db.repositories.rows import Row
 from domain.errors import HoldfastError, NotFoundError
 from runtime.settings import Settings
@@ -90,7 +90,7 @@ async def _withdraw(conn: AsyncConnection, args: Args) -> None:
 
 
 async def _set_approved(conn: AsyncConnection, slug: str, *, is_approved: bool) -> None:
-    row = await catalogue.find_business(conn, slug)
+    row = await businesses.find(conn, slug)
     if row is None:
         raise NotFoundError(f"There is no business '{slug}'.")
     await businesses.set_approved(conn, row["id"], is_approved=is_approved)

@@ -17,7 +17,7 @@ from api.deps import AppStateDep
 from api.shapes import In
 from api.writes import Writing
 from db.engine import autocommit
-from db.repositories import origins, schedule
+from db.repositories import businesses, origins
 from db.repositories.rows import Row
 from domain.access import Permission
 
@@ -101,7 +101,7 @@ async def put(
 ) -> Response:
     """Replace all of them. Every process follows within half a minute."""
     async with write.begin() as conn:
-        await schedule.take_turn(conn, business["id"])
+        await businesses.lock(conn, business["id"])
         expected.check(await _shown(conn, business))
         await origins.replace_origins(conn, business["id"], list(dict.fromkeys(body.origins)))
         content = await _shown(conn, business)

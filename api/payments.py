@@ -99,7 +99,7 @@ async def pay(
     found = await find_booking(app, context, booking_id)
     if not _roles(context, found) & PERMITTED[Permission.PAY_BOOKINGS].roles:
         raise ForbiddenError
-    encrypted = encrypted_method(app, body)
+    encrypted = encrypted_method(app, body.method)
 
     async def make(conn: AsyncConnection) -> Response:
         await payments.try_method(conn, found["business_id"], booking_id, encrypted)

@@ -21,7 +21,7 @@ from api.shapes import ABSENT, Email, Flag, In, Line, Phone, Skills, Zone
 from api.slugs import OwnCode, key_for
 from api.writes import Writing, WritingOnce
 from db.engine import autocommit
-from db.repositories import catalogue, providers
+from db.repositories import providers
 from db.repositories.rows import Row
 from domain.access import Permission, require
 from domain.errors import AlreadyExistsError, ForbiddenError, NotFoundError
@@ -141,7 +141,7 @@ async def create(
 async def list_providers(business: ThisBusiness, request: Request, app: AppStateDep) -> Response:
     """Who does the work, the best rated first."""
     async with autocommit(app.engine) as conn:
-        rows = await catalogue.list_providers(conn, business["id"])
+        rows = await providers.list_all(conn, business["id"])
     return caching.cached(request, {"items": [_shown(row) for row in rows]}, caching.CATALOGUE)
 
 

@@ -17,7 +17,7 @@ from api.shapes import ABSENT, CurrencyCode, Flag, In, Line, Money, Skills, Text
 from api.slugs import OwnCode, key_for
 from api.writes import Writing, WritingOnce
 from db.engine import autocommit
-from db.repositories import catalogue, services
+from db.repositories import services
 from db.repositories.rows import Row
 from domain.access import Permission, may, require
 from domain.errors import AlreadyExistsError, NotFoundError
@@ -194,7 +194,7 @@ async def list_services(
     if all_:
         require(caller, Permission.MANAGE_BUSINESS, business["id"])
     async with autocommit(app.engine) as conn:
-        rows = await catalogue.list_services(conn, business["id"], inactive=all_)
+        rows = await services.list_all(conn, business["id"], inactive=all_)
     shown = {"items": [_shown(row) for row in rows]}
     return caching.cached(request, shown, caching.PRIVATE if all_ else caching.CATALOGUE)
 

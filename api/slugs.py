@@ -6,7 +6,7 @@ from pydantic import AfterValidator
 
 from api.answers import invalid
 from api.shapes import Code, Slug
-from db.repositories.catalogue import as_uuid
+from db.repositories.rows import as_uuid
 from domain.slugs import slug_of, with_digest
 
 _RESERVED_WORDS: Final = """

@@ -13,8 +13,9 @@ from bench.stats import Latency
 from bench.tenant import Tenant
 from bench.workload import Workload
 from db.engine import autocommit, create_engine
-from db.repositories import availability, catalogue
-from domain.search import BusinessCalendar, SlotQuery
+from db.repositories import services
+from db.scheduling import placement
+from domain.slots import BusinessCalendar
 from domain.zones import begins
 from runtime.settings import Settings
 
@@ -94,9 +95,8 @@ async def read_calendar(url: str, tenant: Tenant, first: date, days: int) -> Bus
     window = begins(first, 0, zone), begins(first + timedelta(days=days), 0, zone)
     try:
         async with autocommit(engine) as conn:
-            offering = await catalogue.find_offering(conn, str(tenant.business_id), str(tenant.service_id))
+            offering = await services.find_offering(conn, str(tenant.business_id), str(tenant.service_id))
             assert offering
-            query = SlotQuery(terms=offering.terms, zone=zone, window=window, now=datetime.now(UTC))
-            return await availability.load(conn, tenant.business_id, query)
+            return await placement.read_slots(conn, offering, window, datetime.now(UTC))
     finally:
         await engine.dispose()

@@ -1,4 +1,4 @@
-"""Which of the providers who are free is asked first: one small strategy each, and why it was them."""
+"""Assignment strategies: the order in which free providers are asked, and why one was chosen."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,33 +14,33 @@ from pydantic import BaseModel, ConfigDict
 class AssignmentStrategy(StrEnum):
     HIGHEST_RATING = "highest_rating"
     ROUND_ROBIN = "round_robin"
-    """Whose last turn is longest ago."""
+    """Whose last assignment is longest ago."""
     LEAST_BUSY = "least_busy"
-    """Who has the fewest minutes booked on that day."""
+    """Who has the fewest booked minutes on that day."""
     PREFERRED_FIRST = "preferred_first"
-    """Whom the customer prefers, else who served them last, else the highest rating."""
+    """The provider the customer prefers, else the one who served them last, else the highest rated."""
 
 
-TAKES_TURNS: Final = frozenset({AssignmentStrategy.ROUND_ROBIN, AssignmentStrategy.LEAST_BUSY})
-"""Strategies that look at what was assigned just before: their choices are made one after the other."""
+DEPENDS_ON_LAST_CHOICE: Final = frozenset({AssignmentStrategy.ROUND_ROBIN, AssignmentStrategy.LEAST_BUSY})
+"""Strategies whose choice depends on the choice before it: their choices are made one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A provider who is free, with what strategies look at."""
+    """A free provider, with what strategies compare."""
 
     provider_id: UUID
     rating: float
     auto_accept: bool | None = None
     last_assigned_at: datetime | None = None
     booked_minutes: int = 0
-    """Minutes reserved on the local day of the appointment; 0 where the strategy does not look at them."""
+    """Minutes reserved on the local day of the appointment; 0 when the strategy does not compare them."""
     is_preferred: bool = False
-    """The customer asked for them, if they can."""
+    """The customer prefers them."""
     served_last: bool = False
-    """Whom the customer had the last time."""
+    """They served the customer last."""
     seats_taken: int = 0
-    """Of the group session that the appointment would join; 0: it would open one, or is for one alone."""
+    """Of the group session that the appointment would join; 0: it opens a session, or is for one customer."""
 
 
 class Choice(BaseModel):
@@ -49,7 +49,7 @@ class Choice(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     strategy: AssignmentStrategy | None
-    """None: no strategy was asked, somebody named the provider."""
+    """None: somebody named the provider."""
     provider_id: UUID
     candidates: int
     """How many were free."""
@@ -86,20 +86,20 @@ _ORDERS: Final[MappingProxyType[AssignmentStrategy, Callable[[Candidate], tuple[
 
 
 def ranked(strategy: AssignmentStrategy, candidates: Iterable[Candidate]) -> list[Candidate]:
-    """The candidates in the order in which they are asked; among equals the id decides."""
+    """The candidates in the order in which they are asked; the id breaks ties."""
     order = _ORDERS[strategy]
     return sorted(candidates, key=lambda one: (*_by_session(strategy, one), *order(one), one.provider_id))
 
 
 def _by_session(strategy: AssignmentStrategy, candidate: Candidate) -> tuple[Any, ...]:
-    """A session that has begun is filled before another is opened; whom the customer wants goes before that."""
+    """An open session is filled before another one opens; the customer's preference comes first."""
     if strategy is AssignmentStrategy.PREFERRED_FIRST:
         return not candidate.is_preferred, not candidate.served_last, -candidate.seats_taken
     return (-candidate.seats_taken,)
 
 
 def choice_of(strategy: AssignmentStrategy, chosen: Candidate, candidates: int) -> Choice:
-    """Why this one, of so many who were free."""
+    """Why this candidate was chosen among so many free ones."""
     return Choice(
         strategy=strategy,
         provider_id=chosen.provider_id,

@@ -4,7 +4,7 @@ A code is part of the API: clients branch on it, so it is never renamed. Boundar
 """
 
 from enum import StrEnum
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Self
 
 
 class Category(StrEnum):
@@ -218,6 +218,11 @@ class InvalidRequestError(HoldfastError):
     code = "invalid_request"
     category = Category.INVALID
     title = "The request is not valid."
+
+    @classmethod
+    def at(cls, pointer: str, message: str) -> Self:
+        """An error with the JSON pointer of the part of the request that is wrong."""
+        return cls(f"{pointer}: {message}", errors=[{"pointer": pointer, "message": message}])
 
 
 class PaymentUnavailableError(HoldfastError):

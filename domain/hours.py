@@ -1,8 +1,8 @@
-"""Opening hours: weekly rules, and the dates on which other hours are kept. Wall time in one zone.
+"""Opening hours: weekly rules, and exceptions on single dates. Wall time in one zone.
 
-For one provider and one date, the narrower word counts: the provider's own exceptions before the business's, a
-date of one year before one of every year, and exceptions before the weekly rules. `closed` and `hours` stand in
-place of every broader word, `extra` beside it.
+For one provider and one date, the most specific rule counts: the provider's own exceptions before the business's,
+a date of one year before a date of every year, and exceptions before weekly rules. `closed` and `hours` replace
+every more general rule; `extra` adds to them.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,16 +20,16 @@ _DAY = timedelta(days=1)
 class ExceptionKind(StrEnum):
     CLOSED = "closed"
     HOURS = "hours"
-    """Instead of the weekly hours."""
+    """Replaces the weekly hours."""
     EXTRA = "extra"
-    """Beside them."""
+    """Adds to them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weekly:
-    """Open every week from `opens` to `closes`, minutes after the midnight of an ISO weekday (1 is Monday).
+    """Open every week from `opens` to `closes`, in minutes after the midnight of an ISO weekday (1 is Monday).
 
-    Past 1440 minutes it is the morning of the next day.
+    Values above 1440 are in the morning of the next day.
     """
 
     weekday: int
@@ -39,7 +39,7 @@ class Weekly:
 
 @dataclass(frozen=True, slots=True)
 class DateException:
-    """Other hours on one date, or on that day of every year; `closed` has none."""
+    """Different hours on one date, or on that day of every year; `closed` has none."""
 
     day: date
     kind: ExceptionKind
@@ -48,7 +48,7 @@ class DateException:
     closes: int | None = None
 
     def is_on(self, day: date) -> bool:
-        """Whether it speaks of this date."""
+        """Whether it applies to this date."""
         if self.yearly:
             return (self.day.month, self.day.day) == (day.month, day.day)
         return self.day == day
@@ -58,7 +58,7 @@ class DateException:
 class TimeRange:
     """Open time between two instants (seconds, UTC, the end excluded), from one rule on one date.
 
-    Without a zone it does not come from a rule, and the clock on the wall has no say in it.
+    Without a zone it does not come from a rule, and wall time does not matter.
     """
 
     opens_at: int
@@ -69,9 +69,9 @@ class TimeRange:
     closes: int = 0
 
     def starts(self, step: int) -> Sequence[int]:
-        """Where appointments may begin: at opening and every `step` minutes of the wall clock after it.
+        """Where appointments may begin: at opening and every `step` minutes of wall time after it.
 
-        A reading that comes twice is two starts, one that is skipped is none.
+        A wall time that occurs twice gives two starts, one that is skipped gives none.
         """
         if self.zone is None or self._is_ordinary():
             return range(self.opens_at, self.closes_at, step * 60)
@@ -80,7 +80,7 @@ class TimeRange:
         return sorted(at for at in found if self.opens_at <= at < self.closes_at)
 
     def _is_ordinary(self) -> bool:
-        """Whether the clock runs on evenly from opening to closing."""
+        """Whether the clock does not change between opening and closing."""
         assert self.zone is not None
         return self.closes_at - self.opens_at == (self.closes - self.opens) * 60 and readings(
             self.day, self.opens, self.zone
@@ -89,7 +89,7 @@ class TimeRange:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opening:
-    """The rules that one or several providers work by. Compared by identity: shared rules are worked out once."""
+    """The rules of one or several providers. Compared by identity, so that shared rules are evaluated once."""
 
     zone: ZoneInfo
     weekly: tuple[Weekly, ...]
@@ -98,9 +98,9 @@ class Opening:
     own_exceptions: tuple[DateException, ...] = ()
     """The provider's."""
 
-    def stretches(self, from_: int, until: int) -> Iterator[TimeRange]:
-        """Open time that touches the window between two instants, date by date; stretches may overlap."""
-        # A day to spare on either side: hours go on over midnight, and a clock may be put back over it.
+    def open_ranges(self, from_: int, until: int) -> Iterator[TimeRange]:
+        """Open time that touches the window between two instants, date by date; ranges may overlap."""
+        # One more day on either side: hours may pass midnight, and a clock may be set back over it.
         day, last = local_date(from_, self.zone) - _DAY, local_date(until, self.zone) + _DAY
         while day <= last:
             for opens, closes in self.on(day):
@@ -112,14 +112,14 @@ class Opening:
     def on(self, day: date) -> list[tuple[int, int]]:
         """The hours of a date, in minutes after its midnight."""
         hours: list[tuple[int, int]] = []
-        for told in self._words_on(day):
-            hours += [(e.opens, e.closes) for e in told if e.opens is not None and e.closes is not None]
-            if any(exception.kind is not ExceptionKind.EXTRA for exception in told):
+        for exceptions in self._exceptions_on(day):
+            hours += [(e.opens, e.closes) for e in exceptions if e.opens is not None and e.closes is not None]
+            if any(exception.kind is not ExceptionKind.EXTRA for exception in exceptions):
                 return sorted(hours)
         return sorted([*hours, *((w.opens, w.closes) for w in self.weekly if w.weekday == day.isoweekday())])
 
-    def _words_on(self, day: date) -> Iterator[list[DateException]]:
-        """What is said of a date, the narrowest word first."""
+    def _exceptions_on(self, day: date) -> Iterator[list[DateException]]:
+        """The exceptions of a date by level, the most specific first."""
         for exceptions in (self.own_exceptions, self.exceptions):
             for yearly in (False, True):
                 yield [e for e in exceptions if e.yearly is yearly and e.is_on(day)]

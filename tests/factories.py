@@ -9,16 +9,17 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.models import Business, Customer, Membership, Provider, Service, Session, User, WeeklyHours
-from db.repositories import new_bookings
-from db.repositories.calendar import Appointment
-from db.repositories.new_bookings import NewBooking
+from db.repositories import booking_writes
+from db.repositories.booking_writes import Insertion
+from db.repositories.idempotency import Answer, Key
+from db.repositories.reservations import Appointment
 from domain.booking import SYSTEM, BookingState
 from domain.callers import Membership as Role_
 from domain.callers import Principal
 from domain.lifecycle import Role, Status
 from domain.payments import PaymentGate
 from domain.policies import Policy
-from domain.search import BookingRules
+from domain.slots import BookingRules
 from runtime.ids import new_id, new_reference
 
 DURATION = timedelta(minutes=60)
@@ -176,34 +177,26 @@ async def make_booking(
         reference=new_reference(),
     )
     async with engine.begin() as conn:
-        inserted = await new_bookings.insert(conn, tenant.business_id, new_booking(tenant, state))
-        assert inserted.booked
+        assert await insert_booking(conn, tenant, state) is Insertion.BOOKED
     return state
 
 
-def wanted(tenant: Tenant, starts_at: datetime, **terms: Any) -> Appointment:
+def appointment(tenant: Tenant, starts_at: datetime, **rules: Any) -> Appointment:
     """An appointment of the tenant's service."""
     duration = int(DURATION.total_seconds()) // 60
-    return Appointment(starts_at, BookingRules(service_id=tenant.service_id, duration_minutes=duration, **terms))
+    return Appointment(starts_at, BookingRules(service_id=tenant.service_id, duration_minutes=duration, **rules))
 
 
-def new_booking(tenant: Tenant, state: BookingState, **changes: Any) -> NewBooking:
-    """The repository's input for a booking with this state."""
+async def insert_booking(conn: AsyncConnection, tenant: Tenant, state: BookingState, **changes: Any) -> Insertion:
+    """Insert the booking of this state as creating does, in the caller's transaction."""
     values: dict[str, Any] = {
-        "state": state,
-        "reference": state.reference or new_reference(),
+        "appointment": appointment(tenant, state.starts_at),
         "customer_id": tenant.customer_id,
-        "actor": SYSTEM,
-        "correlation_id": None,
-        "buffer_before_minutes": 0,
-        "buffer_after_minutes": 0,
         "timezone": "America/New_York",
         "price_minor": 129_00,
         "currency": "USD",
-        "idempotency_scope": "tests",
-        "idempotency_key": str(state.booking_id),
-        "request_hash": "0",
-        "response": "{}",
-        "reservation": wanted(tenant, state.starts_at).reservation(state.provider_id),
+        "actor": SYSTEM,
+        "key": Key("tests", str(state.booking_id), "0"),
+        "answer": Answer("{}"),
     }
-    return NewBooking(**values | changes)
+    return await booking_writes.insert(conn, tenant.business_id, state, **values | changes)

@@ -7,7 +7,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from activities.booking import BookingActivities
-from db.repositories import bookings, steps
+from db.repositories import bookings
+from db.scheduling import step_records
 from domain.booking import BookingState
 from domain.commands import BookingCommand
 from domain.steps import Outcome, Step
@@ -35,7 +36,7 @@ async def commit_behind_the_workflow(
     assert before is not None
     step = _step(before, command)
     async with engine.connect() as conn:
-        result = await steps.record(conn, business_id, step, BookingActivities(engine)._announce)
+        result = await step_records.record_step(conn, business_id, step, BookingActivities(engine)._announce)
     assert result.outcome is Outcome.RECORDED
     assert result.state is not None
     if not is_noted:

@@ -1,4 +1,4 @@
-"""Bookings as JSON, straight from rows: the hot paths build no model that they would only take apart again."""
+"""Bookings as JSON, straight from rows: a model would cost the hot paths time and add nothing."""
 
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from api.preconditions import etag_of
 from db.repositories.idempotency import Answer
 from db.repositories.rows import Row
 from domain.callers import Caller, Guest, Principal
+from domain.guests import knows_customers
 from runtime.json import to_json
 
 BookingRow = Row
@@ -33,7 +34,7 @@ _TRAILING: Final = ("needs_attention", "payment", "version", "created_at", "upda
 def booking(row: BookingRow, caller: Caller) -> dict[str, Any]:
     """The members of `BookingOut`, in its order, as this caller may see them; without the link."""
     body = {name: row[name] for name in _PLAIN}
-    if not guests.knows_customers(caller):
+    if not knows_customers(caller):
         body["customer_id"] = None
     body["price"] = {"amount_minor": row["price_minor"], "currency": row["currency"]}
     body.update((name, row[name]) for name in _TRAILING)
@@ -53,19 +54,19 @@ def booking_response(row: BookingRow, caller: Caller, tokens: Tokens) -> Respons
 
 
 def command_response(answer: Answer, caller: Caller, tokens: Tokens) -> Response:
-    """The booking as the command left it, now or at the first time of asking."""
+    """The booking after the command, also when the request is repeated."""
     body = _linked(answer.response, caller, tokens)
     return Response(body, answer.status, answer.headers, "application/json")
 
 
 def _linked(body: bytes | str, caller: Caller, tokens: Tokens) -> bytes | str:
-    """Guests are given their link with whatever they are shown: it lasts as long as the booking's time says."""
+    """Guests get their link with every booking they see; it expires some days after the booking ends."""
     return guests.with_link(tokens, body) if isinstance(caller, Guest) else body
 
 
 def created_response(body: bytes | str, booking_id: object, caller: Caller, tokens: Tokens) -> Response:
-    """201 with the booking as it was created, now or at the first time of asking."""
-    if not isinstance(caller, Principal):  # whoever books without an account is given the link to the booking
+    """201 with the booking as it was created, also when the request is repeated."""
+    if not isinstance(caller, Principal):  # everybody without an account gets the link to the booking
         body = guests.with_link(tokens, body)
     headers = {"Location": f"/v1/bookings/{booking_id}", "ETag": etag_of(1)}
     return Response(body, 201, headers, "application/json")

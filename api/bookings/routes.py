@@ -6,9 +6,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
+from api import audit_trail
 from api.access import needs
-from api.bookings import guests, representation
-from api.bookings.creation import CreateRequest, create_booking
+from api.bookings import representation
+from api.bookings.creation import create_booking
 from api.bookings.lookup import find_booking, reach_of
 from api.bookings.schemas import (
     ActorOut,
@@ -34,6 +35,7 @@ from domain.access import Permission
 from domain.booking import BookingState
 from domain.callers import CallerKind, Guest
 from domain.errors import IdempotencyKeyMissingError, NotFoundError
+from domain.guests import knows_customers
 from domain.lifecycle import Command, Status, command_fits
 from domain.times import MomentInUrl
 from domain.transitions import owes_fee
@@ -64,7 +66,7 @@ async def create(
     key = plain_key(idempotency_key)
     if key is None:
         raise IdempotencyKeyMissingError
-    created = await create_booking(app, CreateRequest(request, body, key))
+    created = await create_booking(app, context, body, key, audit_trail.entry_of(request, "done"))
     return representation.created_response(created.body, created.booking_id, context.caller, app.tokens)
 
 
@@ -100,7 +102,7 @@ async def list_bookings(
     page = Page(limit=limit + 1, after=(after[0], after[1]) if after else None)
     async with autocommit(app.engine) as conn:
         rows = await bookings.list_page(conn, reach_of(caller), filters, page)
-    if caller.kind is not CallerKind.USER and rows:  # whoever is no user has to do with one business
+    if caller.kind is not CallerKind.USER and rows:  # every other caller belongs to one business
         context.about(rows[0]["business_id"])
     shown = rows[:limit]
     is_more = len(rows) > limit
@@ -150,7 +152,7 @@ async def next_(booking_id: UUID, app: AppStateDep, context: RequestContextDep) 
         max_attempts=state.policy.backoff.attempts,
         next_attempt_at=None if state.awaits_payment else state.next_attempt_at,
         refused_provider_ids=list(state.refused_provider_ids),
-        choice=choice if guests.knows_customers(context.caller) else None,
+        choice=choice if knows_customers(context.caller) else None,
         cancellation=_cancellation(state, found, app.now()),
         movable_until=state.starts_at if command_fits(Command.RESCHEDULE, state.status) else None,
         reminders=timeline.reminders_after(state, app.now()),

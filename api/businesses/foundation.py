@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.businesses.policies import stored_form
 from api.businesses.schemas import BusinessIn
 from api.slugs import key_for
-from db.repositories import businesses, catalogue, members
+from db.repositories import businesses, members
 from db.repositories.rows import Row
 from domain.errors import AlreadyExistsError, UnauthenticatedError
 from domain.lifecycle import Role
@@ -36,7 +36,7 @@ async def found_business(conn: AsyncConnection, body: BusinessIn, user_id: UUID)
 async def _slug_taken(conn: AsyncConnection, slug: str, user_id: UUID) -> AlreadyExistsError:
     """Only the owner is told which business it is."""
     detail = f"There is a business '{slug}' already."
-    row = await catalogue.find_business(conn, slug)
+    row = await businesses.find(conn, slug)
     if row is None or await members.find(conn, row["id"], user_id, Role.OWNER) is None:
         return AlreadyExistsError(detail)
     return AlreadyExistsError(detail, id=str(row["id"]))

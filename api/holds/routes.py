@@ -4,18 +4,19 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
+from api import audit_trail
 from api.access import CurrentUser, needs
 from api.deps import AppStateDep
-from api.holds.holding import hold_time, rendered
+from api.holds.creation import create_hold
+from api.holds.representation import hold_as_json
 from api.holds.schemas import HoldIn, HoldOut
-from api.idempotency import OptionalKey
+from api.idempotency import OptionalKey, plain_key
 from api.request_context import RequestContextDep
 from api.writes import Writing
 from db.engine import autocommit
 from db.repositories import holds
 from domain.access import Permission
 from domain.errors import HiddenError, NotFoundError
-from runtime.json import to_json
 
 router = APIRouter(prefix="/v1/holds", tags=["holds"])
 
@@ -24,11 +25,17 @@ router = APIRouter(prefix="/v1/holds", tags=["holds"])
     "", operation_id="createHold", dependencies=[needs(Permission.HOLD)], status_code=201, response_model=HoldOut
 )
 async def create(
-    body: HoldIn, request: Request, app: AppStateDep, user: CurrentUser, idempotency_key: OptionalKey = None
+    body: HoldIn,
+    request: Request,
+    context: RequestContextDep,
+    app: AppStateDep,
+    user: CurrentUser,
+    idempotency_key: OptionalKey = None,
 ) -> Response:
     """Hold a slot. Book with `hold_id` before `expires_at`, or give it back; else it is free again by itself."""
-    answer = await hold_time(app, request, user, body, idempotency_key)
-    return Response(answer.body, 201, {"Location": f"/v1/holds/{answer.hold_id}"}, "application/json")
+    audit = audit_trail.entry_of(request, "done")
+    held = await create_hold(app, context, user, body, plain_key(idempotency_key), audit)
+    return Response(held.body, 201, {"Location": f"/v1/holds/{held.hold_id}"}, "application/json")
 
 
 @router.get("/{hold_id}", operation_id="getHold", dependencies=[needs(Permission.HOLD)], response_model=HoldOut)
@@ -40,7 +47,7 @@ async def get(hold_id: UUID, app: AppStateDep, context: RequestContextDep, user:
     context.about(owner)
     if hold is None:
         raise NotFoundError if owner is None else HiddenError
-    return Response(to_json(rendered(hold)), media_type="application/json")
+    return Response(hold_as_json(hold), media_type="application/json")
 
 
 @router.delete("/{hold_id}", operation_id="releaseHold", dependencies=[needs(Permission.HOLD)], status_code=204)

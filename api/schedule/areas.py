@@ -14,7 +14,7 @@ from api.schedule.owners import OwnedRoutes, OwnerRoute, ScheduleOwner, ThisOwne
 from api.shapes import In
 from api.writes import Writing
 from db.engine import autocommit
-from db.repositories import areas, schedule
+from db.repositories import areas, businesses
 from domain.access import Permission
 from domain.areas import Area, AreaKind, plain_code
 
@@ -129,7 +129,7 @@ async def get(owner: ThisOwner, request: Request, app: AppStateDep) -> Response:
 )
 async def put(owner: ThisOwner, body: AreasIn, expected: MayExpect, write: Writing) -> Response:
     async with write.begin() as conn:
-        await schedule.take_turn(conn, owner.business_id)
+        await businesses.lock(conn, owner.business_id)
         expected.check(await _shown(conn, owner))
         await areas.replace_areas(conn, *owner.key, body.plain())
         content = await _shown(conn, owner)

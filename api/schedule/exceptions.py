@@ -17,7 +17,7 @@ from api.schedule.owners import OwnedRoutes, OwnerRoute, ScheduleOwner, ThisOwne
 from api.shapes import Flag, In, Text
 from api.writes import Writing
 from db.engine import autocommit
-from db.repositories import schedule
+from db.repositories import businesses, schedule
 from db.repositories.schedule import ExceptionalDay
 from domain.access import Permission
 from domain.errors import InvalidRequestError
@@ -142,7 +142,7 @@ async def list_(owner: ThisOwner, span: Span, request: Request, app: AppStateDep
 async def put(owner: ThisOwner, date: Day, body: ExceptionIn, expected: MayExpect, write: Writing) -> Response:
     exception = ExceptionalDay(date, body.kind, tuple(body.minutes()), body.name, body.yearly)
     async with write.begin() as conn:
-        await schedule.take_turn(conn, owner.business_id)
+        await businesses.lock(conn, owner.business_id)
         expected.check(*await _of_day(conn, owner, date))
         await schedule.replace_exception(conn, *owner.key, exception)
     return changed(_shown(exception))

@@ -15,7 +15,7 @@ from api.schedule.owners import OwnedRoutes, OwnerRoute, ScheduleOwner, ThisOwne
 from api.shapes import In
 from api.writes import Writing
 from db.engine import autocommit
-from db.repositories import schedule
+from db.repositories import businesses, schedule
 from domain.access import Permission
 from domain.hours import Weekly, overlap_in_week
 
@@ -125,7 +125,7 @@ async def get(owner: ThisOwner, request: Request, app: AppStateDep) -> Response:
 )
 async def put(owner: ThisOwner, body: HoursIn, expected: MayExpect, write: Writing) -> Response:
     async with write.begin() as conn:
-        await schedule.take_turn(conn, owner.business_id)
+        await businesses.lock(conn, owner.business_id)
         expected.check(await _shown(conn, owner))
         await schedule.replace_hours(conn, *owner.key, body.rules())
         content = await _shown(conn, owner)

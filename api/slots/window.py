@@ -1,4 +1,4 @@
-"""The stretch of time that slots are asked for."""
+"""The window of time whose slots are requested."""
 
 import re
 from datetime import date, datetime, timedelta
@@ -21,7 +21,7 @@ _moment: TypeAdapter[datetime] = TypeAdapter(MomentInUrl)
 
 
 def _day_or_moment(value: Any) -> date | datetime:
-    # One at a time: a shape of both would take a moment at midnight, of whatever zone, for the date alone.
+    # One after the other: a union would read a moment at midnight, in any zone, as the date alone.
     try:
         return date.fromisoformat(value) if _DAY.fullmatch(value) else _moment.validate_python(value)
     except ValueError:
@@ -48,7 +48,9 @@ def window(from_: date | datetime, to: date | datetime, zone: ZoneInfo) -> Inter
     first, last = _instant(from_, zone), _instant(to, zone)
     if first >= last:
         raise InvalidRequestError("`to` must lie after `from`.")
-    if last - first > timedelta(days=MAX_DAYS, hours=1).total_seconds():  # an hour for a clock that is put back
+    if (
+        last - first > timedelta(days=MAX_DAYS, hours=1).total_seconds()
+    ):  # one hour more for a clock that is set back
         raise InvalidRequestError(f"Ask for {MAX_DAYS} days at most at a time.")
     return first, last
 

@@ -19,7 +19,7 @@ from api.transfer.csv_text import written
 from api.transfer.preview import Shown
 from api.transfer.shapes import COLUMNS, VERSION, Section
 from db.engine import autocommit
-from db.repositories import catalogue, transfer, transfer_customers
+from db.repositories import services, transfer, transfer_customers
 from db.repositories.rows import Row, execute
 from domain.policies import Policy
 from runtime.json import to_json
@@ -80,7 +80,7 @@ def _settings(business: Row) -> Shown:
 
 async def _stored(conn: AsyncConnection, business_id: UUID, section: Section, now: datetime) -> Sequence[Row]:
     if section is Section.SERVICES:
-        return await catalogue.list_services(conn, business_id, inactive=True)
+        return await services.list_all(conn, business_id, inactive=True)
     if section is Section.TIME_OFF:
         return await transfer.list_time_off(conn, business_id, since=now)
     return await _LIST[section](conn, business_id)

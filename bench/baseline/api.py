@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request, Response
 from sqlalchemy import TextClause
 
 from bench.baseline.slots import list_slots
-from db.repositories import availability, catalogue, new_bookings
+from db.repositories import availability, booking_writes, services
 from db.repositories.rows import numbered
 from runtime.ids import new_id
 
@@ -49,9 +49,9 @@ def bare(statement: TextClause) -> Statement:
     return Statement(*numbered(statement))
 
 
-OFFERING = bare(catalogue.OFFERINGS[True, True])
+OFFERING = bare(services.OFFERINGS[True, True])
 CALENDAR = bare(availability.CALENDAR)
-INSERT = bare(new_bookings.INSERT)
+INSERT = bare(booking_writes.INSERT)
 
 
 def create_app(database_url: str, *, pool_min: int, pool_max: int) -> FastAPI:
@@ -157,6 +157,8 @@ def _values(request: Request, request_body: Values, offering: Any) -> Values:
         "scope": f"{user_id}/createBooking",
         "key": request.headers["idempotency-key"],
         "request_hash": "",
+        "status": 201,
+        "headers": "{}",
         "actor_role": "customer",
         "actor_id": user_id,
         "event_type": "scheduling.booking.created",

@@ -1,4 +1,4 @@
-"""Where a business and its providers go. `provider_id` None speaks of the business as a whole."""
+"""The service areas of a business and its providers. `provider_id` None means the business as a whole."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.repositories import businesses
 from db.repositories.rows import execute, rows
-from db.repositories.schedule import take_turn
 from domain.areas import Area, AreaKind
 from runtime.ids import new_id
 
@@ -32,21 +32,21 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:kinds AS text[]), CAST(:firsts AS text[]
 
 @dataclass(frozen=True, slots=True)
 class Areas:
-    """Areas by code. `own` is False of a provider who goes wherever the business does."""
+    """Areas by code. `own` is False for a provider who has the business's areas."""
 
     own: bool
     areas: tuple[Area, ...]
 
 
 async def list_areas(conn: AsyncConnection, business_id: UUID, provider_id: UUID | None) -> Areas:
-    """The areas that count: the provider's own where they have any, else the business's."""
+    """The areas that apply: the provider's own if they have any, else the business's."""
     found = await rows(conn, _AREAS, {"business_id": business_id, "provider_id": provider_id})
     own = provider_id is None or any(row["own"] for row in found)
-    wanted = own and provider_id is not None
+    is_providers = own and provider_id is not None
     return Areas(
         own=own,
         areas=tuple(
-            Area(AreaKind(row["kind"]), row["first"], row["last"]) for row in found if row["own"] == wanted
+            Area(AreaKind(row["kind"]), row["first"], row["last"]) for row in found if row["own"] == is_providers
         ),
     )
 
@@ -54,9 +54,9 @@ async def list_areas(conn: AsyncConnection, business_id: UUID, provider_id: UUID
 async def replace_areas(
     conn: AsyncConnection, business_id: UUID, provider_id: UUID | None, areas: Sequence[Area]
 ) -> None:
-    """Keep these areas, in their plain form, instead of those before."""
+    """Replace the areas; they are in their plain form."""
     owner: dict[str, Any] = {"business_id": business_id, "provider_id": provider_id}
-    await take_turn(conn, business_id)
+    await businesses.lock(conn, business_id)
     await execute(conn, _CLEAR, owner)
     columns = {
         "ids": [new_id() for _ in areas],

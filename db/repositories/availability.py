@@ -1,4 +1,4 @@
-"""A business's calendar for one search, read in one statement whatever the number of providers."""
+"""A business's calendar for one query, read in one statement for any number of providers."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -16,13 +16,13 @@ from domain.areas import Area, AreaKind
 from domain.availability import Interval, ProviderSchedule, Session
 from domain.external import is_closed, state_of
 from domain.hours import DateException, ExceptionKind, Opening, Weekly
-from domain.search import BusinessCalendar, ProviderCalendar, SlotQuery
+from domain.slots import BusinessCalendar, ProviderCalendar, SlotQuery
 from domain.zones import local_date, moment
 
 T = TypeVar("T")
 
-# One row for each provider who fits, with what is taken of their time; the first row also carries what the house
-# keeps as JSON. A business without such providers gives that one row alone. A hold that has run out takes nothing.
+# One row for each fitting provider, with their reserved time. The first row also carries, as JSON, what belongs to
+# the business; a business without fitting providers gives that row alone. An expired hold reserves nothing.
 CALENDAR = text("""
 WITH fitting AS (
     SELECT p.id, p.rating::float8 AS rating, p.auto_accept, p.last_assigned_at, p.timezone,
@@ -32,7 +32,7 @@ WITH fitting AS (
       AND p.skills @> CAST(:required_skills AS varchar[])
       AND (CAST(:provider_id AS uuid) IS NULL OR p.id = :provider_id)
       AND p.id <> ALL (CAST(:refused AS uuid[]))
-), live AS MATERIALIZED (  -- looked for once, not once a day
+), live AS MATERIALIZED (  -- read once, not once a day
     SELECT starts_at FROM holds
     WHERE business_id = :business_id AND service_id = :service_id AND booking_id IS NULL
       AND expires_at > statement_timestamp()
@@ -86,7 +86,7 @@ SELECT p.id AS provider_id, p.rating, p.auto_accept, p.last_assigned_at, p.timez
            'open_elsewhere', (
                SELECT json_agg(DISTINCT x.provider_id) FROM external_times x
                WHERE x.business_id = :business_id AND x.kind = 'open')
-       )::text END AS house
+       )::text END AS business
 FROM (SELECT 1) AS one
 LEFT JOIN fitting p ON true
 LEFT JOIN LATERAL (
@@ -105,38 +105,38 @@ ORDER BY p.position
 """)
 
 
-async def load(conn: AsyncConnection, business_id: UUID, search: SlotQuery) -> BusinessCalendar:
-    """The calendar as it is committed at this moment, with everybody who could do the service."""
-    found = await rows(conn, CALENDAR, _parameters(business_id, search))
-    house = _House(orjson.loads(found[0]["house"]), search)
+async def load(conn: AsyncConnection, business_id: UUID, query: SlotQuery) -> BusinessCalendar:
+    """The calendar as committed at this moment, with every provider who can do the service."""
+    found = await rows(conn, CALENDAR, _parameters(business_id, query))
+    business = _BusinessRows(orjson.loads(found[0]["business"]), query)
     return BusinessCalendar(
-        search=search,
-        providers=tuple(house.provider(row) for row in found if row["provider_id"] is not None),
-        areas=house.areas[None],
-        full_days=house.full_days(),
-        served_last=house.served_last,
-        is_closed=house.is_closed(),
-        as_of=house.as_of,
+        query=query,
+        providers=tuple(business.provider(row) for row in found if row["provider_id"] is not None),
+        areas=business.areas[None],
+        full_days=business.full_days(),
+        served_last=business.served_last,
+        is_closed=business.is_closed(),
+        as_of=business.as_of,
     )
 
 
-def _parameters(business_id: UUID, search: SlotQuery) -> dict[str, Any]:
-    terms, (reads_from, reads_until) = search.terms, search.reads
-    days = search.days() if terms.daily_limit is not None else []
+def _parameters(business_id: UUID, query: SlotQuery) -> dict[str, Any]:
+    rules, (reads_from, reads_until) = query.rules, query.reads
+    days = query.days() if rules.daily_limit is not None else []
     return {
         "business_id": business_id,
-        "service_id": terms.service_id,
-        "required_skills": list(terms.required_skills),
-        "provider_id": search.provider_id,
-        "refused": list(search.refused),
-        "customer_id": search.customer_id,
-        "moving_booking_id": search.moving_booking_id,
-        "redeemed_hold_id": search.redeemed_hold_id,
+        "service_id": rules.service_id,
+        "required_skills": list(rules.required_skills),
+        "provider_id": query.provider_id,
+        "refused": list(query.refused),
+        "customer_id": query.customer_id,
+        "moving_booking_id": query.moving_booking_id,
+        "redeemed_hold_id": query.redeemed_hold_id,
         "reads_from": moment(reads_from),
         "reads_until": moment(reads_until),
-        # Two days to spare: hours may go on over midnight, and provider's zones differ from the business's.
-        "first_day": local_date(reads_from - _TWO_DAYS, search.zone),
-        "last_day": local_date(reads_until + _TWO_DAYS, search.zone),
+        # Two more days: hours may pass midnight, and a provider's zone may differ from the business's.
+        "first_day": local_date(reads_from - _TWO_DAYS, query.zone),
+        "last_day": local_date(reads_until + _TWO_DAYS, query.zone),
         "day_starts": [moment(first) for _, (first, _) in days],
         "day_ends": [moment(end) for _, (_, end) in days],
     }
@@ -145,11 +145,11 @@ def _parameters(business_id: UUID, search: SlotQuery) -> dict[str, Any]:
 _TWO_DAYS = 2 * 86_400
 
 
-class _House:
-    """What a business keeps beside its providers, by whom it is about; None is everybody."""
+class _BusinessRows:
+    """What a business keeps beside its providers, by the provider it applies to; None is everybody."""
 
-    def __init__(self, found: Mapping[str, Any], search: SlotQuery) -> None:
-        self._search = search
+    def __init__(self, found: Mapping[str, Any], query: SlotQuery) -> None:
+        self._query = query
         self._weekly = _by_owner(found["weekly"], _weekly)
         self._exceptions = _by_owner(found["exceptions"], _exception)
         self._away = _by_owner(found["away"], _interval)
@@ -160,47 +160,47 @@ class _House:
         self._open_elsewhere = {UUID(owner) for owner in found["open_elsewhere"] or ()}
         self.served_last = UUID(found["served_last"]) if found["served_last"] else None
         self.as_of = datetime.fromisoformat(self._source[2]) if self._source and self._source[2] else None
-        self._shared = Opening(search.zone, self._weekly[None], self._exceptions[None])
+        self._shared = Opening(query.zone, self._weekly[None], self._exceptions[None])
         self._openings: dict[tuple[object, ...], Opening] = {}
 
     def provider(self, row: Row) -> ProviderCalendar:
-        """One provider's time, from their row and from what the house says of them."""
+        """One provider's calendar, from their row and the business's rows about them."""
         provider_id = UUID(str(row["provider_id"]))
         taken = list(zip(row["from_"] or (), row["until"] or (), strict=True))
-        agenda = ProviderSchedule(
+        schedule = ProviderSchedule(
             provider_id=provider_id,
             opening=self._opening(provider_id, row["timezone"]),
             away=self._away[None] + self._away[provider_id],
             busy=tuple(taken) + self._elsewhere(provider_id, "busy"),
-            sessions=self._sessions(row) if self._search.terms.capacity > 1 else (),
+            sessions=self._sessions(row) if self._query.rules.capacity > 1 else (),
             open_elsewhere=(self._elsewhere(provider_id, "open") if provider_id in self._open_elsewhere else None),
         )
         return ProviderCalendar(
-            agenda, row["rating"], row["auto_accept"], row["last_assigned_at"], self.areas[provider_id]
+            schedule, row["rating"], row["auto_accept"], row["last_assigned_at"], self.areas[provider_id]
         )
 
     def full_days(self) -> tuple[Interval, ...]:
         """The days on which the service has reached its limit."""
-        limit = self._search.terms.daily_limit
+        limit = self._query.rules.daily_limit
         if limit is None:
             return ()
-        days = (bounds for _, bounds in self._search.days())
+        days = (bounds for _, bounds in self._query.days())
         return tuple(day for day, booked in zip(days, self._booked, strict=True) if booked >= limit)
 
     def is_closed(self) -> bool:
-        """Whether the outside calendar is too old for a business that offers nothing then."""
+        """Whether the outside calendar is stale and the business then offers nothing."""
         if self._source is None:
             return False
         on_stale, max_age_seconds, _ = self._source
-        return is_closed(on_stale, state_of(self.as_of, max_age_seconds, self._search.now))
+        return is_closed(on_stale, state_of(self.as_of, max_age_seconds, self._query.now))
 
     def _opening(self, provider_id: UUID, timezone: str | None) -> Opening:
         weekly, exceptions = self._weekly[provider_id], self._exceptions[provider_id]
         if not weekly and not exceptions:
             return self._shared
-        zone = ZoneInfo(timezone) if timezone and weekly else self._search.zone
+        zone = ZoneInfo(timezone) if timezone and weekly else self._query.zone
         weekly = weekly or self._weekly[None]
-        # One for all who work by the same rules: they are worked out once.
+        # One object for everybody with the same rules, so that these are evaluated once.
         own = Opening(zone, weekly, self._exceptions[None], exceptions)
         return self._openings.setdefault((zone, weekly, exceptions), own)
 
@@ -208,18 +208,18 @@ class _House:
         return tuple(self._external[provider_id, kind])
 
     def _sessions(self, row: Row) -> tuple[Session, ...]:
-        """The sessions of the service asked for, each with the seats that its reservations leave."""
+        """The sessions of the requested service, each with the seats that its reservations leave."""
         taken: dict[Interval, int] = defaultdict(int)
         for interval in zip(row["session_from"] or (), row["session_until"] or (), strict=True):
             taken[interval] += 1
-        capacity = self._search.terms.capacity
+        capacity = self._query.rules.capacity
         return tuple(Session(*interval, seats_left=capacity - seats) for interval, seats in taken.items())
 
 
 def _by_owner(
     items: Iterable[list[Any]] | None, make: Callable[[list[Any]], T]
 ) -> defaultdict[UUID | None, tuple[T, ...]]:
-    """What the items make, by the provider whom they are about."""
+    """The items by the provider they apply to."""
     found: defaultdict[UUID | None, list[T]] = defaultdict(list)
     for owner, *rest in items or ():
         found[UUID(owner) if owner else None].append(make(rest))
@@ -227,7 +227,7 @@ def _by_owner(
 
 
 def _outside(items: Iterable[list[Any]]) -> defaultdict[tuple[UUID, str], list[Interval]]:
-    """What outside calendars say, by provider and kind."""
+    """The intervals of outside calendars, by provider and kind."""
     found: defaultdict[tuple[UUID, str], list[Interval]] = defaultdict(list)
     for owner, kind, *times in items:
         found[UUID(owner), kind].append(_interval(times))

@@ -1,4 +1,4 @@
-"""Bookings, read in every way that the API asks for. How they are written: `new_bookings`, then `steps`."""
+"""Reading bookings. `booking_writes` writes them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -44,14 +44,14 @@ _STATE_COLUMNS = (
 
 
 async def find_state(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> BookingState | None:
-    """The state of a booking as its workflow knows it."""
+    """The state of a booking, in the form its workflow has it."""
     query = select(*_STATE_COLUMNS).where(Booking.business_id == business_id, Booking.id == booking_id)
     row = await row_or_none(conn, query)
     return None if row is None else BookingState.model_validate(dict(row))
 
 
 async def find_choice(conn: AsyncConnection, business_id: UUID, booking_id: UUID) -> Choice | None:
-    """Why the present provider was chosen; none when nobody was."""
+    """Why the present provider was chosen; none when there is none."""
     query = select(Booking.choice).where(Booking.business_id == business_id, Booking.id == booking_id)
     row = await row_or_none(conn, query)
     return None if row is None or row["choice"] is None else Choice.model_validate(row["choice"])
@@ -80,17 +80,17 @@ VIEW_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Whose bookings a caller may see: those of some businesses, of some providers, their own, and one more."""
+    """The bookings a caller may see: of some businesses, of some providers, their own, and one more."""
 
     user_id: UUID | None = None
     business_ids: tuple[UUID, ...] = ()
     provider_ids: tuple[UUID, ...] = ()
     booking_id: UUID | None = None
-    """The one that a manage link opens."""
+    """The booking of a manage link."""
 
 
 def _ways(reach: Reach) -> list[ColumnElement[bool]]:
-    """The conditions under which a booking may be seen, each of which an index answers."""
+    """The conditions under which a booking may be seen; an index answers each of them."""
     ways: list[ColumnElement[bool]] = []
     if reach.business_ids:
         ways.append(Booking.business_id.in_(reach.business_ids))
@@ -106,7 +106,7 @@ def _ways(reach: Reach) -> list[ColumnElement[bool]]:
 async def find(conn: AsyncConnection, reach: Reach, booking_id: UUID) -> Row | None:
     """A booking that the caller may see, with the user behind its customer and its business's status.
 
-    None when it is not theirs.
+    None when they may not see it.
     """
     query = (
         select(
@@ -125,7 +125,7 @@ _OWNER = text("SELECT business_id FROM bookings WHERE id = :id")
 
 
 async def find_owner(conn: AsyncConnection, booking_id: UUID) -> UUID | None:
-    """Whose booking it is, for the audit log of that business and nobody else; none where there is no such."""
+    """The booking's business, for that business's audit log only; none when there is no such booking."""
     found = await row_or_none(conn, _OWNER, {"id": booking_id})
     return None if found is None else found["business_id"]
 
@@ -143,7 +143,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A stretch of a listing: at most `limit` rows that come after `(starts_at, id)`."""
+    """A page of a listing: at most `limit` rows after `(starts_at, id)`."""
 
     limit: int
     after: tuple[datetime, UUID] | None = field(default=None)
@@ -152,14 +152,14 @@ class Page:
 async def list_page(conn: AsyncConnection, reach: Reach, filters: Filters, page: Page) -> Sequence[Row]:
     """Bookings that the caller may see, by start and id.
 
-    Each way to see a booking is asked on its own, in order and no further than the page: one condition of
-    ORs would read and sort everything that any of them allows.
+    Each condition is a query of its own, in order and no longer than the page: one condition with ORs would read
+    and sort everything that any of them allows.
     """
     conditions = _conditions(filters)
     if page.after is not None:
         conditions.append(tuple_(Booking.starts_at, Booking.id) > page.after)
     order = (Booking.starts_at, Booking.id)
-    # Written out: a plan that does not know how short the page is sorts everything there is.
+    # A literal: a plan that does not know how short the page is sorts everything.
     limit: ColumnElement[int] = literal_column(str(page.limit))
     ways = [select(*VIEW_COLUMNS).where(way, *conditions).order_by(*order).limit(limit) for way in _ways(reach)]
     merged = union(*(way.subquery().select() for way in ways)).subquery()
@@ -185,9 +185,9 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
 
 
 async def find_applied(conn: AsyncConnection, booking_id: UUID, command_key: str) -> Row | None:
-    """The booking as a step left it that came from a command whose id begins so, with that `command_id`.
+    """The booking after the step of the command whose id begins with this key, with that `command_id`.
 
-    Its times are those of now. Only who gave a command can name its key.
+    Its times are the present ones. Only the sender of a command knows its key.
     """
     named = BookingHistory.command_id.startswith(command_key, autoescape=True)
     of_step = {

@@ -1,15 +1,28 @@
-"""Businesses as their owners found and change them. What anybody may read is in `catalogue`."""
+"""Businesses."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import text
+from sqlalchemy import Text, cast, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories.rows import Row, execute, row, row_or_none, rows
+from db.models import Business
+from db.repositories.rows import Row, as_uuid, execute, row, row_or_none, rows
 from domain.errors import AlreadyExistsError
+
+_FIND = select(
+    Business.id,
+    Business.slug,
+    Business.name,
+    Business.timezone,
+    Business.currency,
+    Business.locale,
+    Business.status,
+    Business.guest_bookings,
+    cast(Business.policy, Text).label("policy"),
+)
 
 _CREATE = text("""
 INSERT INTO businesses (id, slug, name, timezone, currency, locale, status, guest_bookings, policy)
@@ -18,7 +31,7 @@ ON CONFLICT (slug) DO NOTHING
 RETURNING id, slug, name, timezone, currency, locale, status, guest_bookings, CAST(policy AS text) AS policy
 """)
 
-# Not FOR UPDATE: new bookings refer to the row, and need not wait for whoever changes it.
+# Not FOR UPDATE: new bookings refer to the row and need not wait for a change of it.
 _LOCK = text("""
 SELECT id, slug, name, timezone, currency, locale, status, guest_bookings, CAST(policy AS text) AS policy
 FROM businesses WHERE id = :business_id FOR NO KEY UPDATE
@@ -48,7 +61,7 @@ _LIST = text("""
 SELECT id, slug, approved_at FROM businesses WHERE approved_at IS NULL OR NOT :only_waiting ORDER BY created_at, id
 """)
 
-# Hours may also come as single dates, or from an outside calendar.
+# Hours may also be single dates, or come from an outside calendar.
 _READY = text("""
 SELECT EXISTS (SELECT FROM services WHERE business_id = :business_id AND active) AS services,
        EXISTS (SELECT FROM providers WHERE business_id = :business_id AND available) AS providers,
@@ -58,13 +71,23 @@ SELECT EXISTS (SELECT FROM services WHERE business_id = :business_id AND active)
 """)
 
 
+async def find(conn: AsyncConnection, id_or_slug: str) -> Row | None:
+    """A business by its id or its slug; the policy as JSON text."""
+    by = Business.id == key if (key := as_uuid(id_or_slug)) else Business.slug == id_or_slug
+    return await row_or_none(conn, _FIND.where(by))
+
+
 async def create(conn: AsyncConnection, business_id: UUID, values: Mapping[str, Any]) -> Row | None:
-    """A new business in `setup`, policy as JSON text; none when its slug is taken, also by one just now."""
+    """A new business in `setup`, policy as JSON text; none when its slug is taken, also by a concurrent one."""
     return await row_or_none(conn, _CREATE, {"id": business_id, **values})
 
 
 async def lock(conn: AsyncConnection, business_id: UUID) -> Row:
-    """The business, not to be changed by others until this transaction ends; the policy as JSON text."""
+    """The business, locked until the transaction ends; the policy as JSON text.
+
+    Changes of whatever a business has as a set (hours, areas, integrations …) take this lock too, so that of two
+    concurrent replacements one set is left, never a mixture.
+    """
     return await row(conn, _LOCK, {"business_id": business_id})
 
 
@@ -81,18 +104,18 @@ async def update(conn: AsyncConnection, business_id: UUID, values: Mapping[str, 
 
 
 async def list_missing(conn: AsyncConnection, business_id: UUID) -> list[str]:
-    """What the business lacks to be booked: `services`, `providers`, `hours`."""
+    """What the business needs before it can be booked: `services`, `providers`, `hours`."""
     has = await row(conn, _READY, {"business_id": business_id})
     return [name for name in ("services", "providers", "hours") if not has[name]]
 
 
 async def set_approved(conn: AsyncConnection, business_id: UUID, *, is_approved: bool) -> None:
-    """Let it send its own words by the installation's mail server, or no more; the first approval's time stays."""
+    """Allow or forbid its own texts over the installation's mail server; keeps the time of the first approval."""
     await execute(conn, _SET_APPROVED, {"business_id": business_id, "is_approved": is_approved})
 
 
 async def list_for_operators(conn: AsyncConnection, *, only_waiting: bool) -> Sequence[Row]:
-    """All businesses with when they were approved, the oldest first; or those that wait for it."""
+    """All businesses with the time of their approval, the oldest first; or only those that wait for it."""
     return await rows(conn, _LIST, {"only_waiting": only_waiting})
 
 

@@ -1,7 +1,7 @@
-"""Holds: one provider's time, kept for one caller for some minutes. PostgreSQL says when they have run out."""
+"""Holds: one provider's time, reserved for one caller for some minutes. PostgreSQL decides when they expire."""
 
-from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -9,33 +9,21 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories.calendar import TAKE_TIME, Appointment
+from db.repositories.reservations import TAKE_TIME, Appointment
 from db.repositories.rows import Row, row, row_or_none
 from domain.assignment import Choice
 from domain.promises import Promise
 
 
-@dataclass(frozen=True, slots=True)
-class NewHold:
-    held_by: UUID
-    choice: Choice
-    minutes: int
-    limit: int
-    """How many holds the caller may have at once with this business."""
-    promise: Promise | None = None
-    """What it costs; none: what it costs when it is booked."""
+class Insertion(StrEnum):
+    """Why a hold was not inserted."""
+
+    TOO_MANY = "too_many"
+    TIME_TAKEN = "time_taken"
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """How it went; `hold` is None when the time was taken, or when there are as many holds as may be."""
-
-    within_limit: bool
-    hold: Row | None
-
-
-# An advisory lock on the caller (`take_turns`) makes the count exact.
-_PLACE = text(f"""
+# The caller's lock makes the count exact.
+_INSERT = text(f"""
 WITH few AS (
     SELECT 1 FROM (
         SELECT count(*) AS held FROM holds
@@ -57,29 +45,42 @@ SELECT EXISTS (SELECT 1 FROM few) AS within_limit, hold.* FROM (SELECT 1) AS one
 """)  # noqa: S608 - our own text
 
 
-async def place(conn: AsyncConnection, business_id: UUID, wanted: Appointment, new: NewHold) -> Placed:
-    """Hold the chosen provider's time.
+async def insert(
+    conn: AsyncConnection,
+    business_id: UUID,
+    appointment: Appointment,
+    *,
+    held_by: UUID,
+    choice: Choice,
+    promise: Promise | None,
+    minutes: int,
+    limit: int,
+) -> Insertion | Row:
+    """Hold the chosen provider's time for `minutes`; the new row, or why there is none.
 
-    Must run inside a transaction in which the caller's turn was taken, see `turn_of`.
+    Run it inside a transaction that has the lock `lock_name(held_by)`. `limit` is the number of holds that the
+    caller may have with this business at once.
     """
-    parameters: dict[str, Any] = wanted.reservation(new.choice.provider_id) | {
+    parameters: dict[str, Any] = appointment.reservation(choice.provider_id) | {
         "business_id": business_id,
         "reserved_for": None,
-        "service_id": wanted.terms.service_id,
-        "starts_at": wanted.starts_at,
-        "ends_at": wanted.ends_at,
-        "held_by": new.held_by,
-        "choice": new.choice.model_dump_json(),
-        "promise": None if new.promise is None else new.promise.model_dump_json(),
-        "minutes": new.minutes,
-        "limit": new.limit,
+        "service_id": appointment.rules.service_id,
+        "starts_at": appointment.starts_at,
+        "ends_at": appointment.ends_at,
+        "held_by": held_by,
+        "choice": choice.model_dump_json(),
+        "promise": None if promise is None else promise.model_dump_json(),
+        "minutes": minutes,
+        "limit": limit,
     }
-    placed = await row(conn, _PLACE, parameters)
-    return Placed(placed["within_limit"], placed if placed["id"] is not None else None)
+    found = await row(conn, _INSERT, parameters)
+    if not found["within_limit"]:
+        return Insertion.TOO_MANY
+    return Insertion.TIME_TAKEN if found["id"] is None else found
 
 
-def turn_of(user_id: UUID) -> str:
-    """The turn in which one caller's holds are counted."""
+def lock_name(user_id: UUID) -> str:
+    """The lock under which one caller's holds are counted."""
     return f"holds/{user_id}"
 
 
@@ -97,7 +98,7 @@ ORDER BY expires_at DESC LIMIT 1
 async def find_same(
     conn: AsyncConnection, business_id: UUID, user_id: UUID, service_id: UUID, starts_at: datetime
 ) -> Row | None:
-    """The live hold that the caller has of this very appointment already."""
+    """The live hold that the caller already has of this appointment."""
     parameters = {
         "business_id": business_id,
         "held_by": user_id,
@@ -111,17 +112,17 @@ _OWNER = text("SELECT business_id FROM holds WHERE id = :id")
 
 
 async def find_owner(conn: AsyncConnection, hold_id: UUID) -> UUID | None:
-    """With which business it is, for that business's audit log and nobody else; none where there is no such."""
+    """The hold's business, for that business's audit log only; none when there is no such hold."""
     found = await row_or_none(conn, _OWNER, {"id": hold_id})
     return None if found is None else found["business_id"]
 
 
 async def find_own(conn: AsyncConnection, user_id: UUID, hold_id: UUID) -> Row | None:
-    """A hold of this caller's, live or not."""
+    """A hold of this caller, live or not."""
     return await row_or_none(conn, _FIND, {"id": hold_id, "held_by": user_id})
 
 
-# The reservation first, then the hold, as whoever redeems it does: in one order nobody waits for each other.
+# The reservation first, then the hold, as redeeming does: the same order prevents deadlocks.
 _RELEASE = text("""
 WITH freed AS (
     DELETE FROM reservations
@@ -136,9 +137,9 @@ RETURNING business_id
 
 
 async def release_own(conn: AsyncConnection, user_id: UUID, hold_id: UUID) -> UUID | None:
-    """Give a hold of this caller's back; with which business it was.
+    """Delete a hold of this caller and return its business.
 
-    None: nothing happened, because it has become a booking or is not there.
+    None: nothing happened, because the hold has become a booking or does not exist.
     """
     released = await row_or_none(conn, _RELEASE, {"id": hold_id, "held_by": user_id})
     return None if released is None else released["business_id"]
@@ -150,5 +151,5 @@ def choice_of(hold: Row) -> Choice:
 
 
 def promise_of(hold: Row) -> Promise | None:
-    """What its appointment costs; none of holds that an earlier version made: what it costs by now."""
+    """What its appointment costs; none for holds of an earlier version, which cost the present price."""
     return None if hold["promise"] is None else Promise.model_validate_json(hold["promise"])

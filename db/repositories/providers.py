@@ -1,18 +1,19 @@
-"""Providers with their contact data, and the users who act as them."""
+"""Providers, and the users who act as them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories.catalogue import as_uuid
-from db.repositories.rows import Row, execute, row, row_or_none
+from db.models import Provider
+from db.repositories.rows import Row, by_id_or_code, execute, row, row_or_none, rows
+from domain.assignment import Candidate
 from domain.errors import AlreadyExistsError
 
-# One user is named where several act as the provider: whoever did so first.
+# Where several users act as the provider, the first one is named.
 _FIND: Final = """
 SELECT p.id, p.code, p.name, p.email, p.phone, p.timezone, p.skills, p.rating, p.available, p.auto_accept,
        p.last_assigned_at,
@@ -22,7 +23,7 @@ FROM providers p
 WHERE p.business_id = :business_id AND (p.id = CAST(:id AS uuid) OR p.code = CAST(:code AS text))
 """
 _READ = text(_FIND)
-# Not FOR UPDATE: new bookings refer to the row, and need not wait for whoever changes it.
+# Not FOR UPDATE: new bookings refer to the row and need not wait for a change of it.
 _LOCK = text(_FIND + "FOR NO KEY UPDATE OF p")
 
 _CREATE = text("""
@@ -36,7 +37,7 @@ ON CONFLICT (business_id, code) DO NOTHING
 RETURNING id
 """)
 
-# Whose turn it was last is not theirs to write: assignments do, meanwhile.
+# Not `last_assigned_at`: concurrent assignments write it.
 _UPDATE = text("""
 UPDATE providers SET code = :code, name = :name, email = :email, phone = :phone, timezone = :timezone,
     skills = :skills, rating = :rating, available = :available, auto_accept = :auto_accept
@@ -62,24 +63,39 @@ WHERE business_id = :business_id AND user_id = :user_id AND role = 'provider'
 """)
 
 
+async def list_all(conn: AsyncConnection, business_id: UUID) -> Sequence[Row]:
+    """All providers without contact data, the best rated first."""
+    query = select(
+        Provider.id,
+        Provider.code,
+        Provider.name,
+        Provider.skills,
+        Provider.rating,
+        Provider.available,
+        Provider.timezone,
+    )
+    query = query.where(Provider.business_id == business_id).order_by(Provider.rating.desc(), Provider.id)
+    return await rows(conn, query)
+
+
 async def find(conn: AsyncConnection, business_id: UUID, id_or_code: str) -> Row | None:
     """A provider by id or code, with contact data and `user_id`."""
-    return await row_or_none(conn, _READ, _named(business_id, id_or_code))
+    return await row_or_none(conn, _READ, by_id_or_code(business_id, id_or_code))
 
 
 async def lock(conn: AsyncConnection, business_id: UUID, id_or_code: str) -> Row | None:
-    """The same, not to be changed by others until this transaction ends."""
-    return await row_or_none(conn, _LOCK, _named(business_id, id_or_code))
+    """The same, locked until the transaction ends."""
+    return await row_or_none(conn, _LOCK, by_id_or_code(business_id, id_or_code))
 
 
 async def create(conn: AsyncConnection, business_id: UUID, provider_id: UUID, values: Mapping[str, Any]) -> bool:
-    """Add a provider; false when the code is taken, also by one who was added just now."""
+    """Add a provider; false when the code is taken, also by a concurrent one."""
     parameters = {"id": provider_id, "business_id": business_id, **values}
     return await row_or_none(conn, _CREATE, parameters) is not None
 
 
 async def update(conn: AsyncConnection, business_id: UUID, values: Mapping[str, Any]) -> None:
-    """Write the columns of a row that was locked before.
+    """Write the columns of a locked row.
 
     Raises:
         AlreadyExistsError: another provider of the business has the code. The transaction cannot go on.
@@ -93,15 +109,15 @@ async def update(conn: AsyncConnection, business_id: UUID, values: Mapping[str, 
 async def unlink_users(
     conn: AsyncConnection, business_id: UUID, provider_id: UUID, *, but: UUID | None = None
 ) -> None:
-    """Let nobody act as this provider any more, except for one user."""
+    """Stop all users but one from acting as this provider."""
     parameters = {"business_id": business_id, "provider_id": provider_id, "user_id": but}
     await execute(conn, _UNLINK_OTHERS, parameters)
 
 
 async def link_user(conn: AsyncConnection, business_id: UUID, provider_id: UUID, user_id: UUID) -> UUID | None:
-    """Let a user act as this provider; gives the provider that they now act as.
+    """Let a user act as this provider; returns the provider that they now act as.
 
-    That is another one where they were another before. None: there is no such user, or their account is closed.
+    That is another provider if they acted as one before. None: there is no such user, or their account is closed.
     """
     parameters = {"business_id": business_id, "provider_id": provider_id, "user_id": user_id}
     await execute(conn, _LINK, parameters)
@@ -109,6 +125,31 @@ async def link_user(conn: AsyncConnection, business_id: UUID, provider_id: UUID,
     return UUID(str(linked["provider_id"])) if linked else None
 
 
-def _named(business_id: UUID, id_or_code: str) -> dict[str, Any]:
-    key = as_uuid(id_or_code)
-    return {"business_id": business_id, "id": key, "code": None if key else id_or_code}
+_CANDIDATE = text("""
+SELECT id AS provider_id, rating::float8 AS rating, auto_accept FROM providers
+WHERE business_id = :business_id AND id = :provider_id AND skills @> CAST(:required_skills AS varchar[])
+""")
+
+
+async def find_candidate(
+    conn: AsyncConnection, business_id: UUID, provider_id: UUID | None, required_skills: Iterable[str]
+) -> Candidate | None:
+    """A provider of this business with these skills, whether they are free or not."""
+    parameters = {
+        "business_id": business_id,
+        "provider_id": provider_id,
+        "required_skills": list(required_skills),
+    }
+    found = await row_or_none(conn, _CANDIDATE, parameters)
+    return None if found is None else Candidate(**found)
+
+
+# The moment of the assignment, not of the request: requests are not assigned in the order in which they arrive.
+_MARK_ASSIGNED = text("""
+UPDATE providers SET last_assigned_at = clock_timestamp() WHERE business_id = :business_id AND id = :provider_id
+""")
+
+
+async def mark_assigned(conn: AsyncConnection, business_id: UUID, provider_id: UUID) -> None:
+    """Note that this provider was assigned last."""
+    await execute(conn, _MARK_ASSIGNED, {"business_id": business_id, "provider_id": provider_id})

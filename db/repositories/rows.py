@@ -8,6 +8,7 @@ if one is open.
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, cast
+from uuid import UUID
 
 import asyncpg
 from sqlalchemy import Executable, TextClause
@@ -70,3 +71,19 @@ async def row(conn: AsyncConnection, statement: Executable, parameters: Paramete
 async def execute(conn: AsyncConnection, statement: TextClause, parameters: Parameters) -> None:
     """Execute a statement without a result."""
     await rows(conn, statement, parameters)
+
+
+def as_uuid(value: str) -> UUID | None:
+    """The value as a UUID if it is one in its canonical spelling."""
+    if len(value) != 36:  # noqa: PLR2004 - the canonical form; a slug may look like the bare hex digits
+        return None
+    try:
+        return UUID(value)
+    except ValueError:
+        return None
+
+
+def by_id_or_code(business_id: UUID, id_or_code: str) -> dict[str, Any]:
+    """The parameters of a look-up within a business by `id` or by `code`; the other one is NULL."""
+    key = as_uuid(id_or_code)
+    return {"business_id": business_id, "id": key, "code": None if key else id_or_code}

@@ -1,6 +1,6 @@
-"""When a business and its providers work: weekly hours, and dates with other hours.
+"""Weekly hours, and dates with different hours, of a business and its providers.
 
-`provider_id` None speaks of the business as a whole, and of each provider who has nothing of their own.
+`provider_id` None means the business as a whole, and each provider without their own.
 """
 
 from collections.abc import Sequence
@@ -13,20 +13,10 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.repositories import businesses
 from db.repositories.rows import execute, rows
 from domain.hours import ExceptionKind, Weekly
 from runtime.ids import new_id
-
-_TURN = text("SELECT id FROM businesses WHERE id = :business_id FOR NO KEY UPDATE")
-
-
-async def take_turn(conn: AsyncConnection, business_id: UUID) -> None:
-    """Wait until nobody else changes this business's schedule, and keep it so until the transaction ends.
-
-    Of two who replace a set at the same time one comes second: what is left is one of the sets, never both.
-    """
-    await execute(conn, _TURN, {"business_id": business_id})
-
 
 _HOURS = text("""
 SELECT provider_id IS NOT NULL AS own, weekday, opens_minute, closes_minute FROM weekly_hours
@@ -47,23 +37,23 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:weekdays AS int[]), CAST(:opens AS int[]
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """Weekly hours by weekday and opening. `own` is False of a provider who keeps the business's."""
+    """Weekly hours by weekday and opening. `own` is False for a provider who has the business's."""
 
     own: bool
     rules: tuple[Weekly, ...]
 
 
 async def list_hours(conn: AsyncConnection, business_id: UUID, provider_id: UUID | None) -> Hours:
-    """The hours that count: the provider's own where they have any, else the business's."""
+    """The hours that apply: the provider's own if they have any, else the business's."""
     found = await rows(conn, _HOURS, {"business_id": business_id, "provider_id": provider_id})
     own = provider_id is None or any(row["own"] for row in found)
-    wanted = own and provider_id is not None
+    is_providers = own and provider_id is not None
     return Hours(
         own=own,
         rules=tuple(
             Weekly(row["weekday"], row["opens_minute"], row["closes_minute"])
             for row in found
-            if row["own"] == wanted
+            if row["own"] == is_providers
         ),
     )
 
@@ -71,9 +61,9 @@ async def list_hours(conn: AsyncConnection, business_id: UUID, provider_id: UUID
 async def replace_hours(
     conn: AsyncConnection, business_id: UUID, provider_id: UUID | None, rules: Sequence[Weekly]
 ) -> None:
-    """Keep these weekly hours instead of those before; a provider without any keeps the business's."""
+    """Replace the weekly hours; a provider without any has the business's."""
     owner: dict[str, Any] = {"business_id": business_id, "provider_id": provider_id}
-    await take_turn(conn, business_id)
+    await businesses.lock(conn, business_id)
     await execute(conn, _CLEAR_HOURS, owner)
     columns = {
         "ids": [new_id() for _ in rules],
@@ -90,7 +80,7 @@ WHERE business_id = :business_id AND provider_id IS NOT DISTINCT FROM CAST(:prov
   AND (yearly OR date BETWEEN :first AND :last)
 ORDER BY date, opens_minute
 """)
-# A day of every year has one exception, whatever year it was first told in.
+# A day of every year has one exception, whatever year it was given with.
 _CLEAR_EXCEPTION = text("""
 DELETE FROM date_exceptions
 WHERE business_id = :business_id AND provider_id IS NOT DISTINCT FROM CAST(:provider_id AS uuid)
@@ -107,7 +97,7 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:opens AS int[]), CAST(:closes AS int[]))
 
 @dataclass(frozen=True, slots=True)
 class ExceptionalDay:
-    """A date with other hours. `intervals` are minutes after its midnight, none when it is closed."""
+    """A date with different hours. `intervals` are minutes after its midnight, none when it is closed."""
 
     day: date
     kind: ExceptionKind
@@ -136,8 +126,8 @@ def _intervals(parts: Any) -> list[tuple[int, int]]:
 async def replace_exception(
     conn: AsyncConnection, business_id: UUID, provider_id: UUID | None, exception: ExceptionalDay
 ) -> None:
-    """Keep these hours on the date instead of whatever exception it had."""
-    await take_turn(conn, business_id)
+    """Replace the exception of the date."""
+    await businesses.lock(conn, business_id)
     await remove_exception(conn, business_id, provider_id, exception.day, yearly=exception.yearly)
     intervals: Sequence[tuple[int | None, int | None]] = exception.intervals or [(None, None)]
     parameters = {
@@ -157,6 +147,6 @@ async def replace_exception(
 async def remove_exception(
     conn: AsyncConnection, business_id: UUID, provider_id: UUID | None, day: date, *, yearly: bool = False
 ) -> None:
-    """Forget the exception of the date, if there is one; with `yearly` that of this day of every year as well."""
+    """Delete the exception of the date, if there is one; with `yearly` that of this day of every year too."""
     parameters = {"business_id": business_id, "provider_id": provider_id, "day": day, "yearly": yearly}
     await execute(conn, _CLEAR_EXCEPTION, parameters)

@@ -1,4 +1,4 @@
-"""Stretches of time in which nothing new is booked. `provider_id` None speaks of the business as a whole."""
+"""Time off, in which nothing new is booked. `provider_id` None means the business as a whole."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _REMOVE = text("""
 DELETE FROM time_off
 WHERE business_id = :business_id AND provider_id IS NOT DISTINCT FROM CAST(:provider_id AS uuid) AND id = :id
 """)
-# No service takes more than a week, which keeps the question to one stretch of an index.
+# No service takes more than a week, so the query reads one range of an index.
 _CONFLICTS = text("""
 SELECT count(*) AS conflicts FROM bookings
 WHERE business_id = :business_id AND (CAST(:provider_id AS uuid) IS NULL OR provider_id = :provider_id)
@@ -61,7 +61,7 @@ async def add(
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A page of what touches the time from `from_` to `until` (none: without end), behind a row's start and id."""
+    """A page of what overlaps `from_` to `until` (none: no end), after the row with this start and id."""
 
     from_: datetime
     until: datetime | None
@@ -72,7 +72,7 @@ class Window:
 async def list_page(
     conn: AsyncConnection, business_id: UUID, provider_id: UUID | None, window: Window
 ) -> Sequence[Row]:
-    """The provider's own time off, or that of the whole business, by start."""
+    """The time off of the provider, or of the whole business, by start."""
     after_at, after_id = window.after or (None, None)
     parameters = {
         "business_id": business_id,
@@ -87,7 +87,7 @@ async def list_page(
 
 
 async def remove(conn: AsyncConnection, business_id: UUID, provider_id: UUID | None, time_off_id: UUID) -> None:
-    """Forget a time off, if there is one with this id."""
+    """Delete the time off with this id, if there is one."""
     parameters = {"business_id": business_id, "provider_id": provider_id, "id": time_off_id}
     await execute(conn, _REMOVE, parameters)
 
@@ -95,7 +95,7 @@ async def remove(conn: AsyncConnection, business_id: UUID, provider_id: UUID | N
 async def count_conflicts(
     conn: AsyncConnection, business_id: UUID, provider_id: UUID | None, starts_at: datetime, ends_at: datetime
 ) -> int:
-    """How many bookings that are not over lie in this time: the provider's, or the whole business's."""
+    """The number of open bookings in this time, of the provider or the whole business."""
     parameters = {
         "business_id": business_id,
         "provider_id": provider_id,

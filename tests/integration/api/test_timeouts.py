@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from api.app import create_app
 from api.middleware.deadlines import Deadline
 from api.protocol import Protocol
-from db.repositories import schedule
+from db.repositories import businesses
 from runtime.settings import Settings
 from tests.api_client import ApiClient
 from tests.factories import Tenant
@@ -46,7 +46,7 @@ async def test_a_request_that_waits_too_long_is_given_up_and_undone(
     owner = hasty.as_(tenant.principals["owner"])
     path, body = f"/v1/businesses/{tenant.slug}/origins", {"origins": ["https://a.example"]}
     async with engine.begin() as conn:
-        await schedule.take_turn(conn, tenant.business_id)
+        await businesses.lock(conn, tenant.business_id)
         answer = await owner.send("PUT", path, body)
     problem(answer, 503, "timed_out")
     assert answer.headers["Retry-After"] == "5"

@@ -9,18 +9,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from db.repositories import bookings
 from domain.booking import SYSTEM, BookingState
 from domain.lifecycle import Status
-from domain.search import SlotQuery
+from domain.slots import SlotQuery
 from domain.steps import Hold, Step, StepKind
 from domain.zones import epoch
 from runtime.ids import new_id, new_reference
-from tests.factories import DURATION, Tenant, future, wanted
+from tests.factories import DURATION, Tenant, appointment, future
 
 
-def search(tenant: Tenant, starts_at: datetime, **terms: Any) -> SlotQuery:
+def slot_query(tenant: Tenant, starts_at: datetime, **rules: Any) -> SlotQuery:
     """The question for an hour of somebody who can repair."""
     at = epoch(starts_at)
     return SlotQuery(
-        terms=wanted(tenant, starts_at, required_skills=("repair",), **terms).terms,
+        rules=appointment(tenant, starts_at, required_skills=("repair",), **rules).rules,
         zone=ZoneInfo("America/New_York"),
         window=(at, at + 1),
         now=datetime.now(UTC),

@@ -1,4 +1,4 @@
-"""What one reading of a business's calendar brings: all that touches the search, and nothing of anybody else's."""
+"""What one reading of a business's calendar brings: all that touches the query, and nothing of anybody else's."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -9,15 +9,13 @@ from sqlalchemy import insert, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.models import Booking, DateException, Hold, Provider, ServiceArea, TimeOff, WeeklyHours
-from db.repositories import availability
+from db.repositories import availability, locks
 from db.repositories import holds as hold_rows
-from db.repositories.calendar import take_turns
-from db.repositories.holds import NewHold
 from domain.assignment import named_choice
-from domain.search import BusinessCalendar, SlotQuery
+from domain.slots import BusinessCalendar, SlotQuery
 from runtime.ids import new_id
-from tests.factories import Tenant, make_booking, make_tenant, wanted
-from tests.integration.db.calendars import search
+from tests.factories import Tenant, appointment, make_booking, make_tenant
+from tests.integration.db.calendars import slot_query
 
 NOON = datetime(datetime.now(UTC).year + 1, 6, 15, 16, tzinfo=UTC)
 """On a clock in New York."""
@@ -30,9 +28,9 @@ async def load(engine: AsyncEngine, tenant: Tenant, asked: SlotQuery) -> Busines
         return await availability.load(conn, tenant.business_id, asked)
 
 
-async def free(engine: AsyncEngine, tenant: Tenant, starts_at: datetime = NOON, **terms: Any) -> list[str]:
+async def free(engine: AsyncEngine, tenant: Tenant, starts_at: datetime = NOON, **rules: Any) -> list[str]:
     """The names of those who may be booked then."""
-    read = await load(engine, tenant, search(tenant, starts_at, **terms))
+    read = await load(engine, tenant, slot_query(tenant, starts_at, **rules))
     return [tenant.name_of(candidate.provider_id) for candidate in read.bookable_at(starts_at)]
 
 
@@ -47,9 +45,18 @@ async def hold(engine: AsyncEngine, tenant: Tenant, starts_at: datetime, *, minu
     """Keep Ana's time."""
     user_id, ana = tenant.principals["customer"].user_id, tenant.providers["ana"]
     async with engine.begin() as conn:
-        await take_turns(conn, tenant.business_id, [hold_rows.turn_of(user_id)])
-        new = NewHold(user_id, named_choice(ana), minutes, limit=10)
-        assert (await hold_rows.place(conn, tenant.business_id, wanted(tenant, starts_at), new)).hold
+        await locks.lock(conn, tenant.business_id, [hold_rows.lock_name(user_id)])
+        inserted = await hold_rows.insert(
+            conn,
+            tenant.business_id,
+            appointment(tenant, starts_at),
+            held_by=user_id,
+            choice=named_choice(ana),
+            promise=None,
+            minutes=minutes,
+            limit=10,
+        )
+        assert not isinstance(inserted, hold_rows.Insertion)
 
 
 async def test_nothing_of_another_tenant_s_is_read(engine: AsyncEngine, tenant: Tenant) -> None:
@@ -63,11 +70,11 @@ async def test_nothing_of_another_tenant_s_is_read(engine: AsyncEngine, tenant: 
     await hold(engine, other, NOON + HOUR)
     assert await free(engine, tenant, daily_limit=1) == ["ana", "ben"]
     assert await free(engine, tenant, NOON + HOUR, daily_limit=1) == ["ana", "ben"]
-    read = await load(engine, tenant, search(tenant, NOON))
-    assert {provider.agenda.provider_id for provider in read.providers} == set(tenant.providers.values())
+    read = await load(engine, tenant, slot_query(tenant, NOON))
+    assert {provider.schedule.provider_id for provider in read.providers} == set(tenant.providers.values())
 
 
-async def test_whatever_touches_the_search_is_read_however_far_it_reaches(
+async def test_whatever_touches_the_query_is_read_however_far_it_reaches(
     engine: AsyncEngine, tenant: Tenant
 ) -> None:
     long = {"kind": "time_off", "starts_at": NOON - timedelta(days=90), "ends_at": NOON + timedelta(days=90)}
@@ -125,7 +132,7 @@ async def test_a_day_counts_bookings_and_live_holds_but_neither_cancelled_ones_n
     bookings = [await make_booking(engine, tenant, starts_at=NOON + n * HOUR) for n in range(3)]
     await hold(engine, tenant, NOON + 3 * HOUR)
     day_before = await make_booking(engine, tenant, starts_at=NOON - 13 * HOUR)
-    asked = search(tenant, NOON, daily_limit=4)
+    asked = slot_query(tenant, NOON, daily_limit=4)
     assert is_full(await load(engine, tenant, asked))
     assert not is_full(await load(engine, tenant, replace(asked, moving_booking_id=bookings[0].booking_id)))
     assert is_full(await load(engine, tenant, replace(asked, moving_booking_id=day_before.booking_id)))
@@ -149,7 +156,7 @@ def is_full(calendar: BusinessCalendar) -> bool:
 async def test_whom_the_customer_had_last_is_who_completed_the_latest_appointment(
     engine: AsyncEngine, tenant: Tenant
 ) -> None:
-    asked = replace(search(tenant, NOON), customer_id=tenant.customer_id)
+    asked = replace(slot_query(tenant, NOON), customer_id=tenant.customer_id)
     made = [
         await make_booking(engine, tenant, starts_at=NOON + hours * HOUR, provider=name)
         for hours, name in ((1, "ana"), (3, "ben"), (5, "ana"))
@@ -173,7 +180,7 @@ async def test_those_who_refused_and_all_but_the_one_asked_for_are_left_out(
     engine: AsyncEngine, tenant: Tenant
 ) -> None:
     ana, ben = tenant.providers["ana"], tenant.providers["ben"]
-    asked = search(tenant, NOON)
+    asked = slot_query(tenant, NOON)
     for changed, names in (
         (replace(asked, refused=(ana,)), [ben]),
         (replace(asked, refused=(ana, ben)), []),
@@ -181,5 +188,5 @@ async def test_those_who_refused_and_all_but_the_one_asked_for_are_left_out(
         (replace(asked, provider_id=ben, refused=(ben,)), []),
     ):
         read = await load(engine, tenant, changed)
-        assert [provider.agenda.provider_id for provider in read.providers] == names
+        assert [provider.schedule.provider_id for provider in read.providers] == names
         assert [candidate.provider_id for candidate in read.bookable_at(NOON)] == names

@@ -6,22 +6,22 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.repositories import bookings, new_bookings
-from db.repositories.new_bookings import Inserted
+from db.repositories import bookings
+from db.repositories.booking_writes import Insertion
 from domain.booking import BookingState
-from tests.factories import Tenant, future, make_booking, make_tenant, new_booking
+from tests.factories import Tenant, future, insert_booking, make_booking, make_tenant
 from tests.integration.db.calendars import booking_state, stored
 
 _TABLES = ("bookings", "reservations", "booking_history", "events", "idempotency_keys")
 
 
-async def insert(engine: AsyncEngine, tenant: Tenant, state: BookingState, **changes: Any) -> Inserted:
+async def insert(engine: AsyncEngine, tenant: Tenant, state: BookingState, **changes: Any) -> Insertion:
     """Insert as creating does: committed only when booked."""
     async with engine.connect() as conn, conn.begin() as transaction:
-        inserted = await new_bookings.insert(conn, tenant.business_id, new_booking(tenant, state, **changes))
-        if not inserted.booked:
+        insertion = await insert_booking(conn, tenant, state, **changes)
+        if insertion is not Insertion.BOOKED:
             await transaction.rollback()
-    return inserted
+    return insertion
 
 
 async def rows_of(engine: AsyncEngine, tenant: Tenant) -> dict[str, int]:
@@ -36,42 +36,43 @@ async def test_a_booking_comes_with_its_time_its_history_its_event_and_its_key(
     engine: AsyncEngine, tenant: Tenant
 ) -> None:
     state = booking_state(tenant)
-    assert await insert(engine, tenant, state) == Inserted(key_was_new=True, time_was_free=True, booked=True)
+    assert await insert(engine, tenant, state) is Insertion.BOOKED
     assert await rows_of(engine, tenant) == dict.fromkeys(_TABLES, 1)
     assert await stored(engine, state) == state
 
 
 async def test_without_a_provider_nobody_s_time_is_taken(engine: AsyncEngine, tenant: Tenant) -> None:
     state = booking_state(tenant, provider=None)
-    assert (await insert(engine, tenant, state)).booked
+    assert await insert(engine, tenant, state) is Insertion.BOOKED
     assert await rows_of(engine, tenant) == dict.fromkeys(_TABLES, 1) | {"reservations": 0}
     assert await stored(engine, state) == state
 
 
 async def test_a_key_that_was_used_stops_everything(engine: AsyncEngine, tenant: Tenant) -> None:
-    await insert(engine, tenant, booking_state(tenant), idempotency_key="same")
-    second = await insert(engine, tenant, booking_state(tenant, starts_at=future(300)), idempotency_key="same")
-    assert second == Inserted(key_was_new=False, time_was_free=False, booked=False)
+    await insert(engine, tenant, booking_state(tenant), key="same")
+    second = await insert(engine, tenant, booking_state(tenant, starts_at=future(300)), key="same")
+    assert second is Insertion.KEY_USED
     assert await rows_of(engine, tenant) == dict.fromkeys(_TABLES, 1)
 
 
 async def test_the_same_key_in_another_scope_is_another_key(engine: AsyncEngine, tenant: Tenant) -> None:
     first, second = booking_state(tenant), booking_state(tenant, provider="ben")
-    assert (await insert(engine, tenant, first, idempotency_key="same", idempotency_scope="casey")).booked
-    assert (await insert(engine, tenant, second, idempotency_key="same", idempotency_scope="robin")).booked
+    assert await insert(engine, tenant, first, key="same", scope="casey") is Insertion.BOOKED
+    assert await insert(engine, tenant, second, key="same", scope="robin") is Insertion.BOOKED
 
 
 async def test_a_time_that_is_taken_leaves_nothing_behind(engine: AsyncEngine, tenant: Tenant) -> None:
     await insert(engine, tenant, booking_state(tenant))
     second = await insert(engine, tenant, booking_state(tenant))
-    assert second == Inserted(key_was_new=True, time_was_free=False, booked=False)
+    assert second is Insertion.TIME_TAKEN
     assert await rows_of(engine, tenant) == dict.fromkeys(_TABLES, 1)
 
 
 async def test_a_reference_that_is_taken_says_so_by_itself(engine: AsyncEngine, tenant: Tenant) -> None:
-    await insert(engine, tenant, booking_state(tenant), reference="SAME234")
-    second = await insert(engine, tenant, booking_state(tenant, provider="ben"), reference="SAME234")
-    assert second == Inserted(key_was_new=True, time_was_free=True, booked=False)
+    same = {"reference": "SAME234"}
+    await insert(engine, tenant, booking_state(tenant).model_copy(update=same))
+    second = await insert(engine, tenant, booking_state(tenant, provider="ben").model_copy(update=same))
+    assert second is Insertion.REFERENCE_USED
     assert await rows_of(engine, tenant) == dict.fromkeys(_TABLES, 1)
 
 

@@ -13,20 +13,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories import (
     availability,
-    calendar,
-    catalogue,
     compared_payments,
     holds,
     jobs,
     maintenance,
     payments,
+    reservations,
+    services,
 )
-from db.repositories.calendar import Appointment
-from db.repositories.holds import NewHold
+from db.repositories.reservations import Appointment
 from dev.postgres import EmbeddedPostgres
 from domain.assignment import named_choice
 from domain.effects import Vendor
-from domain.search import BookingRules, SlotQuery
+from domain.slots import BookingRules, SlotQuery
 from domain.zones import epoch
 from runtime.ids import new_id
 from runtime.settings import Settings
@@ -86,13 +85,13 @@ def conditions(found: list[Plan], index: str) -> set[str]:
     return {part["Index Cond"] for part in found if part.get("Index Name") == index}
 
 
-async def question(conn: AsyncConnection, business_id: UUID, days: int, **terms: Any) -> SlotQuery:
-    """A search for an hour of anybody's."""
+async def question(conn: AsyncConnection, business_id: UUID, days: int, **rules: Any) -> SlotQuery:
+    """A query for an hour of anybody's."""
     query = text("SELECT service, customer FROM b WHERE id = :id")
     service_id, customer_id = (await conn.execute(query, {"id": business_id})).one()
     now = datetime.now(UTC)
     return SlotQuery(
-        terms=BookingRules(service_id=service_id, duration_minutes=60, **terms),
+        rules=BookingRules(service_id=service_id, duration_minutes=60, **rules),
         zone=ZoneInfo("America/New_York"),
         window=(epoch(now), epoch(now + timedelta(days=days))),
         now=now,
@@ -103,38 +102,49 @@ async def question(conn: AsyncConnection, business_id: UUID, days: int, **terms:
 @pytest.mark.parametrize("days", [1, 30, 62])
 async def test_a_calendar_is_read_by_index_alone(busy: tuple[AsyncConnection, UUID], days: int) -> None:
     conn, business_id = busy
-    search = await question(conn, business_id, days, daily_limit=5)
-    found = await plans(conn, lambda: availability.load(conn, business_id, search))
+    asked = await question(conn, business_id, days, daily_limit=5)
+    found = await plans(conn, lambda: availability.load(conn, business_id, asked))
     assert read_whole(found) == set()
     for looked_up in conditions(found, "ex_reservations_no_overlap"):
         assert "provider_id =" in looked_up
         assert "during &&" in looked_up
     for looked_up in conditions(found, "ix_bookings_by_business"):
         assert "starts_at" in looked_up
-    read = await availability.load(conn, business_id, search)
+    read = await availability.load(conn, business_id, asked)
     assert len(read.providers) == 5
-    assert all(len(provider.agenda.busy) >= days // 5 for provider in read.providers)
+    assert all(len(provider.schedule.busy) >= days // 5 for provider in read.providers)
 
 
 async def test_time_is_taken_and_held_by_index_alone(busy: tuple[AsyncConnection, UUID]) -> None:
     conn, business_id = busy
-    search = await question(conn, business_id, 1, capacity=10)
+    asked = await question(conn, business_id, 1, capacity=10)
     provider_id = (
         await conn.execute(text("SELECT id FROM p WHERE business = :id LIMIT 1"), {"id": business_id})
     ).scalar_one()
-    wanted = Appointment(datetime.now(UTC) + timedelta(days=2, minutes=7), search.terms)
-    new = NewHold(new_id(), named_choice(provider_id), minutes=10, limit=5)
+    appointment = Appointment(datetime.now(UTC) + timedelta(days=2, minutes=7), asked.rules)
 
     async def take() -> None:
-        await calendar.reserve(conn, business_id, provider_id=provider_id, booking_id=new_id(), wanted=wanted)
-        assert (await holds.place(conn, business_id, wanted, new)).hold
+        await reservations.reserve(
+            conn, business_id, provider_id=provider_id, booking_id=new_id(), appointment=appointment
+        )
+        inserted = await holds.insert(
+            conn,
+            business_id,
+            appointment,
+            held_by=new_id(),
+            choice=named_choice(provider_id),
+            promise=None,
+            minutes=10,
+            limit=5,
+        )
+        assert not isinstance(inserted, holds.Insertion)
 
     assert read_whole(await plans(conn, take)) == set()
 
 
 async def test_a_service_is_found_by_index_alone(busy: tuple[AsyncConnection, UUID]) -> None:
     conn, _ = busy
-    found = await plans(conn, lambda: catalogue.find_offering(conn, "volume-50", "repair", user_id=new_id()))
+    found = await plans(conn, lambda: services.find_offering(conn, "volume-50", "repair", user_id=new_id()))
     assert read_whole(found) == set()
 
 

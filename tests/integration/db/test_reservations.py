@@ -10,10 +10,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.repositories import availability, calendar, new_bookings
+from db.repositories import availability, reservations
+from db.repositories.booking_writes import Insertion
 from domain.booking import BookingState
-from tests.factories import Tenant, future, make_booking, new_booking
-from tests.integration.db.calendars import booking_state, search
+from tests.factories import Tenant, future, insert_booking, make_booking
+from tests.integration.db.calendars import booking_state, slot_query
 
 START = future(200)
 
@@ -51,7 +52,7 @@ async def closed_booking(engine: AsyncEngine, tenant: Tenant) -> BookingState:
 async def free(engine: AsyncEngine, tenant: Tenant, starts_at: datetime) -> set[str]:
     """The names of those who could take an hour then."""
     async with engine.connect() as conn:
-        read = await availability.load(conn, tenant.business_id, search(tenant, starts_at))
+        read = await availability.load(conn, tenant.business_id, slot_query(tenant, starts_at))
     return {tenant.name_of(candidate.provider_id) for candidate in read.free_at(starts_at)}
 
 
@@ -98,10 +99,10 @@ async def try_to_book(engine: AsyncEngine, tenant: Tenant, slot: datetime) -> bo
     """What creating does, in a transaction of its own."""
     state = booking_state(tenant, starts_at=slot)
     async with engine.connect() as conn, conn.begin() as transaction:
-        inserted = await new_bookings.insert(conn, tenant.business_id, new_booking(tenant, state))
-        if not inserted.booked:
+        is_booked = await insert_booking(conn, tenant, state) is Insertion.BOOKED
+        if not is_booked:
             await transaction.rollback()
-        return inserted.booked
+        return is_booked
 
 
 async def test_who_is_busy_is_not_free_and_who_is_released_is(engine: AsyncEngine, tenant: Tenant) -> None:
@@ -110,5 +111,5 @@ async def test_who_is_busy_is_not_free_and_who_is_released_is(engine: AsyncEngin
     assert await free(engine, tenant, START + timedelta(minutes=59)) == {"ben"}
     assert await free(engine, tenant, START + timedelta(minutes=60)) == {"ana", "ben"}
     async with engine.begin() as conn:
-        await calendar.release(conn, tenant.business_id, booking.booking_id)
+        await reservations.release(conn, tenant.business_id, booking.booking_id)
     assert await free(engine, tenant, START) == {"ana", "ben"}

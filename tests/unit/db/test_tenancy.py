@@ -70,9 +70,9 @@ WITHOUT_TENANT = {
     "api_keys.find_by_prefix": "it is the tenant of the key that is looked for",
     "bookings.find_applied": "only who gave a command to the booking can name its key",
     "bookings.find_owner": "it is the tenant of the booking that is looked for, to tell that tenant of a denial",
-    "catalogue.find_business": "it is the tenant that is looked for",
+    "businesses.find": "it is the tenant that is looked for",
     "businesses.list_of_user": "it is the tenants of one user that are looked for",
-    "catalogue.find_offering": "it names the tenant by id or slug",
+    "services.find_offering": "it names the tenant by id or slug",
 }
 TENANTLESS_TABLES = {
     "account_requests",

@@ -92,8 +92,8 @@ def midnight(day: date) -> int:
 class Oracle:
     """One provider's time, a byte for every minute of the clock."""
 
-    agenda: ProviderSchedule
-    demand: SlotConstraints
+    schedule: ProviderSchedule
+    constraints: SlotConstraints
     clock: Clock
     open: bytearray = field(init=False)
     away: bytearray = field(init=False)
@@ -103,49 +103,49 @@ class Oracle:
 
     def __post_init__(self) -> None:
         self.open = self._painted([])
-        self.away = self._painted(self.agenda.away)
-        self.busy = self._painted(self.agenda.busy)
-        if self.agenda.open_elsewhere is None:
+        self.away = self._painted(self.schedule.away)
+        self.busy = self._painted(self.schedule.busy)
+        if self.schedule.open_elsewhere is None:
             for day in self.clock.dates():
                 self._open_on(day)
         else:
-            self._open_as_told(self.agenda.open_elsewhere)
+            self._open_as_told(self.schedule.open_elsewhere)
 
     def is_open_and_free(self, start: int) -> bool:
         """Whether an appointment that begins then finds the provider open and free, off the grid too."""
         at = self.clock.minute(start)
-        end = at + self.demand.duration // 60
+        end = at + self.constraints.duration // 60
         if 0 in self.open[at:end] or 1 in self.away[at:end]:
             return False
-        taken = self.busy[at - self.demand.before // 60 : end + self.demand.after // 60]
+        taken = self.busy[at - self.constraints.before // 60 : end + self.constraints.after // 60]
         return 1 not in taken or self._session(start) is not None
 
     def is_offered(self, start: int) -> bool:
         """Whether an appointment may be booked to begin then, whatever the window."""
         return (
             self.clock.minute(start) in self.marks
-            and self.demand.earliest <= start <= self.demand.latest
-            and not any(first <= start < end for first, end in self.demand.full)
+            and self.constraints.earliest <= start <= self.constraints.latest
+            and not any(first <= start < end for first, end in self.constraints.full)
             and self.is_open_and_free(start)
         )
 
     def seats(self, start: int) -> int:
         """How many places are left in an appointment that is offered."""
         session = self._session(start)
-        return session.seats_left if session else self.demand.capacity
+        return session.seats_left if session else self.constraints.capacity
 
     def _session(self, start: int) -> Session | None:
         """The session with seats left that takes just the time that this appointment would."""
-        taken = (start - self.demand.before, start + self.demand.duration + self.demand.after)
-        if self.demand.capacity == 1:
+        taken = (start - self.constraints.before, start + self.constraints.duration + self.constraints.after)
+        if self.constraints.capacity == 1:
             return None
-        for session in self.agenda.sessions:
+        for session in self.schedule.sessions:
             if (session.taken_from, session.taken_until) == taken and session.seats_left > 0:
                 return session
         return None
 
     def _open_on(self, day: date) -> None:
-        step = self.demand.step_minutes
+        step = self.constraints.step_minutes
         for opens, closes in self._hours(day):
             begin = midnight(day) + opens
             for minute in range(self.clock.reached[begin], self.clock.reached[midnight(day) + closes]):
@@ -155,7 +155,7 @@ class Oracle:
                     self.marks.add(minute)
 
     def _hours(self, day: date) -> list[tuple[int, int]]:
-        rules = self.agenda.opening
+        rules = self.schedule.opening
         own = [exception for exception in rules.own_exceptions if _speaks_of(exception, day)]
         general = [exception for exception in rules.exceptions if _speaks_of(exception, day)]
         hours = []
@@ -175,7 +175,7 @@ class Oracle:
             begin = self.clock.minute(first)
             for minute in range(begin, self.clock.minute(end)):
                 self.open[minute] = 1
-                if (minute - begin) % self.demand.step_minutes == 0:
+                if (minute - begin) % self.constraints.step_minutes == 0:
                     self.marks.add(minute)
 
     def _painted(self, intervals: Sequence[Interval]) -> bytearray:
@@ -201,7 +201,7 @@ def every_slot(oracles: Sequence[Oracle], window: Interval) -> Slots:
     for start in range(window[0], window[1], 60):
         free = [oracle for oracle in oracles if oracle.is_offered(start)]
         if free:
-            ids = [oracle.agenda.provider_id for oracle in free]
-            end = start + free[0].demand.duration
+            ids = [oracle.schedule.provider_id for oracle in free]
+            end = start + free[0].constraints.duration
             slots.append((start, end, ids, sum(oracle.seats(start) for oracle in free)))
     return slots

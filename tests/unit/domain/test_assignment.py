@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.assignment import TAKES_TURNS, AssignmentStrategy, Candidate, choice_of, named_choice, ranked
+from domain.assignment import (
+    DEPENDS_ON_LAST_CHOICE,
+    AssignmentStrategy,
+    Candidate,
+    choice_of,
+    named_choice,
+    ranked,
+)
 from tests.unit.domain.builders import ANA, BEN, CHO, NOW
 
 HIGHEST_RATING, ROUND_ROBIN = AssignmentStrategy.HIGHEST_RATING, AssignmentStrategy.ROUND_ROBIN
@@ -106,7 +113,7 @@ def test_who_is_left_is_asked_in_the_order_as_before(strategy: AssignmentStrateg
 
 
 def test_only_what_was_assigned_just_before_makes_choices_wait_for_each_other() -> None:
-    assert {ROUND_ROBIN, LEAST_BUSY} == TAKES_TURNS
+    assert {ROUND_ROBIN, LEAST_BUSY} == DEPENDS_ON_LAST_CHOICE
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 
 from domain.availability import ProviderSchedule, Session, SlotConstraints, find_slots, has_time, is_bookable
 from domain.hours import DateException, ExceptionKind
-from tests.unit.domain.agendas import HOUR, HOURS, MONDAY, ana, at, minutes, open_on, slots, span, starts
 from tests.unit.domain.builders import ANA, BEN
+from tests.unit.domain.schedules import HOUR, HOURS, MONDAY, ana, at, minutes, open_on, slots, span, starts
 
 YOGA = replace(HOURS, before=600, after=600, capacity=8)
 
@@ -22,12 +22,12 @@ def test_an_appointment_ends_by_closing_at_the_latest() -> None:
 
 
 def test_hours_that_touch_are_one() -> None:
-    demand = SlotConstraints(duration=HOUR, step_minutes=210)
-    assert starts(ana("08:00-12:00", "12:00-16:00"), demand=demand) == ["08:00", "11:30", "12:00"]
+    constraints = SlotConstraints(duration=HOUR, step_minutes=210)
+    assert starts(ana("08:00-12:00", "12:00-16:00"), constraints=constraints) == ["08:00", "11:30", "12:00"]
 
 
 def test_an_appointment_does_not_go_on_over_lunch() -> None:
-    assert starts(ana("08:00-12:00", "13:00-15:00"), demand=SlotConstraints(HOUR, step_minutes=30))[-5:] == [
+    assert starts(ana("08:00-12:00", "13:00-15:00"), constraints=SlotConstraints(HOUR, step_minutes=30))[-5:] == [
         "10:30",
         "11:00",
         "13:00",
@@ -59,38 +59,38 @@ def test_an_outside_calendar_takes_the_place_of_the_rules() -> None:
 def test_an_outside_calendar_is_nobody_elses() -> None:
     opening = open_on(MONDAY, "08:00-09:00")
     outside = ProviderSchedule(ANA, opening, open_elsewhere=(span("13:00-14:00"),))
-    for agendas in ([outside, ProviderSchedule(BEN, opening)], [ProviderSchedule(BEN, opening), outside]):
-        found = [(slot.starts_at, slot.provider_ids) for slot in slots(*agendas)]
+    for schedules in ([outside, ProviderSchedule(BEN, opening)], [ProviderSchedule(BEN, opening), outside]):
+        found = [(slot.starts_at, slot.provider_ids) for slot in slots(*schedules)]
         assert found == [(at("08:00"), [BEN]), (at("13:00"), [ANA])]
 
 
 def test_appointments_may_touch_a_reservation() -> None:
-    agenda = ana("08:00-12:00", busy=(span("09:00-10:00"),))
-    assert starts(agenda) == ["08:00", "10:00", "11:00"]
-    assert starts(replace(agenda, busy=(span("09:00-10:01"),))) == ["08:00", "11:00"]
+    schedule = ana("08:00-12:00", busy=(span("09:00-10:00"),))
+    assert starts(schedule) == ["08:00", "10:00", "11:00"]
+    assert starts(replace(schedule, busy=(span("09:00-10:01"),))) == ["08:00", "11:00"]
 
 
 def test_buffers_reach_beyond_opening_hours() -> None:
-    assert starts(ana("08:00-09:00"), demand=replace(HOURS, before=HOUR, after=HOUR)) == ["08:00"]
+    assert starts(ana("08:00-09:00"), constraints=replace(HOURS, before=HOUR, after=HOUR)) == ["08:00"]
 
 
 def test_buffers_do_not_reach_into_a_reservation() -> None:
-    agenda = ana("08:00-12:00", busy=(span("07:00-08:00"), span("10:30-10:45")))
-    assert starts(agenda) == ["08:00", "09:00", "11:00"]
-    assert starts(agenda, demand=replace(HOURS, before=15 * 60)) == ["09:00", "11:00"]
-    assert starts(agenda, demand=replace(HOURS, before=16 * 60)) == ["09:00"]
-    assert starts(agenda, demand=replace(HOURS, after=30 * 60)) == ["08:00", "09:00", "11:00"]
-    assert starts(agenda, demand=replace(HOURS, after=31 * 60)) == ["08:00", "11:00"]
+    schedule = ana("08:00-12:00", busy=(span("07:00-08:00"), span("10:30-10:45")))
+    assert starts(schedule) == ["08:00", "09:00", "11:00"]
+    assert starts(schedule, constraints=replace(HOURS, before=15 * 60)) == ["09:00", "11:00"]
+    assert starts(schedule, constraints=replace(HOURS, before=16 * 60)) == ["09:00"]
+    assert starts(schedule, constraints=replace(HOURS, after=30 * 60)) == ["08:00", "09:00", "11:00"]
+    assert starts(schedule, constraints=replace(HOURS, after=31 * 60)) == ["08:00", "11:00"]
 
 
 def test_buffers_may_lie_in_time_off() -> None:
-    agenda = ana("08:00-12:00", away=(span("09:00-10:00"),))
-    assert starts(agenda, demand=replace(HOURS, before=HOUR, after=HOUR)) == ["08:00", "10:00", "11:00"]
+    schedule = ana("08:00-12:00", away=(span("09:00-10:00"),))
+    assert starts(schedule, constraints=replace(HOURS, before=HOUR, after=HOUR)) == ["08:00", "10:00", "11:00"]
 
 
 def test_reservations_within_others_change_nothing() -> None:
-    agenda = ana("08:00-14:00", busy=(span("09:00-12:00"), span("09:30-10:00"), span("09:00-10:00")))
-    assert starts(agenda) == ["08:00", "12:00", "13:00"]
+    schedule = ana("08:00-14:00", busy=(span("09:00-12:00"), span("09:30-10:00"), span("09:00-10:00")))
+    assert starts(schedule) == ["08:00", "12:00", "13:00"]
 
 
 def test_what_one_provider_has_taken_leaves_the_other_free() -> None:
@@ -101,14 +101,17 @@ def test_what_one_provider_has_taken_leaves_the_other_free() -> None:
 
 
 def test_notice_and_horizon_include_their_ends() -> None:
-    demand = replace(HOURS, earliest=at("09:00"), latest=at("11:00"))
-    assert starts(ana("08:00-14:00"), demand=demand) == ["09:00", "10:00", "11:00"]
-    demand = replace(HOURS, earliest=at("09:01"), latest=at("10:59"))
-    assert starts(ana("08:00-14:00"), demand=demand) == ["10:00"]
+    constraints = replace(HOURS, earliest=at("09:00"), latest=at("11:00"))
+    assert starts(ana("08:00-14:00"), constraints=constraints) == ["09:00", "10:00", "11:00"]
+    constraints = replace(HOURS, earliest=at("09:01"), latest=at("10:59"))
+    assert starts(ana("08:00-14:00"), constraints=constraints) == ["10:00"]
 
 
 def test_a_full_day_offers_nothing() -> None:
-    assert starts(ana("08:00-12:00"), demand=replace(HOURS, full=(span("09:00-11:00"),))) == ["08:00", "11:00"]
+    assert starts(ana("08:00-12:00"), constraints=replace(HOURS, full=(span("09:00-11:00"),))) == [
+        "08:00",
+        "11:00",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -120,17 +123,17 @@ def test_a_window_is_about_starts_and_excludes_its_end(window: str, expected: in
 
 
 def test_what_is_bookable_is_what_is_offered() -> None:
-    agenda = ana("08:00-12:00", busy=(span("10:00-11:00"),))
+    schedule = ana("08:00-12:00", busy=(span("10:00-11:00"),))
     asked = ("07:00", "08:00", "08:30", "09:00", "10:00", "11:00", "12:00")
-    assert [time for time in asked if is_bookable(agenda, HOURS, at(time))] == ["08:00", "09:00", "11:00"]
-    assert not is_bookable(agenda, HOURS, at("08:00") + 1)
+    assert [time for time in asked if is_bookable(schedule, HOURS, at(time))] == ["08:00", "09:00", "11:00"]
+    assert not is_bookable(schedule, HOURS, at("08:00") + 1)
 
 
 def test_an_agreed_appointment_keeps_to_no_grid_and_no_notice() -> None:
-    agenda = ana("08:00-10:00", "10:00-12:00", busy=(span("11:00-12:00"),))
-    demand = replace(HOURS, earliest=at("20:00"), full=(span("00:00-24:00"),))
+    schedule = ana("08:00-10:00", "10:00-12:00", busy=(span("11:00-12:00"),))
+    constraints = replace(HOURS, earliest=at("20:00"), full=(span("00:00-24:00"),))
     asked = ("07:59", "08:00", "08:07", "09:30", "10:00", "10:01", "11:30")
-    assert [time for time in asked if has_time(agenda, demand, at(time))] == [
+    assert [time for time in asked if has_time(schedule, constraints, at(time))] == [
         "08:00",
         "08:07",
         "09:30",
@@ -139,10 +142,10 @@ def test_an_agreed_appointment_keeps_to_no_grid_and_no_notice() -> None:
 
 
 def test_an_agreed_appointment_keeps_clear_of_time_off_and_of_buffers() -> None:
-    agenda = ana("08:00-12:00", away=(span("09:00-10:00"),), busy=(span("11:00-12:00"),))
+    schedule = ana("08:00-12:00", away=(span("09:00-10:00"),), busy=(span("11:00-12:00"),))
     asked = ("08:00", "08:01", "09:59", "10:00")
-    assert [time for time in asked if has_time(agenda, HOURS, at(time))] == ["08:00", "10:00"]
-    assert not has_time(agenda, replace(HOURS, after=60), at("10:00"))
+    assert [time for time in asked if has_time(schedule, HOURS, at(time))] == ["08:00", "10:00"]
+    assert not has_time(schedule, replace(HOURS, after=60), at("10:00"))
 
 
 def begun(seats_left: int, taken: str = "08:50-10:10", **changes: Any) -> ProviderSchedule:
@@ -150,8 +153,8 @@ def begun(seats_left: int, taken: str = "08:50-10:10", **changes: Any) -> Provid
     return ana("08:00-12:00", sessions=(session,), busy=(span(taken),), **changes)
 
 
-def seats(*agendas: ProviderSchedule) -> dict[str, int]:
-    found = slots(*agendas, demand=YOGA)
+def seats(*schedules: ProviderSchedule) -> dict[str, int]:
+    found = slots(*schedules, constraints=YOGA)
     return {f"{datetime.fromtimestamp(slot.starts_at, UTC):%H:%M}": slot.seats_left for slot in found}
 
 
@@ -179,9 +182,9 @@ def test_nobody_joins_a_session_during_time_off_or_after_closing() -> None:
 
 
 def test_a_service_for_one_has_no_sessions() -> None:
-    agenda = begun(3)
-    assert starts(agenda, demand=replace(YOGA, capacity=1)) == ["11:00"]
-    assert not has_time(agenda, replace(YOGA, capacity=1), at("09:00"))
+    schedule = begun(3)
+    assert starts(schedule, constraints=replace(YOGA, capacity=1)) == ["11:00"]
+    assert not has_time(schedule, replace(YOGA, capacity=1), at("09:00"))
 
 
 def test_a_seat_is_time_enough() -> None:
@@ -190,7 +193,7 @@ def test_a_seat_is_time_enough() -> None:
     assert not has_time(begun(0), YOGA, at("09:00"))
 
 
-def test_agendas_may_be_made_while_they_are_looked_through() -> None:
+def test_schedules_may_be_made_while_they_are_looked_through() -> None:
     """Rules that are thrown away may leave their place in memory, and so their `id`, to the next ones."""
 
     def each() -> Iterator[ProviderSchedule]:

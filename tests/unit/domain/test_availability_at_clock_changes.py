@@ -7,8 +7,8 @@ import pytest
 
 from domain.availability import ProviderSchedule, SlotConstraints
 from domain.hours import Opening, Weekly
-from tests.unit.domain.agendas import HOUR, HOURS, at, open_on, slots
 from tests.unit.domain.builders import ANA
+from tests.unit.domain.schedules import HOUR, HOURS, at, open_on, slots
 
 NEW_YORK = "America/New_York"
 SPRING = date(2026, 3, 8)
@@ -18,10 +18,10 @@ AUTUMN = date(2026, 11, 1)
 HALF_HOURS = SlotConstraints(duration=HOUR // 2, step_minutes=30)
 
 
-def local_starts(day: date, hours: str, zone: str, demand: SlotConstraints = HALF_HOURS) -> list[str]:
+def local_starts(day: date, hours: str, zone: str, constraints: SlotConstraints = HALF_HOURS) -> list[str]:
     """What the clock on the wall reads when appointments begin, and the zone's name for the time it shows."""
     opening = open_on(day, hours, zone=zone)
-    found = slots(ProviderSchedule(ANA, opening), demand=demand, day=day)
+    found = slots(ProviderSchedule(ANA, opening), constraints=constraints, day=day)
     return [f"{datetime.fromtimestamp(slot.starts_at, opening.zone):%a %H:%M %Z}" for slot in found]
 
 
@@ -37,9 +37,9 @@ def test_an_hour_that_is_skipped_has_no_slots() -> None:
 
 
 def test_an_appointment_lasts_as_long_as_ever_while_the_clock_jumps() -> None:
-    demand = SlotConstraints(duration=2 * HOUR, step_minutes=30)
+    constraints = SlotConstraints(duration=2 * HOUR, step_minutes=30)
     first, second, third = slots(
-        ProviderSchedule(ANA, open_on(SPRING, "01:00-05:00", zone=NEW_YORK)), demand=demand, day=SPRING
+        ProviderSchedule(ANA, open_on(SPRING, "01:00-05:00", zone=NEW_YORK)), constraints=constraints, day=SPRING
     )
     assert [slot.starts_at for slot in (first, second, third)] == [
         at(time, SPRING) for time in ("06:00", "06:30", "07:00")
@@ -68,8 +68,8 @@ def test_the_two_slots_at_one_oclock_are_an_hour_apart() -> None:
     [(30, ["Sun 03:00 EDT", "Sun 03:30 EDT", "Sun 04:00 EDT"]), (60, ["Sun 03:30 EDT"])],
 )
 def test_opening_at_a_time_that_is_skipped_opens_when_the_skip_ends(step: int, expected: list[str]) -> None:
-    demand = SlotConstraints(duration=HOUR // 2, step_minutes=step)
-    assert local_starts(SPRING, "02:30-04:30", NEW_YORK, demand) == expected
+    constraints = SlotConstraints(duration=HOUR // 2, step_minutes=step)
+    assert local_starts(SPRING, "02:30-04:30", NEW_YORK, constraints) == expected
 
 
 def test_hours_that_are_skipped_whole_are_no_hours() -> None:
@@ -126,8 +126,8 @@ def test_lord_howe_goes_ahead_by_half_an_hour() -> None:
 def test_apia_had_no_thirtieth_of_december() -> None:
     friday = date(2011, 12, 30)
     everyday = tuple(Weekly(weekday, 540, 600) for weekday in range(1, 8))
-    agenda = ProviderSchedule(ANA, Opening(ZoneInfo("Pacific/Apia"), everyday))
-    found = [datetime.fromtimestamp(slot.starts_at, agenda.opening.zone) for slot in slots(agenda, day=friday)]
+    schedule = ProviderSchedule(ANA, Opening(ZoneInfo("Pacific/Apia"), everyday))
+    found = [datetime.fromtimestamp(slot.starts_at, schedule.opening.zone) for slot in slots(schedule, day=friday)]
     assert [f"{moment:%a %d %H:%M}" for moment in found[:2]] == ["Thu 29 09:00", "Sat 31 09:00"]
     assert found[1] - found[0] == timedelta(days=2)  # wall time; a day and no more had passed
     assert found[1].astimezone(UTC) - found[0].astimezone(UTC) == timedelta(days=1)

@@ -53,7 +53,7 @@ Told = tuple[Hours, ExceptionKind, bool, int]
 
 
 @dataclass(frozen=True)
-class AgendaDraft:
+class ScheduleDraft:
     rules: int
     busy: list[Span]
     away: list[Span]
@@ -65,9 +65,9 @@ class AgendaDraft:
 @dataclass(frozen=True)
 class Draft:
     openings: list[tuple[list[Hours], list[Told], list[Told]]]
-    """Two, which the agendas share: weekly rules, the business's exceptions, the provider's own."""
-    agendas: list[AgendaDraft]
-    demand: SlotConstraints
+    """Two, which the schedules share: weekly rules, the business's exceptions, the provider's own."""
+    schedules: list[ScheduleDraft]
+    constraints: SlotConstraints
     notice: int | None
     horizon: int | None
     full: list[Span]
@@ -95,15 +95,15 @@ moments = times_between(-A_DAY, 2 * A_DAY)
 spans = st.tuples(moments, st.sampled_from([15, 60, 90]) | st.integers(1, 300))
 long_spans = st.tuples(moments, lengths)
 buffers = in_minutes(st.sampled_from([0, 0, 5, 15]) | st.integers(0, 90))
-agendas = st.builds(
-    AgendaDraft,
+schedules = st.builds(
+    ScheduleDraft,
     rules=st.integers(0, 1),
     busy=st.lists(spans, max_size=5),
     away=st.lists(spans, max_size=3),
     elsewhere=st.one_of([st.none()] * 4 + [st.lists(long_spans, max_size=4)]),
     sessions=st.lists(st.tuples(st.integers(0, 50), st.sampled_from([0, 0, 0, 1]), st.integers(0, 5)), max_size=4),
 )
-demands = st.builds(
+any_constraints = st.builds(
     SlotConstraints,
     duration=in_minutes(st.sampled_from([15, 30, 60, 90]) | st.integers(5, 300)),
     before=buffers,
@@ -118,8 +118,8 @@ drafts = st.builds(
         min_size=2,
         max_size=2,
     ),
-    agendas=st.lists(agendas, min_size=1, max_size=3),
-    demand=demands,
+    schedules=st.lists(schedules, min_size=1, max_size=3),
+    constraints=any_constraints,
     notice=st.none() | st.none() | times_between(-A_DAY, A_DAY),
     horizon=st.none() | st.none() | times_between(0, 2 * A_DAY),
     full=st.lists(long_spans, max_size=2),
@@ -133,29 +133,29 @@ class Question:
     """What a draft is at a place: instants in seconds."""
 
     time: Clock
-    agendas: list[ProviderSchedule]
-    demand: SlotConstraints
+    schedules: list[ProviderSchedule]
+    constraints: SlotConstraints
     window: Interval
 
 
 def question(draft: Draft, zone: str, middle: date) -> Question:
     time = clock(zone, middle)
     zero = time.instant(time.first_of(middle))
-    demand = replace(
-        draft.demand,
+    constraints = replace(
+        draft.constraints,
         earliest=0 if draft.notice is None else zero + draft.notice * MINUTE,
         latest=1 << 40 if draft.horizon is None else zero + draft.horizon * MINUTE,
         full=intervals(zero, draft.full),
     )
     rules = [opening(time.zone, middle, *parts) for parts in draft.openings]
-    found = [agenda(UUID(int=n), rules[one.rules], zero, one) for n, one in enumerate(draft.agendas)]
+    found = [schedule(UUID(int=n), rules[one.rules], zero, one) for n, one in enumerate(draft.schedules)]
     window = intervals(zero, [draft.window])[0]
-    if demand.capacity > 1:
+    if constraints.capacity > 1:
         found = [
-            with_sessions(Oracle(one, demand, time), window, begun)
-            for one, begun in zip(found, draft.agendas, strict=True)
+            with_sessions(Oracle(one, constraints, time), window, begun)
+            for one, begun in zip(found, draft.schedules, strict=True)
         ]
-    return Question(time, found, demand, window)
+    return Question(time, found, constraints, window)
 
 
 def intervals(zero: int, spans: Sequence[Span]) -> tuple[Interval, ...]:
@@ -179,7 +179,7 @@ def date_exception(middle: date, told: Told) -> DateException:
     return DateException(day, kind, yearly, opens, opens + length)
 
 
-def agenda(provider_id: UUID, rules: Opening, zero: int, draft: AgendaDraft) -> ProviderSchedule:
+def schedule(provider_id: UUID, rules: Opening, zero: int, draft: ScheduleDraft) -> ProviderSchedule:
     return ProviderSchedule(
         provider_id,
         rules,
@@ -189,18 +189,18 @@ def agenda(provider_id: UUID, rules: Opening, zero: int, draft: AgendaDraft) -> 
     )
 
 
-def with_sessions(oracle: Oracle, window: Interval, draft: AgendaDraft) -> ProviderSchedule:
-    """The oracle's agenda with group sessions where the rules let one begin; some are too long to be joined."""
-    empty, demand = oracle.agenda, oracle.demand
+def with_sessions(oracle: Oracle, window: Interval, draft: ScheduleDraft) -> ProviderSchedule:
+    """The oracle's schedule with group sessions where the rules let one begin; some are too long to be joined."""
+    empty, constraints = oracle.schedule, oracle.constraints
     marks = [start for start in map(oracle.clock.instant, sorted(oracle.marks)) if window[0] <= start < window[1]]
     if not marks:
         return empty
     sessions: list[Session] = []
     for place, longer, seats_left in draft.sessions:
         start = marks[place % len(marks)]
-        end = start + demand.duration + demand.after + longer * MINUTE
-        if all(end <= other.taken_from or other.taken_until <= start - demand.before for other in sessions):
-            sessions.append(Session(start - demand.before, end, seats_left))
+        end = start + constraints.duration + constraints.after + longer * MINUTE
+        if all(end <= other.taken_from or other.taken_until <= start - constraints.before for other in sessions):
+            sessions.append(Session(start - constraints.before, end, seats_left))
     taken = tuple((session.taken_from, session.taken_until) for session in sessions)
     return replace(empty, sessions=tuple(sessions), busy=empty.busy + taken)
 
@@ -217,7 +217,7 @@ def test_the_quick_answer_is_the_slow_one(place: str) -> None:
     @given(drafts)
     def compare(draft: Draft) -> None:
         asked = question(draft, *PLACES[place])
-        oracles = [Oracle(one, asked.demand, asked.time) for one in asked.agendas]
+        oracles = [Oracle(one, asked.constraints, asked.time) for one in asked.schedules]
         expected = every_slot(oracles, asked.window)
         assert quick_slots(asked) == expected
         check_each_minute(oracles[0], minutes_to_look_at(asked.time, expected, draft.look))
@@ -228,7 +228,7 @@ def test_the_quick_answer_is_the_slow_one(place: str) -> None:
 def quick_slots(asked: Question) -> Slots:
     return [
         (slot.starts_at, slot.ends_at, slot.provider_ids, slot.seats_left)
-        for slot in find_slots(asked.agendas, asked.demand, asked.window)
+        for slot in find_slots(asked.schedules, asked.constraints, asked.window)
     ]
 
 
@@ -243,8 +243,8 @@ def minutes_to_look_at(time: Clock, slots: Slots, look: int) -> range:
 
 def check_each_minute(oracle: Oracle, minutes: range) -> None:
     """The two questions about a single appointment."""
-    agenda, demand = oracle.agenda, oracle.demand
-    bookable = [start for start in minutes if is_bookable(agenda, demand, start)]
+    schedule, constraints = oracle.schedule, oracle.constraints
+    bookable = [start for start in minutes if is_bookable(schedule, constraints, start)]
     assert bookable == [start for start in minutes if oracle.is_offered(start)]
-    possible = [start for start in minutes if has_time(agenda, demand, start)]
+    possible = [start for start in minutes if has_time(schedule, constraints, start)]
     assert possible == [start for start in minutes if oracle.is_open_and_free(start)]

@@ -44,16 +44,19 @@ def span(text: str) -> Interval:
     return at(begin), at(end)
 
 
-def slots(*agendas: ProviderSchedule, demand: SlotConstraints = HOURS, day: date = MONDAY) -> list[Slot]:
+def slots(*schedules: ProviderSchedule, constraints: SlotConstraints = HOURS, day: date = MONDAY) -> list[Slot]:
     """The slots within a day before the date and two days after it, which the oracle must see too."""
     window = at("-24:00", day), at("72:00", day)
-    found = find_slots(agendas, demand, window)
-    time = clock(agendas[0].opening.zone.key, day)
-    expected = every_slot([Oracle(agenda, demand, time) for agenda in agendas], window)
+    found = find_slots(schedules, constraints, window)
+    time = clock(schedules[0].opening.zone.key, day)
+    expected = every_slot([Oracle(schedule, constraints, time) for schedule in schedules], window)
     assert [(slot.starts_at, slot.ends_at, slot.provider_ids, slot.seats_left) for slot in found] == expected
     return found
 
 
-def starts(*agendas: ProviderSchedule, demand: SlotConstraints = HOURS) -> list[str]:
+def starts(*schedules: ProviderSchedule, constraints: SlotConstraints = HOURS) -> list[str]:
     """The times at which appointments may begin on the Monday."""
-    return [f"{datetime.fromtimestamp(slot.starts_at, UTC):%H:%M}" for slot in slots(*agendas, demand=demand)]
+    return [
+        f"{datetime.fromtimestamp(slot.starts_at, UTC):%H:%M}"
+        for slot in slots(*schedules, constraints=constraints)
+    ]

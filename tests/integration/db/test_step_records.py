@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from db.repositories import bookings, remarks, steps
-from db.repositories.steps import Announce
+from db.repositories import bookings, remarks
+from db.scheduling.step_records import Announce, record_step
 from domain.booking import BookingState
 from domain.errors import NotFoundError
 from domain.lifecycle import Status
@@ -26,7 +26,7 @@ async def tell_nobody(_conn: AsyncConnection, _step: Step, _after: BookingState)
 async def record(engine: AsyncEngine, asked: Step, announce: Announce = tell_nobody) -> StepResult:
     """Record it as the activity does."""
     async with engine.connect() as conn:
-        return await steps.record(conn, asked.after.business_id, asked, announce)
+        return await record_step(conn, asked.after.business_id, asked, announce)
 
 
 async def history(engine: AsyncEngine, state: BookingState) -> Sequence[Any]:
