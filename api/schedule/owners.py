@@ -66,9 +66,9 @@ async def _provider_as_owner(
     request.state.schedule_owner = ScheduleOwner(business["id"], business["timezone"], row["id"], row["timezone"])
 
 
-async def _owner(request: Request) -> ScheduleOwner:
-    owner: ScheduleOwner = request.state.schedule_owner
-    return owner
+async def _owner(request: Request) -> ScheduleOwner | None:
+    """The owner; none when the path is not valid: then the handler is not called, and the answer is a 422."""
+    return getattr(request.state, "schedule_owner", None)
 
 
 ThisOwner = Annotated[ScheduleOwner, Depends(_owner)]
