@@ -18,7 +18,7 @@ from api.bookings.lookup import find_booking
 from api.cursors import LONGEST
 from api.deps import AppState, AppStateDep
 from api.request_context import RequestContext, RequestContextDep
-from api.writes import OnceWriterDep
+from api.writes import OnceWriter, OnceWriterDep
 from db.engine import autocommit
 from db.repositories import effects
 from db.repositories.rows import Row
@@ -146,9 +146,7 @@ class _BookingEffect:
         self._booking_id = booking_id
         self._id = effect_id
 
-    async def repair(
-        self, conn: AsyncConnection, write: OnceWriterDep, how: Repair, result: EffectState
-    ) -> Response:
+    async def repair(self, conn: AsyncConnection, write: OnceWriter, how: Repair, result: EffectState) -> Response:
         """Repair it; a repeated request gets the same answer.
 
         Raises:
