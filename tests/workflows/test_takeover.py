@@ -29,7 +29,7 @@ from tests.lost_steps import commit_behind_the_workflow, unconfirmed
 from tests.workflows.conftest import Live
 from tests.workflows.invariants import check_invariants
 from tests.workflows.live import ADMIN, CUSTOMER, LiveBooking, acting_as
-from worker.audit import Audit
+from worker.consistency_check import WorkflowConsistencyCheck
 
 _PATIENCE = 20.0
 
@@ -144,7 +144,7 @@ async def test_the_audit_finds_what_nobody_noted(live: Live, client: Client, ten
     stored = await commit(booking, make(tenant), is_noted=False)
     async with asyncio.timeout(_PATIENCE):
         while (await booking.queried()).version < stored.version:  # what visibility shows may be a moment old
-            await Audit(client, booking.engine).tell_those_behind()
+            await WorkflowConsistencyCheck(client, booking.engine).signal_stale_workflows()
     await until_known(booking, stored)
 
 
