@@ -3,7 +3,8 @@
 A request claims its key first and settles it with its answer. There are two strategies:
 
 - `claim` and `settle`, for an effect in the caller's own transaction. The claim is a lock that ends with the
-  transaction, and the answer is committed with the effect or not at all.
+  transaction, and the answer is committed with the effect or not at all. Creating and holding, which must be
+  fast, only settle: a key that has an answer shows there, and undoes the effect.
 - `claim_row` and `settle_row`, for a command, whose effect the booking's workflow commits. The key has a row
   before the command is sent: its status is 102 while somebody works on it, 503 when the outcome is not known, else
   that of the answer. Until there is an answer, the row holds the claim's token in its place. `release` and
