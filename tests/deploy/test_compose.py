@@ -11,7 +11,7 @@ from temporalio.api.enums.v1 import IndexedValueType
 
 from domain import names
 from runtime.settings import Settings
-from tests.deploy.files import ROOT, load_yaml, read
+from tests.support.repository_files import ROOT, load_yaml, read
 from worker.search_attributes import ATTRIBUTES
 
 COMPOSE = load_yaml("docker-compose.yml")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.files import ROOT, read
+from tests.support.repository_files import ROOT, read
 
 DOCKERFILE = read("Dockerfile")
 FINAL_STAGE = DOCKERFILE[DOCKERFILE.rindex("\nFROM ") :]

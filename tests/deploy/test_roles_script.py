@@ -14,7 +14,7 @@ from dev.postgres import EmbeddedPostgres
 from dev.postgres_binaries import binary
 from dev.postgres_data import SUPERUSER
 from runtime.settings import settings as process_settings
-from tests.deploy.files import read
+from tests.support.repository_files import read
 
 OWNER, APP, TEMPORAL = "shipped", "shipped_app", "shipped_temporal"
 

@@ -10,8 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from dev.stack import Stack
-from tests.e2e.invariants import assert_consistent
-from tests.e2e.retrying_client import RetryingClient, half_hours
+from tests.support.e2e.invariants import assert_consistent
+from tests.support.e2e.retrying_client import RetryingClient, half_hours
 
 BOOKINGS = 200
 CLIENTS = 10

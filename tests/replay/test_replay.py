@@ -11,8 +11,8 @@ from temporalio.client import WorkflowHistory
 from temporalio.workflow import NondeterminismError
 
 from tests.replay.record import HISTORIES
-from tests.replay.replayer import replay
 from tests.replay.scenarios import SCENARIOS
+from tests.support.replayer import replay
 
 STORED = sorted(HISTORIES.glob("*.json"))
 

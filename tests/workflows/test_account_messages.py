@@ -22,10 +22,10 @@ from domain import names
 from domain.accounts import AccountMessageKind, AccountMessageRef, RequestKind, token_hash
 from runtime.ids import new_id
 from runtime.settings import Settings
-from tests.integration.api.accounts import letters_to, new_address, token_in
-from tests.integration.api.applications import point_to_nowhere, running
-from tests.integration.api.stage import PATIENCE_SECONDS, ok
-from tests.replay.replayer import replay
+from tests.support.accounts import letters_to, new_address, token_in
+from tests.support.applications import point_to_nowhere, running
+from tests.support.replayer import replay
+from tests.support.stage import PATIENCE_SECONDS, ok
 from workflows.account_messages import start_account_message
 
 pytestmark = pytest.mark.usefixtures("clean_slate")

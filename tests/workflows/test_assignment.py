@@ -8,9 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.commands import Accept, Assign, NoShow, Reject, Start
 from domain.lifecycle import Party, Status
 from domain.policies import Backoff, Intake, Policy
-from tests.factories import Tenant, add_provider, make_tenant
-from tests.workflows.conftest import Live
-from tests.workflows.live import ADMIN, LiveBooking
+from tests.support.factories import Tenant, add_provider, make_tenant
+from tests.support.workflows.live import ADMIN, Live, LiveBooking
 
 
 async def test_first_attempt_is_immediate_and_asks_the_provider_whose_time_is_held(

@@ -19,9 +19,8 @@ from domain.lifecycle import Status
 from domain.steps import BookingRef
 from runtime.ids import new_id
 from runtime.temporal import connect
-from tests.factories import Tenant
-from tests.workflows.conftest import Live
-from tests.workflows.live import ADMIN
+from tests.support.factories import Tenant
+from tests.support.workflows.live import ADMIN, Live
 
 PATIENT = timedelta(seconds=20)
 START = Start(actor=ADMIN)

@@ -5,10 +5,9 @@ from domain.booking import BookingState
 from domain.commands import Accept, Cancel, Start
 from domain.lifecycle import Status
 from domain.steps import Reason
-from tests.factories import Tenant
-from tests.workflows.conftest import Live
-from tests.workflows.invariants import check_invariants
-from tests.workflows.live import ADMIN, LiveBooking
+from tests.support.factories import Tenant
+from tests.support.workflows.invariants import check_invariants
+from tests.support.workflows.live import ADMIN, Live, LiveBooking
 
 
 async def flag(booking: LiveBooking, reason: str = Reason.DIFFERS_AT_VENDOR) -> BookingState:

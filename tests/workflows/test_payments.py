@@ -10,9 +10,8 @@ from domain.commands import Accept, Assign
 from domain.lifecycle import Status
 from domain.payments import PaymentGate
 from domain.policies import Policy
-from tests.factories import Tenant, make_tenant
-from tests.workflows.conftest import Live
-from tests.workflows.live import ADMIN, LiveBooking
+from tests.support.factories import Tenant, make_tenant
+from tests.support.workflows.live import ADMIN, Live, LiveBooking
 
 UNPAID = PaymentGate.AWAITING
 

@@ -7,9 +7,8 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 from db.repositories import remarks
 from domain.commands import Cancel, Override, Reject
 from domain.lifecycle import Status
-from tests.factories import Tenant
-from tests.workflows.conftest import Live
-from tests.workflows.live import ADMIN, CUSTOMER, LiveBooking
+from tests.support.factories import Tenant
+from tests.support.workflows.live import ADMIN, CUSTOMER, Live, LiveBooking
 
 CANARIES = {
     "name": "Canary Nightingale",

@@ -13,11 +13,10 @@ from domain.effects import Vendor
 from domain.lifecycle import Status
 from domain.policies import Policy
 from runtime.settings import Settings
-from tests.factories import future, make_tenant
-from tests.integration.effects.post import Post
-from tests.simulator import Simulator
-from tests.workflows.conftest import Live
-from tests.workflows.live import ADMIN, LiveBooking
+from tests.support.businesses.messages import Post
+from tests.support.factories import future, make_tenant
+from tests.support.simulator import Simulator
+from tests.support.workflows.live import ADMIN, Live, LiveBooking
 
 AN_HOUR = timedelta(hours=1)
 CASEY = "casey@example.com"

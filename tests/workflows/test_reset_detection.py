@@ -10,10 +10,9 @@ import pytest
 from domain.booking import BookingState
 from domain.commands import Accept, Start
 from domain.lifecycle import Status
-from tests.factories import Tenant
-from tests.replay.replayer import replay
-from tests.workflows.conftest import Live
-from tests.workflows.live import ADMIN
+from tests.support.factories import Tenant
+from tests.support.replayer import replay
+from tests.support.workflows.live import ADMIN, Live
 from workflows import visibility
 from workflows.known_booking import KnownBooking
 

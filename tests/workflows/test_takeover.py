@@ -24,11 +24,10 @@ from domain.commands import (
 from domain.errors import RepeatedCommandError
 from domain.lifecycle import Party, Status, is_terminal
 from domain.steps import BookingRef
-from tests.factories import Tenant, future
-from tests.lost_steps import commit_behind_the_workflow, unconfirmed
-from tests.workflows.conftest import Live
-from tests.workflows.invariants import check_invariants
-from tests.workflows.live import ADMIN, CUSTOMER, LiveBooking, acting_as
+from tests.support.factories import Tenant, future
+from tests.support.lost_steps import commit_behind_the_workflow, unconfirmed
+from tests.support.workflows.invariants import check_invariants
+from tests.support.workflows.live import ADMIN, CUSTOMER, Live, LiveBooking, acting_as
 from worker.audit import Audit
 
 _PATIENCE = 20.0

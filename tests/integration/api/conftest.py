@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.policies import Policy
-from tests.api_client import ApiClient
-from tests.integration.api.accounts import Account, make_account
-from tests.integration.api.stage import Stage, make_stage
+from tests.support.accounts import Account, make_account
+from tests.support.api_client import ApiClient
+from tests.support.stage import Stage, make_stage
 
 
 @pytest.fixture

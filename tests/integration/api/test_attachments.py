@@ -24,8 +24,8 @@ from runtime.json import to_json_text
 from runtime.secrets import Secrets
 from runtime.settings import Settings
 from runtime.storage import StorageError, Storages
-from tests.api_client import ApiClient
-from tests.integration.api.stage import Json, Stage, make_stage, ok, problem
+from tests.support.api_client import ApiClient
+from tests.support.stage import Json, Stage, make_stage, ok, problem
 from worker.purges import OrphanedFiles
 
 PDF = b"%PDF-1.7 a leaking tap"

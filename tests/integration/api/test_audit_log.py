@@ -18,10 +18,10 @@ from dev.postgres import APP_ROLE
 from domain.callers import CallerKind
 from domain.errors import ERRORS_BY_CODE
 from runtime.settings import Settings
-from tests.api_client import ApiClient
-from tests.factories import Tenant
-from tests.integration.api.stage import Json, Stage, ok, problem
-from tests.integration.api.test_privacy import CANARY, live_a_life, traces_in
+from tests.support.api_client import ApiClient
+from tests.support.factories import Tenant
+from tests.support.personal_data import CANARY, live_a_life, traces_in
+from tests.support.stage import Json, Stage, ok, problem
 
 AUDITED_KINDS = {"anonymous", "user", "api_key", "guest"}
 """Those that the table's constraint knows."""

@@ -8,10 +8,10 @@ from sqlalchemy import insert
 
 from db.models import Membership
 from domain.callers import Scope
-from tests.api_client import ApiClient
-from tests.factories import make_tenant
-from tests.integration.api.stage import Json, Stage, make_stage, ok, problem
-from tests.integration.api.test_guests import key_holder
+from tests.support.api_client import ApiClient
+from tests.support.api_keys import key_holder
+from tests.support.factories import make_tenant
+from tests.support.stage import Json, Stage, make_stage, ok, problem
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from domain.policies import Policy
 from runtime.json import from_json
 from runtime.secrets import Secrets
 from runtime.settings import Settings
-from tests.api_client import ApiClient
-from tests.integration.api.applications import running
-from tests.integration.api.stage import Json, Stage, make_stage, ok, problem
+from tests.support.api_client import ApiClient
+from tests.support.applications import running
+from tests.support.stage import Json, Stage, make_stage, ok, problem
 
 SECRET: Final = "hunter2-of-the-vendor"
 SENDGRID: Final[Json] = {"settings": {"sender": "desk@example.com"}, "secrets": {"api_key": SECRET}}

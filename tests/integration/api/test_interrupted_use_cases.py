@@ -30,10 +30,10 @@ from domain.policies import Policy
 from domain.steps import Hold, Step, StepKind
 from runtime.ids import new_id
 from runtime.settings import Settings
-from tests.api_client import ApiClient
-from tests.factories import make_booking
-from tests.integration.api.stage import Json, Stage, make_stage, ok
-from tests.interruptions import SilentDatabase, cancelled_at, ended, silent_database
+from tests.support.api_client import ApiClient
+from tests.support.factories import make_booking
+from tests.support.interruptions import SilentDatabase, cancelled_at, ended, silent_database
+from tests.support.stage import Json, Stage, make_stage, ok
 
 _CONNECTIONS = 2
 _FEWEST_AWAITS = 5

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from db.repositories import effect_planning
 from domain.effects import EffectKind, Planned, Port, Vendor
-from tests.integration.api.stage import Json, Stage, ok, problem
+from tests.support.stage import Json, Stage, ok, problem
 
 _SET = text("""
 UPDATE effects SET state = :state, handed_at = now(), attempts = 3, last_error = 'http_503', done_at = NULL

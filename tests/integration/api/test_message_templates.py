@@ -6,8 +6,8 @@ import httpx
 
 from domain.messages import OCCASIONS, VARIABLES
 from runtime.messages.rendering import LANGUAGES
-from tests.api_client import ApiClient
-from tests.integration.api.stage import Json, Stage, make_stage, ok, patch, problem
+from tests.support.api_client import ApiClient
+from tests.support.stage import Json, Stage, make_stage, ok, patch, problem
 
 CONFIRMED = ("confirmed", "customer", "email", "en")
 OWN: Json = {"subject": "Yes: {{ service.name }}", "body": "See you on {{ booking.date }}.", "html": None}

@@ -10,39 +10,12 @@ from temporalio.client import Client
 
 from domain.names import booking_workflow_id
 from runtime.settings import Settings
-from tests.api_client import ApiClient
-from tests.factories import Tenant
-from tests.integration.api.accounts import Speaker, forget_attempts, letters_to, token_in
-from tests.integration.api.processes import api_process, process
-from tests.integration.api.stage import Json, Stage, ok
-
-CANARY = "Zyxwv-4711"
-PHONE = "+12125550147"
-PERSONAL: Json = {
-    "customer": {"name": f"{CANARY} Roe", "email": f"{CANARY}@example.com", "phone": PHONE},
-    "address": {"line1": f"1 {CANARY} St", "city": CANARY, "country": "US"},
-    "notes": f"ask for {CANARY}",
-    "attribution": {"utm_source": CANARY},
-}
-TRACES = (CANARY.lower(), PHONE, PHONE.lstrip("+"))
-
-
-def traces_in(text: str) -> list[str]:
-    return [trace for trace in TRACES if trace in text.lower()]
-
-
-async def live_a_life(stage: Stage) -> Json:
-    """A booking full of personal data, with everything going right and wrong that people's words take part in."""
-    body: Json = {"starts_at": stage.next_start(), "provider_id": stage.tenant.providers["ana"]} | PERSONAL
-    booking = ok(await stage.as_("owner").book(stage.tenant, **body), 201)
-    await stage.as_("owner").book(stage.tenant, **body)
-    await stage.as_("owner").book(stage.tenant, **body | {"notes": CANARY * 1000})
-    await stage.as_("owner").book(stage.tenant, **body | {CANARY: CANARY})
-    await stage.as_("owner").book(stage.tenant, **body | {"provider_id": None, "service_id": CANARY})
-    await stage.api.post("/v1/auth/login", {"email": f"{CANARY}@example.com", "password": CANARY})
-    ok(await stage.as_("ana").command(booking["id"], "reject", reason=f"{CANARY} was rude"))
-    ok(await stage.as_("owner").command(booking["id"], "cancel", reason=f"{CANARY} called"))
-    return booking
+from tests.support.accounts import Speaker, forget_attempts, letters_to, token_in
+from tests.support.api_client import ApiClient
+from tests.support.factories import Tenant
+from tests.support.personal_data import CANARY, PERSONAL, PHONE, live_a_life, traces_in
+from tests.support.processes import api_process, process
+from tests.support.stage import Stage, ok
 
 
 async def test_a_booking_s_life_leaves_no_personal_data_in_the_logs(

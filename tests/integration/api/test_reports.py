@@ -10,9 +10,9 @@ from sqlalchemy import insert, text
 from db.models import Booking, Payment
 from domain.callers import Scope
 from domain.lifecycle import Status
-from tests.factories import make_booking
-from tests.integration.api.stage import Json, Stage, make_stage, ok, problem
-from tests.integration.api.test_guests import key_holder
+from tests.support.api_keys import key_holder
+from tests.support.factories import make_booking
+from tests.support.stage import Json, Stage, make_stage, ok, problem
 
 ZERO: Json = {
     "bookings": 0,

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.booking import BookingState
-from tests.factories import Tenant, make_booking, make_tenant
+from tests.support.factories import Tenant, make_booking, make_tenant
 
 
 async def execute(engine: AsyncEngine, statement: str, **parameters: Any) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.repositories import maintenance
-from tests.factories import Tenant, make_booking
+from tests.support.factories import Tenant, make_booking
 
 _GRACE = timedelta(seconds=5)
 _WRITTEN = text("UPDATE bookings SET created_at = clock_timestamp() + CAST(:later AS interval) WHERE id = :id")

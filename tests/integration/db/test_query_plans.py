@@ -29,7 +29,7 @@ from domain.slots import BookingRules, SlotQuery
 from domain.zones import epoch
 from runtime.ids import new_id
 from runtime.settings import Settings
-from tests.integration.db.volume import volume
+from tests.support.volume import volume
 
 Plan = dict[str, Any]
 

@@ -15,8 +15,8 @@ from domain.errors import NotFoundError
 from domain.lifecycle import Status
 from domain.steps import Hold, Outcome, Step, StepResult
 from runtime.ids import new_id
-from tests.factories import Tenant, add_provider, future, make_booking, make_tenant
-from tests.integration.db.calendars import step, stored
+from tests.support.booking_states import step, stored
+from tests.support.factories import Tenant, add_provider, future, make_booking, make_tenant
 
 
 async def tell_nobody(_conn: AsyncConnection, _step: Step, _after: BookingState) -> None:

@@ -4,11 +4,11 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from runtime.settings import Settings
-from tests.api_client import ApiClient
-from tests.integration.api.stage import Stage, make_stage
-from tests.integration.effects.job_desk import JobDesk
-from tests.integration.vendors.titan import Titan
-from tests.simulator import Simulator
+from tests.support.api_client import ApiClient
+from tests.support.businesses.jobs import JobDesk
+from tests.support.simulator import Simulator
+from tests.support.stage import Stage, make_stage
+from tests.support.vendors.servicetitan import Titan
 
 
 @pytest.fixture

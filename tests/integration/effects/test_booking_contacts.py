@@ -10,10 +10,10 @@ from dev.vendors.mail_server import MailServer
 from domain.effects import Vendor
 from domain.messages import MessageState
 from runtime.settings import Settings
-from tests.api_client import ApiClient
-from tests.integration.api.stage import Json, Stage, make_stage, ok, patch, until
-from tests.integration.effects.post import PHONE, Post
-from tests.simulator import Simulator
+from tests.support.api_client import ApiClient
+from tests.support.businesses.messages import PHONE, Post
+from tests.support.simulator import Simulator
+from tests.support.stage import Json, Stage, make_stage, ok, patch, until
 
 ROBIN: Json = {"name": "Robin Roe", "email": "robin@example.com"}
 

@@ -17,12 +17,12 @@ from domain.messages import Channel, Occasion, Template
 from domain.notifications import Audience, NoticeKind
 from runtime.ids import new_id
 from runtime.settings import Settings
-from tests.api_client import ApiClient
-from tests.factories import Tenant, add_user, make_booking
-from tests.integration.api.applications import running
-from tests.integration.api.stage import Stage, ok, problem
-from tests.integration.effects.post import Post
-from tests.simulator import Simulator
+from tests.support.api_client import ApiClient
+from tests.support.applications import running
+from tests.support.businesses.messages import Post
+from tests.support.factories import Tenant, add_user, make_booking
+from tests.support.simulator import Simulator
+from tests.support.stage import Stage, ok, problem
 
 CONFIRMED = Occasion(NoticeKind.RECEIVED, Audience.CUSTOMER, Channel.EMAIL)
 

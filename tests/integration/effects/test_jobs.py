@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from dev.vendors.fault_modes import FaultMode
-from tests.integration.api.stage import ok
-from tests.integration.effects.job_desk import JobDesk
+from tests.support.businesses.jobs import JobDesk
+from tests.support.stage import ok
 
 
 async def test_a_booking_that_is_accepted_is_one_job_which_moves_and_is_cancelled_with_it(desk: JobDesk) -> None:

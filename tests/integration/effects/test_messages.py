@@ -15,11 +15,11 @@ from domain.effects import Vendor
 from domain.messages import Channel, Occasion, Template
 from domain.notifications import Audience, NoticeKind
 from runtime.settings import Settings
-from tests.api_client import ApiClient
-from tests.factories import Tenant, future, make_booking
-from tests.integration.api.stage import Stage, make_stage, ok, problem, until
-from tests.integration.effects.post import PHONE, Post
-from tests.simulator import Simulator
+from tests.support.api_client import ApiClient
+from tests.support.businesses.messages import PHONE, Post
+from tests.support.factories import Tenant, future, make_booking
+from tests.support.simulator import Simulator
+from tests.support.stage import Stage, make_stage, ok, problem, until
 
 _GIVEN_UP = future(200)
 

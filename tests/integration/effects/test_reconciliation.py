@@ -13,10 +13,10 @@ from dev.vendors.ledger import Json
 from domain import names
 from domain.reconciliation import Rounds
 from runtime.settings import Settings
-from tests.integration.api.stage import ok, problem, until
-from tests.integration.effects.job_desk import JobDesk, eventually
-from tests.integration.effects.rounds import round_of
-from tests.replay.replayer import replay
+from tests.support.businesses.jobs import JobDesk, eventually
+from tests.support.reconciliation import round_of
+from tests.support.replayer import replay
+from tests.support.stage import ok, problem, until
 from worker.schedules import ensure_reconciliation
 
 

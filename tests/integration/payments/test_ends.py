@@ -10,11 +10,11 @@ from dev.vendors.stripe import Stripe
 from domain.effects import EffectKind, Planned, Port, SequenceKey
 from runtime.secrets import Secrets
 from runtime.settings import Settings
-from tests.api_client import ApiClient
-from tests.integration.api.stage import Json, ok
-from tests.integration.effects.rounds import findings_of, round_of
-from tests.integration.payments.shop import PRICE, Shop, make_shop
-from tests.simulator import Simulator
+from tests.support.api_client import ApiClient
+from tests.support.businesses.payments import PRICE, Shop, make_shop
+from tests.support.reconciliation import findings_of, round_of
+from tests.support.simulator import Simulator
+from tests.support.stage import Json, ok
 
 FEE = PRICE // 2
 

@@ -15,11 +15,11 @@ from dev.vendors.fault_modes import FaultMode
 from domain.effects import Vendor
 from domain.policies import Policy
 from runtime.settings import Settings
-from tests.api_client import ApiClient
-from tests.integration.api.stage import Json
-from tests.integration.payments.shop import FEE, PRICE, Shop, make_shop
-from tests.integration.vendors.gateways import Methods
-from tests.simulator import Simulator
+from tests.support.api_client import ApiClient
+from tests.support.businesses.payments import FEE, PRICE, Shop, make_shop
+from tests.support.simulator import Simulator
+from tests.support.stage import Json
+from tests.support.vendors.gateways import Methods
 
 _BOOKINGS: Final = 6
 _MOVES: Final = (

@@ -10,12 +10,12 @@ from dev.vendors.callbacks import CallbackMode
 from domain.effects import Vendor
 from domain.policies import Policy
 from runtime.settings import Settings
-from tests.api_client import ApiClient
-from tests.factories import future
-from tests.integration.api.schedules import held, redeem
-from tests.integration.api.stage import Json, ok, problem
-from tests.integration.payments.shop import FEE, PRICE, Shop, make_shop
-from tests.simulator import Simulator
+from tests.support.api_client import ApiClient
+from tests.support.businesses.payments import FEE, PRICE, Shop, make_shop
+from tests.support.factories import future
+from tests.support.schedules import held, redeem
+from tests.support.simulator import Simulator
+from tests.support.stage import Json, ok, problem
 
 
 @pytest.fixture

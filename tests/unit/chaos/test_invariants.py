@@ -9,7 +9,7 @@ import pytest
 from tests.chaos import cell_run
 from tests.chaos.facts import Workflow
 from tests.chaos.invariants import INVARIANTS, Evidence, violations
-from tests.unit.chaos.evidences import (
+from tests.support.chaos_evidence import (
     BOOKING,
     CANCELLED,
     CANCELLER,

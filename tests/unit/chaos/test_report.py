@@ -8,7 +8,7 @@ from tests.chaos.facts import Facts
 from tests.chaos.history import Call, History, calls_of, faults_of, read
 from tests.chaos.invariants import Violation
 from tests.chaos.report import row_of
-from tests.unit.chaos.evidences import BOOKING, CUSTOMER, attempt, call, command, create
+from tests.support.chaos_evidence import BOOKING, CUSTOMER, attempt, call, command, create
 
 
 def _outcome(calls: list[Call], faults: list[tuple[str, float, float]]) -> Outcome:

@@ -17,7 +17,7 @@ from domain.assignment import (
     named_choice,
     ranked,
 )
-from tests.unit.domain.builders import ANA, BEN, CHO, NOW
+from tests.support.domain.builders import ANA, BEN, CHO, NOW
 
 HIGHEST_RATING, ROUND_ROBIN = AssignmentStrategy.HIGHEST_RATING, AssignmentStrategy.ROUND_ROBIN
 LEAST_BUSY, PREFERRED_FIRST = AssignmentStrategy.LEAST_BUSY, AssignmentStrategy.PREFERRED_FIRST

@@ -10,8 +10,8 @@ import pytest
 
 from domain.availability import ProviderSchedule, Session, SlotConstraints, find_slots, has_time, is_bookable
 from domain.hours import DateException, ExceptionKind
-from tests.unit.domain.builders import ANA, BEN
-from tests.unit.domain.schedules import HOUR, HOURS, MONDAY, ana, at, minutes, open_on, slots, span, starts
+from tests.support.domain.builders import ANA, BEN
+from tests.support.domain.schedules import HOUR, HOURS, MONDAY, ana, at, minutes, open_on, slots, span, starts
 
 YOGA = replace(HOURS, before=600, after=600, capacity=8)
 

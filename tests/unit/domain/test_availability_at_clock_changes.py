@@ -7,8 +7,8 @@ import pytest
 
 from domain.availability import ProviderSchedule, SlotConstraints
 from domain.hours import Opening, Weekly
-from tests.unit.domain.builders import ANA
-from tests.unit.domain.schedules import HOUR, HOURS, at, open_on, slots
+from tests.support.domain.builders import ANA
+from tests.support.domain.schedules import HOUR, HOURS, at, open_on, slots
 
 NEW_YORK = "America/New_York"
 SPRING = date(2026, 3, 8)

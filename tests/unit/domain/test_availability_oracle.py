@@ -22,7 +22,7 @@ from domain.availability import (
     is_bookable,
 )
 from domain.hours import DateException, ExceptionKind, Opening, Weekly
-from tests.unit.domain.availability_oracle import Clock, Oracle, Slots, clock, every_slot
+from tests.support.domain.availability_oracle import Clock, Oracle, Slots, clock, every_slot
 
 EXAMPLES = 30
 """For each place: about a second."""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from domain.customers import LatestConsent, booking_contact, consent_for_booking
-from tests.unit.domain.builders import NOW
+from tests.support.domain.builders import NOW
 
 KNOWN: dict[str, Any] = {
     "name": "Robin Roe",

@@ -27,8 +27,7 @@ from domain.messages import (
 from domain.notifications import Audience, NoticeKind, notices_of_step, reminder_due
 from domain.steps import StepKind
 from domain.timeline import Reminder
-from tests.unit.domain.builders import ANA, BEN, LATER, NOW, STARTS_AT, booking
-from tests.unit.domain.test_notices import step
+from tests.support.domain.builders import ANA, BEN, LATER, NOW, STARTS_AT, booking, step
 
 _FACTS = Facts(
     audience=Audience.CUSTOMER,

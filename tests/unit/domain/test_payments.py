@@ -33,7 +33,7 @@ from domain.payments import (
 from domain.policies import Cancellation, Policy
 from domain.steps import Hold, Reason, Step, StepKind
 from domain.transitions import decide, owes_fee
-from tests.unit.domain.builders import ADMIN, CUSTOMER, OWNER, booking, command
+from tests.support.domain.builders import ADMIN, CUSTOMER, OWNER, booking, command
 
 AMOUNT = 1000
 _TOOK = (ChargeState.CAPTURED,)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.zones import begins, epoch, local_date, moment, readings, zone_named, zone_names
-from tests.unit.domain.availability_oracle import clock, midnight
+from tests.support.domain.availability_oracle import clock, midnight
 
 NEW_YORK = ZoneInfo("America/New_York")
 SPRING = date(2026, 3, 8)
