@@ -178,7 +178,7 @@ async def tenant(engine: AsyncEngine) -> Tenant:
 
 
 @pytest.fixture
-async def clean_slate(engine: AsyncEngine) -> AsyncIterator[None]:
+async def no_login_attempts(engine: AsyncEngine) -> AsyncIterator[None]:
     """Delete login attempts before and after the test: all tests share one address."""
     await forget_attempts(engine)
     yield

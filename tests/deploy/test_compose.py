@@ -187,13 +187,13 @@ def test_scripts_that_are_run_are_there() -> None:
 
 
 def test_the_namespace_gets_the_search_attributes_that_bookings_carry() -> None:
-    wanted = {
+    expected = {
         name: IndexedValueType.Name(kind).removeprefix("INDEXED_VALUE_TYPE_").capitalize()
         for name, kind in ATTRIBUTES.items()
     }
     for path in ("deploy/temporal/namespace.sh", "docs/deployment.md"):
-        assert dict(re.findall(r"--name (\w+) --type (\w+)", read(path))) == wanted
-    assert names.TENANT_ID in wanted
+        assert dict(re.findall(r"--name (\w+) --type (\w+)", read(path))) == expected
+    assert names.TENANT_ID in expected
 
 
 def test_dynamic_configuration_is_a_list_of_values_for_each_key() -> None:

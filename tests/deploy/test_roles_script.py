@@ -31,11 +31,11 @@ async def shipped(postgres: EmbeddedPostgres) -> AsyncIterator[EmbeddedPostgres]
 
 
 async def _run(script: str, server: EmbeddedPostgres) -> None:
-    asked = parse_qs(urlsplit(server.url).query)
+    query = parse_qs(urlsplit(server.url).query)
     environment = os.environ | {
         "PATH": f"{binary('psql').parent}:{os.environ['PATH']}",
-        "PGHOST": asked["host"][0],
-        "PGPORT": asked["port"][0],
+        "PGHOST": query["host"][0],
+        "PGPORT": query["port"][0],
         "POSTGRES_USER": SUPERUSER,
         "HOLDFAST_OWNER_PASSWORD": "the owner's",
         "HOLDFAST_DB_PASSWORD": "the application's",

@@ -1,4 +1,4 @@
-"""Accounts for tests of logging in, and the letters that they get."""
+"""Accounts for tests of logging in, and the mails that they get."""
 
 import asyncio
 import email
@@ -48,7 +48,7 @@ async def forget_attempts(engine: AsyncEngine) -> None:
         await conn.execute(text("DELETE FROM login_attempts"))
 
 
-class Speaker:
+class SignedInUser:
     """Speaks with one access token; the client of the fixtures makes its own."""
 
     def __init__(self, api: ApiClient, tokens: Json) -> None:
@@ -70,33 +70,33 @@ async def try_login(api: ApiClient, address: str, password: str = PASSWORD) -> h
     return await api.post("/v1/auth/login", {"email": address, "password": password})
 
 
-async def log_in(api: ApiClient, address: str, password: str = PASSWORD) -> Speaker:
+async def log_in(api: ApiClient, address: str, password: str = PASSWORD) -> SignedInUser:
     """Somebody logged in."""
-    return Speaker(api, ok(await try_login(api, address, password)))
+    return SignedInUser(api, ok(await try_login(api, address, password)))
 
 
 async def try_refresh(api: ApiClient, refresh_token: str) -> httpx.Response:
     return await api.post("/v1/auth/refresh", {"refresh_token": refresh_token})
 
 
-async def letters_to(folder: str, address: str, count: int = 1) -> list[EmailMessage]:
-    """The letters to an address, the oldest first, once there are so many."""
+async def mails_to(folder: str, address: str, count: int = 1) -> list[EmailMessage]:
+    """The mails to an address, the oldest first, once there are so many."""
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while len(found := [letter for letter in _letters(folder) if letter["To"] == address]) < count:
+        while len(found := [mail for mail in _mails(folder) if mail["To"] == address]) < count:
             await asyncio.sleep(0.01)
     return found
 
 
-def _letters(folder: str) -> list[EmailMessage]:
+def _mails(folder: str) -> list[EmailMessage]:
     files = sorted(Path(folder).glob("*.eml"))
     return [email.message_from_bytes(file.read_bytes(), policy=default) for file in files]
 
 
-def token_in(letter: EmailMessage) -> str:
-    """The token that a letter carries."""
-    found = re.search(r"#token=(\S+)", letter.get_content())
+def token_in(mail: EmailMessage) -> str:
+    """The token that a mail carries."""
+    found = re.search(r"#token=(\S+)", mail.get_content())
     assert found is not None
-    assert letter.get_content().count(found[1]) == 2, "in the link and by itself"
+    assert mail.get_content().count(found[1]) == 2, "in the link and by itself"
     return found[1]
 
 

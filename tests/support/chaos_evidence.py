@@ -231,8 +231,8 @@ def create(booking_id: str, key: str, caller_id: str) -> Call:
 def command(
     operation: str, booking_id: str, version: int, status: str, role: str, caller_id: str, key: str = "k"
 ) -> Call:
-    told = attempt(200, body={"id": booking_id, "status": status, "version": version})
-    return call(operation, [told], booking_id=booking_id, caller_id=caller_id, role=role, key=key)
+    answer = attempt(200, body={"id": booking_id, "status": status, "version": version})
+    return call(operation, [answer], booking_id=booking_id, caller_id=caller_id, role=role, key=key)
 
 
 def read(booking_id: str, version: int, status: str) -> Call:

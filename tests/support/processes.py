@@ -25,10 +25,10 @@ async def api_process(settings: Settings) -> AsyncIterator[tuple[httpx.AsyncClie
 
 
 @asynccontextmanager
-async def process(settings: Settings, room: str, *arguments: str) -> AsyncIterator[list[str]]:
-    """`python -m room` for as long as the block lasts, and the lines that it writes by then."""
+async def process(settings: Settings, package: str, *arguments: str) -> AsyncIterator[list[str]]:
+    """`python -m package` for as long as the block lasts, and the lines that it writes by then."""
     started = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", room, *arguments),
+        *(sys.executable, "-m", package, *arguments),
         env=os.environ | _variables(settings),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

@@ -114,8 +114,8 @@ async def newcomers(stage: Stage, count: int) -> list[ApiClient]:
 
 async def ask(stage: Stage, from_: Any, to: Any, **params: Any) -> httpx.Response:
     """The answer to nobody's question for slots; times may be dates or moments."""
-    asked = {"service_id": "repair", "from": _text(from_), "to": _text(to)} | params
-    return await stage.api.get(f"/v1/businesses/{stage.tenant.slug}/slots", **asked)
+    query = {"service_id": "repair", "from": _text(from_), "to": _text(to)} | params
+    return await stage.api.get(f"/v1/businesses/{stage.tenant.slug}/slots", **query)
 
 
 async def slots(stage: Stage, from_: Any, to: Any, **params: Any) -> list[Json]:
@@ -153,9 +153,9 @@ async def hold(
     caller: ApiClient, stage: Stage, starts_at: Any, *, key: str | None = None, **body: Any
 ) -> httpx.Response:
     """`POST /v1/holds` for `repair`."""
-    asked: Json = {"business_id": stage.tenant.slug, "service_id": "repair", "starts_at": starts_at} | body
-    asked = {name: _text(value) for name, value in asked.items()}
-    return await caller.post("/v1/holds", asked, **{"Idempotency-Key": key or str(uuid4())})
+    request: Json = {"business_id": stage.tenant.slug, "service_id": "repair", "starts_at": starts_at} | body
+    request = {name: _text(value) for name, value in request.items()}
+    return await caller.post("/v1/holds", request, **{"Idempotency-Key": key or str(uuid4())})
 
 
 async def held(stage: Stage, starts_at: datetime, **body: Any) -> Json:
@@ -176,8 +176,8 @@ async def run_out(stage: Stage, held_: Json, *, in_seconds: float = -1) -> None:
 
 async def redeem(stage: Stage, kept: Json, *, key: str | None = None, **body: Any) -> httpx.Response:
     """The customer's request for the booking that the hold is for."""
-    asked = {"starts_at": kept["starts_at"], "hold_id": kept["id"]} | body
-    return await stage.as_("customer").book(stage.tenant, key=key, **asked)
+    request = {"starts_at": kept["starts_at"], "hold_id": kept["id"]} | body
+    return await stage.as_("customer").book(stage.tenant, key=key, **request)
 
 
 async def state_of(stage: Stage, kept: Json) -> tuple[str, str | None]:

@@ -50,9 +50,9 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _either(wanted: Any, failing: asyncio.Task[Any]) -> None:
+async def _either(serving: Any, failing: asyncio.Task[Any]) -> None:
     """Wait for `wanted`, or raise the error of `failing`."""
-    waiting = asyncio.ensure_future(wanted)
+    waiting = asyncio.ensure_future(serving)
     await asyncio.wait({waiting, failing}, return_when=asyncio.FIRST_COMPLETED)
     if not waiting.done():
         waiting.cancel()

@@ -78,8 +78,8 @@ class Stage:
     async def book(self, **body: Any) -> Json:
         """A booking of the customer's with Ana, unless the body says otherwise."""
         defaults: Json = {"starts_at": self.next_start(), "provider_id": self.tenant.providers.get("ana")}
-        asked = {name: value for name, value in (defaults | body).items() if value is not None}
-        return ok(await self.as_("customer").book(self.tenant, **asked), 201)
+        request = {name: value for name, value in (defaults | body).items() if value is not None}
+        return ok(await self.as_("customer").book(self.tenant, **request), 201)
 
     async def settled(self, booking: Json, status: str) -> Json:
         """The booking once it has this status."""

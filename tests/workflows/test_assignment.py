@@ -38,15 +38,15 @@ async def test_backoff_waits_exactly_2_4_and_8_seconds_then_flags(live: Live, en
 async def test_refused_providers_are_not_asked_again(live: Live, engine: AsyncEngine) -> None:
     tenant = await make_tenant(engine, providers={"ana": 4.9, "ben": 4.7, "cho": 4.5})
     booking = await live(tenant)
-    asked = []
+    offered_to = []
     for wait in (2, 4, None):
         state = await booking.until_status(Status.ASSIGNED)
-        asked.append(tenant.name_of(state.provider_id))
+        offered_to.append(tenant.name_of(state.provider_id))
         after = await booking.give(Reject(actor=ADMIN))
         assert after.status is Status.REJECTED
         if wait is not None:
             await booking.skip(timedelta(seconds=wait))
-    assert asked == ["ana", "ben", "cho"]
+    assert offered_to == ["ana", "ben", "cho"]
     await booking.skip(timedelta(seconds=8))
     state = await booking.until(lambda state: state.needs_attention)
     assert set(state.refused_provider_ids) == set(tenant.providers.values())

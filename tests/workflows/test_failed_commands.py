@@ -29,15 +29,15 @@ START = Start(actor=ADMIN)
 @contextmanager
 def _nothing_unread() -> Iterator[None]:
     """Fail when a future ends with an exception that nobody has read."""
-    loop, told = asyncio.get_running_loop(), list[str]()
+    loop, logged = asyncio.get_running_loop(), list[str]()
     before = loop.get_exception_handler()
-    loop.set_exception_handler(lambda _loop, context: told.append(context["message"]))
+    loop.set_exception_handler(lambda _loop, context: logged.append(context["message"]))
     try:
         yield
         gc.collect()
     finally:
         loop.set_exception_handler(before)
-    assert told == []
+    assert logged == []
 
 
 @pytest.fixture

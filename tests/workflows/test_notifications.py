@@ -17,7 +17,7 @@ from tests.support.factories import Tenant, future, make_tenant
 from tests.support.workflows.live import ADMIN, CUSTOMER, OWNER, Live, LiveBooking
 
 
-def _told(messages: list[Any]) -> list[tuple[str, str]]:
+def _notified(messages: list[Any]) -> list[tuple[str, str]]:
     """Kind and audience of what was sent."""
     return [(message["kind"], message["audience"]) for message in messages if message["state"] == "sent"]
 
@@ -32,7 +32,7 @@ async def test_everybody_hears_of_each_step_that_concerns_them_once(live: Live, 
     await booking.give(Complete(actor=ADMIN))
     await booking.until_closed()
     messages = await booking.messages()
-    assert _told(messages) == [
+    assert _notified(messages) == [
         ("received", "customer"),
         ("offered", "provider"),
         ("confirmed", "customer"),
@@ -47,7 +47,7 @@ async def test_a_step_and_what_is_told_of_it_are_committed_together(live: Live, 
     booking = await live(tenant)
     await booking.until_status(Status.ASSIGNED)
     await booking.give(Cancel(actor=CUSTOMER))
-    assert _told(await booking.messages())[-2:] == [("cancelled", "customer"), ("cancelled", "provider")]
+    assert _notified(await booking.messages())[-2:] == [("cancelled", "customer"), ("cancelled", "provider")]
 
 
 async def test_the_owner_hears_when_a_booking_needs_attention(live: Live, engine: AsyncEngine) -> None:
@@ -55,7 +55,7 @@ async def test_the_owner_hears_when_a_booking_needs_attention(live: Live, engine
     tenant = await make_tenant(engine, policy=policy, providers={})
     booking = await live(tenant, provider=None)
     await booking.until_messages("needs_attention", 1)
-    assert _told(await booking.messages()) == [("received", "customer"), ("needs_attention", "owner")]
+    assert _notified(await booking.messages()) == [("received", "customer"), ("needs_attention", "owner")]
 
 
 async def test_a_reminder_that_comes_behind_a_cancellation_is_not_sent(live: Live, tenant: Tenant) -> None:
@@ -64,7 +64,7 @@ async def test_a_reminder_that_comes_behind_a_cancellation_is_not_sent(live: Liv
     await booking.give(Cancel(actor=CUSTOMER))
     await booking.until_closed()
     await _remind(booking, before)
-    assert _told(await booking.messages())[-2:] == [("cancelled", "customer"), ("cancelled", "provider")]
+    assert _notified(await booking.messages())[-2:] == [("cancelled", "customer"), ("cancelled", "provider")]
     assert await _reminder_events(booking) == 0
 
 
@@ -73,7 +73,7 @@ async def test_a_reminder_of_a_time_that_was_given_up_meanwhile_is_not_sent(live
     before = await booking.until_status(Status.ASSIGNED)
     await booking.give(Reschedule(actor=CUSTOMER, starts_at=future(96)))
     await _remind(booking, before)
-    assert "reminder" not in [kind for kind, _ in _told(await booking.messages())]
+    assert "reminder" not in [kind for kind, _ in _notified(await booking.messages())]
     assert await _reminder_events(booking) == 0
 
 
@@ -82,7 +82,7 @@ async def test_a_reminder_sent_again_after_a_crash_reaches_nobody_twice(live: Li
     state = await booking.until_status(Status.ASSIGNED)
     await _remind(booking, state)
     await _remind(booking, state)
-    assert _told(await booking.messages())[2:] == [("reminder", "customer"), ("reminder", "provider")]
+    assert _notified(await booking.messages())[2:] == [("reminder", "customer"), ("reminder", "provider")]
     assert await _reminder_events(booking) == 1
 
 

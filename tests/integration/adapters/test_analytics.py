@@ -22,8 +22,8 @@ def only_conversions(measured: Measured) -> int:
 async def test_a_booking_is_reported_with_its_value(measured: Measured) -> None:
     await measured.report(conversion())
     [entry] = measured.applied()
-    told = entry.detail.get("custom_data") or entry.detail
-    assert (told["value"], told["currency"]) == (129.0, "USD")
+    reported = entry.detail.get("custom_data") or entry.detail
+    assert (reported["value"], reported["currency"]) == (129.0, "USD")
 
 
 async def test_nothing_that_names_a_person_leaves_but_as_a_digest(measured: Measured) -> None:

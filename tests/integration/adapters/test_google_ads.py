@@ -42,15 +42,15 @@ async def test_access_is_asked_for_once_and_again_when_it_has_been_taken_back(ve
     simulated = vendors.vendor(Vendor.GOOGLE_ADS)
     assert isinstance(simulated, Simulated)
 
-    def asked() -> int:
+    def request_count() -> int:
         return len([e for e in vendors.ledger.entries(Vendor.GOOGLE_ADS, action="token") if e.key == account.name])
 
     await account.report(conversion())
     await account.report(conversion())
-    assert asked() == 1
+    assert request_count() == 1
     simulated.tokens -= {token for token in simulated.tokens if account.name in token}
     await account.report(conversion())
-    assert asked() == 2
+    assert request_count() == 2
     assert len(account.applied()) == 3
 
 

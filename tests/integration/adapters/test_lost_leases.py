@@ -21,9 +21,9 @@ from domain.effects import LeaseLostError, Vendor
 from domain.jobs import Job, JobState
 from tests.support.simulator import Simulator
 from tests.support.vendors.conversions import MAKERS, conversion
-from tests.support.vendors.gateways import Till
+from tests.support.vendors.gateways import GatewayAccount
 from tests.support.vendors.mails import a_call, a_mail
-from tests.support.vendors.servicetitan import Titan, job_details
+from tests.support.vendors.servicetitan import ServiceTitanTenant, job_details
 
 Change = Callable[[Simulator], Awaitable[Any]]
 
@@ -39,17 +39,17 @@ def losing(call: Call, *, attempt: int = 1) -> Call:
 
 def of_gateway(vendor: Vendor, method: str, *arguments: Any) -> Change:
     def change(simulator: Simulator) -> Awaitable[Any]:
-        till = Till.at(vendor, simulator)
-        action: Awaitable[Any] = getattr(till.gateway, method)(losing(till.call()), *arguments)
+        account = GatewayAccount.at(vendor, simulator)
+        action: Awaitable[Any] = getattr(account.gateway, method)(losing(account.call()), *arguments)
         return action
 
     return change
 
 
-def of_titan(method: str, *arguments: Any) -> Change:
+def of_servicetitan(method: str, *arguments: Any) -> Change:
     def change(simulator: Simulator) -> Awaitable[Any]:
-        url, titan = f"{simulator.url}/servicetitan", Titan(simulator)
-        action: Awaitable[Any] = getattr(ServiceTitan(url, url), method)(losing(titan.call), *arguments)
+        url, servicetitan = f"{simulator.url}/servicetitan", ServiceTitanTenant(simulator)
+        action: Awaitable[Any] = getattr(ServiceTitan(url, url), method)(losing(servicetitan.call), *arguments)
         return action
 
     return change
@@ -122,7 +122,7 @@ CHANGES: dict[tuple[Vendor, str], Change] = {
     (Vendor.TWILIO, "send"): twilio(1),
     (Vendor.TWILIO, "send after a look"): twilio(2),
     (Vendor.WEBHOOK, "deliver"): webhook,
-    **{(Vendor.SERVICETITAN, name): of_titan(name, *arguments) for name, arguments in OF_JOBS.items()},
+    **{(Vendor.SERVICETITAN, name): of_servicetitan(name, *arguments) for name, arguments in OF_JOBS.items()},
     **{
         (vendor, name): of_gateway(vendor, name, *arguments)
         for vendor in (Vendor.STRIPE, Vendor.PAYJP)

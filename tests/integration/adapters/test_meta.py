@@ -61,7 +61,7 @@ async def test_what_it_refuses_is_told_by_its_codes_and_never_by_its_words(vendo
 
 
 @pytest.mark.parametrize(
-    ("code", "told", "permanent"),
+    ("code", "reported", "permanent"),
     [
         (4, "rate_limited", False),
         (17, "rate_limited", False),
@@ -73,7 +73,7 @@ async def test_what_it_refuses_is_told_by_its_codes_and_never_by_its_words(vendo
         ("190 <html>", "http_400", True),
     ],
 )
-async def test_its_codes_say_whether_it_may_pass(code: Any, told: str, permanent: bool) -> None:
+async def test_its_codes_say_whether_it_may_pass(code: Any, reported: str, permanent: bool) -> None:
     app = FastAPI()
 
     @app.post("/{path:path}")
@@ -86,5 +86,5 @@ async def test_its_codes_say_whether_it_may_pass(code: Any, told: str, permanent
         account = Measured(None, Vendor.META, Meta(url), "", {"pixel_id": "1"}, secrets)  # type: ignore[arg-type]
         with pytest.raises(VendorError) as refused:
             await account.report(conversion())
-    assert (refused.value.code, refused.value.permanent) == (told, permanent)
+    assert (refused.value.code, refused.value.permanent) == (reported, permanent)
     assert refused.value.retry_after == (timedelta(seconds=9) if not permanent else refused.value.retry_after)

@@ -35,7 +35,7 @@ MAILER = SmtpMailer("", FROM, allow_loopback=True)
 
 
 @dataclass(frozen=True)
-class Post:
+class Inbox:
     """The mail server, and an account there that no other test has."""
 
     server: MailServer
@@ -72,8 +72,8 @@ async def listening(vendors: Simulator) -> AsyncIterator[tuple[MailServer, int]]
 
 
 @pytest.fixture
-def post(listening: tuple[MailServer, int]) -> Post:
-    return Post(*listening, user=uuid4().hex)
+def inbox(listening: tuple[MailServer, int]) -> Inbox:
+    return Inbox(*listening, user=uuid4().hex)
 
 
 async def refused(call: Call, mailer: SmtpMailer = MAILER, **changes: Any) -> VendorError:
@@ -82,10 +82,10 @@ async def refused(call: Call, mailer: SmtpMailer = MAILER, **changes: Any) -> Ve
     return found.value
 
 
-async def test_it_arrives_as_text_and_html_with_an_invitation(post: Post) -> None:
+async def test_it_arrives_as_text_and_html_with_an_invitation(inbox: Inbox) -> None:
     mail = a_mail()
-    reference = await MAILER.send(post.call(), mail)
-    message = post.only()
+    reference = await MAILER.send(inbox.call(), mail)
+    message = inbox.only()
     assert message["Message-ID"] == reference == f"<{mail.message_id}@ana.example>"
     assert str(message["From"]) == "Ana's Repairs <desk@ana.example>"
     assert (str(message["To"]), message["Reply-To"]) == ("Zoë <zoe@example.com>", "desk@ana.example")
@@ -101,77 +101,79 @@ async def test_it_arrives_as_text_and_html_with_an_invitation(post: Post) -> Non
     assert file.get_content() == ICS
 
 
-async def test_after_a_lost_reply_it_goes_again_by_the_same_name_and_counts_once(post: Post) -> None:
-    mail, call = a_mail(), post.call()
-    post.behave(FaultMode.REPLY_LOST)
+async def test_after_a_lost_reply_it_goes_again_by_the_same_name_and_counts_once(inbox: Inbox) -> None:
+    mail, call = a_mail(), inbox.call()
+    inbox.behave(FaultMode.REPLY_LOST)
     with pytest.raises(VendorError, match="reply_lost") as lost:
         await MAILER.send(call, mail)
     assert not lost.value.permanent
     await MAILER.send(again(call), mail)
-    assert [entry.applied for entry in post.entries()] == [True, False]
-    assert len({entry.key for entry in post.entries()}) == 1
+    assert [entry.applied for entry in inbox.entries()] == [True, False]
+    assert len({entry.key for entry in inbox.entries()}) == 1
 
 
-async def test_what_passes_is_tried_again_and_what_does_not_is_not(post: Post) -> None:
-    post.behave(FaultMode.RATE_LIMITED)
-    busy = await refused(post.call())
+async def test_what_passes_is_tried_again_and_what_does_not_is_not(inbox: Inbox) -> None:
+    inbox.behave(FaultMode.RATE_LIMITED)
+    busy = await refused(inbox.call())
     assert (busy.code, busy.permanent) == ("smtp_451", False)
-    post.behave(FaultMode.FAILING, status=400)
-    unwanted = await refused(post.call())
+    inbox.behave(FaultMode.FAILING, status=400)
+    unwanted = await refused(inbox.call())
     assert (unwanted.code, unwanted.permanent) == ("smtp_554", True)
-    nobody = await refused(post.call(), to="zoe@refused.example")
+    nobody = await refused(inbox.call(), to="zoe@refused.example")
     assert (nobody.code, nobody.permanent) == ("smtp_550", True)
-    stranger = await refused(post.call(password="wrong"))
+    stranger = await refused(inbox.call(password="wrong"))
     assert (stranger.code, stranger.permanent) == ("unauthorized", True)
-    away = await refused(post.call(port=free_port()))
+    away = await refused(inbox.call(port=free_port()))
     assert (away.code, away.permanent) == ("unreachable", False)
-    assert post.entries() == []
+    assert inbox.entries() == []
 
 
 @pytest.mark.parametrize("to", ["zoe@example.com\r\nBcc: eve@example.com", "no address", ""])
-async def test_what_is_no_address_is_refused_before_anything_is_sent(post: Post, to: str) -> None:
-    error = await refused(post.call(), to=to)
+async def test_what_is_no_address_is_refused_before_anything_is_sent(inbox: Inbox, to: str) -> None:
+    error = await refused(inbox.call(), to=to)
     assert (error.code, error.permanent) == ("invalid_address", True)
-    assert post.entries() == []
+    assert inbox.entries() == []
 
 
-async def test_a_business_cannot_name_a_host_in_our_own_network(post: Post) -> None:
+async def test_a_business_cannot_name_a_host_in_our_own_network(inbox: Inbox) -> None:
     guarded = SmtpMailer("", FROM)
     for host in ("127.0.0.1", "localhost", "10.0.0.1", "169.254.169.254", "::1", "::ffff:10.0.0.1"):
-        error = await refused(post.call(host=host), guarded)
+        error = await refused(inbox.call(host=host), guarded)
         assert (error.code, error.permanent) == ("address_not_allowed", True)
-    plain = await refused(post.call(host="8.8.8.8"))
+    plain = await refused(inbox.call(host="8.8.8.8"))
     assert (plain.code, plain.permanent) == ("connection_not_secret", True)
 
 
-async def test_without_an_account_the_installation_sends_it(post: Post) -> None:
-    mailer = SmtpMailer(f"smtp://{post.user}:secret@127.0.0.1:{post.port}", FROM)
+async def test_without_an_account_the_installation_sends_it(inbox: Inbox) -> None:
+    mailer = SmtpMailer(f"smtp://{inbox.user}:secret@127.0.0.1:{inbox.port}", FROM)
     await mailer.send(a_call({}, {}), a_mail(calendar=None))
-    assert str(post.only()["From"]) == "Ana's Repairs <no-reply@holdfast.example>"
+    assert str(inbox.only()["From"]) == "Ana's Repairs <no-reply@holdfast.example>"
     nowhere = await refused(a_call({}, {}))
     assert (nowhere.code, nowhere.permanent) == ("not_configured", True)
 
 
-async def test_letters_about_accounts_go_by_the_installations_server(post: Post) -> None:
-    letter = AccountMessage(
+async def test_letters_about_accounts_go_by_the_installations_server(inbox: Inbox) -> None:
+    account_message = AccountMessage(
         new_id(), AccountMessageKind.RESET, "zoe@example.com", "A new password", "https://example.com/#token=1"
     )
-    await SmtpAccountMailer(f"smtp://{post.user}:secret@127.0.0.1:{post.port}", FROM).send(letter)
-    message = post.only()
-    assert (message["Message-ID"], str(message["From"])) == (f"<{letter.id}@holdfast.example>", FROM)
-    assert letter.text in message.get_content()
+    await SmtpAccountMailer(f"smtp://{inbox.user}:secret@127.0.0.1:{inbox.port}", FROM).send(account_message)
+    message = inbox.only()
+    assert (message["Message-ID"], str(message["From"])) == (f"<{account_message.id}@holdfast.example>", FROM)
+    assert account_message.text in message.get_content()
 
 
-async def test_only_a_server_whose_certificate_is_valid_is_given_the_password(post: Post, tmp_path: Path) -> None:
+async def test_only_a_server_whose_certificate_is_valid_is_given_the_password(
+    inbox: Inbox, tmp_path: Path
+) -> None:
     served, trusting = _certified(tmp_path)
-    async with post.server.listening(tls=served) as port:
-        call = post.call(security="starttls", port=port)
+    async with inbox.server.listening(tls=served) as port:
+        call = inbox.call(security="starttls", port=port)
         stranger = await refused(call)
         assert (stranger.code, stranger.permanent) == ("tls_failed", False)
-        assert post.entries() == []
+        assert inbox.entries() == []
         await SmtpMailer("", FROM, allow_loopback=True, tls_context=trusting).send(call, a_mail())
-        assert len(post.entries()) == 1
-    without = await refused(post.call(security="starttls"))
+        assert len(inbox.entries()) == 1
+    without = await refused(inbox.call(security="starttls"))
     assert without.code == "tls_not_offered"
 
 
@@ -195,15 +197,17 @@ def _certified(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 
 @pytest.mark.parametrize("to", ["j\u00f6rg@guests.example", "a..b@docomo.ne.jp", "a.@ezweb.ne.jp"])
-async def test_an_address_beyond_plain_ascii_is_handed_in(post: Post, to: str) -> None:
-    await MAILER.send(post.call(), replace(a_mail(), to=to, to_name="J\u00f6rg"))
-    [kept] = [kept for kept in post.server.mails.values() if kept.account == post.user]
+async def test_an_address_beyond_plain_ascii_is_handed_in(inbox: Inbox, to: str) -> None:
+    await MAILER.send(inbox.call(), replace(a_mail(), to=to, to_name="J\u00f6rg"))
+    [kept] = [kept for kept in inbox.server.mails.values() if kept.account == inbox.user]
     assert kept.to == [to]
 
 
-async def test_a_letter_about_an_account_goes_to_such_an_address_too(post: Post) -> None:
-    mail = SmtpAccountMailer(f"smtp://127.0.0.1:{post.port}", f"Holdfast <{post.user}@holdfast.example>")
-    letter = AccountMessage(new_id(), AccountMessageKind.RESET, "j\u00f6rg@m\u00fcller.example", "Subject", "Text")
-    await mail.send(letter)
-    [kept] = [one for one in post.server.mails.values() if one.account == f"{post.user}@holdfast.example"]
+async def test_a_letter_about_an_account_goes_to_such_an_address_too(inbox: Inbox) -> None:
+    mail = SmtpAccountMailer(f"smtp://127.0.0.1:{inbox.port}", f"Holdfast <{inbox.user}@holdfast.example>")
+    account_message = AccountMessage(
+        new_id(), AccountMessageKind.RESET, "j\u00f6rg@m\u00fcller.example", "Subject", "Text"
+    )
+    await mail.send(account_message)
+    [kept] = [one for one in inbox.server.mails.values() if one.account == f"{inbox.user}@holdfast.example"]
     assert kept.to == ["j\u00f6rg@xn--mller-kva.example"]

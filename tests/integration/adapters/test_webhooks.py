@@ -65,11 +65,11 @@ class Hook:
     async def post(self, action: str, body: Any = None, status: int = 200) -> Json:
         return ok(await self.stage.as_("owner").post(f"{self.root}/{action}", body), status)
 
-    async def deliveries(self, holds: Callable[[list[Json]], bool], **asked: Any) -> list[Json]:
+    async def deliveries(self, holds: Callable[[list[Json]], bool], **filters: Any) -> list[Json]:
         """The deliveries, the newest first, once they are as they should be."""
 
         def look() -> Awaitable[httpx.Response]:
-            return self.stage.as_("owner").get(f"{self.root}/deliveries", **asked)
+            return self.stage.as_("owner").get(f"{self.root}/deliveries", **filters)
 
         found: list[Json] = (await until(look, lambda page: holds(page["items"])))["items"]
         return found

@@ -52,11 +52,11 @@ def path(booking: Json) -> str:
 
 
 async def attach(
-    caller: ApiClient, booking: Json, content: Any = PDF, *, kind: str = "application/pdf", **asked: str
+    caller: ApiClient, booking: Json, content: Any = PDF, *, kind: str = "application/pdf", **options: str
 ) -> httpx.Response:
     """Attach a file; `key` and `name` are the caller's."""
-    headers = {"Content-Type": kind} | ({"Idempotency-Key": asked["key"]} if "key" in asked else {})
-    query = {"name": asked["name"]} if "name" in asked else {}
+    headers = {"Content-Type": kind} | ({"Idempotency-Key": options["key"]} if "key" in options else {})
+    query = {"name": options["name"]} if "name" in options else {}
     return await caller.upload(path(booking), content, query, **headers)
 
 

@@ -71,8 +71,8 @@ async def test_whoever_types_a_number_into_their_account_gets_nobody_s_bookings_
 
 @pytest.mark.parametrize("contacts", [[ROBIN], [ROBIN, EMAIL], [ROBIN, PHONE]], ids=["same", "mail", "phone"])
 async def test_twenty_at_once_make_one_customer(stage: Stage, contacts: list[Json]) -> None:
-    asked = [contacts[turn % len(contacts)] for turn in range(20)]
-    answers = await asyncio.gather(*(stage.as_("owner").post(path(stage), contact) for contact in asked))
+    bodies = [contacts[turn % len(contacts)] for turn in range(20)]
+    answers = await asyncio.gather(*(stage.as_("owner").post(path(stage), contact) for contact in bodies))
     assert sorted(answer.status_code for answer in answers) == [200] * 19 + [201]
     [(customer_id)] = {answer.json()["id"] for answer in answers}
     stored = ok(await stage.as_("owner").get(path(stage, customer_id)))
@@ -103,8 +103,8 @@ async def test_customers_are_listed_newest_first_page_by_page(stage: Stage) -> N
 
 async def test_customers_are_searched_by_e_mail_or_phone(stage: Stage) -> None:
     robin, owner = await meet(stage, 201, **ROBIN), stage.as_("owner")
-    for asked in ({"email": "ROBIN@example.com"}, {"phone": "+1 212 555 0100"}):
-        assert ok(await owner.post(path(stage, "search"), asked))["items"] == [robin]
+    for body in ({"email": "ROBIN@example.com"}, {"phone": "+1 212 555 0100"}):
+        assert ok(await owner.post(path(stage, "search"), body))["items"] == [robin]
     assert ok(await owner.post(path(stage, "search"), {"email": "nobody@example.com"}))["items"] == []
     for bad in ({}, {"email": ROBIN["email"], "phone": ROBIN["phone"]}, {"email": "robin"}, {"name": "Robin"}):
         problem(await owner.post(path(stage, "search"), bad), 422, "invalid_request")
@@ -203,7 +203,7 @@ async def test_what_cannot_be_is_refused_and_nothing_is_stored(stage: Stage) -> 
 async def test_customers_are_for_the_desk_alone(stage: Stage) -> None:
     other = await make_tenant(stage.engine)
     robin, consent = await meet(stage, 201, **ROBIN), {"purpose": "sms", "granted": True, "text": "Text me."}
-    asked: list[tuple[str, tuple[object, ...], Any]] = [
+    requests: list[tuple[str, tuple[object, ...], Any]] = [
         ("GET", (), None),
         ("POST", (), ROBIN),
         ("POST", ("search",), {"email": ROBIN["email"]}),
@@ -213,7 +213,7 @@ async def test_customers_are_for_the_desk_alone(stage: Stage) -> None:
         ("POST", (robin["id"], "consents"), consent),
     ]
     said = {"If-Match": "*"}
-    for method, parts, body in asked:
+    for method, parts, body in requests:
         for client, status, code in (
             (stage.api, 401, "unauthenticated"),
             (stage.as_("customer"), 404, "not_found"),

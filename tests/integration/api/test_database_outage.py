@@ -50,9 +50,9 @@ async def test_whatever_needs_the_database_is_503_without_a_trace(cut_off: ApiCl
     for method, path, body in requests(tenant):
         post = method == "POST"
         answer = await (client.post(path, body, **{"Idempotency-Key": "key"}) if post else client.get(path))
-        told = problem(answer, 503, "database_unavailable")
+        refusal = problem(answer, 503, "database_unavailable")
         assert int(answer.headers["Retry-After"]) > 0
-        assert set(told) == {"type", "title", "status", "detail", "code", "request_id"}
+        assert set(refusal) == {"type", "title", "status", "detail", "code", "request_id"}
         for inside in ("asyncpg", "sqlalchemy", "nonexistent", "127.0.0.1", "Errno"):
             assert inside not in answer.text
 

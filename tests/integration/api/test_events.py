@@ -19,8 +19,8 @@ async def stage(api: ApiClient, engine: Any) -> Stage:
     return await make_stage(api, engine)
 
 
-async def read(by: ApiClient, **asked: Any) -> Json:
-    return ok(await by.get("/v1/events", **asked))
+async def read(by: ApiClient, **query: Any) -> Json:
+    return ok(await by.get("/v1/events", **query))
 
 
 async def read_until(by: ApiClient, count: int) -> list[Json]:

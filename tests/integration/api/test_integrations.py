@@ -62,11 +62,11 @@ async def test_every_vendor_takes_its_settings_and_its_secrets_and_shows_the_set
     stage: Stage, settings: Settings
 ) -> None:
     assert SETTINGS.keys() == CONNECTIONS.keys()
-    for vendor, wanted in SETTINGS.items():
+    for vendor, given in SETTINGS.items():
         secrets = dict.fromkeys(CONNECTIONS[vendor].secrets, SECRET)
-        answer = await put(stage, vendor, {"settings": wanted, "secrets": secrets})
+        answer = await put(stage, vendor, {"settings": given, "secrets": secrets})
         shown = ok(answer)
-        assert {name: shown["settings"][name] for name in wanted} == wanted
+        assert {name: shown["settings"][name] for name in given} == given
         assert (shown["vendor"], shown["has_secrets"], shown["enabled"]) == (vendor, True, True)
         assert SECRET not in answer.text
         assert await stored_secrets(stage, settings, vendor) == secrets

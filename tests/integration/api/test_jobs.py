@@ -18,13 +18,13 @@ WHERE id = :id
 
 async def make_job(stage: Stage, booking: Json, state: str, kind: EffectKind = EffectKind.CREATE_JOB) -> str:
     """An effect of the booking with an account that is not there, in the state that a test begins with."""
-    wanted = Planned(kind=kind, port=Port.JOBS, key=uuid4().hex)
+    planned = Planned(kind=kind, port=Port.JOBS, key=uuid4().hex)
     async with stage.engine.begin() as conn:
         made = await effect_planning.plan_with(
             conn,
             stage.tenant.business_id,
             UUID(booking["id"]),
-            wanted,
+            planned,
             vendor=Vendor.SERVICETITAN,
             target_id=uuid4(),
         )

@@ -10,7 +10,7 @@ from temporalio.client import Client
 
 from domain.names import booking_workflow_id
 from runtime.settings import Settings
-from tests.support.accounts import Speaker, forget_attempts, letters_to, token_in
+from tests.support.accounts import SignedInUser, forget_attempts, mails_to, token_in
 from tests.support.api_client import ApiClient
 from tests.support.factories import Tenant
 from tests.support.personal_data import CANARY, PERSONAL, PHONE, live_a_life, traces_in
@@ -42,16 +42,16 @@ async def keep_secrets(stage: Stage, settings: Settings) -> set[str]:
     address, password = f"{CANARY}-{uuid4().hex}@example.com".lower(), f"{CANARY} opens the door"
     account = {"email": address, "password": password, "name": f"{CANARY} Roe"}
     ok(await stage.api.post("/v1/auth/register", account), 202)
-    mailed = token_in((await letters_to(settings.mail_folder, address))[0])
+    mailed = token_in((await mails_to(settings.mail_folder, address))[0])
     session = ok(await stage.api.post("/v1/auth/verify-email", {"token": mailed, "password": password}))
-    speaker = Speaker(stage.api, session)
+    signed_in = SignedInUser(stage.api, session)
     await stage.api.post("/v1/auth/login", {"email": address, "password": f"not {password}"})
     refreshed = ok(await stage.api.post("/v1/auth/refresh", {"refresh_token": session["refresh_token"]}))
     await stage.api.post("/v1/auth/refresh", {"refresh_token": f"{session['refresh_token']}x"})
     changed = {"current_password": password, "new_password": f"{password} again"}
-    assert (await speaker.post("/v1/auth/change-password", changed)).status_code == 204
+    assert (await signed_in.post("/v1/auth/change-password", changed)).status_code == 204
     ok(await stage.api.post("/v1/auth/forgot-password", {"email": address}), 202)
-    reset = token_in((await letters_to(settings.mail_folder, address, 2))[1])
+    reset = token_in((await mails_to(settings.mail_folder, address, 2))[1])
     chosen = {"token": reset, "password": f"{password} at last"}
     assert (await stage.api.post("/v1/auth/reset-password", chosen)).status_code == 204
     tokens = [one[name] for one in (session, refreshed) for name in ("access_token", "refresh_token")]
@@ -61,8 +61,8 @@ async def keep_secrets(stage: Stage, settings: Settings) -> set[str]:
 async def book_by_key_and_as_guest(stage: Stage) -> set[str]:
     """The API key, and the token of the guest's link."""
     root, slot = f"/v1/businesses/{stage.tenant.slug}", {"service_id": "repair"}
-    asked = {"name": CANARY, "scopes": ["book", "customers:manage", "business:manage"]}
-    key = ok(await stage.as_("owner").post(f"{root}/api-keys", asked), 201)["key"]
+    body = {"name": CANARY, "scopes": ["book", "customers:manage", "business:manage"]}
+    key = ok(await stage.as_("owner").post(f"{root}/api-keys", body), 201)["key"]
     program = stage.api.with_token(key)
     ok(await program.book(stage.tenant, **slot, starts_at=stage.next_start(), **PERSONAL), 201)
     person = {**PERSONAL["customer"], "consents": [{"purpose": "sms", "granted": True, "text": CANARY}]}

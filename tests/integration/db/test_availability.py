@@ -22,10 +22,10 @@ NOON = datetime(datetime.now(UTC).year + 1, 6, 15, 16, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-async def load(engine: AsyncEngine, tenant: Tenant, asked: SlotQuery) -> BusinessCalendar:
+async def load(engine: AsyncEngine, tenant: Tenant, search: SlotQuery) -> BusinessCalendar:
     """The calendar as it is now."""
     async with engine.connect() as conn:
-        return await availability.load(conn, tenant.business_id, asked)
+        return await availability.load(conn, tenant.business_id, search)
 
 
 async def free(engine: AsyncEngine, tenant: Tenant, starts_at: datetime = NOON, **rules: Any) -> list[str]:
@@ -132,21 +132,21 @@ async def test_a_day_counts_bookings_and_live_holds_but_neither_cancelled_ones_n
     bookings = [await make_booking(engine, tenant, starts_at=NOON + n * HOUR) for n in range(3)]
     await hold(engine, tenant, NOON + 3 * HOUR)
     day_before = await make_booking(engine, tenant, starts_at=NOON - 13 * HOUR)
-    asked = slot_query(tenant, NOON, daily_limit=4)
-    assert is_full(await load(engine, tenant, asked))
-    assert not is_full(await load(engine, tenant, replace(asked, moving_booking_id=bookings[0].booking_id)))
-    assert is_full(await load(engine, tenant, replace(asked, moving_booking_id=day_before.booking_id)))
+    search = slot_query(tenant, NOON, daily_limit=4)
+    assert is_full(await load(engine, tenant, search))
+    assert not is_full(await load(engine, tenant, replace(search, moving_booking_id=bookings[0].booking_id)))
+    assert is_full(await load(engine, tenant, replace(search, moving_booking_id=day_before.booking_id)))
     async with engine.begin() as conn:
         await conn.execute(
             update(Hold).where(Hold.business_id == tenant.business_id).values(expires_at=datetime.now(UTC))
         )
-    assert not is_full(await load(engine, tenant, asked))
+    assert not is_full(await load(engine, tenant, search))
     await make_booking(engine, tenant, starts_at=NOON + 4 * HOUR)
-    assert is_full(await load(engine, tenant, asked))
+    assert is_full(await load(engine, tenant, search))
     async with engine.begin() as conn:
         cancelled = update(Booking).where(Booking.id == bookings[1].booking_id)
         await conn.execute(cancelled.values(status="cancelled", version=2))
-    assert not is_full(await load(engine, tenant, asked))
+    assert not is_full(await load(engine, tenant, search))
 
 
 def is_full(calendar: BusinessCalendar) -> bool:
@@ -156,7 +156,7 @@ def is_full(calendar: BusinessCalendar) -> bool:
 async def test_whom_the_customer_had_last_is_who_completed_the_latest_appointment(
     engine: AsyncEngine, tenant: Tenant
 ) -> None:
-    asked = replace(slot_query(tenant, NOON), customer_id=tenant.customer_id)
+    search = replace(slot_query(tenant, NOON), customer_id=tenant.customer_id)
     made = [
         await make_booking(engine, tenant, starts_at=NOON + hours * HOUR, provider=name)
         for hours, name in ((1, "ana"), (3, "ben"), (5, "ana"))
@@ -167,25 +167,25 @@ async def test_whom_the_customer_had_last_is_who_completed_the_latest_appointmen
             for n in completed:
                 query = update(Booking).where(Booking.id == made[n].booking_id)
                 await conn.execute(query.values(status="completed", version=2))
-        read = await load(engine, tenant, asked)
+        read = await load(engine, tenant, search)
         return tenant.name_of(read.served_last) if read.served_last else None
 
     assert await served_last([]) is None
     assert await served_last([0]) == "ana"
     assert await served_last([1]) == "ben"
-    assert (await load(engine, tenant, replace(asked, customer_id=new_id()))).served_last is None
+    assert (await load(engine, tenant, replace(search, customer_id=new_id()))).served_last is None
 
 
 async def test_those_who_refused_and_all_but_the_one_asked_for_are_left_out(
     engine: AsyncEngine, tenant: Tenant
 ) -> None:
     ana, ben = tenant.providers["ana"], tenant.providers["ben"]
-    asked = slot_query(tenant, NOON)
+    search = slot_query(tenant, NOON)
     for changed, names in (
-        (replace(asked, refused=(ana,)), [ben]),
-        (replace(asked, refused=(ana, ben)), []),
-        (replace(asked, provider_id=ben), [ben]),
-        (replace(asked, provider_id=ben, refused=(ben,)), []),
+        (replace(search, refused=(ana,)), [ben]),
+        (replace(search, refused=(ana, ben)), []),
+        (replace(search, provider_id=ben), [ben]),
+        (replace(search, provider_id=ben, refused=(ben,)), []),
     ):
         read = await load(engine, tenant, changed)
         assert [provider.schedule.provider_id for provider in read.providers] == names

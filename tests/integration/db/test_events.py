@@ -184,8 +184,8 @@ async def test_what_was_written_before_the_order_was_counted_comes_first_by_its_
         ids = [await add(conn, tenant, about=about, at=now + timedelta(seconds=s)) for s in (9, 3, 1, 2, 2)]
         await conn.execute(_UNCOUNT, {"ids": ids[1:]})
     await place_all(engine)
-    told = [event["id"] for event in (await stream(engine, tenant)).events][1:]
-    assert told == [ids[2], ids[3], ids[4], ids[1], ids[0]]
+    read_ids = [event["id"] for event in (await stream(engine, tenant)).events][1:]
+    assert read_ids == [ids[2], ids[3], ids[4], ids[1], ids[0]]
 
 
 async def test_an_endpoint_hears_of_what_comes_after_it_whatever_the_clock_of_the_writer_says(

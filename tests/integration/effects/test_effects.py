@@ -90,15 +90,15 @@ async def rig(engine: AsyncEngine, settings: Settings, tenant: Tenant) -> Rig:
 
 
 async def test_it_is_asked_with_its_account_and_its_constant_key_and_is_done_once(rig: Rig) -> None:
-    asked: list[Call] = []
+    calls: list[Call] = []
 
     async def perform(_claimed: Claimed, call: Call) -> Done:
-        asked.append(call)
+        calls.append(call)
         return Done(vendor_ref="v1")
 
     assert await rig.run(perform) == "done"
     assert await rig.run(perform) == "nothing_to_do"  # handed over twice: there is nothing left to attempt
-    [call] = asked
+    [call] = calls
     assert call.account.settings == {"measurement_id": "G-1"}
     assert call.account.secrets == {"api_secret": "hush"}
     assert call.key == "x/ga4"

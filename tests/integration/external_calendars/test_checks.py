@@ -17,7 +17,7 @@ ANA = {"ref": "ana", "busy": [span(1, 2), span(1.5, 3)], "open": [span(0, 8)]}
 KEPT = [("ana", "busy", 1, 3), ("ana", "open", 0, 8)]
 
 
-async def until_asked(source: Source) -> None:
+async def until_requested(source: Source) -> None:
     """Wait until somebody waits for the vendor's answer."""
     async with asyncio.timeout(10):
         while not await source.waiting():
@@ -40,11 +40,11 @@ async def test_busy_and_open_time_is_kept_by_the_provider_s_code(source: Source)
 async def test_it_is_asked_for_its_horizon_with_its_token_in_json(source: Source) -> None:
     await source.set_up(url=f"{source.base_url}/calendars/{source.name}?tenant=7", horizon_days=10)
     await source.check()
-    (asked,) = await source.asked()
-    assert asked["accept"] == "application/json"
-    assert asked["authorized"]
-    assert asked["query"]["tenant"] == "7"
-    from_, to = (datetime.fromisoformat(asked["query"][name]) for name in ("from", "to"))
+    (request,) = await source.requests()
+    assert request["accept"] == "application/json"
+    assert request["authorized"]
+    assert request["query"]["tenant"] == "7"
+    from_, to = (datetime.fromisoformat(request["query"][name]) for name in ("from", "to"))
     assert to - from_ == timedelta(days=10)
     assert abs(datetime.now(UTC) - from_) < timedelta(seconds=5)
 
@@ -52,7 +52,7 @@ async def test_it_is_asked_for_its_horizon_with_its_token_in_json(source: Source
 async def test_a_source_without_a_token_is_asked_without_one(source: Source) -> None:
     await source.set_up(token_encrypted=None)
     assert await source.check() == "refreshed"
-    assert [asked["authorized"] for asked in await source.asked()] == [False]
+    assert [request["authorized"] for request in await source.requests()] == [False]
 
 
 async def test_a_newer_answer_replaces_the_one_before_and_what_is_the_same_is_not_written_again(
@@ -152,21 +152,21 @@ async def test_our_own_network_is_not_called(source: Source) -> None:
     for host in ("localhost", "127.1", "2130706433", "0x7f000001"):
         await source.set_up(url=f"https://{host}:{port}/")
         assert await source.check() == "address_refused"
-    assert await source.asked() == []
+    assert await source.requests() == []
 
 
 async def test_a_token_of_another_key_is_not_sent(source: Source) -> None:
     other = Secrets(SecretStr(new_key()))
     await source.set_up(token_encrypted=other.encrypt(TOKEN))
     assert await source.check() == "token_unreadable"
-    assert await source.asked() == []
+    assert await source.requests() == []
 
 
 async def test_of_two_checks_at_once_one_asks_and_the_next_is_due_after_the_interval(source: Source) -> None:
     outcomes = await asyncio.gather(*(source.check_if_due() for _ in range(3)))
     assert sorted(outcomes) == ["not_due", "not_due", "refreshed"]
     assert await source.check_if_due() == "not_due"
-    assert len(await source.asked()) == 1
+    assert len(await source.requests()) == 1
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ async def test_an_answer_of_a_source_that_has_gone_meanwhile_is_dropped(source: 
     await source.says(ANA)
     await source.behaves(mode="hang")
     check = asyncio.create_task(source.check())
-    await until_asked(source)
+    await until_requested(source)
     if change == "replaced":
         await source.set_up(url=f"{source.base_url}/calendars/another")
     else:

@@ -107,7 +107,7 @@ async def test_one_workflow_makes_the_rounds_of_an_hour(
         id=f"rounds/{uuid4()}",
         task_queue=names.BOOKINGS_TASK_QUEUE,
     )
-    await until_asked(source)
+    await until_requested(source)
     await skipper.fast_forward(handle, timedelta(minutes=90))
     assert (await handle.result()).broken == 0
     history = await handle.fetch_history()
@@ -116,9 +116,9 @@ async def test_one_workflow_makes_the_rounds_of_an_hour(
     assert len(timers) == 3
 
 
-async def until_asked(source: Source) -> None:
+async def until_requested(source: Source) -> None:
     async with asyncio.timeout(10):
-        while not await source.asked():
+        while not await source.requests():
             await asyncio.sleep(0.01)
 
 
@@ -146,9 +146,9 @@ async def test_a_round_s_history_replays_and_holds_ids_alone(client: Client, wor
     assert (await source.row())["error"] is None
     history = await handle.fetch_history()
     await replay(history)
-    told = history.to_json()
-    assert TOKEN not in told
-    assert source.base_url not in told
+    text = history.to_json()
+    assert TOKEN not in text
+    assert source.base_url not in text
 
 
 async def test_a_source_that_hangs_holds_up_no_other_and_no_booking(

@@ -74,10 +74,10 @@ class Names:
 
     def __init__(self, *addresses: str) -> None:
         self._addresses = addresses
-        self.asked: list[str] = []
+        self.lookups: list[str] = []
 
     async def __call__(self, host: str, port: int) -> Sequence[str]:
-        self.asked.append(host)
+        self.lookups.append(host)
         return self._addresses
 
 
@@ -90,7 +90,7 @@ async def get(url: str, names: Names, trusting: ssl.SSLContext | None, *, allow_
 async def test_the_certificate_is_checked_against_the_name_and_not_the_address(server: TlsServer) -> None:
     names = Names(LOOPBACK)
     assert await get(f"https://{NAME}:{server.port}/", names, server.trusting) == "ok"
-    assert names.asked == [NAME]
+    assert names.lookups == [NAME]
     with pytest.raises(httpx.ConnectError, match="Hostname mismatch"):
         await get(f"https://other.example:{server.port}/", names, server.trusting)
 
@@ -122,7 +122,7 @@ async def test_a_name_is_resolved_once_and_every_address_of_it_must_be_public(se
         names = Names(*addresses)
         with pytest.raises(OutboundRefusedError):
             await get(f"https://{NAME}:{server.port}/", names, server.trusting, allow_loopback=False)
-        assert names.asked == [NAME]
+        assert names.lookups == [NAME]
     assert server.connections == 0
 
 
@@ -154,4 +154,4 @@ async def test_the_transport_itself_refuses_what_the_url_check_refuses(server: T
     for url in (f"http://{NAME}:{server.port}/", f"https://user:secret@{NAME}:{server.port}/"):
         with pytest.raises(OutboundRefusedError):
             await get(url, names, server.trusting)
-    assert names.asked == []
+    assert names.lookups == []

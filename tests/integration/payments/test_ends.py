@@ -36,7 +36,7 @@ async def lapsed(shop: Shop) -> Json:
     await shop.settled(booking, "assigned")
     ok(await shop.as_("ana").command(booking["id"], "accept"))
     await shop.quiet(booking)
-    await shop.till.pass_hours(8 * 24)
+    await shop.account.pass_hours(8 * 24)
     return booking
 
 
@@ -47,12 +47,12 @@ async def save_method(shop: Shop, booking: Json, secrets: Secrets, method: str) 
             text("UPDATE payments SET method_encrypted = :method WHERE booking_id = :id"),
             {"id": booking["id"], "method": secrets.encrypt(method)},
         )
-    _stripe(shop).customers(shop.till.key).saved.add(((await shop.row(booking))["payer_ref"], method))
+    _stripe(shop).customers(shop.account.key).saved.add(((await shop.row(booking))["payer_ref"], method))
 
 
 def _stripe(shop: Shop) -> Stripe:
     """The shop's gateway."""
-    gateway = shop.till.simulated
+    gateway = shop.account.simulated
     assert isinstance(gateway, Stripe)
     return gateway
 
@@ -189,7 +189,7 @@ async def test_the_newest_end_decides_what_is_kept(shop: Shop) -> None:
 async def test_reconciliation_settles_by_the_newest_end(shop: Shop, client: Client) -> None:
     booking = await kept_a_fee(shop)
     await shop.override(booking, "accepted")
-    intent = _stripe(shop).payments(shop.till.key)[(await shop.row(booking))["gateway_ref"]]
+    intent = _stripe(shop).payments(shop.account.key)[(await shop.row(booking))["gateway_ref"]]
     ok(await shop.as_("owner").command(booking["id"], "cancel"))
     await shop.paid_up(booking, "refunded")
     await shop.quiet(booking)

@@ -60,23 +60,23 @@ async def test_a_gateway_that_was_disabled_ends_what_it_began_and_only_then_may_
 
 @pytest.mark.parametrize(("status", "state"), [(401, "failed"), (500, "retrying")])
 async def test_a_method_that_could_not_be_tried_gives_way_to_another(shop: Shop, status: int, state: str) -> None:
-    shop.till.behave(FaultMode.FAILING, times=1000, status=status)
+    shop.account.behave(FaultMode.FAILING, times=1000, status=status)
     booking = await shop.buy(shop.methods.good)
     await authorisation(shop, booking, state)
     await shop.pay(booking, shop.methods.good)
-    shop.till.behave(FaultMode.WELL)
+    shop.account.behave(FaultMode.WELL)
     await shop.settled(booking, "assigned")
     assert shop.money(booking) == [("authorize", PRICE)]
 
 
 async def test_a_method_that_is_being_tried_stays(shop: Shop) -> None:
-    shop.till.behave(FaultMode.HANG, times=1)
+    shop.account.behave(FaultMode.HANG, times=1)
     booking = await shop.buy(shop.methods.good)
     await authorisation(shop, booking, "running")
     path = f"/v1/bookings/{booking['id']}/payment"
     again = await shop.as_("customer").post(path, {"method": shop.methods.good})
     problem(again, 409, "nothing_to_pay")
-    shop.till.behave(FaultMode.WELL)
+    shop.account.behave(FaultMode.WELL)
 
 
 @pytest.mark.parametrize(("state", "taken"), [("released", 0), ("refunded", PRICE)])
@@ -105,8 +105,8 @@ async def test_nobody_tests_cards_here(shop: Shop) -> None:
 
 async def test_a_page_that_asks_goes_on_though_the_gateway_does_not_call(shop: Shop) -> None:
     booking = await shop.buy(shop.methods.challenged)
-    await until_asked(shop, booking)
-    await shop.till.authenticate((await shop.row(booking))["gateway_ref"])
+    await until_authorizing(shop, booking)
+    await shop.account.authenticate((await shop.row(booking))["gateway_ref"])
     await shop.payment(booking, "owner")
     assert await syncs(shop, booking) == 0
     await shop.payment(booking)
@@ -114,7 +114,7 @@ async def test_a_page_that_asks_goes_on_though_the_gateway_does_not_call(shop: S
     assert await syncs(shop, booking) == 1
 
 
-async def until_asked(shop: Shop, booking: Json) -> None:
+async def until_authorizing(shop: Shop, booking: Json) -> None:
     """Wait until the customer is asked who they are, without asking as they would."""
     await until(
         lambda: shop.as_("owner").get(f"/v1/bookings/{booking['id']}/payment"),
@@ -138,9 +138,9 @@ async def test_what_becomes_of_a_charge_is_asked_of_its_payment(
     booking = await shop.buy(shop.methods.good)
     await shop.settled(booking, "assigned")
     ref = (await shop.row(booking))["gateway_ref"]
-    told = {"object": about, "id": "xx_1", "payment_intent": ref, "metadata": {"holdfast_booking": "settled"}}
-    event = {"id": f"evt_{booking['id']}", "type": kind, "data": {"object": told}}
-    body, headers = shop.till.simulated.sign("whsec_test", event)
+    details = {"object": about, "id": "xx_1", "payment_intent": ref, "metadata": {"holdfast_booking": "settled"}}
+    event = {"id": f"evt_{booking['id']}", "type": kind, "data": {"object": details}}
+    body, headers = shop.account.simulated.sign("whsec_test", event)
     async with httpx.AsyncClient(base_url=api_url) as http:
         path = f"/v1/hooks/stripe/{shop.integration_id}"
         assert (await http.post(path, content=body, headers=dict(headers))).status_code == 204
@@ -155,8 +155,8 @@ async def test_a_deposit_that_the_gateway_does_not_take_is_refused_at_the_door(
 ) -> None:
     priced = {"currency": currency, "price_minor": 2_000_000_00}
     await shop.charge(payment_mode="deposit", deposit_minor=deposit, **priced)
-    asked = shop.as_("customer").book(shop.tenant, starts_at=shop.next_start())
-    problem(await asked, 422, "payment_unavailable")
+    request = shop.as_("customer").book(shop.tenant, starts_at=shop.next_start())
+    problem(await request, 422, "payment_unavailable")
 
 
 async def test_a_fee_below_what_the_gateway_charges_is_let_go(
@@ -174,10 +174,10 @@ async def test_a_fee_below_what_the_gateway_charges_is_let_go(
 
 
 async def test_the_simulated_gateway_refuses_what_the_gateway_documents_to_refuse(shop: Shop) -> None:
-    till = shop.till
+    account = shop.account
     for amount, code in ((49, "amount_too_small"), (100_000_000, "amount_too_large")):
-        order = replace(await till.order(shop.methods.good), amount=amount)
+        charge_request = replace(await account.charge_request(shop.methods.good), amount=amount)
         with pytest.raises(VendorError) as raised:
-            await till.gateway.authorize(till.call(), order)
+            await account.gateway.authorize(account.call(), charge_request)
         assert (raised.value.code, raised.value.permanent) == (code, True)
-    assert till.moved() == []
+    assert account.moved() == []

@@ -34,9 +34,9 @@ async def captured(shop: Shop) -> Json:
 
 async def kept_at_the_gateway(shop: Shop, booking: Json) -> tuple[dict[str, Any], Any]:
     """The account's payments, and that of the booking."""
-    gateway = shop.till.simulated
+    gateway = shop.account.simulated
     assert isinstance(gateway, Stripe)
-    intents = gateway.payments(shop.till.key)
+    intents = gateway.payments(shop.account.key)
     return intents, intents[(await shop.row(booking))["gateway_ref"]]
 
 
@@ -46,7 +46,7 @@ async def test_a_promise_that_nobody_told_of_is_heard_of_and_the_booking_goes_on
     booking = await shop.buy(shop.methods.challenged)
     await shop.paid_up(booking, "action_required")
     await shop.quiet(booking)
-    await shop.till.authenticate((await shop.row(booking))["gateway_ref"])
+    await shop.account.authenticate((await shop.row(booking))["gateway_ref"])
     assert (await round_of(shop, client)).repairing == 1
     await shop.settled(booking, "assigned")
     await shop.quiet(booking)

@@ -112,10 +112,10 @@ class Source:
             result = await conn.execute(query, {"id": self.tenant.business_id} | parameters)
             return list(result.all()) if result.returns_rows else []
 
-    async def asked(self) -> list[dict[str, Any]]:
+    async def requests(self) -> list[dict[str, Any]]:
         """What the vendor was asked."""
-        asked: list[dict[str, Any]] = (await self.vendor.read_ledger(self.name))["asked"]
-        return asked
+        requests: list[dict[str, Any]] = (await self.vendor.read_ledger(self.name))["asked"]
+        return requests
 
     async def waiting(self) -> int:
         """How many wait for the vendor's answer."""

@@ -17,15 +17,15 @@ from runtime.secrets import Secrets
 from runtime.settings import Settings
 from tests.support.reconciliation import findings_of
 from tests.support.stage import PATIENCE_SECONDS, Stage, ok
-from tests.support.vendors.servicetitan import Titan
+from tests.support.vendors.servicetitan import ServiceTitanTenant
 
 
-class JobDesk:
+class BusinessWithJobs:
     """The business, and its tenant there."""
 
-    def __init__(self, stage: Stage, titan: Titan) -> None:
+    def __init__(self, stage: Stage, servicetitan: ServiceTitanTenant) -> None:
         self.stage = stage
-        self.titan = titan
+        self.servicetitan = servicetitan
 
     @property
     def engine(self) -> AsyncEngine:
@@ -40,8 +40,8 @@ class JobDesk:
         new = NewIntegration(
             port=Port.JOBS,
             vendor=Vendor.SERVICETITAN,
-            settings=self.titan.settings,
-            secrets_encrypted=Secrets(settings.secrets_key).encrypt(to_json_text(self.titan.secrets)),
+            settings=self.servicetitan.settings,
+            secrets_encrypted=Secrets(settings.secrets_key).encrypt(to_json_text(self.servicetitan.secrets)),
             keep_secrets=False,
         )
         async with self.engine.begin() as conn:
@@ -63,12 +63,12 @@ class JobDesk:
 
     def job_of(self, booking: Json) -> Json:
         """Its one job."""
-        [job] = self.titan.books.jobs_of(booking["id"])
+        [job] = self.servicetitan.records.jobs_of(booking["id"])
         return job
 
     def starts_at(self, job: Json) -> datetime:
         """When the job takes place."""
-        return datetime.fromisoformat(self.titan.books.appointment_of(job)["start"])
+        return datetime.fromisoformat(self.servicetitan.records.appointment_of(job)["start"])
 
     async def effects_of(self, booking: Json) -> list[Any]:
         """The booking's effects in the job system, as they were planned."""

@@ -43,7 +43,7 @@ WHERE business_id = :id AND state IN ('pending', 'retrying') ORDER BY id
 
 
 @dataclass
-class Post:
+class MessagingBusiness:
     """The business's accounts at a mail server and at Twilio, which no other test has."""
 
     engine: AsyncEngine
@@ -55,7 +55,9 @@ class Post:
     sid: str
 
     @classmethod
-    def of(cls, engine: AsyncEngine, settings: Settings, vendors: Simulator, tenant: Tenant, port: int) -> "Post":
+    def of(
+        cls, engine: AsyncEngine, settings: Settings, vendors: Simulator, tenant: Tenant, port: int
+    ) -> "MessagingBusiness":
         return cls(engine, settings, vendors, tenant, port, f"user-{uuid4().hex}", f"AC{uuid4().hex}")
 
     @property

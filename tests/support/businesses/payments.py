@@ -20,7 +20,7 @@ from tests.support.api_client import ApiClient
 from tests.support.factories import make_tenant
 from tests.support.simulator import Simulator
 from tests.support.stage import Json, Stage, ok, until
-from tests.support.vendors.gateways import Methods, Till, moved
+from tests.support.vendors.gateways import GatewayAccount, Methods, moved
 
 PRICE = 12_900
 FEE = Cancellation(window_minutes=14 * 24 * 60, fee_percent=50)
@@ -30,31 +30,31 @@ FEE = Cancellation(window_minutes=14 * 24 * 60, fee_percent=50)
 class Shop(Stage):
     """A stage with a gateway. The service `repair` costs 12900, paid in full unless a test says otherwise."""
 
-    till: Till
+    account: GatewayAccount
     methods: Methods
     integration_id: Any
 
-    async def furnish(self, till: Till, settings: Settings) -> None:
+    async def furnish(self, account: GatewayAccount, settings: Settings) -> None:
         """Connect it to an account of its own, which calls back."""
-        self.till, self.methods = till, Methods.of(till.vendor)
-        yen = {"currency": "JPY"} if till.vendor is Vendor.PAYJP else {}
+        self.account, self.methods = account, Methods.of(account.vendor)
+        yen = {"currency": "JPY"} if account.vendor is Vendor.PAYJP else {}
         await self.change(Service, payment_mode="full", **yen)
-        secrets = {"api_key": till.key, "webhook_secret": "whsec_test", "webhook_token": "whsec_test"}
-        wanted = NewIntegration(
+        secrets = {"api_key": account.key, "webhook_secret": "whsec_test", "webhook_token": "whsec_test"}
+        new = NewIntegration(
             port=Port.PAYMENTS,
-            vendor=till.vendor,
+            vendor=account.vendor,
             settings={},
             secrets_encrypted=Secrets(settings.secrets_key).encrypt(to_json_text(secrets)),
             keep_secrets=False,
         )
         async with self.engine.begin() as conn:
-            row = await integrations.save(conn, self.tenant.business_id, wanted)
+            row = await integrations.save(conn, self.tenant.business_id, new)
         self.integration_id = row["id"]
 
     async def connect_hook(self, api_url: str) -> None:
         """Have the gateway call the API."""
-        url = f"{api_url}/v1/hooks/{self.till.vendor}/{self.integration_id}"
-        await self.till.simulated.set_endpoint(self.till.key, Endpoint(url=url, secret="whsec_test"))
+        url = f"{api_url}/v1/hooks/{self.account.vendor}/{self.integration_id}"
+        await self.account.simulated.set_endpoint(self.account.key, Endpoint(url=url, secret="whsec_test"))
 
     async def charge(self, **columns: Any) -> None:
         """Change how the service is paid."""
@@ -134,7 +134,7 @@ class Shop(Stage):
 
     def money(self, booking: Json) -> list[tuple[str, int]]:
         """What the gateway did with the booking's money, in order."""
-        entries = self.till.vendors.ledger.entries(self.till.vendor, account=self.till.key, applied=True)
+        entries = self.account.vendors.ledger.entries(self.account.vendor, account=self.account.key, applied=True)
         return moved([one for one in entries if one.key == booking["id"]])
 
     def kept(self, booking: Json) -> int:
@@ -153,5 +153,5 @@ async def make_shop(
 ) -> Shop:
     """A shop of a test's own."""
     shop = Shop(api, engine, await make_tenant(engine, policy=policy or Policy(cancellation=FEE)))
-    await shop.furnish(Till.at(vendor, vendors), settings)
+    await shop.furnish(GatewayAccount.at(vendor, vendors), settings)
     return shop

@@ -22,7 +22,7 @@ PHONE = "+12125550142"
 
 
 @dataclass(frozen=True)
-class Called:
+class BusinessWithHooks:
     """A business, and where its vendors call."""
 
     engine: AsyncEngine
@@ -93,6 +93,6 @@ class Called:
             return (await conn.execute(query, {"business_id": self.tenant.business_id} | parameters)).all()
 
 
-async def make_called(engine: AsyncEngine, settings: Settings, url: str) -> Called:
+async def make_business_with_hooks(engine: AsyncEngine, settings: Settings, url: str) -> BusinessWithHooks:
     """A business of a test's own, whose vendors call at this URL."""
-    return Called(engine, settings, await make_tenant(engine), url)
+    return BusinessWithHooks(engine, settings, await make_tenant(engine), url)

@@ -69,11 +69,11 @@ def clock(zone: str, middle: date) -> Clock:
     minutes = range(2 * DAYS_AROUND * _A_DAY)
     readings = [_reading(datetime.fromtimestamp(begins_at + minute * 60, place)) for minute in minutes]
     reached: dict[int, int] = {}
-    wanted = readings[0]
+    wall_time = readings[0]
     for minute, reading in enumerate(readings):
-        while wanted <= reading:
-            reached[wanted] = minute
-            wanted += 1
+        while wall_time <= reading:
+            reached[wall_time] = minute
+            wall_time += 1
     return Clock(place, middle, begins_at, readings, reached)
 
 
@@ -109,7 +109,7 @@ class Oracle:
             for day in self.clock.dates():
                 self._open_on(day)
         else:
-            self._open_as_told(self.schedule.open_elsewhere)
+            self._mark_open(self.schedule.open_elsewhere)
 
     def is_open_and_free(self, start: int) -> bool:
         """Whether an appointment that begins then finds the provider open and free, off the grid too."""
@@ -170,8 +170,8 @@ class Oracle:
             hours += [(rule.opens, rule.closes) for rule in rules.weekly if rule.weekday == day.weekday() + 1]
         return hours
 
-    def _open_as_told(self, told: Sequence[Interval]) -> None:
-        for first, end in told:
+    def _mark_open(self, opening: Sequence[Interval]) -> None:
+        for first, end in opening:
             begin = self.clock.minute(first)
             for minute in range(begin, self.clock.minute(end)):
                 self.open[minute] = 1

@@ -41,7 +41,7 @@ class Methods:
 
 
 @dataclass(frozen=True, slots=True)
-class Till:
+class GatewayAccount:
     """One account at one gateway."""
 
     vendor: Vendor
@@ -51,7 +51,7 @@ class Till:
     booking_id: UUID
 
     @classmethod
-    def at(cls, vendor: Vendor, vendors: Simulator) -> "Till":
+    def at(cls, vendor: Vendor, vendors: Simulator) -> "GatewayAccount":
         """An account of its own."""
         url = f"{vendors.url}/{vendor}"
         gateway: Gateway = StripeGateway(url) if vendor is Vendor.STRIPE else PayjpGateway(url)
@@ -67,7 +67,7 @@ class Till:
         """A first attempt."""
         return a_call({}, {"api_key": key or self.key})
 
-    async def order(self, method: str, number: int = 1) -> ChargeRequest:
+    async def charge_request(self, method: str, number: int = 1) -> ChargeRequest:
         """A try at 5000 yen, charged to whom the gateway knows the booking by."""
         payer = await self.gateway.payer(self.call(), self.booking_id)
         return ChargeRequest(self.booking_id, number, 5000, "JPY", payer, method)

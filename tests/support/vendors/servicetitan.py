@@ -21,7 +21,7 @@ PREMISES = {"street": "1 Main St", "city": "Albany", "region": "NY", "postal_cod
 ADDRESS = Address("5 Oak Ave", "Troy", "NY", "12180", "US")
 
 
-class Titan:
+class ServiceTitanTenant:
     """One tenant, which no other test has."""
 
     def __init__(self, simulator: Simulator) -> None:
@@ -59,7 +59,7 @@ class Titan:
         return vendor
 
     @property
-    def books(self) -> TenantRecords:
+    def records(self) -> TenantRecords:
         return self.vendor.records(self.tenant)
 
     def behave(self, **behaviour: Any) -> None:
@@ -81,7 +81,7 @@ class Titan:
         """What came of anything that was asked, in order."""
         return [entry.action for entry in self.simulator.applied(Vendor.SERVICETITAN, self.tenant, action)]
 
-    def asked(self, action: str) -> int:
+    def request_count(self, action: str) -> int:
         """How often it was asked for this."""
         return len(self.simulator.ledger.entries(Vendor.SERVICETITAN, account=self.tenant, action=action))
 

@@ -54,8 +54,8 @@ def _is_lawful(row: Any) -> bool:
 
 
 def _check_events(events: list[Any], rows: list[Any]) -> None:
-    told = [event["type"] for event in events if event["type"] != BOOKING_REMINDER_DUE]
-    assert told == [event_type(StepKind(row["kind"]), Status(row["new_status"])) for row in rows]
+    types = [event["type"] for event in events if event["type"] != BOOKING_REMINDER_DUE]
+    assert types == [event_type(StepKind(row["kind"]), Status(row["new_status"])) for row in rows]
 
 
 async def _check_reservation(booking: LiveBooking, state: BookingState) -> None:

@@ -43,17 +43,17 @@ def test_who_waits_as_long_as_they_were_told_is_admitted_and_no_sooner(
 ) -> None:
     wait = seconds_until_next(60, counted(requests=requests, before=before, elapsed=elapsed))
 
-    def room(after: float) -> float:
+    def quota_left(after: float) -> float:
         at = elapsed + after
         if at < 60:
             return 60 - before * (1 - at / 60) - requests
         return 60 - requests * (1 - (at - 60) / 60)
 
-    assert room(wait + 1e-6) >= 1
+    assert quota_left(wait + 1e-6) >= 1
     if wait:
-        assert room(wait - 1e-3) < 1
-        told = standing_of(POLICY, counted(granted=0, requests=requests, before=before, elapsed=elapsed), 0)
-        assert told.seconds == max(1, math.ceil(wait))
+        assert quota_left(wait - 1e-3) < 1
+        standing = standing_of(POLICY, counted(granted=0, requests=requests, before=before, elapsed=elapsed), 0)
+        assert standing.seconds == max(1, math.ceil(wait))
 
 
 async def test_signing_in_is_counted_more_tightly() -> None:

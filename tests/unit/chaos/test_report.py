@@ -41,8 +41,8 @@ def test_a_history_is_read_as_it_was_written(tmp_path: Path) -> None:
     history.write("cell", cell="x", seed="1", business_id="b")
     name = {"request": "r", "place": 0, "attempt": 1}
     described = {"operation": "create", "method": "POST", "path": "/v1/bookings", "role": "customer"}
-    asked = {"caller_id": "c", "key": "k", "booking_id": None, "asked": {"notes": "k"}}
-    history.write("request", **name, **described, **asked)
+    particulars = {"caller_id": "c", "key": "k", "booking_id": None, "request_body": {"notes": "k"}}
+    history.write("request", **name, **described, **particulars)
     history.write("fault", fault="kill api", number=0)
     history.write("healed", fault="kill api", number=0)
     history.write("answer", **name, status=201, code=None, error=None, retry_after=None, body={"id": "b-1"})

@@ -14,7 +14,7 @@ from tests.support.domain.builders import ANA, BEN, BOOKING, LATER, STARTS_AT, b
 BEFORE = STARTS_AT - timedelta(minutes=10)
 
 
-def told(kind: StepKind, after: BookingState, *, was_flagged: bool = False) -> list[tuple[str, str]]:
+def notified(kind: StepKind, after: BookingState, *, was_flagged: bool = False) -> list[tuple[str, str]]:
     """What a step tells to whom."""
     return [(n.kind, n.audience) for n in notices_of_step(step(kind, after, was_flagged=was_flagged), after)]
 
@@ -36,7 +36,7 @@ def told(kind: StepKind, after: BookingState, *, was_flagged: bool = False) -> l
 def test_each_status_tells_those_whom_it_concerns(
     kind: StepKind, status: Status, expected: list[tuple[str, str]]
 ) -> None:
-    assert told(kind, booking(status)) == expected
+    assert notified(kind, booking(status)) == expected
 
 
 @pytest.mark.parametrize("kind", [StepKind.TRANSITION, StepKind.ATTEMPT_FAILED])
@@ -48,11 +48,11 @@ def test_the_creation_is_acknowledged_with_the_first_step_whatever_that_is(kind:
         Audience.CUSTOMER,
         f"{BOOKING}/1/received/customer",
     )
-    assert ("received", "customer") not in told(kind, booking(version=3))
+    assert ("received", "customer") not in notified(kind, booking(version=3))
 
 
 def test_a_move_is_told_to_both() -> None:
-    assert told(StepKind.RESCHEDULED, booking(Status.ACCEPTED)) == [
+    assert notified(StepKind.RESCHEDULED, booking(Status.ACCEPTED)) == [
         ("rescheduled", "customer"),
         ("rescheduled", "provider"),
     ]
@@ -108,23 +108,25 @@ def test_providers_are_told_by_who_had_it_and_who_has_it(
 
 
 def test_nobody_is_told_who_is_not_there() -> None:
-    assert told(StepKind.TRANSITION, booking(Status.CANCELLED, provider_id=None)) == [("cancelled", "customer")]
+    assert notified(StepKind.TRANSITION, booking(Status.CANCELLED, provider_id=None)) == [
+        ("cancelled", "customer")
+    ]
 
 
 @pytest.mark.parametrize("kind", [StepKind.FLAGGED, StepKind.ATTEMPT_FAILED])
 def test_the_owner_is_told_when_a_booking_begins_to_need_attention(kind: StepKind) -> None:
     flagged = booking(needs_attention=True)
-    assert told(kind, flagged) == [("needs_attention", "owner")]
-    assert told(kind, flagged, was_flagged=True) == []
+    assert notified(kind, flagged) == [("needs_attention", "owner")]
+    assert notified(kind, flagged, was_flagged=True) == []
 
 
 def test_a_failed_attempt_alone_is_nobody_s_concern() -> None:
-    assert told(StepKind.ATTEMPT_FAILED, booking()) == []
+    assert notified(StepKind.ATTEMPT_FAILED, booking()) == []
 
 
 def test_a_no_show_that_ends_in_review_tells_the_owner() -> None:
     after = booking(Status.NO_SHOW, needs_attention=True, absent_party=Party.CUSTOMER)
-    assert told(StepKind.TRANSITION, after) == [("needs_attention", "owner")]
+    assert notified(StepKind.TRANSITION, after) == [("needs_attention", "owner")]
 
 
 def test_the_key_of_a_notice_is_its_step_s_and_stays_the_same() -> None:

@@ -115,9 +115,9 @@ def test_every_minute_around_a_change_is_as_the_clock_was_seen_to_read_it(zone: 
     for at_minute, reading in enumerate(time.readings):
         seen.setdefault(reading, []).append(time.instant(at_minute))
     for minute in range(-1440, 2 * 1440 + 1):
-        wanted = midnight(middle) + minute
-        assert readings(middle, minute, time.zone) == seen.get(wanted, [])
-        assert begins(middle, minute, time.zone) == time.instant(time.reached[wanted])
+        at_reading = midnight(middle) + minute
+        assert readings(middle, minute, time.zone) == seen.get(at_reading, [])
+        assert begins(middle, minute, time.zone) == time.instant(time.reached[at_reading])
 
 
 @settings(derandomize=True, max_examples=200, deadline=None)

@@ -302,8 +302,8 @@ def _verdict(route: APIRoute, caller: Caller, response: httpx.Response) -> int:
 async def test_access_follows_the_table_and_refused_callers_learn_no_secrets(
     world: World, route: APIRoute
 ) -> None:
-    asked = {caller.name: (caller, expected(route, caller)) for caller in world.callers}
-    denied = [caller for caller, verdict in asked.values() if verdict != IN]
+    expectations = {caller.name: (caller, expected(route, caller)) for caller in world.callers}
+    denied = [caller for caller, verdict in expectations.values() if verdict != IN]
     # Refused requests and reads change nothing: they can run at the same time.
     concurrent = world.callers if _method(route) == "GET" else denied
     answers = dict(
@@ -318,10 +318,12 @@ async def test_access_follows_the_table_and_refused_callers_learn_no_secrets(
             answers[caller.name] = await world.call(route, caller)
     if permission_of(route) is Permission.MANAGE_ACCOUNT:
         await _renew_logins(world)
-    found = {name: _verdict(route, asked[name][0], answer) for name, answer in answers.items()}
-    assert found == {name: verdict for name, (_, verdict) in asked.items()}, await _history(world)
+    found = {name: _verdict(route, expectations[name][0], answer) for name, answer in answers.items()}
+    assert found == {name: verdict for name, (_, verdict) in expectations.items()}, await _history(world)
     assert {name: answers[name].status_code for name in answers if answers[name].status_code >= 500} == {}
-    leaked_secrets = {name: world.leaked_secrets(asked[name][0], answer) for name, answer in answers.items()}
+    leaked_secrets = {
+        name: world.leaked_secrets(expectations[name][0], answer) for name, answer in answers.items()
+    }
     assert {name: secrets for name, secrets in leaked_secrets.items() if secrets} == {}
     for caller in denied:
         assert answers[caller.name].headers["Content-Type"] == "application/problem+json"

@@ -37,8 +37,8 @@ def bearer(key: str) -> dict[bytes, bytes]:
 
 async def made(stage: Stage, *scopes: str, **body: Any) -> Json:
     """A key of the business, with the scope to read customers unless others are named."""
-    asked = {"name": str(new_id()), "scopes": scopes or ["customers:read"]} | body
-    return ok(await stage.as_("owner").post(path(stage.tenant), asked), 201)
+    request = {"name": str(new_id()), "scopes": scopes or ["customers:read"]} | body
+    return ok(await stage.as_("owner").post(path(stage.tenant), request), 201)
 
 
 async def test_a_key_opens_what_its_scopes_say_in_its_own_business_until_it_is_revoked(
@@ -153,23 +153,23 @@ async def test_a_key_that_makes_no_sense_is_not_made(stage: Stage, changes: Json
 
 
 async def test_a_name_is_one_key_at_a_time_and_a_business_has_a_hundred(stage: Stage, api: ApiClient) -> None:
-    owner, asked = stage.as_("owner"), {"name": "Widget", "scopes": ["book"]}
-    answers = await asyncio.gather(*(owner.post(path(stage.tenant), asked) for _ in range(6)))
+    owner, request = stage.as_("owner"), {"name": "Widget", "scopes": ["book"]}
+    answers = await asyncio.gather(*(owner.post(path(stage.tenant), request) for _ in range(6)))
     assert Counter(answer.status_code for answer in answers) == {201: 1, 409: 5}
     first = next(answer.json() for answer in answers if answer.status_code == 201)
-    again = problem(await owner.post(path(stage.tenant), asked), 409, "already_exists")
+    again = problem(await owner.post(path(stage.tenant), request), 409, "already_exists")
     assert again["id"] == first["id"]
     await owner.send("DELETE", path(stage.tenant, first["id"]))
-    ok(await owner.post(path(stage.tenant), asked), 201)
+    ok(await owner.post(path(stage.tenant), request), 201)
 
     await _insert(stage, 99, revoked=False)
     await _insert(stage, 120, revoked=True)
-    problem(await owner.post(path(stage.tenant), asked | {"name": "More"}), 409, "too_many_api_keys")
+    problem(await owner.post(path(stage.tenant), request | {"name": "More"}), 409, "too_many_api_keys")
     listed = ok(await owner.get(path(stage.tenant)))["items"]
     assert Counter(item["revoked_at"] is None for item in listed) == {True: 100, False: 100}
     assert [item["id"] for item in listed] == sorted((item["id"] for item in listed), reverse=True)
     await owner.send("DELETE", path(stage.tenant, listed[-1]["id"]))
-    ok(await owner.post(path(stage.tenant), asked | {"name": "More"}), 201)
+    ok(await owner.post(path(stage.tenant), request | {"name": "More"}), 201)
 
 
 async def _insert(stage: Stage, count: int, *, revoked: bool) -> None:
@@ -194,11 +194,11 @@ async def test_keys_are_the_business_of_its_owners_and_admins(stage: Stage, tena
     key = await made(stage)
     for method, where in (("POST", ()), ("GET", ()), ("DELETE", (key["id"],))):
         body = {"name": "Mine", "scopes": ["book"]} if method == "POST" else None
-        asked = method, path(stage.tenant, *where), body
-        problem(await stage.api.send(*asked), 401, "unauthenticated")
-        problem(await stage.as_("ana").send(*asked), 403, "forbidden")
-        problem(await stage.as_("customer").send(*asked), 404, "not_found")
-        problem(await stage.api.as_(tenant.principals["owner"]).send(*asked), 404, "not_found")
+        request = method, path(stage.tenant, *where), body
+        problem(await stage.api.send(*request), 401, "unauthenticated")
+        problem(await stage.as_("ana").send(*request), 403, "forbidden")
+        problem(await stage.as_("customer").send(*request), 404, "not_found")
+        problem(await stage.api.as_(tenant.principals["owner"]).send(*request), 404, "not_found")
     stranger = stage.api.as_(tenant.principals["owner"])
     problem(await stranger.send("DELETE", path(tenant, key["id"])), 404, "not_found")
     assert ok(await stage.as_("owner").get(path(stage.tenant)))["items"][0]["revoked_at"] is None

@@ -13,10 +13,10 @@ from runtime.settings import Settings
 from tests.support.accounts import (
     PASSWORD,
     Account,
-    Speaker,
+    SignedInUser,
     audited,
-    letters_to,
     log_in,
+    mails_to,
     new_address,
     token_in,
     try_login,
@@ -24,7 +24,7 @@ from tests.support.accounts import (
 from tests.support.api_client import ApiClient
 from tests.support.stage import PATIENCE_SECONDS, Json, ok, problem
 
-pytestmark = pytest.mark.usefixtures("clean_slate")
+pytestmark = pytest.mark.usefixtures("no_login_attempts")
 
 NEW_PASSWORD = "another battery, another staple"
 CANARY = "Canary Nightingale"
@@ -80,13 +80,13 @@ async def test_an_account_is_opened_with_the_letter_and_the_password_together(
     address = new_address()
     assert ok(await register(api, address.title()), 202) == {}
     problem(await try_login(api, address), 401, "unauthenticated")
-    (letter,) = await letters_to(folder, address)
-    token = token_in(letter)
+    (mail,) = await mails_to(folder, address)
+    token = token_in(mail)
     guessed = await verify(api, token, "a password that the one who clicks has not chosen")
     unknown = await verify(api, "A" * 43)
     problem(guessed, 422, "token_invalid")
     assert same(guessed, unknown)
-    robin = Speaker(api, ok(await verify(api, token)))
+    robin = SignedInUser(api, ok(await verify(api, token)))
     me = ok(await robin.get("/v1/auth/me"))
     assert (me["email"], me["name"], me["memberships"]) == (address, CANARY, [])
     again = await verify(api, token)
@@ -106,13 +106,13 @@ def files_of(folder: str, address: str) -> list[tuple[int, str]]:
 async def test_a_letter_gives_nothing_away_but_its_token(api: ApiClient, folder: str) -> None:
     address = new_address()
     ok(await register(api, address), 202)
-    (letter,) = await letters_to(folder, address)
+    (mail,) = await mails_to(folder, address)
     ((mode, content),) = files_of(folder, address)
     assert mode == 0o600
-    assert letter["From"]
-    assert letter["Date"]
-    assert letter["Auto-Submitted"] == "auto-generated"
-    token = token_in(letter)
+    assert mail["From"]
+    assert mail["Date"]
+    assert mail["Auto-Submitted"] == "auto-generated"
+    token = token_in(mail)
     assert f"\nhttp://127.0.0.1:8000/verify-email#token={token}\n" in content
     assert CANARY not in content, "nobody can have their own words sent to somebody else"
 
@@ -123,9 +123,9 @@ async def test_registering_an_address_that_has_an_account_is_told_to_the_address
     taken = await register(api, account.email.upper(), NEW_PASSWORD)
     free = await register(api, new_address(), NEW_PASSWORD)
     assert same(taken, free)
-    (letter,) = await letters_to(folder, account.email)
-    assert letter["Subject"] == "You already have an account"
-    assert "token" not in letter.get_content()
+    (mail,) = await mails_to(folder, account.email)
+    assert mail["Subject"] == "You already have an account"
+    assert "token" not in mail.get_content()
     assert [row.tokens for row in await seen_to(engine, account.email)] == [0]
     ok(await try_login(api, account.email))
     problem(await try_login(api, account.email, NEW_PASSWORD), 401, "unauthenticated")
@@ -136,9 +136,9 @@ async def test_of_two_who_register_one_address_each_needs_the_letter_and_their_o
 ) -> None:
     address = new_address()
     ok(await register(api, address, "the password of a stranger"), 202)
-    (strangers,) = await letters_to(folder, address)
+    (strangers,) = await mails_to(folder, address)
     ok(await register(api, address), 202)
-    _, own = await letters_to(folder, address, 2)
+    _, own = await mails_to(folder, address, 2)
     problem(await verify(api, token_in(strangers)), 422, "token_invalid")
     ok(await verify(api, token_in(own)))
     late = await verify(api, token_in(strangers), "the password of a stranger")
@@ -151,7 +151,7 @@ async def test_a_forgotten_password_is_replaced_once_and_every_session_ends(
     robin = await log_in(api, account.email)
     for _ in range(2):
         assert ok(await forgot(api, account.email), 202) == {}
-    first, second = [token_in(letter) for letter in await letters_to(folder, account.email, 2)]
+    first, second = [token_in(mail) for mail in await mails_to(folder, account.email, 2)]
     for _ in range(5):
         await try_login(api, account.email, "wrong")
     problem(await try_login(api, account.email), 429, "too_many_attempts")
@@ -182,7 +182,7 @@ async def test_asking_for_a_password_tells_nothing_and_writes_to_nobody_who_has_
     assert same(*answers)
     for address in (closed, unknown):
         assert {row.tokens for row in await seen_to(engine, address)} == {0}
-        assert await letters_to(folder, address, 0) == []
+        assert await mails_to(folder, address, 0) == []
 
 
 async def test_a_token_is_good_for_its_own_purpose_and_time(
@@ -191,8 +191,8 @@ async def test_a_token_is_good_for_its_own_purpose_and_time(
     address = new_address()
     ok(await register(api, address), 202)
     ok(await forgot(api, account.email), 202)
-    verifying = token_in((await letters_to(folder, address))[0])
-    resetting = token_in((await letters_to(folder, account.email))[0])
+    verifying = token_in((await mails_to(folder, address))[0])
+    resetting = token_in((await mails_to(folder, account.email))[0])
     problem(await reset(api, verifying), 422, "token_invalid")
     problem(await verify(api, resetting), 422, "token_invalid")
     lasts = [(await requests_for(engine, to))[0] for to in (address, account.email)]
@@ -209,7 +209,7 @@ async def test_changing_the_password_makes_a_link_to_a_new_one_useless(
 ) -> None:
     robin = await log_in(api, account.email)
     ok(await forgot(api, account.email), 202)
-    token = token_in((await letters_to(folder, account.email))[0])
+    token = token_in((await mails_to(folder, account.email))[0])
     body = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
     assert (await robin.post("/v1/auth/change-password", body)).status_code == 204
     problem(await reset(api, token, PASSWORD), 422, "token_invalid")

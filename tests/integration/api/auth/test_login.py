@@ -26,7 +26,7 @@ from tests.support.api_client import ApiClient
 from tests.support.factories import Tenant
 from tests.support.stage import Stage, ok, problem
 
-pytestmark = pytest.mark.usefixtures("clean_slate")
+pytestmark = pytest.mark.usefixtures("no_login_attempts")
 
 
 async def test_the_right_password_opens_with_two_tokens(
@@ -81,8 +81,8 @@ async def test_a_wrong_password_an_unknown_user_and_a_closed_account_are_told_th
     async with engine.begin() as conn:
         await conn.execute(text("UPDATE users SET active = false WHERE id = :id"), {"id": account.user_id})
     closed = problem(await try_login(api, account.email), 401, "unauthenticated")
-    for told in (wrong, unknown, closed):
-        told.pop("request_id")
+    for refusal in (wrong, unknown, closed):
+        refusal.pop("request_id")
     assert wrong == unknown == closed
     denied = ("login", "denied", "unauthenticated", "anonymous", None)
     assert await audited(engine, account.user_id) == [denied]

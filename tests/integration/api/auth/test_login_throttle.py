@@ -23,7 +23,7 @@ from tests.support.accounts import (
 from tests.support.api_client import ApiClient
 from tests.support.stage import ok, problem
 
-pytestmark = pytest.mark.usefixtures("clean_slate")
+pytestmark = pytest.mark.usefixtures("no_login_attempts")
 
 From = Callable[[str], Throttle]
 HERE = "203.0.113.7"

@@ -17,7 +17,7 @@ from tests.support.accounts import (
     CHEAP_HASH,
     PASSWORD,
     Account,
-    Speaker,
+    SignedInUser,
     audited,
     forget_attempts,
     log_in,
@@ -28,13 +28,13 @@ from tests.support.api_client import ApiClient
 from tests.support.factories import Tenant, future
 from tests.support.stage import Json, ok, problem
 
-pytestmark = pytest.mark.usefixtures("clean_slate")
+pytestmark = pytest.mark.usefixtures("no_login_attempts")
 
 NEW_PASSWORD = "another battery, another staple"
 
 
 @pytest.fixture
-async def robin(api: ApiClient, account: Account) -> Speaker:
+async def robin(api: ApiClient, account: Account) -> SignedInUser:
     """Logged in."""
     return await log_in(api, account.email)
 
@@ -44,15 +44,15 @@ def session_of(tokens: Json) -> UUID:
     return UUID(content["sid"])
 
 
-async def session_row(engine: AsyncEngine, speaker: Speaker) -> Any:
+async def session_row(engine: AsyncEngine, signed_in: SignedInUser) -> Any:
     query = text(
         "SELECT end_reason, expires_at > now() + interval '6 days' AS is_long FROM sessions WHERE id = :id"
     )
     async with engine.connect() as conn:
-        return (await conn.execute(query, {"id": session_of(speaker.tokens)})).one()
+        return (await conn.execute(query, {"id": session_of(signed_in.tokens)})).one()
 
 
-async def pass_time(engine: AsyncEngine, speaker: Speaker, seconds: int) -> None:
+async def pass_time(engine: AsyncEngine, signed_in: SignedInUser, seconds: int) -> None:
     """Let the uses of the session's refresh tokens, and the tokens themselves, be so much older."""
     statement = text("""
     UPDATE refresh_tokens SET used_at = used_at - :seconds * interval '1 second',
@@ -60,32 +60,32 @@ async def pass_time(engine: AsyncEngine, speaker: Speaker, seconds: int) -> None
     WHERE session_id = :id
     """)
     async with engine.begin() as conn:
-        await conn.execute(statement, {"seconds": seconds, "id": session_of(speaker.tokens)})
+        await conn.execute(statement, {"seconds": seconds, "id": session_of(signed_in.tokens)})
 
 
-async def assert_over(api: ApiClient, speaker: Speaker) -> None:
+async def assert_over(api: ApiClient, signed_in: SignedInUser) -> None:
     """Neither of its tokens is of any use."""
-    problem(await speaker.get("/v1/auth/me"), 401, "unauthenticated")
-    problem(await try_refresh(api, speaker.tokens["refresh_token"]), 401, "unauthenticated")
+    problem(await signed_in.get("/v1/auth/me"), 401, "unauthenticated")
+    problem(await try_refresh(api, signed_in.tokens["refresh_token"]), 401, "unauthenticated")
 
 
 async def test_a_refresh_token_is_replaced_at_each_use_and_the_session_goes_on(
-    api: ApiClient, engine: AsyncEngine, robin: Speaker
+    api: ApiClient, engine: AsyncEngine, robin: SignedInUser
 ) -> None:
     async with engine.begin() as conn:
         soon = text("UPDATE sessions SET expires_at = now() + interval '1 minute' WHERE id = :id")
         await conn.execute(soon, {"id": session_of(robin.tokens)})
-    second = Speaker(api, ok(await try_refresh(api, robin.tokens["refresh_token"])))
-    third = Speaker(api, ok(await try_refresh(api, second.tokens["refresh_token"])))
+    second = SignedInUser(api, ok(await try_refresh(api, robin.tokens["refresh_token"])))
+    third = SignedInUser(api, ok(await try_refresh(api, second.tokens["refresh_token"])))
     assert set(third.tokens) == set(robin.tokens)
-    assert len({speaker.tokens["refresh_token"] for speaker in (robin, second, third)}) == 3
-    assert len({session_of(speaker.tokens) for speaker in (robin, second, third)}) == 1
+    assert len({signed_in.tokens["refresh_token"] for signed_in in (robin, second, third)}) == 3
+    assert len({session_of(signed_in.tokens) for signed_in in (robin, second, third)}) == 1
     ok(await third.get("/v1/auth/me"))
     assert (await session_row(engine, robin)).is_long
 
 
 async def test_a_token_whose_answer_got_lost_may_be_used_again_for_some_seconds(
-    api: ApiClient, engine: AsyncEngine, robin: Speaker
+    api: ApiClient, engine: AsyncEngine, robin: SignedInUser
 ) -> None:
     ok(await try_refresh(api, robin.tokens["refresh_token"]))
     await pass_time(engine, robin, 8)
@@ -96,27 +96,27 @@ async def test_a_token_whose_answer_got_lost_may_be_used_again_for_some_seconds(
 
 
 async def test_a_token_has_no_grace_once_one_that_it_gave_was_used(
-    api: ApiClient, engine: AsyncEngine, robin: Speaker
+    api: ApiClient, engine: AsyncEngine, robin: SignedInUser
 ) -> None:
     second = ok(await try_refresh(api, robin.tokens["refresh_token"]))
-    third = Speaker(api, ok(await try_refresh(api, second["refresh_token"])))
+    third = SignedInUser(api, ok(await try_refresh(api, second["refresh_token"])))
     problem(await try_refresh(api, robin.tokens["refresh_token"]), 401, "unauthenticated")
     await assert_over(api, third)
     assert (await session_row(engine, robin)).end_reason == "token_reused"
 
 
 async def test_thief_and_owner_do_not_both_go_on_however_quick_they_are(
-    api: ApiClient, engine: AsyncEngine, robin: Speaker
+    api: ApiClient, engine: AsyncEngine, robin: SignedInUser
 ) -> None:
     thief, owner = [ok(await try_refresh(api, robin.tokens["refresh_token"])) for _ in range(2)]
     thief = ok(await try_refresh(api, thief["refresh_token"]))
     problem(await try_refresh(api, owner["refresh_token"]), 401, "unauthenticated")
-    await assert_over(api, Speaker(api, thief))
+    await assert_over(api, SignedInUser(api, thief))
     assert (await session_row(engine, robin)).end_reason == "token_reused"
 
 
 async def test_of_two_that_the_grace_made_out_of_one_token_only_one_goes_on(
-    api: ApiClient, engine: AsyncEngine, robin: Speaker
+    api: ApiClient, engine: AsyncEngine, robin: SignedInUser
 ) -> None:
     thief, owner = [ok(await try_refresh(api, robin.tokens["refresh_token"])) for _ in range(2)]
     ok(await try_refresh(api, thief["refresh_token"]))
@@ -126,14 +126,14 @@ async def test_of_two_that_the_grace_made_out_of_one_token_only_one_goes_on(
 
 
 async def test_a_token_used_again_later_ends_the_session_for_whoever_has_it(
-    api: ApiClient, engine: AsyncEngine, robin: Speaker, account: Account
+    api: ApiClient, engine: AsyncEngine, robin: SignedInUser, account: Account
 ) -> None:
     other = await log_in(api, account.email)
-    thief = Speaker(api, ok(await try_refresh(api, robin.tokens["refresh_token"])))
+    thief = SignedInUser(api, ok(await try_refresh(api, robin.tokens["refresh_token"])))
     await pass_time(engine, robin, 11)
-    told = problem(await try_refresh(api, robin.tokens["refresh_token"]), 401, "unauthenticated")
+    refusal = problem(await try_refresh(api, robin.tokens["refresh_token"]), 401, "unauthenticated")
     unknown = problem(await try_refresh(api, "A" * 43), 401, "unauthenticated")
-    assert {**told, "request_id": ""} == {**unknown, "request_id": ""}
+    assert {**refusal, "request_id": ""} == {**unknown, "request_id": ""}
     await assert_over(api, thief)
     await assert_over(api, robin)
     ok(await other.get("/v1/auth/me"))
@@ -148,7 +148,7 @@ async def test_a_token_used_again_later_ends_the_session_for_whoever_has_it(
 
 
 async def test_of_many_refreshes_at_once_each_gets_a_token_or_all_find_the_session_ended(
-    api: ApiClient, engine: AsyncEngine, robin: Speaker
+    api: ApiClient, engine: AsyncEngine, robin: SignedInUser
 ) -> None:
     async def all_at_once() -> list[Any]:
         return await asyncio.gather(*(try_refresh(api, robin.tokens["refresh_token"]) for _ in range(10)))
@@ -163,7 +163,7 @@ async def test_of_many_refreshes_at_once_each_gets_a_token_or_all_find_the_sessi
 
 
 async def test_a_refresh_token_runs_out_and_is_stored_as_a_hash_alone(
-    api: ApiClient, engine: AsyncEngine, robin: Speaker
+    api: ApiClient, engine: AsyncEngine, robin: SignedInUser
 ) -> None:
     async with engine.connect() as conn:
         found = await conn.execute(
@@ -178,7 +178,7 @@ async def test_a_refresh_token_runs_out_and_is_stored_as_a_hash_alone(
 
 
 async def test_logging_out_ends_this_session_at_once_and_everywhere_ends_all(
-    api: ApiClient, engine: AsyncEngine, robin: Speaker, account: Account
+    api: ApiClient, engine: AsyncEngine, robin: SignedInUser, account: Account
 ) -> None:
     phone, tablet = await asyncio.gather(log_in(api, account.email), log_in(api, account.email))
     assert (await phone.post("/v1/auth/logout")).status_code == 204
@@ -187,7 +187,7 @@ async def test_logging_out_ends_this_session_at_once_and_everywhere_ends_all(
     assert (await robin.post("/v1/auth/logout-everywhere")).status_code == 204
     await assert_over(api, robin)
     await assert_over(api, tablet)
-    reasons = [(await session_row(engine, speaker)).end_reason for speaker in (phone, robin, tablet)]
+    reasons = [(await session_row(engine, signed_in)).end_reason for signed_in in (phone, robin, tablet)]
     assert reasons == ["logout", "logout_everywhere", "logout_everywhere"]
     by_user = ("user", account.user_id)
     assert ("logout", "done", None, *by_user) in await audited(engine, session_of(phone.tokens))
@@ -195,7 +195,7 @@ async def test_logging_out_ends_this_session_at_once_and_everywhere_ends_all(
 
 
 async def test_a_closed_account_is_out_at_once(
-    api: ApiClient, engine: AsyncEngine, robin: Speaker, account: Account
+    api: ApiClient, engine: AsyncEngine, robin: SignedInUser, account: Account
 ) -> None:
     async with engine.begin() as conn:
         await conn.execute(text("UPDATE users SET active = false WHERE id = :id"), {"id": account.user_id})
@@ -203,7 +203,7 @@ async def test_a_closed_account_is_out_at_once(
 
 
 async def test_changing_the_password_takes_the_present_one_and_ends_every_other_session(
-    api: ApiClient, engine: AsyncEngine, robin: Speaker, account: Account
+    api: ApiClient, engine: AsyncEngine, robin: SignedInUser, account: Account
 ) -> None:
     elsewhere = await log_in(api, account.email)
 
@@ -242,7 +242,7 @@ async def test_no_session_begins_by_a_password_that_is_just_being_replaced(
     assert await late is None
 
 
-async def test_the_present_password_cannot_be_guessed_with_a_stolen_access_token(robin: Speaker) -> None:
+async def test_the_present_password_cannot_be_guessed_with_a_stolen_access_token(robin: SignedInUser) -> None:
     body = {"current_password": "a guess", "new_password": NEW_PASSWORD}
     for _ in range(5):
         problem(await robin.post("/v1/auth/change-password", body), 403, "wrong_password")

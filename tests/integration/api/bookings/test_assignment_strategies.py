@@ -32,9 +32,9 @@ async def chosen(stage: Stage, caller: ApiClient, **body: Any) -> str:
 
 async def choice(stage: Stage, booking: Json) -> tuple[str | None, str, int, str]:
     """Why: strategy, who, of how many, because."""
-    told: Json = (await stage.next(booking))["choice"]
-    assert set(told) == {"strategy", "provider_id", "candidates", "because"}
-    return told["strategy"], stage.tenant.name_of(told["provider_id"]), told["candidates"], told["because"]
+    shown: Json = (await stage.next(booking))["choice"]
+    assert set(shown) == {"strategy", "provider_id", "candidates", "because"}
+    return shown["strategy"], stage.tenant.name_of(shown["provider_id"]), shown["candidates"], shown["because"]
 
 
 async def test_the_highest_rating_that_is_free_is_chosen(api: ApiClient, engine: AsyncEngine) -> None:
@@ -58,8 +58,8 @@ async def test_under_round_robin_turns_differ_by_one_at_most_whoever_asks_at_onc
     for n in range(4):
         starts = [MORNING + timedelta(days=n, hours=hour) for hour in range(16)]
         random.shuffle(starts)
-        asked = [chosen(stage, caller, starts_at=start) for caller, start in zip(callers, starts, strict=True)]
-        turns.update(await asyncio.gather(*asked))
+        requests = [chosen(stage, caller, starts_at=start) for caller, start in zip(callers, starts, strict=True)]
+        turns.update(await asyncio.gather(*requests))
         assert max(turns.values()) - min(turns.values()) <= 1, turns
     assert turns.total() == 64
 
@@ -98,8 +98,8 @@ async def test_the_least_busy_of_that_day_is_chosen_until_all_are_equally_busy(
         ("least_busy", "ben", 3, "least busy that day, 0 minutes booked; one of 3 who were free")
     )
     callers = await newcomers(stage, 13)
-    asked = [chosen(stage, caller, starts_at=MORNING + (5 + n) * HOUR) for n, caller in enumerate(callers)]
-    got = Counter(await asyncio.gather(*asked))
+    requests = [chosen(stage, caller, starts_at=MORNING + (5 + n) * HOUR) for n, caller in enumerate(callers)]
+    got = Counter(await asyncio.gather(*requests))
     assert sorted((got["ana"] + 4, got["ben"] + 1, got["cid"])) == [6, 6, 6]
 
 
@@ -154,14 +154,14 @@ async def test_after_a_refusal_the_next_is_chosen_in_the_same_way_and_it_is_said
     stage = await staged(api, engine, AssignmentStrategy.PREFERRED_FIRST, backoff=quick)
     likes_cid = stage.tenant.providers["cid"]
     booking = await stage.book(starts_at=MORNING, provider_id=None, preferred_provider_id=likes_cid)
-    told = []
+    choices = []
     for _ in range(2):
         await stage.settled(booking, "assigned")
-        told.append(await choice(stage, booking))
-        ok(await stage.as_(told[-1][1]).command(booking["id"], "reject"))
+        choices.append(await choice(stage, booking))
+        ok(await stage.as_(choices[-1][1]).command(booking["id"], "reject"))
     await stage.settled(booking, "assigned")
-    told.append(await choice(stage, booking))
-    assert told == [
+    choices.append(await choice(stage, booking))
+    assert choices == [
         ("preferred_first", "cid", 3, "the customer's preference; one of 3 who were free"),
         ("preferred_first", "ana", 2, "highest rating, 4.90; one of 2 who were free"),
         ("preferred_first", "ben", 1, "highest rating, 4.70; the only one free"),

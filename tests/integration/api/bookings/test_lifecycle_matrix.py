@@ -33,7 +33,7 @@ PLAIN = ("accept", "reject", "start", "complete", "no-show", "cancel", "reschedu
 
 
 @dataclass(frozen=True)
-class Order:
+class Attempt:
     """A command with its particulars."""
 
     command: str
@@ -50,20 +50,20 @@ class Order:
         return bodies.get(self.command, {})
 
 
-ORDERS = [Order(command, contract.LEADS_TO.get(command)) for command in PLAIN]
-ORDERS += [Order("override", status) for status in contract.STATUSES]
+ATTEMPTS = [Attempt(command, contract.LEADS_TO.get(command)) for command in PLAIN]
+ATTEMPTS += [Attempt("override", status) for status in contract.STATUSES]
 
 
-def expected(caller: str, status: str, order: Order) -> int:
+def expected(caller: str, status: str, attempt: Attempt) -> int:
     """The answer's status code by the contract."""
     if caller == "anonymous":
         return 401
     role = INSIDERS.get(caller)
     if role is None or (role == "provider" and status == "pending"):
         return 404  # not theirs: a booking that is pending here has no provider
-    if role not in contract.GIVEN_BY[order.command]:
+    if role not in contract.GIVEN_BY[attempt.command]:
         return 403
-    if order.command != "override" and order.command not in contract.COMMANDS[status]:
+    if attempt.command != "override" and attempt.command not in contract.COMMANDS[status]:
         return 409
     return 200
 
@@ -101,55 +101,55 @@ async def cast(api: ApiClient, engine: AsyncEngine) -> Cast:
 @pytest.mark.parametrize("status", contract.STATUSES)
 async def test_each_command_of_each_caller_to_each_status(cast: Cast, status: str, caller: str) -> None:
     stage, client = cast.stage, cast.callers[caller]
-    granted = [order for order in ORDERS if expected(caller, status, order) == 200]
-    refused = [order for order in ORDERS if order not in granted]
+    allowed = [attempt for attempt in ATTEMPTS if expected(caller, status, attempt) == 200]
+    refused = [attempt for attempt in ATTEMPTS if attempt not in allowed]
     untouched = await cast.untouched(status)
-    fresh = await stage.bookings_in(status, len(granted)) if granted else []
+    fresh = await stage.bookings_in(status, len(allowed)) if allowed else []
     await asyncio.gather(
-        *(_send_refused(stage, client, untouched, caller, order) for order in refused),
+        *(_send_refused(stage, client, untouched, caller, attempt) for attempt in refused),
         *(
-            _send_granted(stage, client, booking, order, INSIDERS.get(caller, ""))
-            for booking, order in zip(fresh, granted, strict=True)
+            _send_allowed(stage, client, booking, attempt, INSIDERS.get(caller, ""))
+            for booking, attempt in zip(fresh, allowed, strict=True)
         ),
     )
     assert ok(await stage.as_("admin").get(f"/v1/bookings/{untouched['id']}")) == untouched
 
 
-async def _send(stage: Stage, client: ApiClient, booking: Json, order: Order) -> httpx.Response:
-    return await client.command(booking["id"], order.command, **order.body(stage))
+async def _send(stage: Stage, client: ApiClient, booking: Json, attempt: Attempt) -> httpx.Response:
+    return await client.command(booking["id"], attempt.command, **attempt.body(stage))
 
 
-async def _send_refused(stage: Stage, client: ApiClient, booking: Json, caller: str, order: Order) -> None:
-    answer = await _send(stage, client, booking, order)
+async def _send_refused(stage: Stage, client: ApiClient, booking: Json, caller: str, attempt: Attempt) -> None:
+    answer = await _send(stage, client, booking, attempt)
     status = booking["status"]
-    match expected(caller, status, order):
+    match expected(caller, status, attempt):
         case 401:
             problem(answer, 401, "unauthenticated")
             assert answer.headers["WWW-Authenticate"] == "Bearer"
         case 403:
             problem(answer, 403, "forbidden")
         case 404:
-            told = problem(answer, 404, "not_found")
-            _check_nothing_leaks(told, booking)
+            refusal = problem(answer, 404, "not_found")
+            _check_nothing_leaks(refusal, booking)
         case 409:
             body = problem(answer, 409, "invalid_transition")
             assert body["current_status"] == status
             assert body["allowed"] == contract.FOLLOWING[status]
 
 
-def _check_nothing_leaks(told: Json, booking: Json) -> None:
+def _check_nothing_leaks(refusal: Json, booking: Json) -> None:
     """The answer is the one for a booking that does not exist: nothing but the id that was asked for."""
-    assert set(told) == {"type", "title", "status", "detail", "code", "request_id"}
-    assert told["detail"] == f"There is no booking {booking['id']}."
+    assert set(refusal) == {"type", "title", "status", "detail", "code", "request_id"}
+    assert refusal["detail"] == f"There is no booking {booking['id']}."
 
 
-async def _send_granted(stage: Stage, client: ApiClient, booking: Json, order: Order, role: str) -> None:
+async def _send_allowed(stage: Stage, client: ApiClient, booking: Json, attempt: Attempt, role: str) -> None:
     """The history proves it: the answer may show what the booking has done of itself since."""
-    answer = ok(await _send(stage, client, booking, order))
+    answer = ok(await _send(stage, client, booking, attempt))
     assert answer["id"] == booking["id"]
     assert answer["version"] > booking["version"]
     step = next(item for item in await stage.history(booking) if item["sequence"] == booking["version"] + 1)
-    kind = {"override": "override", "reschedule": "rescheduled"}.get(order.command, "transition")
+    kind = {"override": "override", "reschedule": "rescheduled"}.get(attempt.command, "transition")
     assert (step["kind"], step["old_status"]) == (kind, booking["status"])
-    assert step["new_status"] == (order.target or booking["status"])
+    assert step["new_status"] == (attempt.target or booking["status"])
     assert step["actor"]["role"] == role

@@ -107,8 +107,8 @@ async def test_a_plus_before_an_offset_may_be_written_as_it_is(stage: Stage) -> 
     assert [one["id"] for one in found["items"]] == [booking["id"]]
     home = f"/v1/businesses/{stage.tenant.slug}"
     tomorrow = (at + timedelta(days=1)).date()
-    for asked in ("time-off?from=", "audit-log?from=", f"slots?service_id=repair&to={tomorrow}&from="):
-        ok(await owner._http.get(f"{home}/{asked}{moment}", headers=owner.headers()))
+    for query in ("time-off?from=", "audit-log?from=", f"slots?service_id=repair&to={tomorrow}&from="):
+        ok(await owner._http.get(f"{home}/{query}{moment}", headers=owner.headers()))
 
 
 async def test_filters_by_what_needs_attention(patient_stage: Stage) -> None:
@@ -152,10 +152,10 @@ async def test_a_booking_that_is_made_between_two_pages_disturbs_neither(patient
 
 
 async def test_pages_keep_to_their_filters(patient_stage: Stage) -> None:
-    wanted = await patient_stage.bookings_in("accepted", 3)
+    accepted = await patient_stage.bookings_in("accepted", 3)
     await patient_stage.bookings_in("cancelled", 3)
     found = await all_pages(patient_stage, 2, status="accepted")
-    assert sorted(ids(found)) == sorted(ids(wanted))
+    assert sorted(ids(found)) == sorted(ids(accepted))
 
 
 async def test_a_cursor_of_somebody_else_is_none(stage: Stage) -> None:

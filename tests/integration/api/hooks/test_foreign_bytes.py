@@ -21,7 +21,7 @@ from twilio.request_validator import RequestValidator
 from domain.effects import Vendor
 from runtime.settings import Settings
 from tests.support.api_client import ApiClient
-from tests.support.businesses.vendor_hooks import Called, make_called
+from tests.support.businesses.vendor_hooks import BusinessWithHooks, make_business_with_hooks
 from tests.support.raw_http import send_raw
 from tests.support.stage import problem
 
@@ -39,8 +39,8 @@ NUL, LONG, DEEP = "a\0b", "x" * 300, b"[" * 100_000
 
 
 @pytest.fixture
-async def called(engine: AsyncEngine, settings: Settings, api_url: str) -> Called:
-    return await make_called(engine, settings, api_url)
+async def business(engine: AsyncEngine, settings: Settings, api_url: str) -> BusinessWithHooks:
+    return await make_business_with_hooks(engine, settings, api_url)
 
 
 def by_stripe(body: bytes) -> Headers:
@@ -59,8 +59,10 @@ def by_sendgrid(body: bytes) -> Headers:
     return {f"{mark}Signature": base64.b64encode(KEY.sign(at + body, ec.ECDSA(SHA256()))), f"{mark}Timestamp": at}
 
 
-async def call(called: Called, vendor: Vendor, id_: UUID, body: bytes, headers: Headers) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=called.url) as http:
+async def call(
+    business: BusinessWithHooks, vendor: Vendor, id_: UUID, body: bytes, headers: Headers
+) -> httpx.Response:
+    async with httpx.AsyncClient(base_url=business.url) as http:
         sent = [
             (name.encode(), value) for name, value in ({"Content-Type": b"application/json"} | headers).items()
         ]
@@ -88,9 +90,9 @@ NONSENSE: tuple[Any, ...] = (7, "text", [], {}, [[]], None)
 
 @pytest.mark.parametrize(("vendor", "sign", "make"), GATEWAYS, ids=["stripe", "payjp"])
 async def test_a_signed_call_of_a_gateway_must_be_one(
-    called: Called, vendor: Vendor, sign: Callable[[bytes], Headers], make: Callable[..., Any]
+    business: BusinessWithHooks, vendor: Vendor, sign: Callable[[bytes], Headers], make: Callable[..., Any]
 ) -> None:
-    id_ = await called.connect(vendor, SECRETS[vendor])
+    id_ = await business.connect(vendor, SECRETS[vendor])
     ill = [*NONSENSE, make(id=NUL), make(id=LONG), make(id=["e"]), make(id={}), make(type=NUL), make(type=["t"])]
     ill += [make(data=[]), make(data=NUL), make(about={"id": NUL}), make(about={"id": ["x"]})]
     ill += [make(about={"metadata": ["x"]}), make(about={"metadata": "x"})]
@@ -101,28 +103,28 @@ async def test_a_signed_call_of_a_gateway_must_be_one(
         json.dumps(make()).encode()[:-1] + b', "id": "2"}',
     ]
     for body in bodies:
-        answer = await call(called, vendor, id_, body, sign(body))
+        answer = await call(business, vendor, id_, body, sign(body))
         assert answer.status_code == 422, (body[:200], answer.text)
         problem(answer, 422, "invalid_request")
-    assert (await call(called, vendor, id_, b"\xff", sign(b"\xff"))).status_code in (401, 422)
-    assert await called.events() == []
+    assert (await call(business, vendor, id_, b"\xff", sign(b"\xff"))).status_code in (401, 422)
+    assert await business.events() == []
     odd = json.dumps(make(about={"metadata": {"holdfast_booking": ["x"], "other": NUL}})).encode()
-    assert (await call(called, vendor, id_, odd, sign(odd))).status_code == 204
+    assert (await call(business, vendor, id_, odd, sign(odd))).status_code == 204
 
 
-async def test_a_signed_call_of_sendgrid_must_be_one(called: Called) -> None:
-    id_ = await called.connect(Vendor.SENDGRID, SECRETS[Vendor.SENDGRID])
+async def test_a_signed_call_of_sendgrid_must_be_one(business: BusinessWithHooks) -> None:
+    id_ = await business.connect(Vendor.SENDGRID, SECRETS[Vendor.SENDGRID])
     ill = [7, "text", {}, [[]], [7], None, sendgrid(effect=NUL), sendgrid(effect=LONG), sendgrid(timestamp="soon")]
     ill += [sendgrid(sg_event_id=[]), sendgrid(sg_event_id=NUL), sendgrid(sg_message_id=["m"])]
     ill += [sendgrid(sg_message_id=NUL), sendgrid(timestamp=[1])]
     for body in [*(json.dumps(body).encode() for body in ill), DEEP, b"\xff"]:
-        answer = await call(called, Vendor.SENDGRID, id_, body, by_sendgrid(body))
+        answer = await call(business, Vendor.SENDGRID, id_, body, by_sendgrid(body))
         assert answer.status_code == 422, (body[:200], answer.text)
-    assert await called.events() == []
+    assert await business.events() == []
     others: list[Any] = [sendgrid(event=["x"]), sendgrid(effect=["x"]), []]
     for other in others:
         body = json.dumps(other).encode()
-        assert (await call(called, Vendor.SENDGRID, id_, body, by_sendgrid(body))).status_code == 204
+        assert (await call(business, Vendor.SENDGRID, id_, body, by_sendgrid(body))).status_code == 204
 
 
 @pytest.mark.parametrize(
@@ -137,17 +139,19 @@ async def test_a_signed_call_of_sendgrid_must_be_one(called: Called) -> None:
     ],
     ids="-".join,
 )
-async def test_a_signed_call_of_twilio_must_be_one(called: Called, changed: dict[str, str | None]) -> None:
-    id_ = await called.connect(Vendor.TWILIO, SECRETS[Vendor.TWILIO])
+async def test_a_signed_call_of_twilio_must_be_one(
+    business: BusinessWithHooks, changed: dict[str, str | None]
+) -> None:
+    id_ = await business.connect(Vendor.TWILIO, SECRETS[Vendor.TWILIO])
     form = {"MessageSid": "SM1", "MessageStatus": "failed", "From": "+12125550100"} | changed
     effect = form.pop("effect", None)
     path = f"/v1/hooks/twilio/{id_}" + ("" if effect is None else "?effect=a%00b")
     sent = {name: value for name, value in form.items() if value is not None}
-    signed = RequestValidator(SECRET).compute_signature(f"{called.settings.public_url}{path}", sent)
-    async with httpx.AsyncClient(base_url=called.url) as http:
+    signed = RequestValidator(SECRET).compute_signature(f"{business.settings.public_url}{path}", sent)
+    async with httpx.AsyncClient(base_url=business.url) as http:
         answer = await http.post(path, data=sent, headers={"X-Twilio-Signature": signed})
     problem(answer, 422, "invalid_request")
-    assert await called.events() == []
+    assert await business.events() == []
 
 
 FOREIGN = "sïgnature €".encode()
@@ -166,9 +170,11 @@ MARK = "X-Twilio-Email-Event-Webhook-"
         (Vendor.SENDGRID, by_sendgrid(b"[]") | {f"{MARK}Timestamp": FOREIGN}),
     ],
 )
-async def test_a_signature_that_cannot_be_one_is_none(called: Called, vendor: Vendor, headers: Headers) -> None:
-    id_ = await called.connect(vendor, SECRETS[vendor])
-    problem(await call(called, vendor, id_, b"[]", headers), 401, "unauthenticated")
+async def test_a_signature_that_cannot_be_one_is_none(
+    business: BusinessWithHooks, vendor: Vendor, headers: Headers
+) -> None:
+    id_ = await business.connect(vendor, SECRETS[vendor])
+    problem(await call(business, vendor, id_, b"[]", headers), 401, "unauthenticated")
 
 
 async def test_a_compressed_body_is_not_taken(api: ApiClient) -> None:

@@ -15,7 +15,7 @@ from dev.vendors.callbacks import CallbackMode
 from dev.vendors.twilio import Inbound, Twilio
 from domain.effects import Vendor
 from runtime.settings import Settings
-from tests.support.businesses.vendor_hooks import PHONE, Called, make_called
+from tests.support.businesses.vendor_hooks import PHONE, BusinessWithHooks, make_business_with_hooks
 from tests.support.factories import make_tenant
 from tests.support.servers import served
 from tests.support.simulator import Simulator
@@ -28,7 +28,7 @@ OURS = "+12125550100"
 class Line:
     """A business that texts by Twilio."""
 
-    called: Called
+    business: BusinessWithHooks
     vendor: Twilio
     adapter: Adapter
     account: Account
@@ -63,59 +63,59 @@ async def reachable(settings: Settings) -> AsyncIterator[Settings]:
 async def line(engine: AsyncEngine, reachable: Settings, vendors: Simulator) -> Line:
     vendor, token = vendors.vendor(Vendor.TWILIO), uuid4().hex
     assert isinstance(vendor, Twilio)
-    called = await make_called(engine, reachable, reachable.public_url)
-    await called.give_phone()
-    integration_id = await called.connect(Vendor.TWILIO, {"auth_token": token})
+    business = await make_business_with_hooks(engine, reachable, reachable.public_url)
+    await business.give_phone()
+    integration_id = await business.connect(Vendor.TWILIO, {"auth_token": token})
     settings = {"account_sid": f"AC{uuid4().hex}", "from_number": OURS}
     vendor.tokens[settings["account_sid"]] = token
     account = Account(settings, {"auth_token": token}, integration_id)
     adapter = Adapter(reachable.public_url, f"{vendors.url}/twilio")
-    return Line(called, vendor, adapter, account, called.hook("twilio", integration_id))
+    return Line(business, vendor, adapter, account, business.hook("twilio", integration_id))
 
 
 async def test_a_text_is_sent_and_delivered(line: Line) -> None:
-    key = await line.called.message("sms")
+    key = await line.business.message("sms")
     reference = await line.send(key)
-    assert tuple(await line.called.of_message(key)) == ("delivered", None, reference)
+    assert tuple(await line.business.of_message(key)) == ("delivered", None, reference)
 
 
 async def test_calls_that_come_twice_or_in_the_wrong_order_change_nothing(line: Line) -> None:
-    key = await line.called.message("sms")
+    key = await line.business.message("sms")
     line.vendor.callbacks.set_mode(line.sid, CallbackMode.REVERSED)
     await line.send(key)
     line.vendor.callbacks.release(line.sid)
     line.vendor.callbacks.set_mode(line.sid, CallbackMode.TWICE)
     await line.vendor.callbacks.until_sent(line.sid)
     await line.receive("Thank you!")
-    assert (await line.called.of_message(key)).state == "delivered"
-    assert [event.type for event in await line.called.events()] == ["message.delivered", "message.sent"]
+    assert (await line.business.of_message(key)).state == "delivered"
+    assert [event.type for event in await line.business.events()] == ["message.delivered", "message.sent"]
 
 
 async def test_a_text_that_is_not_delivered_has_failed_with_the_reason(line: Line) -> None:
-    key = await line.called.message("sms")
+    key = await line.business.message("sms")
     await line.send(key, to="+12125550404")
-    assert (await line.called.of_message(key))[:2] == ("failed", "twilio_30003")
+    assert (await line.business.of_message(key))[:2] == ("failed", "twilio_30003")
 
 
 async def test_stop_and_start_are_kept_for_everybody_with_the_number(line: Line) -> None:
     await line.receive(" stop\n")
-    assert await line.called.consents() == [("sms", False, "twilio_stop")]
+    assert await line.business.consents() == [("sms", False, "twilio_stop")]
     await line.receive("STOPALL")
     await line.receive("Unstop")
-    assert await line.called.consents() == [("sms", False, "twilio_stop"), ("sms", True, "twilio_start")]
-    [customer] = await line.called.rows("SELECT sms_opt_in FROM customers")
+    assert await line.business.consents() == [("sms", False, "twilio_stop"), ("sms", True, "twilio_start")]
+    [customer] = await line.business.rows("SELECT sms_opt_in FROM customers")
     assert customer.sms_opt_in
 
 
 async def test_other_numbers_other_businesses_and_other_words_are_not_concerned(
     line: Line, engine: AsyncEngine
 ) -> None:
-    elsewhere = Called(engine, line.called.settings, await make_tenant(engine), line.called.url)
+    elsewhere = BusinessWithHooks(engine, line.business.settings, await make_tenant(engine), line.business.url)
     await elsewhere.give_phone()
     await line.receive("Stop by at ten!")
     await line.receive("HELP")
     await line.receive("STOP", sender="+12125550199")
-    assert await line.called.consents() == []
+    assert await line.business.consents() == []
     await line.receive("STOP")
     assert await elsewhere.consents() == []
-    assert len(await line.called.consents()) == 1
+    assert len(await line.business.consents()) == 1

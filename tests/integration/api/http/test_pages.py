@@ -103,8 +103,8 @@ async def test_a_cursor_is_good_for_its_own_listing_alone(stage: Stage) -> None:
             problem(await owner.get(listing, cursor=tampered), 400, "invalid_cursor")
         problem(await owner.get(listing, cursor="A" * 301), 422, "invalid_request")
     cursor = ok(await owner.get(at(stage, "time-off"), limit=1))["next_cursor"]
-    asked_otherwise = {"from": future(99).isoformat()}
-    problem(await owner.get(at(stage, "time-off"), cursor=cursor, **asked_otherwise), 400, "invalid_cursor")
+    other_query = {"from": future(99).isoformat()}
+    problem(await owner.get(at(stage, "time-off"), cursor=cursor, **other_query), 400, "invalid_cursor")
 
 
 async def test_nobody_pages_through_another_business_with_a_cursor(stage: Stage) -> None:

@@ -143,8 +143,8 @@ async def test_who_has_left_the_business_is_told_no_more_of_what_they_did(stage:
     booking, key = await assigned(stage), str(uuid4())
     ok(await give(stage, booking, "reject", key, "ana"))
     await execute(stage, "DELETE FROM idempotency_keys WHERE business_id = :business_id AND key = :key", key=key)
-    told = ok(await give(stage, booking, "reject", key, "ana"))
-    assert (told["status"], told["version"]) == ("rejected", 3), "as her own step left it"
+    answer = ok(await give(stage, booking, "reject", key, "ana"))
+    assert (answer["status"], answer["version"]) == ("rejected", 3), "as her own step left it"
     await execute(stage, "DELETE FROM idempotency_keys WHERE business_id = :business_id AND key = :key", key=key)
     await execute(
         stage,

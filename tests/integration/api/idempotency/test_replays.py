@@ -38,7 +38,7 @@ async def lines(stage: Stage, action: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in await conn.execute(query, parameters)]
 
 
-def told(answer: httpx.Response) -> tuple[Any, ...]:
+def content_of(answer: httpx.Response) -> tuple[Any, ...]:
     """All that is the same in every answer to one key."""
     names = ("Location", "ETag", "Content-Type")
     return answer.status_code, answer.content, *(answer.headers.get(name) for name in names)
@@ -51,7 +51,9 @@ async def test_a_replay_is_byte_identical_and_another_body_is_refused(stage: Sta
         made = ok(first, 201)
         assert first.headers["ETag"], operation
         for spelled in ("one key", '"one key"'):
-            assert told(await owner.post(path, body, **{"Idempotency-Key": spelled})) == told(first), operation
+            assert content_of(await owner.post(path, body, **{"Idempotency-Key": spelled})) == content_of(first), (
+                operation
+            )
         reused = await owner.post(path, other, **{"Idempotency-Key": "one key"})
         problem(reused, 422, "idempotency_key_reused")
         ok(await owner.post(path, other, **{"Idempotency-Key": "another key"}), 201)
@@ -76,7 +78,7 @@ async def test_an_import_under_a_key_is_stored_and_audited_once_and_a_dry_run_no
     assert await lines(stage, "importBusiness") == []
     first = await send(stage, path, document(), key="k")
     assert ok(first)["counts"]["services"]["created"] == 2
-    assert told(await send(stage, path, document(), key="k")) == told(first)
+    assert content_of(await send(stage, path, document(), key="k")) == content_of(first)
     problem(await send(stage, path, {"services": []}, key="k"), 422, "idempotency_key_reused")
     [(business_id, _, outcome)] = await lines(stage, "importBusiness")
     assert (path.endswith(str(business_id)), outcome) == (True, "done")

@@ -55,8 +55,8 @@ async def test_a_list_goes_from_today_for_a_year_or_as_far_as_is_asked(stage: St
     for day in days:
         ok(await stage.as_("owner").send("PUT", path(stage, day), CLOSED))
     assert [item["date"] for item in await listed(stage.api, path(stage))] == [str(day) for day in days[1:3]]
-    asked = await listed(stage.api, path(stage), **{"from": days[3], "to": days[3]})
-    assert [item["date"] for item in asked] == [str(days[3])]
+    one_day = await listed(stage.api, path(stage), **{"from": days[3], "to": days[3]})
+    assert [item["date"] for item in one_day] == [str(days[3])]
     assert [item["date"] for item in await listed(stage.api, path(stage), to=days[0])] == [str(days[0])]
     for params in ({"from": days[1], "to": days[0]}, {"from": days[0], "to": "2190-01-01"}, {"from": "0"}):
         problem(await stage.api.get(path(stage), **params), 422, "invalid_request")

@@ -32,8 +32,8 @@ NOON = at(a_day(), 12)
 
 async def join(caller: ApiClient, stage: Stage, provider: str | None = "ana", **body: Any) -> Json | None:
     """A seat at noon with this provider, or with anybody; none when there was none."""
-    asked = {"starts_at": NOON} | ({"provider_id": stage.tenant.providers[provider]} if provider else {}) | body
-    answer = await caller.book(stage.tenant, **asked)
+    request = {"starts_at": NOON} | ({"provider_id": stage.tenant.providers[provider]} if provider else {}) | body
+    answer = await caller.book(stage.tenant, **request)
     if answer.status_code == 409:
         problem(answer, 409, "slot_unavailable")
         return None

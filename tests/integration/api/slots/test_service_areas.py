@@ -21,7 +21,7 @@ async def book(stage: Stage, postal_code: str | None, **body: Any) -> httpx.Resp
 async def is_served(stage: Stage, postal_code: str) -> bool:
     """What slots, bookings and holds all say."""
     answers = [
-        await stage.api.get(f"/v1/businesses/{stage.tenant.slug}/slots", **_asked(postal_code)),
+        await stage.api.get(f"/v1/businesses/{stage.tenant.slug}/slots", **_query(postal_code)),
         await book(stage, postal_code),
         await hold(stage.as_("owner"), stage, stage.next_start(), postal_code=postal_code),
     ]
@@ -32,7 +32,7 @@ async def is_served(stage: Stage, postal_code: str) -> bool:
     return not refused
 
 
-def _asked(postal_code: str) -> dict[str, str]:
+def _query(postal_code: str) -> dict[str, str]:
     day = a_day().isoformat()
     return {
         "service_id": "repair",

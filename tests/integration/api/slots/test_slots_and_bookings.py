@@ -123,10 +123,10 @@ class Round:
 
 
 async def _ask_for(stage: Stage, caller: ApiClient, wish: Wish) -> httpx.Response:
-    asked = {"service_id": wish.service, "provider_id": wish.provider_id}
+    request = {"service_id": wish.service, "provider_id": wish.provider_id}
     if random.random() < 0.2:
-        return await hold(caller, stage, wish.starts_at, **asked)
-    return await caller.book(stage.tenant, starts_at=wish.starts_at, **asked)
+        return await hold(caller, stage, wish.starts_at, **request)
+    return await caller.book(stage.tenant, starts_at=wish.starts_at, **request)
 
 
 def marks(first: datetime, last: datetime) -> list[datetime]:
@@ -193,10 +193,10 @@ async def agree_when_quiet(stage: Stage, first: datetime, last: datetime) -> Non
 
 async def can_be_had(customer: ApiClient, stage: Stage, wish: Wish, *, bookable: bool) -> bool:
     """Whether the API takes it: as a booking where it should not, else as a hold, which is given back."""
-    asked = {"service_id": wish.service, "provider_id": wish.provider_id}
+    request = {"service_id": wish.service, "provider_id": wish.provider_id}
     if not bookable:
-        return (await customer.book(stage.tenant, starts_at=wish.starts_at, **asked)).status_code == 201
-    answer = await hold(customer, stage, wish.starts_at, **asked)
+        return (await customer.book(stage.tenant, starts_at=wish.starts_at, **request)).status_code == 201
+    answer = await hold(customer, stage, wish.starts_at, **request)
     if answer.status_code == 201:
         await customer.send("DELETE", answer.headers["Location"])
     return answer.status_code == 201
@@ -212,8 +212,8 @@ async def test_whatever_is_offered_is_booked_until_nothing_is_left_while_the_clo
     count = 0
     while offered := await offered_wishes(stage, first, last):
         wish = random.choice(list(offered))
-        asked = {"service_id": wish.service, "provider_id": wish.provider_id}
-        ok(await stage.as_("customer").book(stage.tenant, starts_at=wish.starts_at, **asked), 201)
+        request = {"service_id": wish.service, "provider_id": wish.provider_id}
+        ok(await stage.as_("customer").book(stage.tenant, starts_at=wish.starts_at, **request), 201)
         count += 1
     assert count >= 9
     for mark in marks(first, last)[::3]:

@@ -75,10 +75,10 @@ async def test_the_same_import_again_changes_nothing(stage: Stage) -> None:
 async def test_a_dry_run_tells_what_would_happen_and_stores_nothing(stage: Stage) -> None:
     path = await founded(stage, "dry")
     before = await counted(stage, path)
-    told = ok(await send(stage, path, document(), dry_run=True))
-    assert told["dry_run"] is True
+    preview = ok(await send(stage, path, document(), dry_run=True))
+    assert preview["dry_run"] is True
     assert await counted(stage, path) == before
-    assert told["counts"] == await bring(stage, path, document())
+    assert preview["counts"] == await bring(stage, path, document())
 
 
 async def test_rows_change_what_has_their_code_and_replace_what_they_name(stage: Stage) -> None:

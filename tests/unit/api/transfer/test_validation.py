@@ -23,7 +23,7 @@ def refused(document: Json) -> ImportInvalidError:
     return error.value
 
 
-def told(section: str, rows: list[Json]) -> list[tuple[int, str]]:
+def problems_of(section: str, rows: list[Json]) -> list[tuple[int, str]]:
     return [(one["row"], one["message"]) for one in refused({section: rows}).extra["errors"]]
 
 
@@ -40,17 +40,17 @@ def test_each_row_that_overlaps_one_before_it_is_told_once() -> None:
         hours("09:00", "12:00", provider="ana"),
         hours("22:00", "10:00", day="sun"),
     ]
-    assert told("hours", rows) == [(2, "overlaps row 1"), (3, "overlaps row 1"), (6, "overlaps row 1")]
+    assert problems_of("hours", rows) == [(2, "overlaps row 1"), (3, "overlaps row 1"), (6, "overlaps row 1")]
 
 
 def test_nobody_has_more_hours_intervals_or_areas_than_the_api_takes() -> None:
     many = [hours(f"{n // 60:02}:{n % 60:02}", f"{(n + 1) // 60:02}:{(n + 1) % 60:02}") for n in range(201)]
-    assert told("hours", many) == [(201, "there may be 200 of these at most")]
+    assert problems_of("hours", many) == [(201, "there may be 200 of these at most")]
     date = {"date": "2030-01-01", "kind": "extra"}
     intervals = [date | {"opens": one["opens"], "closes": one["closes"]} for one in many[:25]]
-    assert told("exceptions", intervals) == [(25, "there may be 24 of these at most")]
+    assert problems_of("exceptions", intervals) == [(25, "there may be 24 of these at most")]
     areas = [{"kind": "exact", "code": f"{n:05}"} for n in range(2001)]
-    assert told("areas", areas) == [(2001, "there may be 2000 of these at most")]
+    assert problems_of("areas", areas) == [(2001, "there may be 2000 of these at most")]
 
 
 def test_the_rows_of_one_date_are_one_exception() -> None:
@@ -61,7 +61,7 @@ def test_the_rows_of_one_date_are_one_exception() -> None:
         date | {"kind": "closed", "name": "Other"},
         date | {"kind": "closed", "provider": "ana"},
     ]
-    assert told("exceptions", rows) == [
+    assert problems_of("exceptions", rows) == [
         (2, "row 1 speaks of this date"),
         (3, "row 1 speaks of this date with another kind, name or yearly"),
     ]
@@ -75,7 +75,7 @@ def test_all_errors_are_counted_and_some_hundred_listed() -> None:
 
 def test_a_document_a_row_or_a_policy_of_countless_members_is_one_error() -> None:
     vast = {f"m{n}": None for n in range(100_000)}
-    assert told("areas", [vast]) == [(1, "has more members than any row can have")]
+    assert problems_of("areas", [vast]) == [(1, "has more members than any row can have")]
     assert refused(vast).extra["errors_total"] == 1
     for policy in (vast, {"backoff": vast}):
         assert refused({"business": {"policy": policy}}).extra["errors_total"] == 1
