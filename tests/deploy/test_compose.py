@@ -1,4 +1,4 @@
-"""What docker-compose.yml promises, checked without Docker."""
+"""docker-compose.yml, checked without Docker."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""The documents say what the code does: tables and diagrams are compared with it."""
+"""Tables and diagrams of the documents agree with the code."""
 
 import json
 import re

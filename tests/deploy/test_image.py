@@ -1,4 +1,4 @@
-"""What the Dockerfile promises, checked without Docker."""
+"""The Dockerfile, checked without Docker."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What deploy/postgres/10-roles.sh makes of a server, tried on one."""
+"""deploy/postgres/10-roles.sh, run against a server."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Representative lives of bookings. Each leaves one workflow history to be stored: the one of its last run."""
+"""Representative lives of bookings. Each yields one workflow history to store: its last run's."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Accounts for tests of logging in, and the mails that they get."""
+"""Accounts for tests of logging in, and the mails sent to them."""
 
 import asyncio
 import email
@@ -38,18 +38,18 @@ async def make_account(engine: AsyncEngine, password_hash: str = CHEAP_HASH) -> 
 
 
 def new_address() -> str:
-    """An address that nobody has."""
+    """An address without an account."""
     return f"{uuid4().hex}@new.example"
 
 
 async def forget_attempts(engine: AsyncEngine) -> None:
-    """Let nobody have tried to log in."""
+    """Delete all login attempts."""
     async with engine.begin() as conn:
         await conn.execute(text("DELETE FROM login_attempts"))
 
 
 class SignedInUser:
-    """Speaks with one access token; the client of the fixtures makes its own."""
+    """A client with one access token; the fixtures' client makes its own tokens."""
 
     def __init__(self, api: ApiClient, tokens: Json) -> None:
         self._http = api._http
@@ -71,7 +71,7 @@ async def try_login(api: ApiClient, address: str, password: str = PASSWORD) -> h
 
 
 async def log_in(api: ApiClient, address: str, password: str = PASSWORD) -> SignedInUser:
-    """Somebody logged in."""
+    """Log this account in."""
     return SignedInUser(api, ok(await try_login(api, address, password)))
 
 

@@ -1,4 +1,4 @@
-"""APIs of a test's own: other settings, other servers, none behind it."""
+"""APIs with a test's own settings, or with unavailable servers behind them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,5 +21,5 @@ async def running(settings: Settings) -> AsyncIterator[ApiClient]:
 
 
 def point_to_nowhere(environment: pytest.MonkeyPatch) -> None:
-    """Let every client that connects from now on look for Temporal where nothing listens."""
+    """Point new Temporal clients at a port on which nothing listens."""
     environment.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")

@@ -1,4 +1,4 @@
-"""Stretches of time to reserve, and steps to record, for tests of the repositories."""
+"""Slot queries, booking states and steps for tests of the repositories."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +17,7 @@ from tests.support.factories import DURATION, Tenant, appointment, future
 
 
 def slot_query(tenant: Tenant, starts_at: datetime, **rules: Any) -> SlotQuery:
-    """The question for an hour of somebody who can repair."""
+    """A query for one hour of a provider with the skill `repair`."""
     at = epoch(starts_at)
     return SlotQuery(
         rules=appointment(tenant, starts_at, required_skills=("repair",), **rules).rules,
@@ -51,7 +51,7 @@ def booking_state(
 
 
 def step(before: BookingState, status: Status, hold: Hold = Hold.KEEP, **changes: Any) -> Step:
-    """A step of the booking into this status; `state_changes` go into the state after it."""
+    """A step of the booking into this status; `state_changes` apply to the state after it."""
     at = datetime.now(UTC)
     state_changes = changes.pop("state_changes", {})
     values: dict[str, Any] = {
@@ -74,7 +74,7 @@ async def stored(engine: AsyncEngine, state: BookingState) -> BookingState:
 
 
 async def stored_on(conn: AsyncConnection, state: BookingState) -> BookingState:
-    """The same on a connection that is open."""
+    """The same on an open connection."""
     found = await bookings.find_state(conn, state.business_id, state.booking_id)
     assert found is not None
     return found

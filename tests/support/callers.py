@@ -1,6 +1,6 @@
-"""Everybody who may knock at a business's door, what each would be let in to, and what none of them may hear.
+"""Every kind of caller of a business's routes, what each may do, and what none of them may learn.
 
-What is expected follows from `domain.access.PERMITTED`, the lifecycle's own table, and whose a thing is: from
+Expectations follow from `domain.access.PERMITTED`, the lifecycle's table and ownership: from
 rules, not from a list of routes.
 """
 
@@ -35,7 +35,7 @@ _COMMANDS: Final = {command.value for command in Command}
 
 @dataclass(frozen=True)
 class Caller:
-    """Somebody with a credential, seen from the business whose routes they call."""
+    """A caller with a credential, as seen from the business whose routes they call."""
 
     name: str
     kind: CallerKind
@@ -113,7 +113,7 @@ def _roles_in_the_booking(caller: Caller) -> set[Role]:
 
 
 class CallerFactory:
-    """Makes the credentials, straight in the database."""
+    """Creates the credentials directly in the database."""
 
     def __init__(self, engine: AsyncEngine, settings: Settings, ours: Tenant, theirs: Tenant) -> None:
         self._engine = engine
@@ -124,7 +124,7 @@ class CallerFactory:
         self._theirs = theirs
 
     async def everybody(self, booking_id: UUID, other_booking_id: UUID) -> list[Caller]:
-        """All callers; the first booking is ours, the other the other tenant's."""
+        """All callers; the first booking is our tenant's, the second the other tenant's."""
         return [
             Caller("anonymous", CallerKind.ANONYMOUS),
             *self._users(),
@@ -134,7 +134,7 @@ class CallerFactory:
         ]
 
     async def token_of(self, name: str) -> str | None:
-        """Of somebody of ours by name: `anonymous`, `key` (with every scope), `customer`, a provider, …"""
+        """The token of a caller of our tenant: `anonymous`, `key` (with every scope), `customer`, a provider, …"""
         if name == "anonymous":
             return None
         if name == "key":
@@ -160,7 +160,7 @@ class CallerFactory:
             yield Caller(f"other tenant's {name}", CallerKind.USER, token, principal.user_id)
 
     async def _keys(self) -> list[Caller]:
-        """For each scope a key with it alone and one with all others, and another tenant's with all."""
+        """For each scope a key with only it and one with all others, and another tenant's key with all."""
         ours = []
         for scope in Scope:
             for title, scopes in (("", frozenset({scope})), ("all but ", frozenset(Scope) - {scope})):
@@ -190,7 +190,7 @@ class CallerFactory:
         ]
 
     async def _broken(self) -> list[Caller]:
-        """Credentials of those who run the business, that are no longer good."""
+        """Expired and revoked credentials of people who run the business."""
         owner = self._ours.principals["owner"].user_id
         past = datetime.now(UTC) - timedelta(minutes=1)
         every = frozenset(Scope)

@@ -1,4 +1,4 @@
-"""A cell in which all is in order, small enough to be written out: tests break one thing in it."""
+"""The evidence of a small correct cell; tests break one thing in it."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,7 +21,7 @@ _STATUSES = {
 
 
 def sound() -> Evidence:
-    """An accepted booking that is paid for, one that its customer has cancelled, a hold that was given back."""
+    """A paid accepted booking, a booking that its customer cancelled, and a released hold."""
     calls = [
         create(BOOKING, "key-1", CUSTOMER),
         command("accept", BOOKING, 5, "accepted", "provider", PROVIDER_USER),

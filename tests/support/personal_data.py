@@ -1,4 +1,4 @@
-"""Personal data that is recognised wherever it leaks, and a booking that is full of it."""
+"""Personal data that tests recognise wherever it leaks, and a booking full of it."""
 
 from tests.support.stage import Json, Stage, ok
 
@@ -18,7 +18,7 @@ def traces_in(text: str) -> list[str]:
 
 
 async def live_a_life(stage: Stage) -> Json:
-    """A booking full of personal data, with everything going right and wrong that people's words take part in."""
+    """Book, fail and cancel with personal data in every field that takes people's words."""
     body: Json = {"starts_at": stage.next_start(), "provider_id": stage.tenant.providers["ana"]} | PERSONAL
     booking = ok(await stage.as_("owner").book(stage.tenant, **body), 201)
     await stage.as_("owner").book(stage.tenant, **body)

@@ -1,4 +1,4 @@
-"""The product's processes as they run in production, each with the lines that it writes."""
+"""The product's processes as in production, each with its log lines."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from runtime.settings import Settings
 
 @asynccontextmanager
 async def api_process(settings: Settings) -> AsyncIterator[tuple[httpx.AsyncClient, list[str]]]:
-    """`python -m api` as a process of its own, and the lines that it writes."""
+    """`python -m api` as a separate process, and its log lines."""
     port = free_port()
     async with (
         process(settings, "api", "--port", str(port)) as lines,
@@ -26,7 +26,7 @@ async def api_process(settings: Settings) -> AsyncIterator[tuple[httpx.AsyncClie
 
 @asynccontextmanager
 async def process(settings: Settings, package: str, *arguments: str) -> AsyncIterator[list[str]]:
-    """`python -m package` for as long as the block lasts, and the lines that it writes by then."""
+    """Run `python -m package` during the block; yields its log lines."""
     started = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", package, *arguments),
         env=os.environ | _variables(settings),
@@ -65,7 +65,7 @@ async def _collect(started: asyncio.subprocess.Process, lines: list[str]) -> Non
 
 
 async def until_alive(http: httpx.AsyncClient) -> None:
-    """Wait until something answers."""
+    """Wait until the API answers."""
     async with asyncio.timeout(30):
         while True:
             try:

@@ -1,4 +1,4 @@
-"""Requests as bytes: what no client library would send."""
+"""Requests as raw bytes, which no client library would send."""
 
 import asyncio
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class RawAnswer:
 
     @property
     def code(self) -> str:
-        """The code of the problem that it is."""
+        """The code of the problem in this answer."""
         assert self.headers["content-type"] == "application/problem+json"
         body = orjson.loads(self.body)
         assert (body["status"], body["request_id"]) == (self.status, self.headers["x-request-id"])
@@ -29,7 +29,7 @@ class RawAnswer:
 
 
 async def send_raw(url: str, *pieces: bytes) -> RawAnswer:
-    """Send these bytes on a connection of their own, and read until the server closes it."""
+    """Send these bytes on a new connection, and read until the server closes it."""
     at = urlsplit(url)
     reader, writer = await asyncio.open_connection(at.hostname, at.port)
     try:
@@ -44,7 +44,7 @@ async def send_raw(url: str, *pieces: bytes) -> RawAnswer:
 
 
 async def read_answer(reader: asyncio.StreamReader) -> RawAnswer:
-    """The next answer on a connection that goes on; it must say how long it is."""
+    """The next answer on an open connection; it must state its length."""
     head = await reader.readuntil(b"\r\n\r\n")
     first, *lines = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
     answer = RawAnswer(int(first.split(b" ")[1]), lines, b"")

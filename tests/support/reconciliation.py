@@ -1,4 +1,4 @@
-"""Rounds of reconciliation over one business, and what they find."""
+"""Reconciliation of one business, and its findings."""
 
 from sqlalchemy import text
 from temporalio.client import Client
@@ -9,7 +9,7 @@ from tests.support.stage import Stage
 
 
 async def round_of(stage: Stage, client: Client) -> Rounds:
-    """One round over the business, asked for through the API."""
+    """Reconcile the business once, through the API."""
     path = f"/v1/businesses/{stage.tenant.slug}/reconcile"
     assert (await stage.as_("owner").send("POST", path)).status_code == 202
     workflow_id = names.reconcile_workflow_id(stage.tenant.business_id)
@@ -18,7 +18,7 @@ async def round_of(stage: Stage, client: Client) -> Rounds:
 
 
 async def findings_of(stage: Stage) -> list[tuple[str, str]]:
-    """Kind and state of all findings, in the order in which they were first made."""
+    """Kind and state of all findings, oldest first."""
     query = text("SELECT kind, state FROM findings WHERE business_id = :id ORDER BY id")
     async with stage.engine.connect() as conn:
         return [(row.kind, row.state) for row in await conn.execute(query, {"id": stage.tenant.business_id})]

@@ -1,4 +1,4 @@
-"""Replays histories with today's workflow code, as a worker that takes over a running workflow does."""
+"""Replays histories with the current workflow code, like a worker that takes over a workflow."""
 
 from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -15,7 +15,7 @@ async def replay(history: WorkflowHistory) -> None:
     """Replay one history.
 
     Raises:
-        NondeterminismError: today's code would have done something else.
+        NondeterminismError: the current code would have acted differently.
     """
     replayer = Replayer(
         workflows=[BookingWorkflow, RefreshExternalCalendars, AccountMessageWorkflow, ReconcileWorkflow],

@@ -1,4 +1,4 @@
-"""The repository's files as the tests of this folder read them."""
+"""The repository's files, for tests that read them."""
 
 from pathlib import Path
 from typing import Any

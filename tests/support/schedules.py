@@ -1,4 +1,4 @@
-"""Schedules, slots and holds for tests: the rules straight in the database, the questions through the API."""
+"""Schedules, slots and holds: rules are written to the database, queries go through the API."""
 
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
@@ -24,7 +24,7 @@ Offer = tuple[datetime, str]
 
 
 def a_day(days: int = 10) -> date:
-    """A day in New York, some days ahead, around which no clock is changed."""
+    """A day in New York, some days ahead, with no clock change near it."""
     first = datetime.now(NEW_YORK).date() + days * ONE_DAY
     ahead = (first + n * ONE_DAY for n in range(30))
     return next(day for day in ahead if all(hours_of(day + n * ONE_DAY) == 24 for n in range(-2, 9)))
@@ -36,20 +36,20 @@ def at(day: date, hour: int, minute: int = 0, zone: ZoneInfo = NEW_YORK, fold: i
 
 
 def clock_change(zone: ZoneInfo, *, forward: bool) -> date:
-    """The next day, after tomorrow, on which the zone's clock is put forward or back."""
+    """The next day after tomorrow on which the zone's clock changes."""
     first = datetime.now(zone).date() + 2 * ONE_DAY
     days = (first + n * ONE_DAY for n in range(370))
     return next(day for day in days if (hours_of(day, zone) < 24) == forward and hours_of(day, zone) != 24)
 
 
 def hours_of(day: date, zone: ZoneInfo = NEW_YORK) -> float:
-    """How long the day is."""
+    """The length of the day in hours."""
     seconds = at(day + ONE_DAY, 0, zone=zone).timestamp() - at(day, 0, zone=zone).timestamp()
     return seconds / 3600
 
 
 async def insert_rows(stage: Stage, model: Any, *rows: dict[str, Any]) -> None:
-    """Rows of this business's."""
+    """Rows of this business."""
     own = {"business_id": stage.tenant.business_id}
     async with stage.engine.begin() as conn:
         for row in rows:
@@ -57,21 +57,21 @@ async def insert_rows(stage: Stage, model: Any, *rows: dict[str, Any]) -> None:
 
 
 async def execute(stage: Stage, statement: str, **parameters: Any) -> None:
-    """One statement in a transaction of its own; `:business_id` is the stage's."""
+    """Execute one statement in its own transaction; `:business_id` is the stage's."""
     own = {"business_id": stage.tenant.business_id} if ":business_id" in statement else {}
     async with stage.engine.begin() as conn:
         await conn.execute(text(statement), own | parameters)
 
 
 async def fetch(stage: Stage, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
-    """The rows that a question about this business, `:business_id`, finds."""
+    """The rows of a query; `:business_id` is the stage's."""
     async with stage.engine.connect() as conn:
         found = await conn.execute(text(statement), {"business_id": stage.tenant.business_id} | parameters)
         return [tuple(row) for row in found]
 
 
 async def add_service(stage: Stage, code: str, **columns: Any) -> UUID:
-    """Another service that whoever can repair can do."""
+    """Add a service that every provider with the skill `repair` can do."""
     service_id = new_id()
     values = {"duration_minutes": 60, "price_minor": 50_00, "currency": "USD", "required_skills": ["repair"]}
     await insert_rows(stage, Service, values | {"id": service_id, "code": code, "name": code} | columns)
@@ -79,7 +79,7 @@ async def add_service(stage: Stage, code: str, **columns: Any) -> UUID:
 
 
 async def keep_hours(stage: Stage, *hours: tuple[int, int], provider: str | None = None) -> None:
-    """Open daily at these minutes of the day, in place of the hours there are of the same owner."""
+    """Replace the owner's hours: open daily at these minutes of the day."""
     owner = stage.tenant.providers[provider] if provider else None
     await execute(
         stage,
@@ -95,14 +95,14 @@ async def keep_hours(stage: Stage, *hours: tuple[int, int], provider: str | None
 
 
 async def serve(stage: Stage, *areas: tuple[str, str, str | None], provider: str | None = None) -> None:
-    """Where the business, or one provider, goes: kind, first and last."""
+    """Set the service areas of the business or of one provider: kind, first and last."""
     owner = stage.tenant.providers[provider] if provider else None
     rows = [{"provider_id": owner, "kind": kind, "first": first, "last": last} for kind, first, last in areas]
     await insert_rows(stage, ServiceArea, *rows)
 
 
 async def newcomer(stage: Stage) -> ApiClient:
-    """A user whom the business has never seen."""
+    """A user who is new to the business."""
     async with stage.engine.begin() as conn:
         return stage.api.as_(Principal(user_id=await add_user(conn, "newcomer")))
 
@@ -113,31 +113,31 @@ async def newcomers(stage: Stage, count: int) -> list[ApiClient]:
 
 
 async def ask(stage: Stage, from_: Any, to: Any, **params: Any) -> httpx.Response:
-    """The answer to nobody's question for slots; times may be dates or moments."""
+    """The answer to an anonymous request for slots; times may be dates or instants."""
     query = {"service_id": "repair", "from": _text(from_), "to": _text(to)} | params
     return await stage.api.get(f"/v1/businesses/{stage.tenant.slug}/slots", **query)
 
 
 async def slots(stage: Stage, from_: Any, to: Any, **params: Any) -> list[Json]:
-    """The slots there are."""
+    """The available slots."""
     items: list[Json] = ok(await ask(stage, from_, to, **params))["items"]
     return items
 
 
 async def slot_at(stage: Stage, starts_at: datetime, **params: Any) -> Json | None:
-    """The slot that starts then, if it is offered."""
+    """The slot that starts at this time, if it is offered."""
     found = await slots(stage, starts_at, starts_at + timedelta(seconds=1), **params)
     return found[0] if found else None
 
 
 async def names_at(stage: Stage, starts_at: datetime, **params: Any) -> list[str]:
-    """The names of those who are offered then."""
+    """The names of the providers offered at this time."""
     slot = await slot_at(stage, starts_at, **params)
     return [stage.tenant.name_of(provider_id) for provider_id in slot["provider_ids"]] if slot else []
 
 
 def offers(items: Iterable[Json]) -> set[Offer]:
-    """Every start with every provider who is offered for it."""
+    """Every start with every provider offered for it."""
     return {
         (datetime.fromisoformat(item["starts_at"]), provider_id)
         for item in items
@@ -159,12 +159,12 @@ async def hold(
 
 
 async def held(stage: Stage, starts_at: datetime, **body: Any) -> Json:
-    """A hold of the customer's."""
+    """A hold by the customer."""
     return ok(await hold(stage.as_("customer"), stage, starts_at, **body), 201)
 
 
 async def run_out(stage: Stage, held_: Json, *, in_seconds: float = -1) -> None:
-    """Let the hold end now, or in so many seconds."""
+    """Let the hold expire now, or in this many seconds."""
     for table in ("holds", "reservations"):
         await execute(
             stage,
@@ -175,13 +175,13 @@ async def run_out(stage: Stage, held_: Json, *, in_seconds: float = -1) -> None:
 
 
 async def redeem(stage: Stage, kept: Json, *, key: str | None = None, **body: Any) -> httpx.Response:
-    """The customer's request for the booking that the hold is for."""
+    """The customer's request to redeem the hold for a booking."""
     request = {"starts_at": kept["starts_at"], "hold_id": kept["id"]} | body
     return await stage.as_("customer").book(stage.tenant, key=key, **request)
 
 
 async def state_of(stage: Stage, kept: Json) -> tuple[str, str | None]:
-    """What the API says of the customer's hold: its status and booking."""
+    """Status and booking of the customer's hold, from the API."""
     seen = ok(await stage.as_("customer").get(f"/v1/holds/{kept['id']}"))
     return seen["status"], seen["booking_id"]
 

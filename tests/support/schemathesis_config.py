@@ -1,4 +1,4 @@
-"""How schemathesis is set up, with the reasons for what it is told to let pass."""
+"""The configuration of schemathesis, with the reason for each exception."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What schemathesis is told of this API beside its document; it loads this module into its own process."""
+"""Hooks that schemathesis loads into its own process."""
 
 from datetime import UTC, date, datetime
 from typing import Any

@@ -51,7 +51,7 @@ class _Server(uvicorn.Server):
 
 
 async def _either(serving: Any, failing: asyncio.Task[Any]) -> None:
-    """Wait for `wanted`, or raise the error of `failing`."""
+    """Wait for `serving`, or raise the error of `failing`."""
     waiting = asyncio.ensure_future(serving)
     await asyncio.wait({waiting, failing}, return_when=asyncio.FIRST_COMPLETED)
     if not waiting.done():

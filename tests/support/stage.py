@@ -1,4 +1,4 @@
-"""Bookings in the state that a test begins with, brought there through the API as people would."""
+"""A business with bookings in a given state, which it reaches through the API."""
 
 import asyncio
 import itertools
@@ -24,14 +24,14 @@ Json = dict[str, Any]
 
 
 def ok(response: httpx.Response, status: int = 200) -> Json:
-    """The body of an answer that must be a success."""
+    """The body of an answer, which must be a success."""
     assert response.status_code == status, response.text
     body: Json = response.json()
     return body
 
 
 def problem(response: httpx.Response, status: int, code: str) -> Json:
-    """The body of an answer that must be this problem, in the one shape of all problems."""
+    """The body of an answer, which must be this problem document."""
     assert response.status_code == status, response.text
     assert response.headers["Content-Type"] == "application/problem+json"
     body: Json = response.json()
@@ -46,12 +46,12 @@ def problem(response: httpx.Response, status: int, code: str) -> Json:
 
 
 async def patch(client: ApiClient, path: str, body: Json, **headers: str) -> httpx.Response:
-    """Change something, whatever it has become meanwhile; `**{"If-Match": tag}` minds that."""
+    """`PATCH` with `If-Match: *`; pass `**{"If-Match": tag}` for a conditional change."""
     return await client.send("PATCH", path, body, **{"If-Match": "*"} | headers)
 
 
 async def until(look: Callable[[], Awaitable[httpx.Response]], holds: Callable[[Json], bool]) -> Json:
-    """Look until what is seen holds."""
+    """Poll until the condition holds, and return the body."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not holds(seen := ok(await look())):
             await asyncio.sleep(0.01)
@@ -59,7 +59,7 @@ async def until(look: Callable[[], Awaitable[httpx.Response]], holds: Callable[[
 
 
 class Stage:
-    """A business with its people, and bookings made for them at times of their own."""
+    """A business with its people; each booking has its own time."""
 
     def __init__(self, api: ApiClient, engine: AsyncEngine, tenant: Tenant) -> None:
         self.api = api
@@ -68,7 +68,7 @@ class Stage:
         self._hours = itertools.count(72)
 
     def as_(self, name: str) -> ApiClient:
-        """Somebody of this business: `customer`, `owner`, `admin` or a provider by name."""
+        """A client for a person of this business: `customer`, `owner`, `admin` or a provider by name."""
         return self.api.as_(self.tenant.principals[name])
 
     def next_start(self) -> datetime:
@@ -76,13 +76,13 @@ class Stage:
         return future(next(self._hours))
 
     async def book(self, **body: Any) -> Json:
-        """A booking of the customer's with Ana, unless the body says otherwise."""
+        """A booking by the customer with Ana by default."""
         defaults: Json = {"starts_at": self.next_start(), "provider_id": self.tenant.providers.get("ana")}
         request = {name: value for name, value in (defaults | body).items() if value is not None}
         return ok(await self.as_("customer").book(self.tenant, **request), 201)
 
     async def settled(self, booking: Json, status: str) -> Json:
-        """The booking once it has this status."""
+        """Wait until the booking has this status."""
         return await until(
             lambda: self.as_("admin").get(f"/v1/bookings/{booking['id']}"), lambda seen: seen["status"] == status
         )
@@ -93,11 +93,11 @@ class Stage:
         return items
 
     async def next(self, booking: Json) -> Json:
-        """What comes next."""
+        """The answer of `/next`."""
         return ok(await self.as_("admin").get(f"/v1/bookings/{booking['id']}/next"))
 
     async def override(self, booking: Json, status: str) -> Json:
-        """The booking after an admin's word."""
+        """The booking after an admin's override."""
         return ok(await self.as_("admin").command(booking["id"], "override", status=status, reason="test"))
 
     async def bookings_in(self, status: str, count: int = 1) -> list[Json]:
@@ -114,7 +114,7 @@ class Stage:
         return await self.override(booking, status)
 
     async def _pending(self, count: int) -> list[Json]:
-        """Nobody is free at the first attempt; then everybody is again."""
+        """At the first attempt no provider is free; afterwards all are."""
         await self._set_available(False)
         made = await asyncio.gather(*(self.book(provider_id=None) for _ in range(count)))
         tried = [
@@ -132,18 +132,18 @@ class Stage:
         await self.change(Provider, available=available)
 
     async def change(self, model: Any, **values: Any) -> None:
-        """Change every row of this business's (its services, its providers, its hours)."""
+        """Change all rows of this model that belong to the business."""
         key = model.id if model is Business else model.business_id
         async with self.engine.begin() as conn:
             await conn.execute(update(model).where(key == self.tenant.business_id).values(values))
 
     async def count(self, table: str) -> int:
-        """How many rows the business has in a table."""
+        """The number of the business's rows in a table."""
         query = text(f"SELECT count(*) FROM {table} WHERE business_id = :id")
         async with self.engine.connect() as conn:
             return int((await conn.execute(query, {"id": self.tenant.business_id})).scalar_one())
 
 
 async def make_stage(api: ApiClient, engine: AsyncEngine, policy: Policy = PATIENT, **particulars: Any) -> Stage:
-    """A business of a test's own."""
+    """A new business."""
     return Stage(api, engine, await make_tenant(engine, policy=policy, **particulars))

@@ -1,4 +1,4 @@
-"""Businesses to move, and moving them over HTTP."""
+"""Exported businesses, and importing them over HTTP."""
 
 import json
 from typing import Any
@@ -24,7 +24,7 @@ ROBIN: Json = {"name": "Robin Roe", "email": "robin@example.com", "phone": "+121
 
 
 def document() -> Json:
-    """Something in every section, and nothing with its default alone."""
+    """A document with every section, without default values."""
     away = {"starts_at": future(100).isoformat(), "ends_at": future(200).isoformat()}
     agreed = {
         "purpose": "sms",
@@ -104,7 +104,7 @@ def document() -> Json:
 
 
 async def founded(stage: Stage, name: str) -> str:
-    """The path of a new business of this owner's."""
+    """The path of a new business of this owner."""
     body = {"name": name, "slug": f"{stage.tenant.slug}-{name}", "timezone": "UTC", "currency": "USD"}
     return f"/v1/businesses/{ok(await stage.as_('owner').post('/v1/businesses', body), 201)['id']}"
 
@@ -121,7 +121,7 @@ async def send(
 
 
 async def bring(stage: Stage, path: str, content: str | bytes | Json, **query: Any) -> Json:
-    """The counts of an import that must succeed."""
+    """Import, which must succeed; returns the counts."""
     counts: Json = ok(await send(stage, path, content, **query))["counts"]
     return counts
 
@@ -137,7 +137,7 @@ async def sheet(stage: Stage, path: str, section: str) -> str:
 
 
 async def counted(stage: Stage, path: str) -> dict[str, int]:
-    """How many rows a business has in each table, with when it was changed last."""
+    """The number of rows of a business in each table, and the time of the last change."""
     queries = " UNION ALL ".join(
         f"SELECT '{table}', count(*) FROM {table} WHERE business_id = :id" for table in TABLES
     )
@@ -150,5 +150,5 @@ async def counted(stage: Stage, path: str) -> dict[str, int]:
 
 
 def home(stage: Stage) -> str:
-    """The path of the stage's own business, which has things in it."""
+    """The path of the stage's business, with some content."""
     return f"/v1/businesses/{stage.tenant.business_id}"

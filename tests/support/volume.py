@@ -1,4 +1,4 @@
-"""A database with some years of business in it, for one transaction."""
+"""Some years of bookings, for one transaction."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -80,7 +80,7 @@ _TABLES = (
 
 @asynccontextmanager
 async def volume(postgres: EmbeddedPostgres) -> AsyncIterator[tuple[AsyncConnection, UUID]]:
-    """A connection that sees all this, and one of the businesses; gone at the end."""
+    """A connection that sees the data, and one of the businesses; rolled back at the end."""
     # The superuser may leave foreign keys unchecked: what is made here refers to what is made here.
     engine = create_async_engine(async_url(postgres.url_for("holdfast", role="postgres")), poolclass=NullPool)
     async with engine.connect() as conn, conn.begin() as transaction:

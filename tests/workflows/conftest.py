@@ -1,4 +1,4 @@
-"""Bookings on workflows of their own, whose clocks the test moves."""
+"""Bookings with their workflows, whose clocks the test moves."""
 
 import asyncio
 from collections.abc import AsyncIterator

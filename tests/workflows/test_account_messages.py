@@ -1,4 +1,4 @@
-"""Messages about accounts: sent once or once more, by whoever gets to it, and the engine hears ids alone."""
+"""Account messages: sent at least once, and Temporal sees only ids."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Assignment: who is asked, when, and what happens when nobody is left."""
+"""Assignment: which provider is asked, when, and what happens when none is left."""
 
 from datetime import timedelta
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Commands: each is an update that answers with the new state, or with the reason why not."""
+"""Commands: each is an update that answers with the new state or with a refusal."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A long life in several runs: on a server that suggests a new run early, nobody notices the seam."""
+"""Continue-as-new: on a server that suggests a new run early, nothing changes for callers."""
 
 import asyncio
 from collections.abc import AsyncIterator

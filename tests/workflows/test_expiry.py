@@ -1,4 +1,4 @@
-"""What passes without anybody: a booking that nobody accepted expires, one that nobody finished is flagged."""
+"""An unaccepted booking expires, and an unfinished one is flagged."""
 
 from datetime import timedelta
 

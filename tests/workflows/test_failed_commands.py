@@ -1,4 +1,4 @@
-"""Commands that fail leave nothing behind that asyncio would log as an exception that nobody read."""
+"""Failed commands leave no exception that asyncio would log as never retrieved."""
 
 import asyncio
 import gc

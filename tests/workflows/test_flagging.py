@@ -1,4 +1,4 @@
-"""A booking is flagged for the desk by whoever finds that something is wrong with it, and goes on."""
+"""A booking with a problem is flagged for the desk and goes on."""
 
 from domain import names
 from domain.booking import BookingState

@@ -1,4 +1,4 @@
-"""Notices: who is told what, once, and nothing but the cancellation after a cancellation."""
+"""Notifications: who gets what, once, and only the cancellation after a cancellation."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Offers: how long a provider may think, and who does not have to be asked."""
+"""Offers: how long a provider has to answer, and who accepts automatically."""
 
 from datetime import timedelta
 

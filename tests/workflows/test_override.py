@@ -1,4 +1,4 @@
-"""An admin's override: any status from any status, with a reason, from a workflow that lives or has closed."""
+"""An admin's override: any status from any status, with a reason, on a running or closed workflow."""
 
 import asyncio
 

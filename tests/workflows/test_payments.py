@@ -1,4 +1,4 @@
-"""A booking that is to be paid for: it waits, goes on when the payment comes, and ends when it does not."""
+"""A booking that needs a payment: it waits, goes on when paid, and ends otherwise."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""People stay in PostgreSQL: what Temporal stores and shows of a booking carries ids alone (invariant 11)."""
+"""Temporal stores and shows only ids of a booking, no personal data (invariant 11)."""
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine

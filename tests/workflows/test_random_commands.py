@@ -1,4 +1,4 @@
-"""Random people give random commands to two bookings of one business: after each, every invariant holds."""
+"""Random commands by random people to two bookings of one business: every invariant holds after each."""
 
 import asyncio
 from collections.abc import Coroutine

@@ -1,4 +1,4 @@
-"""Reminders as they arrive: none of what was called off, and one of what was moved, at its new time."""
+"""Reminder mails: none for a cancelled booking, and one for a moved booking at its new time."""
 
 import asyncio
 from collections.abc import AsyncIterator

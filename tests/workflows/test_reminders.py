@@ -1,4 +1,4 @@
-"""Reminders: sent at their time, once, of the appointment as it then stands."""
+"""Reminders: sent once, on time, about the current appointment."""
 
 from datetime import datetime, timedelta
 

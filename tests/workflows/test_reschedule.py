@@ -1,4 +1,4 @@
-"""Moving a booking: its old time is given back and its new time taken in one transaction, or nothing happens."""
+"""Rescheduling: the old time is released and the new one reserved in one transaction, or nothing happens."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""A workflow recognises that it was reset by the new random seed that the server hands out then, and only then.
+"""A workflow detects a reset by the new random seed that only a reset brings.
 
 The SDK documents the callback for reseeding only. These tests hold what a booking's workflow relies on.
 """

@@ -1,4 +1,4 @@
-"""Commands that meet: two at once, the same one twice, one that overtakes the start, and signals among them."""
+"""Concurrent commands: two at once, a duplicate, one before the start, and signals in between."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Writing a step: however often it is asked for it is written once, and never over a newer history."""
+"""Recording a step: idempotent, and never over a newer history."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Whatever PostgreSQL has and its workflow has not seen is found and taken over within seconds."""
+"""A workflow takes over steps that only PostgreSQL has, within seconds."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What Temporal shows of a booking: enough for an admin to work with."""
+"""A booking's search attributes and details in Temporal."""
 
 import asyncio
 from typing import Any

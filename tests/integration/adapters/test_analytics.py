@@ -1,4 +1,4 @@
-"""What is the same with all who measure advertising: a booking is counted once, and errors are what they are."""
+"""Common to all analytics vendors: a booking counts once, and errors are classified."""
 
 from datetime import timedelta
 

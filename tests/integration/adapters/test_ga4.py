@@ -1,4 +1,4 @@
-"""Google Analytics 4: what it would drop in silence is not sent, and its secret is in no log."""
+"""Google Analytics 4: events that it would silently drop are not sent; its secret is in no log."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Google Ads by the Data Manager API: what ties a booking to a click, and access that runs out."""
+"""Google Ads by the Data Manager API: matching bookings to clicks, and expiring access."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""An attempt that lost its lease changes nothing at any vendor: every adapter confirms before it does."""
+"""An attempt that lost its lease changes nothing: every adapter confirms the lease first."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Meta's Conversions API: whom it knows by what, and what its error codes mean."""
+"""Meta's Conversions API: matching of people, and its error codes."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Stripe and PAY.JP against their simulators: money is moved once, whatever becomes of the answers."""
+"""Stripe and PAY.JP against their simulators: money moves once even if answers are lost."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""E-mails by SendGrid, against the simulator: sent once, whatever becomes of the answer."""
+"""E-mails by SendGrid, against the simulator: sent once even if the answer is lost."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""The ServiceTitan adapter against the simulator: what it asks for is there once."""
+"""The ServiceTitan adapter against the simulator: each record is created once."""
 
 from dataclasses import replace
 from datetime import timedelta

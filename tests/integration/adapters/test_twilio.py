@@ -1,4 +1,4 @@
-"""Texts by Twilio, against the simulator: sent once, though Twilio knows no idempotency keys."""
+"""Texts by Twilio, against the simulator: sent once, although Twilio has no idempotency keys."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Webhooks to a receiver that checks them: taken once each, signed as the standard says, and given up in time."""
+"""Webhooks to a verifying receiver: delivered once, signed by the standard, and given up in time."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

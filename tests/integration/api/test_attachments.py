@@ -1,4 +1,4 @@
-"""Files of a booking through the API: who may, what is taken, and that nothing dangles."""
+"""Attachments of a booking: access, accepted files, and no orphans."""
 
 import asyncio
 import hashlib

@@ -1,4 +1,4 @@
-"""The audit log: a line for every write and every denial, for those who run the business, and nothing personal."""
+"""The audit log: a line for every write and denial, for owners and admins, without personal data."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Customers at the desk: found again rather than doubled, changed, listed, and what they consented to."""
+"""The customer resource: creation without duplicates, changes, lists and consents."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""PostgreSQL away: 503 for whatever needs it, in the one shape of errors, and the process lives."""
+"""PostgreSQL is unavailable: requests that need it get 503, and the process survives."""
 
 from collections.abc import AsyncIterator
 from typing import Any

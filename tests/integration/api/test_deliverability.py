@@ -1,4 +1,4 @@
-"""The door takes the e-mail addresses that the business's way of sending carries, and no others."""
+"""The API accepts only e-mail addresses that the business's mail vendor can deliver to."""
 
 from typing import Any
 

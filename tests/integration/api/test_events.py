@@ -1,4 +1,4 @@
-"""The stream of a business's events, as whoever follows it reads it."""
+"""A business's event stream, as its readers see it."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""A business's outside calendar through the API: who may set it, what is refused, and what is never told."""
+"""A business's external calendar through the API: access, refusals and secrets."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""What tells an orchestrator, a dashboard and a client generator about the API."""
+"""Health checks, metrics and the OpenAPI document."""
 
 import re
 from typing import Any

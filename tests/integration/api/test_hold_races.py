@@ -1,4 +1,4 @@
-"""Holds that many ask for at once, or that run out at the worst of moments."""
+"""Holds under concurrency, and holds that expire during other requests."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""`/v1/holds`: time that is kept for one caller for some minutes, and becomes their booking or is free again."""
+"""`/v1/holds`: time held for one caller for some minutes, then booked or released."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

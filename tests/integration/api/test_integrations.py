@@ -1,4 +1,4 @@
-"""A business's accounts at vendors: what is checked, who may, and that no secret ever comes out again."""
+"""A business's integrations: validation, access, and that secrets are never returned."""
 
 from typing import Any, Final
 

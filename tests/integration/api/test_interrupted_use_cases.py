@@ -1,4 +1,4 @@
-"""Every use case, cancelled at each of its awaits and met by a silent database at each of its messages.
+"""Every use case, cancelled at each await, and with a database that goes silent at each message.
 
 The judge is what is committed: all of the use case or nothing, no transaction is left open, whatever is answered
 afterwards on the same few connections is stored, and the same request again has the one effect.

@@ -1,4 +1,4 @@
-"""What bookings set off at vendors, as the desk sees it, and the repair of what got stuck."""
+"""The effects of bookings as the desk sees them, and repairing stuck ones."""
 
 from typing import Any
 from uuid import UUID, uuid4

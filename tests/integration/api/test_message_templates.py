@@ -1,4 +1,4 @@
-"""The words of messages at the desk: ours, the business's own, and how they read before anybody gets them."""
+"""Message templates: defaults, the business's own, and previews."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What `/metrics` and `/openapi.json` cost, and what strangers can put into them."""
+"""The cost of `/metrics` and `/openapi.json`, and what strangers can put into them."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""Personal data and secrets stay where they belong: not in logs, not in the engine's payloads."""
+"""Personal data and secrets are in no log and in no payload of the engine."""
 
 import asyncio
 import json

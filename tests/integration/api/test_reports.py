@@ -1,4 +1,4 @@
-"""What a business's bookings add up to: by day, service and provider, in its own zone and its own money."""
+"""Reports on bookings by day, service and provider, in the business's zone and currency."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""The API does what its document says, whoever asks: schemathesis tries it, every check on, statefully.
+"""The API does what its document says for every caller: schemathesis with all checks, statefully.
 
 Frugal by default: a request or two for each operation, and every edge of some of the schemas.
 `HOLDFAST_SCHEMATHESIS_EXAMPLES=50` looks deeper, at every edge of all. What fails is shown with a `curl` line.

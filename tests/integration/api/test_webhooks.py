@@ -1,4 +1,4 @@
-"""Webhook endpoints through the API: who may have one, what is refused, and what is told of a secret."""
+"""Webhook endpoints through the API: access, refusals and secrets."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""What one reading of a business's calendar brings: all that touches the query, and nothing of anybody else's."""
+"""Loading a business's calendar: everything relevant to the query, and no other tenant's data."""
 
 from collections.abc import Iterable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Inserting a booking: all of it or nothing, and an answer that says what stood in the way."""
+"""Inserting a booking: all or nothing, with the reason for a refusal."""
 
 from typing import Any
 

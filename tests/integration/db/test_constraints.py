@@ -1,4 +1,4 @@
-"""What the schema refuses by itself, whatever the code above it does: the last line of defence."""
+"""Constraints of the schema, the last line of defence below the code."""
 
 from typing import Any
 

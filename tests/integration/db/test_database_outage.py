@@ -1,4 +1,4 @@
-"""A database that is away is told from a statement that is wrong, on a server that really stops."""
+"""An unavailable database is distinguished from a wrong statement, on a server that really stops."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Which effects are handed over next: in turn, no more than there is room for, and each sequence in order."""
+"""Which effects are handed over next: fairly, up to the limit, and each sequence in order."""
 
 from collections import Counter
 from collections.abc import AsyncIterator

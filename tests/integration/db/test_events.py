@@ -1,4 +1,4 @@
-"""The places of events: gapless in every business, whoever commits first, and nobody told of what is long over."""
+"""Positions of events: gapless for each business, in any order of commits."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The application's database role has what `db.grants` says, and nothing beside it."""
+"""The application's database role has exactly the privileges in `db.grants`."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""How PostgreSQL finds what the calendar asks for, with some years of business in the tables: by index."""
+"""Query plans of the calendar use indexes with some years of bookings in the tables."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator

@@ -1,4 +1,4 @@
-"""No two live reservations of one provider overlap: PostgreSQL sees to it, whoever writes and however many."""
+"""PostgreSQL prevents overlapping live reservations of one provider under concurrency."""
 
 import asyncio
 import random

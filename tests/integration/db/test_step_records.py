@@ -1,4 +1,4 @@
-"""Recording a step: once however often it is asked for, never over a newer history, and all or nothing."""
+"""Recording a step: idempotent, never over a newer history, and all or nothing."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A connection whose state is not known is closed: what is answered as committed, is stored.
+"""A connection in an unknown state is closed: what is answered as committed is stored.
 
 The server of these tests is real, and so is its silence: the backend behind a connection is stopped (SIGSTOP)
 while a transaction begins, runs or commits.

@@ -1,4 +1,4 @@
-"""A booking that is accepted is reported to all who measure the business's advertising, if its customer agrees."""
+"""Accepted bookings are reported to the business's analytics vendors if the customer consents."""
 
 import asyncio
 from collections.abc import Sequence

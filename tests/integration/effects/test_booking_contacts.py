@@ -1,4 +1,4 @@
-"""What is typed for a booking is used for it, whoever the customer is known as; it changes nobody's record."""
+"""A booking's contact data is used for that booking and changes no customer record."""
 
 from collections.abc import AsyncIterator
 from typing import Any

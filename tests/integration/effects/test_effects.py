@@ -1,4 +1,4 @@
-"""What is the same for every effect: claimed, carried out, and its end written down, whatever comes of it."""
+"""Common to every effect: it is claimed and executed, and its result is recorded."""
 
 import asyncio
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The installation's own mail server: what a business that nobody has approved can send by it, and how much."""
+"""The installation's mail server: what an unapproved business can send through it, and how much."""
 
 import asyncio
 from collections.abc import AsyncIterator

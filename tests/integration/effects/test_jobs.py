@@ -1,4 +1,4 @@
-"""A booking's job in the business's own system, from the step that plans it to what the system has then."""
+"""A booking's job in the business's job system, from the planning step to the vendor's record."""
 
 from datetime import timedelta
 

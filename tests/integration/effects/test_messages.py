@@ -1,4 +1,4 @@
-"""Messages at the moment of sending: still true, agreed to, in the reader's words, and sent once."""
+"""Sending messages: still true, with consent, in the reader's language, and once."""
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Rounds that compare the job system with bookings: what is repaired, what is flagged, what people see of it."""
+"""Reconciliation of the job system with bookings: repairs, flags and what people see of them."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""A vendor behind a real socket, and a source at it for each test."""
+"""A vendor behind a real socket, and an external calendar at it for each test."""
 
 from collections.abc import AsyncIterator
 

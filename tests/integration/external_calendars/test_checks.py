@@ -1,4 +1,4 @@
-"""One check of an outside calendar: what it says is kept, and what goes wrong with it harms nothing."""
+"""One check of an external calendar: its times are stored, and failures do no harm."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

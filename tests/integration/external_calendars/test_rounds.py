@@ -1,4 +1,4 @@
-"""Rounds over the outside calendars on a real Temporal, from the schedule to what the API shows."""
+"""Checks of external calendars on a real Temporal, from the schedule to the API."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Calls to addresses of others over real TLS: the name's certificate counts, and the address that was checked."""
+"""Outbound calls over real TLS: the certificate's name counts, and the checked address is used."""
 
 import asyncio
 import ssl

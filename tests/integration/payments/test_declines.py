@@ -1,4 +1,4 @@
-"""What a gateway declines although no method is tried: whether it is tried again."""
+"""Gateway refusals that concern no payment method: whether they are retried."""
 
 from datetime import UTC, datetime
 from typing import Any

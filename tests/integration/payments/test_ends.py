@@ -1,4 +1,4 @@
-"""Ends that are not the last word: lapsed promises, declined captures, bookings that are brought back."""
+"""Payments that go on after an end: lapsed authorizations, declined captures, reopened bookings."""
 
 import pytest
 from sqlalchemy import text

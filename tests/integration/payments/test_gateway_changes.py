@@ -1,4 +1,4 @@
-"""A shop that changes its gateway, customers who try again, and gateways that do not call."""
+"""A shop that changes its gateway, repeated payment attempts, and missing webhooks."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Whatever people do and the gateway fails at: in the end its ledger and our rows say the same, and it is right.
+"""After random actions and gateway failures its ledger and our rows agree and are right.
 
 Bookings go their way at random, side by side, while answers get lost and the gateway fails. Once nothing more
 happens, nothing was taken twice, and nothing is kept of a booking that did not come about but the fee.

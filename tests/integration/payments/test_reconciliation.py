@@ -1,4 +1,4 @@
-"""Payments against the gateway's truth, when its calls were lost or somebody has acted there."""
+"""Reconciliation of payments with the gateway after lost webhooks or actions at the gateway."""
 
 from dataclasses import replace
 from typing import Any

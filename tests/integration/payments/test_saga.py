@@ -1,4 +1,4 @@
-"""Paid bookings from end to end: over HTTP, through the workflow, to the gateway and back."""
+"""Paid bookings end to end: HTTP, workflow, gateway and back."""
 
 from datetime import UTC, datetime
 

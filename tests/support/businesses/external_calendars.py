@@ -1,4 +1,4 @@
-"""A business with an outside calendar at the simulator, asked by the feeder's own activity."""
+"""A business with an external calendar at the simulator, which the real activity reads."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ Time = tuple[str, str, float, float]
 
 
 def span(from_: float, until: float) -> dict[str, str]:
-    """A stretch of time as the vendor writes it, in hours after `SOON`."""
+    """A time range in the vendor's format, in hours after `SOON`."""
     return {"from": hour(from_), "until": hour(until)}
 
 
@@ -51,15 +51,15 @@ class Source:
         return self.tenant.slug
 
     async def says(self, *providers: dict[str, Any], token: str | None = None) -> None:
-        """What the vendor says from now on."""
+        """Set what the vendor answers with."""
         await self.vendor.set_contents(self.name, Contents(providers=list(providers), token=token))
 
     async def behaves(self, **behaviour: Any) -> None:
-        """How the vendor answers from now on."""
+        """Set how the vendor behaves."""
         await self.vendor.set_behaviour(self.name, Behaviour(**behaviour))
 
     async def set_up(self, **columns: Any) -> None:
-        """Set or replace the source, due now."""
+        """Set or replace the source; it is due now."""
         defaults: dict[str, Any] = {
             "url": f"{self.base_url}/calendars/{self.name}",
             "token_encrypted": self.secrets.encrypt(TOKEN),
@@ -77,7 +77,7 @@ class Source:
             await external_sources.delete(conn, self.tenant.business_id)
 
     async def check(self) -> str:
-        """Have the source asked, whether it is due or not."""
+        """Check the source, whether it is due or not."""
         async with self.engine.begin() as conn:
             await external_sources.check_now(conn, self.tenant.business_id)
         return await self.check_if_due()
@@ -94,7 +94,7 @@ class Source:
         return found
 
     async def times(self) -> list[Time]:
-        """What is stored."""
+        """The stored times."""
         found = await self.sql("SELECT provider_id, kind, starts_at, ends_at FROM external_times")
         return sorted(
             (self.tenant.name_of(row[0]), row[1], *((at - SOON) / timedelta(hours=1) for at in row[2:]))
@@ -102,21 +102,21 @@ class Source:
         )
 
     async def versions(self) -> dict[datetime, Any]:
-        """Which transaction wrote each row."""
+        """The transaction that wrote each row."""
         return {row[0]: row[1] for row in await self.sql("SELECT starts_at, xmin::text FROM external_times")}
 
     async def sql(self, statement: str, **parameters: Any) -> list[Any]:
-        """Rows of a statement about this business, whose id is the condition that it is given."""
+        """The rows of a statement, restricted to this business."""
         query = text(f"{statement} WHERE business_id = :id")
         async with self.engine.begin() as conn:
             result = await conn.execute(query, {"id": self.tenant.business_id} | parameters)
             return list(result.all()) if result.returns_rows else []
 
     async def requests(self) -> list[dict[str, Any]]:
-        """What the vendor was asked."""
+        """The requests that the vendor received."""
         requests: list[dict[str, Any]] = (await self.vendor.read_ledger(self.name))["asked"]
         return requests
 
     async def waiting(self) -> int:
-        """How many wait for the vendor's answer."""
+        """The number of requests that wait for the vendor's answer."""
         return int((await self.vendor.read_ledger(self.name))["waiting"])

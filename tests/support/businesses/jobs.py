@@ -21,7 +21,7 @@ from tests.support.vendors.servicetitan import ServiceTitanTenant
 
 
 class BusinessWithJobs:
-    """The business, and its tenant there."""
+    """The business, and its tenant at ServiceTitan."""
 
     def __init__(self, stage: Stage, servicetitan: ServiceTitanTenant) -> None:
         self.stage = stage
@@ -56,13 +56,13 @@ class BusinessWithJobs:
         return ok(await self.stage.as_("ana").command(booking["id"], "accept"))
 
     async def with_job(self) -> tuple[Json, Json]:
-        """The same, and its job."""
+        """An accepted booking and its job."""
         booking = await self.accepted()
         await self.settled(booking, 1)
         return booking, self.job_of(booking)
 
     def job_of(self, booking: Json) -> Json:
-        """Its one job."""
+        """The booking's only job."""
         [job] = self.servicetitan.records.jobs_of(booking["id"])
         return job
 
@@ -77,7 +77,7 @@ class BusinessWithJobs:
         return [row for row in found if row["vendor"] == Vendor.SERVICETITAN]
 
     async def settled(self, booking: Json, count: int) -> list[tuple[str, str]]:
-        """Kind and end of the booking's effects, once there are so many and all of them have ended."""
+        """Kind and state of the booking's effects, once there are `count` and all have ended."""
 
         async def ended() -> list[tuple[str, str]] | None:
             found = [(row["kind"], row["state"]) for row in await self.effects_of(booking)]
@@ -88,12 +88,12 @@ class BusinessWithJobs:
         return found
 
     async def findings(self) -> list[tuple[str, str]]:
-        """What was found about its bookings."""
+        """The findings about its bookings."""
         return await findings_of(self.stage)
 
 
 async def eventually(look: Callable[[], Awaitable[Any]]) -> Any:
-    """What is seen, once there is something to see."""
+    """Poll until `look` returns something, and return it."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not (seen := await look()):
             await asyncio.sleep(0.02)

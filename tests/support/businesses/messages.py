@@ -1,4 +1,4 @@
-"""A business that writes and texts by the simulated vendors, with one booking to speak of."""
+"""A business that sends e-mails and texts through the simulated vendors, with one booking."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -33,7 +33,7 @@ PHONE = "+12125550142"
 Activities = dict[Vendor, list[Activity]]
 _MADE: dict[int, tuple[Settings, Activities]] = {}
 
-# By the test, not by a worker that runs beside it.
+# The test attempts the effects, not a worker that runs at the same time.
 _DEFER = text("UPDATE effects SET due_at = now() + interval '1 day' WHERE business_id = :id AND handed_at IS NULL")
 _HURRY = text("UPDATE effects SET next_attempt_at = NULL WHERE business_id = :id AND state = 'retrying'")
 _PLANNED = text("""
@@ -67,24 +67,24 @@ class MessagingBusiness:
         return vendor
 
     def mails(self) -> list[StoredMail]:
-        """What the mail server has taken from the business, the first first."""
+        """The mails that the mail server accepted from the business, oldest first."""
         server = self.vendors.vendor(Vendor.SMTP)
         assert isinstance(server, MailServer)
         return [kept for kept in server.mails.values() if kept.account == self.user]
 
     def texts(self) -> list[tuple[str, str]]:
-        """To whom, and what."""
+        """Recipient and text of each SMS."""
         return [(one.to, one.body) for one in self.twilio.messages if one.account == self.sid]
 
     # --- the business ---------------------------------------------------------------------------------------
 
     async def connect_mail(self) -> None:
-        """Have e-mails sent by a mail server of the business's own."""
+        """Send e-mails through the business's own mail server."""
         server = {"host": "127.0.0.1", "port": self.smtp_port, "security": "none", "username": self.user}
         await self._connect(Vendor.SMTP, server | {"sender": "desk@garage.example"}, {"password": "right"})
 
     async def connect_texts(self) -> None:
-        """Have texts sent by an account at Twilio."""
+        """Send texts through an account at Twilio."""
         settings = {"account_sid": self.sid, "from_number": "+12125550100"}
         await self._connect(Vendor.TWILIO, settings, {"auth_token": "token"})
 
@@ -110,7 +110,7 @@ class MessagingBusiness:
         await self.change("customers", self.tenant.customer_id, **values)
 
     async def says(self, purpose: Purpose, *, granted: bool) -> None:
-        """Have the customer agree, or take it back."""
+        """Record that the customer agrees or withdraws consent."""
         consent = Consent(purpose, granted=granted, source="test", text="test")
         async with self.engine.begin() as conn:
             await consents.lock_customer(conn, self.tenant.business_id, self.tenant.customer_id)
@@ -127,7 +127,7 @@ class MessagingBusiness:
         starts_at: datetime | None = None,
         installation: str = "console",
     ) -> None:
-        """Decide on a message about the booking; `send` sends it."""
+        """Plan a message about the booking; `send` sends it."""
         notice = Notice(
             key=f"{state.booking_id}/{uuid4()}",
             kind=kind,
@@ -142,7 +142,7 @@ class MessagingBusiness:
             await conn.execute(_DEFER, {"id": business_id})
 
     async def send(self, settings: Settings | None = None) -> list[Mapping[str, Any]]:
-        """Attempt every effect that is open, as a worker does, but at once; the messages, the oldest first."""
+        """Attempt every open effect now, as a worker does; return the messages, oldest first."""
         activities = self._activities(settings or self.settings)
         async with self.engine.begin() as conn:
             await conn.execute(_HURRY, {"id": self.tenant.business_id})
@@ -159,7 +159,7 @@ class MessagingBusiness:
         return await self.messages()
 
     def _activities(self, settings: Settings) -> Activities:
-        """Made once by each settings: it takes a while."""
+        """The activities, built once for each settings object because that is slow."""
         made = _MADE.get(id(settings))
         if made is None or made[0] is not settings:
             vendors = Vendors(self.engine, settings)
@@ -171,7 +171,7 @@ class MessagingBusiness:
         return await self.rows("SELECT * FROM messages WHERE business_id = :id ORDER BY id")
 
     async def rows(self, query: str) -> list[Mapping[str, Any]]:
-        """What a query about the business finds."""
+        """The rows of a query about the business."""
         async with self.engine.connect() as conn:
             return await _all(conn, query, self.tenant.business_id)
 

@@ -1,4 +1,4 @@
-"""A business that is paid through a gateway, with its people, as tests of whole payments meet it."""
+"""A business that is paid through a gateway, for tests of whole payments."""
 
 import asyncio
 from collections.abc import Mapping
@@ -28,14 +28,14 @@ FEE = Cancellation(window_minutes=14 * 24 * 60, fee_percent=50)
 
 
 class Shop(Stage):
-    """A stage with a gateway. The service `repair` costs 12900, paid in full unless a test says otherwise."""
+    """A stage with a gateway. The service `repair` costs 12900 and is paid in full by default."""
 
     account: GatewayAccount
     methods: Methods
     integration_id: Any
 
     async def furnish(self, account: GatewayAccount, settings: Settings) -> None:
-        """Connect it to an account of its own, which calls back."""
+        """Connect the shop to its own gateway account, with webhooks."""
         self.account, self.methods = account, Methods.of(account.vendor)
         yen = {"currency": "JPY"} if account.vendor is Vendor.PAYJP else {}
         await self.change(Service, payment_mode="full", **yen)
@@ -52,7 +52,7 @@ class Shop(Stage):
         self.integration_id = row["id"]
 
     async def connect_hook(self, api_url: str) -> None:
-        """Have the gateway call the API."""
+        """Register the API's webhook with the gateway."""
         url = f"{api_url}/v1/hooks/{self.account.vendor}/{self.integration_id}"
         await self.account.simulated.set_endpoint(self.account.key, Endpoint(url=url, secret="whsec_test"))
 
@@ -64,17 +64,17 @@ class Shop(Stage):
             )
 
     async def buy(self, method: str | None = None, **body: Any) -> Json:
-        """A booking of the customer's; with a method it is paid at once."""
+        """A booking by the customer; with a payment method it is paid at once."""
         payment = {} if method is None else {"payment": {"method": method}}
         return await self.book(**payment, **body)
 
     async def pay(self, booking: Json, method: str, status: int = 202) -> Json:
-        """The customer gives a method."""
+        """Submit the customer's payment method."""
         path = f"/v1/bookings/{booking['id']}/payment"
         return ok(await self.as_("customer").post(path, {"method": method}), status)
 
     async def payment(self, booking: Json, name: str = "customer") -> Json:
-        """The payment as somebody sees it."""
+        """The payment as this user sees it."""
         return ok(await self.as_(name).get(f"/v1/bookings/{booking['id']}/payment"))
 
     async def paid_up(self, booking: Json, state: str) -> Json:
@@ -109,7 +109,7 @@ class Shop(Stage):
             return [(row.kind, row.state, row.last_error) for row in found]
 
     async def attempts(self, booking: Json, kind: str) -> int:
-        """How often the one effect of a kind was attempted."""
+        """The number of attempts of the only effect of this kind."""
         query = text("SELECT attempts FROM effects WHERE booking_id = :id AND kind = :kind")
         async with self.engine.connect() as conn:
             return int((await conn.execute(query, {"id": booking["id"], "kind": kind})).scalar_one())
@@ -138,7 +138,7 @@ class Shop(Stage):
         return moved([one for one in entries if one.key == booking["id"]])
 
     def kept(self, booking: Json) -> int:
-        """What the gateway took and did not give back."""
+        """The amount that the gateway captured and did not refund."""
         signs = {"capture": 1, "refund": -1}
         return sum(signs.get(action, 0) * amount for action, amount in self.money(booking))
 
@@ -151,7 +151,7 @@ async def make_shop(
     vendor: Vendor = Vendor.STRIPE,
     policy: Policy | None = None,
 ) -> Shop:
-    """A shop of a test's own."""
+    """A new shop."""
     shop = Shop(api, engine, await make_tenant(engine, policy=policy or Policy(cancellation=FEE)))
     await shop.furnish(GatewayAccount.at(vendor, vendors), settings)
     return shop

@@ -1,4 +1,4 @@
-"""A business whose vendors call it: integrations, messages that were sent, and what became of them."""
+"""A business that receives its vendors' webhooks: its integrations, messages and consents."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ PHONE = "+12125550142"
 
 @dataclass(frozen=True)
 class BusinessWithHooks:
-    """A business, and where its vendors call."""
+    """A business and the base URL that its vendors call."""
 
     engine: AsyncEngine
     settings: Settings
@@ -32,7 +32,7 @@ class BusinessWithHooks:
     secrets: dict[str, str] = field(default_factory=dict)
 
     async def connect(self, vendor: Vendor, secrets: dict[str, str], *, enabled: bool = True) -> UUID:
-        """An account with a vendor; the id of the integration."""
+        """Connect an account with a vendor; returns the integration's id."""
         new = NewIntegration(
             port=PORT_OF[vendor],
             vendor=vendor,
@@ -49,7 +49,7 @@ class BusinessWithHooks:
         return f"{self.url}/v1/hooks/{vendor}/{integration_id}"
 
     async def message(self, channel: str, audience: str = "customer", **columns: Any) -> str:
-        """A message that is about to be sent; its key."""
+        """Insert a message that is about to be sent; returns its key."""
         booking = await make_booking(self.engine, self.tenant, provider=None)
         key = f"{booking.booking_id}/confirmed/{audience}"
         async with self.engine.begin() as conn:
@@ -68,17 +68,17 @@ class BusinessWithHooks:
         return key
 
     async def of_message(self, key: str) -> Any:
-        """What is known of a message: state, error, vendor_ref."""
+        """State, error and vendor_ref of a message."""
         [found] = await self.rows("SELECT state, error, vendor_ref FROM messages", "AND key = :key", key=key)
         return found
 
     async def consents(self) -> list[tuple[str, bool, str]]:
-        """All words of the business's customers, the first first."""
+        """All consents of the business's customers, oldest first."""
         found = await self.rows("SELECT purpose, granted, source FROM consents", "ORDER BY given_at, id")
         return [(row.purpose, row.granted, row.source) for row in found]
 
     async def events(self) -> Sequence[Any]:
-        """The events that were taken."""
+        """The accepted events."""
         return await self.rows("SELECT event_id, type FROM inbound_events", "ORDER BY received_at, event_id")
 
     async def give_phone(self, phone: str = PHONE) -> None:
@@ -87,12 +87,12 @@ class BusinessWithHooks:
             await conn.execute(update(Customer).where(mine).values(phone=phone))
 
     async def rows(self, select: str, rest: str = "", **parameters: Any) -> Sequence[Any]:
-        """Rows of this business's."""
+        """Rows of this business."""
         query = text(f"{select} WHERE business_id = :business_id {rest}")
         async with self.engine.connect() as conn:
             return (await conn.execute(query, {"business_id": self.tenant.business_id} | parameters)).all()
 
 
 async def make_business_with_hooks(engine: AsyncEngine, settings: Settings, url: str) -> BusinessWithHooks:
-    """A business of a test's own, whose vendors call at this URL."""
+    """A new business whose vendors call this URL."""
     return BusinessWithHooks(engine, settings, await make_tenant(engine), url)

@@ -1,4 +1,4 @@
-"""The slow answer to which appointments are free: every minute looked at by itself, nothing worked out ahead.
+"""The slow computation of free appointments: it looks at each minute separately.
 
 It shares the questions with `domain.availability` (the dataclasses) and no line of the answer: instants are found
 by reading the zone's clock minute after minute. So it is right only where offsets are whole minutes, for instants
@@ -24,7 +24,7 @@ _A_MINUTE = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Clock:
-    """What the clock on the wall reads at each minute around a date. Minute 0 is `begins_at`, in seconds UTC."""
+    """The local wall time at each minute around a date. Minute 0 is `begins_at`, in seconds UTC."""
 
     zone: ZoneInfo
     middle: date
@@ -35,7 +35,7 @@ class Clock:
     """By reading: the first minute at which the clock reads this or anything later."""
 
     def dates(self) -> Iterator[date]:
-        """Every date whose hours may matter, whether the clock ever shows it or not."""
+        """Every date whose hours may matter, even if no minute of the clock falls on it."""
         for days in range(3 - DAYS_AROUND, DAYS_AROUND - 2):
             yield self.middle + timedelta(days=days)
 
@@ -46,11 +46,11 @@ class Clock:
         return whole
 
     def instant(self, minute: int) -> int:
-        """The other way round."""
+        """The instant of a minute of this clock."""
         return self.begins_at + minute * 60
 
     def first_of(self, day: date) -> int:
-        """The minute at which the date begins, or what comes in its place."""
+        """The minute at which the date begins, or the next one if midnight is skipped."""
         return self.reached[midnight(day)]
 
     @cached_property
@@ -84,7 +84,7 @@ def _reading(moment: datetime) -> int:
 
 
 def midnight(day: date) -> int:
-    """What the clock reads when the date begins."""
+    """The wall time at which the date begins."""
     return (day - _EPOCH.date()).days * _A_DAY
 
 

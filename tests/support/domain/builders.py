@@ -1,4 +1,4 @@
-"""States and commands to try the rules on: a booking in three days, an hour long, with a provider."""
+"""States, commands and steps for tests of the rules: a booking in three days, an hour long."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -68,7 +68,7 @@ PROVIDER: Final = actor(Role.PROVIDER)
 
 
 def command(kind: Command, by: Actor, **particulars: Any) -> BookingCommand:
-    """A command of this kind with particulars that make sense."""
+    """A command of this kind with valid parameters."""
     match kind:
         case Command.NO_SHOW:
             return NoShow(**{"actor": by, "party": Party.PROVIDER} | particulars)
@@ -94,7 +94,7 @@ _PLAIN: Final[dict[Command, type[BookingCommand]]] = {
 def step(
     kind: StepKind, after: BookingState, *, was_flagged: bool = False, before: BookingState | None = None
 ) -> Step:
-    """A step of this kind that led to the state, from the status that the table has before it."""
+    """A step of this kind that led to the state, from the preceding status of the table."""
     old_status = after.status if kind is StepKind.RESCHEDULED else _BEFORE.get(after.status, Status.ACCEPTED)
     former = before and FormerJob(job_holder_id=before.job_holder_id, starts_at=before.starts_at)
     return Step(

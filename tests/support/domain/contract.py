@@ -1,4 +1,4 @@
-"""The lifecycle as the design words it, written down a second time on purpose.
+"""The lifecycle as the design states it, deliberately written down a second time.
 
 The tests compare the code with these literals; nothing here may be computed from `domain`.
 """

@@ -1,4 +1,4 @@
-"""Agendas in words, and their slots, which the slow answer must find as well."""
+"""Schedules written as text, and their slots, which the oracle must find as well."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -29,7 +29,7 @@ def open_on(day: date, *spans: str, zone: str = "UTC") -> Opening:
 
 
 def ana(*spans: str, **changes: Any) -> ProviderSchedule:
-    """Ana, who works at these times of the Monday."""
+    """The schedule of Ana, who works at these times on Monday."""
     return replace(ProviderSchedule(ANA, open_on(MONDAY, *spans)), **changes)
 
 

@@ -1,4 +1,4 @@
-"""Accounts with the simulated analytics vendors, and conversions to report to them."""
+"""Accounts with the simulated analytics vendors, and conversions to report."""
 
 import itertools
 from collections.abc import Callable
@@ -25,7 +25,7 @@ EMAIL, PHONE, NAME = "Cass.Customer@gmail.com", "+12125550142", "Cass Customer"
 
 @dataclass(frozen=True)
 class Measured:
-    """An account that no other test has."""
+    """An account that only this test uses."""
 
     simulator: Simulator
     vendor: Vendor
@@ -38,7 +38,7 @@ class Measured:
     async def report(
         self, conversion: Conversion, *, attempt: int = 1, secrets: dict[str, str] | None = None
     ) -> str | None:
-        """One attempt, maybe with other secrets."""
+        """One attempt, optionally with other secrets."""
         account = Account(self.settings, self.secrets | (secrets or {}))
         key = f"{conversion.booking_id}/report_conversion/{self.vendor}"
         call = Call(account=account, key=key, attempt=attempt, first_attempt_at=datetime.now(UTC))
@@ -48,11 +48,11 @@ class Measured:
         self.simulator.behave(self.vendor, Behaviour(**behaviour), self.name)
 
     def entries(self) -> list[Entry]:
-        """All that it was asked."""
+        """All requests to this account."""
         return self.simulator.ledger.entries(self.vendor, account=self.name)
 
     def applied(self) -> list[Entry]:
-        """What came of anything."""
+        """The requests that had an effect."""
         return self.simulator.applied(self.vendor, self.name)
 
 
@@ -87,7 +87,7 @@ MAKERS: dict[Vendor, Callable[[Simulator], Measured]] = {
 
 
 def conversion(*, ago: timedelta = timedelta(minutes=1), **changes: Any) -> Conversion:
-    """A booking of a customer who has said where they came from."""
+    """A conversion with attribution data."""
     at = datetime.now(UTC) - ago
     values: dict[str, Any] = {
         "booking_id": uuid4(),

@@ -1,4 +1,4 @@
-"""The payment gateways as tests meet them: adapter, simulator, and an account of the test's own."""
+"""A payment gateway for tests: adapter, simulator and an account."""
 
 import asyncio
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ MONEY = ("authorize", "capture", "void", "refund", "lapse")
 
 @dataclass(frozen=True, slots=True)
 class Methods:
-    """Tokens that do what a test wants."""
+    """Payment methods with a known behaviour."""
 
     good: str
     declined: str
@@ -33,7 +33,7 @@ class Methods:
 
     @classmethod
     def of(cls, vendor: Vendor) -> "Methods":
-        """Stripe's are everybody's; PAY.JP's belong to one customer, so each is new."""
+        """Stripe's test methods are shared; PAY.JP's belong to one customer, so each is new."""
         if vendor is Vendor.STRIPE:
             return cls("pm_card_visa", "pm_card_chargeDeclined", "pm_card_authenticationRequired")
         mark = uuid4().hex[:12]
@@ -52,7 +52,7 @@ class GatewayAccount:
 
     @classmethod
     def at(cls, vendor: Vendor, vendors: Simulator) -> "GatewayAccount":
-        """An account of its own."""
+        """A new account."""
         url = f"{vendors.url}/{vendor}"
         gateway: Gateway = StripeGateway(url) if vendor is Vendor.STRIPE else PayjpGateway(url)
         return cls(vendor, vendors, gateway, f"sk_test_{uuid4().hex}", uuid4())
@@ -68,7 +68,7 @@ class GatewayAccount:
         return a_call({}, {"api_key": key or self.key})
 
     async def charge_request(self, method: str, number: int = 1) -> ChargeRequest:
-        """A try at 5000 yen, charged to whom the gateway knows the booking by."""
+        """A request to charge 5000 yen to a new payer."""
         payer = await self.gateway.payer(self.call(), self.booking_id)
         return ChargeRequest(self.booking_id, number, 5000, "JPY", payer, method)
 
@@ -79,7 +79,7 @@ class GatewayAccount:
         await self.simulated.move_clock(self.key, ClockShift(hours=hours))
 
     def lose_the_reply(self, *, behind: str, to: str, hours: float = 0) -> None:
-        """Lose the answer to what comes behind one action, once; when it is done, let hours pass."""
+        """Lose the answer to the request after this action, once; then let hours pass."""
         todo = [behind, to]
 
         def listener(entry: Entry) -> None:
@@ -96,15 +96,15 @@ class GatewayAccount:
         self.simulated.account(self.key).clock += time
 
     async def authenticate(self, ref: str) -> None:
-        """The customer proves to the bank who they are."""
+        """Complete the customer's authentication with the bank."""
         assert isinstance(self.simulated, Stripe | Payjp)
         await self.simulated.authenticate(self.key, ref)
 
     def moved(self) -> list[tuple[str, int]]:
-        """What was done with money, and how much, in order."""
+        """Each movement of money and its amount, in order."""
         return moved(self.vendors.ledger.entries(self.vendor, account=self.key, applied=True))
 
 
 def moved(entries: Sequence[Entry]) -> list[tuple[str, int]]:
-    """What was done with money, and how much."""
+    """Each movement of money and its amount."""
     return [(one.action, one.detail["amount"]) for one in entries if one.action in MONEY]

@@ -1,4 +1,4 @@
-"""An account at the simulated ServiceTitan, as a test looks into it."""
+"""A tenant at the simulated ServiceTitan."""
 
 import itertools
 from dataclasses import replace
@@ -22,7 +22,7 @@ ADDRESS = Address("5 Oak Ave", "Troy", "NY", "12180", "US")
 
 
 class ServiceTitanTenant:
-    """One tenant, which no other test has."""
+    """A tenant that only this test uses."""
 
     def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
@@ -63,11 +63,11 @@ class ServiceTitanTenant:
         return self.vendor.records(self.tenant)
 
     def behave(self, **behaviour: Any) -> None:
-        """Have it behave so towards this tenant."""
+        """Set the simulator's behaviour towards this tenant."""
         self.simulator.behave(Vendor.SERVICETITAN, Behaviour(**behaviour), self.tenant)
 
     def lose_the_answer_after(self, action: str) -> None:
-        """Once this was asked, the answer to the next request is lost, and to no other."""
+        """After this action, lose the answer to the next request only."""
         waiting = [action]
 
         def look(entry: Entry) -> None:
@@ -78,16 +78,16 @@ class ServiceTitanTenant:
         self.simulator.ledger.listen(look)
 
     def applied(self, action: str | None = None) -> list[str]:
-        """What came of anything that was asked, in order."""
+        """The requests that had an effect, in order."""
         return [entry.action for entry in self.simulator.applied(Vendor.SERVICETITAN, self.tenant, action)]
 
     def request_count(self, action: str) -> int:
-        """How often it was asked for this."""
+        """The number of requests for this action."""
         return len(self.simulator.ledger.entries(Vendor.SERVICETITAN, account=self.tenant, action=action))
 
 
 def job_details(**particulars: Any) -> JobDetails:
-    """A job in three days, with a customer of its own."""
+    """A job in three days, with a new customer."""
     customer = JobCustomer(new_id(), "Casey Customer", "casey@example.com", "+15185550100")
     job = JobDetails(
         new_id(), customer, ADDRESS, "repair", future(), future(73), "Repair (ABC)\n<b>Ring twice & wait</b>"

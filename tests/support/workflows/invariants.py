@@ -1,4 +1,4 @@
-"""What holds for every booking once it is quiet, whatever was done to it (README, invariants 1, 5, 6 and 7)."""
+"""Invariants of every booking once it is quiet (README, invariants 1, 5, 6 and 7)."""
 
 from itertools import pairwise
 from typing import Any

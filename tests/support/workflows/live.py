@@ -1,4 +1,4 @@
-"""A booking with its running workflow, as a test handles it: commands in, states, rows and histories out."""
+"""A booking with its running workflow: send commands, read states, rows and histories."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -43,7 +43,7 @@ def acting_as(tenant: Tenant, provider: str) -> Actor:
 
 
 def _named(command: BookingCommand, update_id: str | None) -> tuple[str, BookingCommand]:
-    """The command under its name, which is the update's id too, as the API sends it."""
+    """The command by its update name and id, as the API sends it."""
     name = update_id or str(new_id())
     return name, command.model_copy(update={"command_id": name})
 
@@ -67,7 +67,7 @@ class LiveBooking:
 
     @classmethod
     async def begin(cls, engine: AsyncEngine, skipper: TimeSkipper, tenant: Tenant, **particulars: Any) -> Self:
-        """A booking as the API would have committed it, and its workflow, whose clock can be moved on."""
+        """Create a booking as the API commits it, and start its workflow with a movable clock."""
         state = await make_booking(engine, tenant, **particulars)
         start = BookingStart(booking_id=state.booking_id, business_id=state.business_id, state=state)
         await start_booking(skipper.client, start)
@@ -92,7 +92,7 @@ class LiveBooking:
         return state
 
     async def give_with_start(self, command: BookingCommand, *, update_id: str | None = None) -> BookingState:
-        """Send a command as the API does, so that a workflow that has closed is reopened by it."""
+        """Send a command as the API does; it reopens a closed workflow."""
         start = BookingStart(booking_id=self.booking_id, business_id=self.business_id)
         update_id, command = _named(command, update_id)
         state: BookingState = await self.client.execute_update_with_start_workflow(
@@ -105,13 +105,13 @@ class LiveBooking:
         return state
 
     async def refusal_of(self, command: BookingCommand) -> ApplicationError:
-        """Send a command that must be refused, and return the refusal."""
+        """Send a command, which must be refused, and return the refusal."""
         with pytest.raises(WorkflowUpdateFailedError) as refused:
             await self.give(command)
         return refusal_in(refused.value)
 
     async def reset(self) -> None:
-        """Reset the workflow to its first task, as the button in the Temporal UI does."""
+        """Reset the workflow to its first task, like the button in the Temporal UI."""
         run_id = (await self.handle.describe()).run_id
         events = (await self.handle.fetch_history()).events
         first = next(e.event_id for e in events if e.HasField("workflow_task_completed_event_attributes"))
@@ -128,11 +128,11 @@ class LiveBooking:
     # --- time --------------------------------------------------------------------------------------------
 
     async def skip(self, duration: timedelta) -> None:
-        """Move this workflow's clock on."""
+        """Move this workflow's clock forward."""
         await self.skipper.fast_forward(self.handle, duration)
 
     async def skip_to(self, moment: datetime) -> None:
-        """Move this workflow's clock on to a moment."""
+        """Move this workflow's clock to an instant."""
         await self.skip(moment - await self.now())
 
     async def now(self) -> datetime:
@@ -144,7 +144,7 @@ class LiveBooking:
         return [length.total_seconds() for _, length in await self._timers(summary)]
 
     async def timers_until(self, summary: str) -> list[datetime]:
-        """The moments, to the second, for which timers of this name were set; each once, in order."""
+        """The distinct instants, to the second, at which timers of this name end, in order."""
         ends = [at + length + _HALF_A_SECOND for at, length in await self._timers(summary)]
         return sorted({end.replace(microsecond=0) for end in ends})
 
@@ -192,7 +192,7 @@ class LiveBooking:
         return await self._rows(_MESSAGES)
 
     async def reservation(self) -> tuple[UUID, datetime] | None:
-        """Whose time is reserved for it, and from when."""
+        """Provider and start of the reservation."""
         found = await self._rows(_CALENDAR)
         return (found[0]["provider_id"], found[0]["taken_from"]) if found else None
 
@@ -216,7 +216,7 @@ class LiveBooking:
         return await self.until(lambda state: state.status is status)
 
     async def until_quiet(self) -> BookingState:
-        """Wait until nothing happens before its time: until then the projection may be a step ahead."""
+        """Wait until the booking is at rest; before that the projection may be a step ahead."""
         now = await self.now()
         async with asyncio.timeout(_PATIENCE):
             while not (_is_at_rest(state := await self.stored(), now) and await self.queried() == state):
@@ -224,7 +224,7 @@ class LiveBooking:
         return state
 
     async def until_messages(self, kind: str, count: int) -> list[Any]:
-        """Wait until so many messages of a kind are settled."""
+        """Wait until this many messages of a kind are settled."""
 
         async def settled() -> list[Any]:
             return [m for m in await self.messages() if m["kind"] == kind]
@@ -244,7 +244,7 @@ class LiveBooking:
 
 
 def _is_at_rest(state: BookingState, now: datetime) -> bool:
-    """Whether only a person, or a moment still to come, takes the booking any further."""
+    """Whether the booking waits only for a person or for a future time."""
     if timeline.phase(state) is timeline.Phase.CLOSING or (state.status is Status.ASSIGNED and state.auto_accept):
         return False
     deadline = timeline.deadline(state)

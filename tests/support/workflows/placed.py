@@ -1,4 +1,4 @@
-"""Bookings in a status of the test's choice, reached by the commands that lead there; they stay in it."""
+"""Bookings in a given status, which they reach by commands and keep."""
 
 from dataclasses import dataclass
 
@@ -34,14 +34,14 @@ _WAY: dict[Status, tuple[BookingCommand, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A booking of a business that has one provider, `ana`."""
+    """A booking of a business with one provider, `ana`."""
 
     tenant: Tenant
     booking: LiveBooking
 
 
 async def placed_in(status: Status, live: Live, engine: AsyncEngine) -> Placed:
-    """A quiet booking in this status; where that ends it, its workflow has closed."""
+    """A quiet booking in this status; its workflow has closed if the status is final."""
     waits = status is Status.PENDING
     tenant = await make_tenant(engine, policy=PATIENT, providers={} if waits else {"ana": 4.9})
     booking = await live(tenant, provider=None if waits else "ana")

@@ -1,4 +1,4 @@
-"""The arithmetic of the sliding window, and whose requests are whose."""
+"""The arithmetic of the sliding window, and who is counted together."""
 
 import math
 

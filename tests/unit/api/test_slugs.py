@@ -1,4 +1,4 @@
-"""Keys made from names."""
+"""Slugs made from names."""
 
 import pytest
 from fastapi.exceptions import RequestValidationError

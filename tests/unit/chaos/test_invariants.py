@@ -1,4 +1,4 @@
-"""Each checker sees what it is for: one thing is broken in a cell where all else is in order."""
+"""Each checker detects its violation: one thing is broken in an otherwise correct cell."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What a report makes of a cell."""
+"""The report of a cell."""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""As whom somebody acts on a booking, and who may not at all."""
+"""The role in which a caller acts on a booking, and who may not act."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""Who is asked first, and why it was them."""
+"""Which provider is asked first, and the reason."""
 
 import itertools
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What vendors are told of where a booking came from, and the digests that they document themselves."""
+"""Attribution data for vendors, and digests against the vendors' own examples."""
 
 from uuid import UUID
 

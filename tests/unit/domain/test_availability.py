@@ -1,4 +1,4 @@
-"""Which appointments are free, by example: open time, what is taken of it, limits, groups."""
+"""Free appointments by example: open time, reservations, limits, group sessions."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Appointments in the nights when clocks change, by example."""
+"""Appointments in nights with a clock change, by example."""
 
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo

@@ -1,4 +1,4 @@
-"""Slots against the slow answer: random hours and reservations around the nights when clocks change."""
+"""Slots compared with the oracle: random hours and reservations around clock changes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""What entering a status, a failed attempt, a flag and a move do to a booking."""
+"""How a status, a failed attempt, a flag and a move change a booking's state."""
 
 from datetime import timedelta
 

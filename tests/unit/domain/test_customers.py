@@ -1,4 +1,4 @@
-"""What is kept with a booking of whom it was made for, and what counts as consent to write about it."""
+"""A booking's contact data, and what counts as consent to messages about it."""
 
 from datetime import timedelta
 from typing import Any

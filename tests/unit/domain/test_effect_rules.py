@@ -1,4 +1,4 @@
-"""Which steps of a booking have its job made, changed and cancelled."""
+"""Which steps of a booking create, change and cancel its job."""
 
 from typing import Any
 

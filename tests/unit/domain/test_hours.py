@@ -1,4 +1,4 @@
-"""Hours that fit together and those that do not, and which of several words about a date counts."""
+"""Valid and overlapping hours, and which of several exceptions for a date counts."""
 
 from collections.abc import Iterable
 from datetime import date, timedelta

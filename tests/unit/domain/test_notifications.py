@@ -1,4 +1,4 @@
-"""Who is told what, under which key, and what is not told any more."""
+"""Who is notified of what, under which key, and which notifications lapse."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What is due, what the gateway's word changes, and what brings an ended booking's money to where it belongs."""
+"""Payments: amounts due, the effect of gateway results, and refunds for ended bookings."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The waits between attempts, and what a business may not ask for."""
+"""The waits between attempts, and invalid policies."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Whatever happens to a booking, in whatever order: what holds after each step.
+"""Invariants of a booking after each step of any sequence.
 
 A machine gives random commands and lets the engine act at its deadlines, as the workflow does, on states alone.
 """

@@ -1,4 +1,4 @@
-"""What happens next to a booking: phases, deadlines, expiry margins and reminders."""
+"""A booking's timeline: phases, deadlines, expiry margins and reminders."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

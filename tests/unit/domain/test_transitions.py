@@ -1,4 +1,4 @@
-"""What each command leads to: the state after it, and what it does to the provider's time."""
+"""The result of each command: the next state, and the change to the provider's reserved time."""
 
 from datetime import timedelta
 

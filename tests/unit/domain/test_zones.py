@@ -1,4 +1,4 @@
-"""From the clock on the wall to instants and back, on the days when clocks change too."""
+"""Conversion between wall time and instants, also on days with a clock change."""
 
 import zoneinfo
 from datetime import UTC, date, datetime, timedelta, timezone

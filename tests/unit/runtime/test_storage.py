@@ -1,4 +1,4 @@
-"""Files in a folder and in S3: the same contract, and nothing that leads out of them."""
+"""Files in a folder and in S3: the same contract, and no path leads out of them."""
 
 import asyncio
 import io

@@ -1,4 +1,4 @@
-"""Search attributes: which updates a step makes, also of bookings from before one of them was there."""
+"""Search attributes: which updates a step makes, also for histories older than an attribute."""
 
 from domain.lifecycle import Status
 from tests.support.domain.builders import NOW, booking

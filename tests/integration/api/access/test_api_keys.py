@@ -1,4 +1,4 @@
-"""API keys: what they open, what they do not, and that nobody but their holder ever reads one."""
+"""API keys: what their scopes permit, and that only the creator ever sees a key."""
 
 import asyncio
 import logging

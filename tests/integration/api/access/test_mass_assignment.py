@@ -1,4 +1,4 @@
-"""Members that are not the caller's to set: each is 422, and nothing changes."""
+"""Fields that a caller may not set: each gets 422, and nothing changes."""
 
 import hashlib
 from typing import Any

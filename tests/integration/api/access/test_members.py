@@ -1,4 +1,4 @@
-"""Who runs a business: roles given and taken, and the owner who stays."""
+"""Members of a business: granting and revoking roles; the last owner stays."""
 
 import asyncio
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Getting an account and a new password: through the letters, and without a word of who has an account."""
+"""Registration and password reset: by mail, without revealing who has an account."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Logging in, and what a token opens and does not open."""
+"""Logging in, and what an access token permits."""
 
 import statistics
 import time

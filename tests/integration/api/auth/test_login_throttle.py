@@ -1,4 +1,4 @@
-"""Guessing passwords is slowed down, by account and by address, and nobody is shut out for good."""
+"""Failed logins are throttled by account and by address, and nobody is locked out for good."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -1,4 +1,4 @@
-"""Sessions: how they go on by refresh tokens, what ends them, and what is left of them."""
+"""Sessions: refresh tokens, what ends a session, and what is stored afterwards."""
 
 import asyncio
 import hashlib

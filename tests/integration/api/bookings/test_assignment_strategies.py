@@ -1,4 +1,4 @@
-"""Who is asked when several are free: each strategy through the API, with rivals, and why it was them."""
+"""Which free provider is chosen: each strategy through the API, under concurrency, with its reason."""
 
 import asyncio
 import random

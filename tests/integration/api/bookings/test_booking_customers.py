@@ -1,4 +1,4 @@
-"""For whom a booking is made: staff name somebody, everybody else books for themselves."""
+"""The customer of a booking: staff name one, everybody else books for themselves."""
 
 from typing import Any
 

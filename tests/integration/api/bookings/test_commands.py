@@ -1,4 +1,4 @@
-"""What commands do to a booking and to the calendar, as their callers see it."""
+"""The effect of commands on a booking and on the calendar."""
 
 from datetime import datetime, timedelta
 

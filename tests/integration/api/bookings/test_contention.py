@@ -1,4 +1,4 @@
-"""Many clients at once: one winner, clean refusals, and commands that come right behind the answer."""
+"""Many concurrent clients: one winner, clean refusals, and commands right after the answer."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""`POST /v1/bookings`: what a booking is when it has been made."""
+"""`POST /v1/bookings`: the created booking."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""`POST /v1/bookings`: what is refused, how it is said, and that nothing is stored."""
+"""`POST /v1/bookings`: refusals, their problem documents, and that nothing is stored."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Booking without an account: the link that opens one booking, and what a stranger neither learns nor changes."""
+"""Booking without an account: the manage link, and what strangers cannot learn or change."""
 
 import asyncio
 from datetime import datetime, timedelta

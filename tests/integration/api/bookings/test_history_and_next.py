@@ -1,4 +1,4 @@
-"""What happened to a booking, and what happens next."""
+"""A booking's history, and what happens next."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Every status, every command, every caller, through HTTP, against the literal table of the contract.
+"""Every status, command and caller over HTTP, against the literal lifecycle table.
 
 Commands that must be refused are all sent to one booking, which must be untouched afterwards; each that must
 succeed gets a booking of its own.

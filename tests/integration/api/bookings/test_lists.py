@@ -1,4 +1,4 @@
-"""`GET /v1/bookings`: whose are shown, filters, and pages that miss and repeat nothing."""
+"""`GET /v1/bookings`: visibility, filters, and pages without gaps or duplicates."""
 
 import asyncio
 from datetime import datetime, timedelta, timezone

@@ -1,4 +1,4 @@
-"""`If-Match`: nobody moves or overrides a booking that is no longer what they have read."""
+"""`If-Match`: nobody moves or overrides a booking that changed since they read it."""
 
 import asyncio
 from uuid import uuid4

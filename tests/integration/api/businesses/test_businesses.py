@@ -1,4 +1,4 @@
-"""Founding, changing and opening a business, and who may."""
+"""Creating, changing and opening a business, and who may do so."""
 
 import asyncio
 from datetime import datetime, timedelta

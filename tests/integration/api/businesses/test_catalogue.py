@@ -1,4 +1,4 @@
-"""The public catalogue: what anybody may read of a business, and what nobody may."""
+"""The public catalogue: what anonymous callers may read of a business, and what they may not."""
 
 import pytest
 from sqlalchemy import update

@@ -1,4 +1,4 @@
-"""Providers as a business adds and changes them, and the users who act as them."""
+"""Adding and changing providers, and linking users to them."""
 
 import asyncio
 from typing import Any

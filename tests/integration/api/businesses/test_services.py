@@ -1,4 +1,4 @@
-"""Services as a business adds, changes and withdraws them."""
+"""Adding, changing and withdrawing services."""
 
 import asyncio
 

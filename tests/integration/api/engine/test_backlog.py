@@ -1,4 +1,4 @@
-"""When more bookings wait for their start than the setting allows, creating says so before it writes."""
+"""Creating a booking is refused before any write while too many bookings wait for their start."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""A workflow that knows less than is stored keeps nobody waiting: the command is judged again at once."""
+"""A workflow that lags behind the stored booking catches up within the same request."""
 
 import asyncio
 from uuid import UUID

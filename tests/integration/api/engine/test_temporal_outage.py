@@ -1,4 +1,4 @@
-"""Temporal away: bookings are taken, reads work, commands say when to come back."""
+"""Temporal is unavailable: bookings are accepted, reads work, commands get 503 with Retry-After."""
 
 from collections.abc import AsyncIterator
 

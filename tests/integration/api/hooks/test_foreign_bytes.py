@@ -1,4 +1,4 @@
-"""Bytes that no vendor and no client library sends: each is refused, none is a 5xx."""
+"""Malformed vendor calls and requests are refused, never with a 5xx."""
 
 import base64
 import gzip

@@ -1,4 +1,4 @@
-"""What vendors call: only what they have signed is taken, each event once, and nothing of it is kept."""
+"""Vendor webhooks: only signed calls are accepted, each event once, and no payload is stored."""
 
 import json
 from typing import Any

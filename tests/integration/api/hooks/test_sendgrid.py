@@ -1,4 +1,4 @@
-"""SendGrid's events, called in by the simulator: the state of e-mails, and who wants no more of them."""
+"""SendGrid's webhooks from the simulator: the state of e-mails, and unsubscriptions."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

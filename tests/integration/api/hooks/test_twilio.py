@@ -1,4 +1,4 @@
-"""Twilio's calls, made by the simulator: the state of texts, and the words that stop and start them."""
+"""Twilio's webhooks from the simulator: the state of texts, and STOP and START."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Input that nobody means: each is refused politely, none is a 5xx, and nothing is stored."""
+"""Absurd input is refused with 4xx, and nothing is stored."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a connection may do beside its requests: little, and not for long."""
+"""Limits of a connection outside its requests."""
 
 import asyncio
 from collections.abc import AsyncIterator

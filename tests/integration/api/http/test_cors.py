@@ -1,4 +1,4 @@
-"""Which web sites' pages may speak to the API, business by business."""
+"""CORS: which origins may call the API, for each business."""
 
 from typing import Any
 

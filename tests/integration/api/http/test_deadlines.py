@@ -1,4 +1,4 @@
-"""A request that takes too long is given up, and leaves nothing behind."""
+"""A request that exceeds its deadline is aborted and leaves nothing behind."""
 
 import asyncio
 from collections.abc import AsyncIterator

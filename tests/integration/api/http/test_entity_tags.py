@@ -1,4 +1,4 @@
-"""Entity tags: everything that is read alone or written has one, and no change goes without it."""
+"""Entity tags: every single resource has one, and every change requires it."""
 
 from tests.support.factories import future
 from tests.support.stage import Json, Stage, ok, patch, problem

@@ -1,4 +1,4 @@
-"""Pages of listings: nothing twice, nothing missed while rows come and go, and cursors that nobody can make up."""
+"""Pagination: no duplicates and no gaps while rows change, and cursors that cannot be forged."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

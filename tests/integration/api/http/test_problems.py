@@ -1,4 +1,4 @@
-"""Every error is a problem document with a stable code, and every answer names its request."""
+"""Every error is a problem document with a stable code, and every answer has a request id."""
 
 import asyncio
 from urllib.parse import urlsplit

@@ -1,4 +1,4 @@
-"""Whose address a request has: behind configured proxies the client's, and never what a client says of itself."""
+"""The client's address: from configured proxies only, never from the client's own headers."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""Rate limits: one count for all processes, per user, API key and address.
+"""Rate limits: one count across all processes for each user, API key and address.
 
 The window slides: of the minute before counts what the last sixty seconds still reach into. So exactly the quota
 passes within one minute of the clock; where a minute turns, at most one more for each second since.

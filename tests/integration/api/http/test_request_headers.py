@@ -1,4 +1,4 @@
-"""What comes in with a request's header fields, and what must not get out by them."""
+"""Request headers: trace context, and no injection into answers or logs."""
 
 import re
 

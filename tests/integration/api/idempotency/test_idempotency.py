@@ -1,4 +1,4 @@
-"""The same key is the same request: it is carried out once and answered the same, however often it is sent."""
+"""A request with the same Idempotency-Key is executed once and gets the same answer each time."""
 
 import asyncio
 from typing import Any

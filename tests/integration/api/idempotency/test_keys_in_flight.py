@@ -1,4 +1,4 @@
-"""One key and many requests at once, or a crash between effect and answer: one effect, one answer."""
+"""Concurrent requests with one key, or a crash before the answer: one effect, one answer."""
 
 import asyncio
 from datetime import timedelta

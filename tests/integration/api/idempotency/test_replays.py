@@ -1,4 +1,4 @@
-"""Whatever is created under an Idempotency-Key is created once, and answered alike ever after."""
+"""Every creation with an Idempotency-Key happens once and replays the same answer."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Service areas: postal codes by code, prefix and range, in their plain form, of a business and of a provider."""
+"""Service areas of businesses and providers: postal codes by code, prefix and range."""
 
 from tests.support.factories import make_tenant
 from tests.support.stage import Json, Stage, ok, problem

@@ -1,4 +1,4 @@
-"""Dates with other hours: closed, instead or beside; put again they are replaced, not added to."""
+"""Date exceptions: closed, other hours or extra hours; a new PUT replaces the old one."""
 
 from datetime import date, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Weekly hours: what is put comes back, what overlaps is not taken, and nobody changes another's."""
+"""Weekly hours: they are returned as put, overlaps are refused, and nobody changes another's."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""Time off and blocks: by moments or whole days, made once under a key, and read by those whom it concerns."""
+"""Time off and blocks: instants or whole days, idempotent creation, and access."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

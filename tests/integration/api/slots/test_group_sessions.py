@@ -1,4 +1,4 @@
-"""Group sessions: one time of one provider, shared by as many as there are seats."""
+"""Group sessions: customers share one time of one provider, up to its seats."""
 
 import asyncio
 from datetime import timedelta

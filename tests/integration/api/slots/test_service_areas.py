@@ -1,4 +1,4 @@
-"""Service areas: where a business and its providers go, as far as slots and bookings are concerned."""
+"""The effect of service areas on slots, holds and bookings."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`GET /v1/businesses/{business}/slots`: how slots are asked for and told."""
+"""`GET /v1/businesses/{business}/slots`: parameters and answers."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""What the slot list offers can be booked, and nothing else: with rules of every kind, and with rivals."""
+"""Offered slots can be booked and nothing else can, with every rule and under concurrency."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""Exports that are kept: made once, read again, and for the desk alone."""
+"""Stored exports: created once, read again, and only for the desk."""
 
 from db.models import Customer
 from domain.policies import Policy

@@ -1,4 +1,4 @@
-"""What the processes write is for their own user alone."""
+"""Only their own user can read the files that the processes write."""
 
 import stat
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A business moved in and out: all of it or nothing, and the same again changes nothing."""
+"""Export and import of a business: all or nothing, and repeating an import changes nothing."""
 
 import asyncio
 import csv

@@ -1,4 +1,4 @@
-"""Imports that cannot be taken: all that is wrong is told at once, and nothing is stored."""
+"""Refused imports: all problems are reported at once, and nothing is stored."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""CSV as spreadsheets write it, and as they must not read it."""
+"""CSV as spreadsheets write it, and escaped for those that read it."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Whom a row of an import speaks of."""
+"""Which customer a row of an import refers to."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What rows must be beside each other, and how what is wrong is told."""
+"""Validation across rows of an import, and how problems are reported."""
 
 import json
 from datetime import UTC, datetime

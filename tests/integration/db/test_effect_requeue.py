@@ -1,4 +1,4 @@
-"""Effects whose time is over and of which nothing is heard are handed over again; those that wait are not."""
+"""Expired effects without a result are handed over again; waiting ones are not."""
 
 from datetime import timedelta
 

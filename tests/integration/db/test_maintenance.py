@@ -1,4 +1,4 @@
-"""What recovery looks for is decided by PostgreSQL's clock, whatever clock wrote the booking."""
+"""Recovery finds lost starts by PostgreSQL's clock, whatever clock wrote the booking."""
 
 from datetime import timedelta
 
