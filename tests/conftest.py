@@ -28,11 +28,11 @@ from dev.temporal import TIME_SKIPPING, DevTemporal
 from runtime import temporal as temporal_client
 from runtime.secrets import new_key
 from runtime.settings import Settings
-from tests.api_client import ApiClient
-from tests.factories import Tenant, make_tenant
-from tests.integration.api.accounts import forget_attempts
-from tests.servers import served
-from tests.simulator import Simulator, simulated_vendors
+from tests.support.accounts import forget_attempts
+from tests.support.api_client import ApiClient
+from tests.support.factories import Tenant, make_tenant
+from tests.support.servers import served
+from tests.support.simulator import Simulator, simulated_vendors
 from worker.main import running_worker
 
 ONE_YEAR = 365 * 86_400
@@ -178,7 +178,7 @@ async def tenant(engine: AsyncEngine) -> Tenant:
 
 
 @pytest.fixture
-async def clean_slate(engine: AsyncEngine) -> AsyncIterator[None]:
+async def no_login_attempts(engine: AsyncEngine) -> AsyncIterator[None]:
     """Delete login attempts before and after the test: all tests share one address."""
     await forget_attempts(engine)
     yield

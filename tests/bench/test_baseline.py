@@ -33,13 +33,13 @@ def request_() -> Request:
 
 @pytest.fixture
 def values(request_: Request) -> dict[str, Any]:
-    asked: dict[str, object] = {
+    parameters: dict[str, object] = {
         "provider_id": str(uuid4()),
         "starts_at": STARTS_AT.isoformat(),
         "address": {},
         "notes": None,
     }
-    return _values(request_, asked, _OFFERING)
+    return _values(request_, parameters, _OFFERING)
 
 
 @pytest.mark.parametrize("statement", [CALENDAR, INSERT])

@@ -126,7 +126,7 @@ def _distinct(call: Call) -> list[tuple[int, str]]:
 
 def _expected(call: Call) -> tuple[str, str | None]:
     kind, status = COMMANDS[call.operation]
-    return kind, call.asked.get("status") if call.operation == "override" else status
+    return kind, call.request_body.get("status") if call.operation == "override" else status
 
 
 @invariant(

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from tests.chaos.invariants import Evidence, invariant
-from tests.e2e.invariants import LEGAL_TRANSITIONS
+from tests.support.e2e.invariants import LEGAL_TRANSITIONS
 
 ENDED: Final = frozenset({"completed", "cancelled"})
 _UNASSIGNED: Final = frozenset({"pending", "rejected", "no_show"})

@@ -14,7 +14,7 @@ from api.identity.tokens import Tokens
 from db.models import Customer, Service
 from domain.policies import Policy
 from runtime.ids import new_id
-from tests.factories import Tenant, add_provider, add_user, make_tenant
+from tests.support.factories import Tenant, add_provider, add_user, make_tenant
 
 PROVIDERS: Final = 14
 CUSTOMERS: Final = 40

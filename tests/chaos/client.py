@@ -102,7 +102,7 @@ def _described(request: Request) -> Json:
         "caller_id": str(request.user_id),
         "key": request.key,
         "booking_id": request.booking_id,
-        "asked": request.body or {},
+        "request_body": request.body or {},
     }
 
 

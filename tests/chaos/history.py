@@ -64,7 +64,7 @@ class Call:
     caller_id: str
     key: str | None
     booking_id: str | None
-    asked: Json
+    request_body: Json
     attempts: list[Attempt] = field(default_factory=list)
 
     @property
@@ -157,7 +157,7 @@ def _call(line: Mapping[str, Any]) -> Call:
         caller_id=line["caller_id"],
         key=line["key"],
         booking_id=line["booking_id"],
-        asked=line["asked"],
+        request_body=line["request_body"],
     )
 
 

@@ -66,7 +66,9 @@ def _from_calls(calls: list[Call]) -> Counter[str]:
         counts["broken connection"] += sum(attempt.status is None for attempt in attempts)
         counts["in flight"] += any(attempt.code == "request_in_flight" for attempt in attempts)
         counts["time taken"] += any(attempt.code == "slot_unavailable" for attempt in attempts)
-        counts["hold redeemed"] += call.operation == "create" and "hold_id" in call.asked and bool(call.successes)
+        counts["hold redeemed"] += (
+            call.operation == "create" and "hold_id" in call.request_body and bool(call.successes)
+        )
         counts["answer replayed"] += _was_replayed(call)
         counts["eager retry"] += sum(_is_eager(first, second) for first, second in _in_turn(attempts))
     return counts

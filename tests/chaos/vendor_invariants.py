@@ -11,7 +11,7 @@ Json = dict[str, Any]
 _Found = Iterator[tuple[str | None, str]]
 _OPEN: Final = frozenset({"pending", "running", "retrying"})
 
-_TOLD: Final = {
+_NOTICE_OF: Final = {
     "assigned": ("offered", "provider"),
     "accepted": ("confirmed", "customer"),
     "completed": ("completed", "customer"),
@@ -34,8 +34,8 @@ def messages(evidence: Evidence) -> _Found:
         if row["channel"] != "sms"
     )
     for step in evidence.facts.steps:
-        if step["kind"] in ("transition", "override") and step["new_status"] in _TOLD:
-            kind, audience = _TOLD[step["new_status"]]
+        if step["kind"] in ("transition", "override") and step["new_status"] in _NOTICE_OF:
+            kind, audience = _NOTICE_OF[step["new_status"]]
             count = counts[step["booking_id"], step["sequence"], kind, audience]
             if count != 1:
                 yield (

@@ -1,4 +1,4 @@
-"""What docker-compose.yml promises, checked without Docker."""
+"""docker-compose.yml, checked without Docker."""
 
 import re
 import shutil
@@ -11,7 +11,7 @@ from temporalio.api.enums.v1 import IndexedValueType
 
 from domain import names
 from runtime.settings import Settings
-from tests.deploy.files import ROOT, load_yaml, read
+from tests.support.repository_files import ROOT, load_yaml, read
 from worker.search_attributes import ATTRIBUTES
 
 COMPOSE = load_yaml("docker-compose.yml")
@@ -187,13 +187,13 @@ def test_scripts_that_are_run_are_there() -> None:
 
 
 def test_the_namespace_gets_the_search_attributes_that_bookings_carry() -> None:
-    wanted = {
+    expected = {
         name: IndexedValueType.Name(kind).removeprefix("INDEXED_VALUE_TYPE_").capitalize()
         for name, kind in ATTRIBUTES.items()
     }
     for path in ("deploy/temporal/namespace.sh", "docs/deployment.md"):
-        assert dict(re.findall(r"--name (\w+) --type (\w+)", read(path))) == wanted
-    assert names.TENANT_ID in wanted
+        assert dict(re.findall(r"--name (\w+) --type (\w+)", read(path))) == expected
+    assert names.TENANT_ID in expected
 
 
 def test_dynamic_configuration_is_a_list_of_values_for_each_key() -> None:

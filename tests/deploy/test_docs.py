@@ -1,4 +1,4 @@
-"""The documents say what the code does: tables and diagrams are compared with it."""
+"""Tables and diagrams of the documents agree with the code."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from domain.lifecycle import PERMITTED_ROLES, TRANSITIONS, Command, Role, Status
 from domain.timeline import DeadlineKind, Phase
 from runtime import metrics
 from runtime.settings import Settings
-from tests.deploy.files import ROOT, load_yaml, read
+from tests.support.repository_files import ROOT, load_yaml, read
 
 README, API, OPERATIONS = read("README.md"), read("docs/api.md"), read("docs/operations.md")
 CONFIGURATION = read("docs/configuration.md")

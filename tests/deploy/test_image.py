@@ -1,4 +1,4 @@
-"""What the Dockerfile promises, checked without Docker."""
+"""The Dockerfile, checked without Docker."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.files import ROOT, read
+from tests.support.repository_files import ROOT, read
 
 DOCKERFILE = read("Dockerfile")
 FINAL_STAGE = DOCKERFILE[DOCKERFILE.rindex("\nFROM ") :]
@@ -65,7 +65,7 @@ def test_each_program_starts_with_only_what_is_copied(module: str, tmp_path: Pat
     for folder in COPIED:
         (tmp_path / folder).symlink_to(ROOT / folder)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    asked = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-m", module, "--help"],
         cwd=tmp_path,
         env=environment,
@@ -73,4 +73,4 @@ def test_each_program_starts_with_only_what_is_copied(module: str, tmp_path: Pat
         text=True,
         check=True,
     )
-    assert f"python -m {module}" in asked.stdout
+    assert f"python -m {module}" in completed.stdout

@@ -1,4 +1,4 @@
-"""What deploy/postgres/10-roles.sh makes of a server, tried on one."""
+"""deploy/postgres/10-roles.sh, run against a server."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from dev.postgres import EmbeddedPostgres
 from dev.postgres_binaries import binary
 from dev.postgres_data import SUPERUSER
 from runtime.settings import settings as process_settings
-from tests.deploy.files import read
+from tests.support.repository_files import read
 
 OWNER, APP, TEMPORAL = "shipped", "shipped_app", "shipped_temporal"
 
@@ -31,11 +31,11 @@ async def shipped(postgres: EmbeddedPostgres) -> AsyncIterator[EmbeddedPostgres]
 
 
 async def _run(script: str, server: EmbeddedPostgres) -> None:
-    asked = parse_qs(urlsplit(server.url).query)
+    query = parse_qs(urlsplit(server.url).query)
     environment = os.environ | {
         "PATH": f"{binary('psql').parent}:{os.environ['PATH']}",
-        "PGHOST": asked["host"][0],
-        "PGPORT": asked["port"][0],
+        "PGHOST": query["host"][0],
+        "PGPORT": query["port"][0],
         "POSTGRES_USER": SUPERUSER,
         "HOLDFAST_OWNER_PASSWORD": "the owner's",
         "HOLDFAST_DB_PASSWORD": "the application's",

@@ -6,7 +6,7 @@ import pytest
 
 from dev.home import Home
 from dev.settings import DevSettings
-from tests.dev.command_line import run
+from tests.support.command_line import run
 
 
 @pytest.fixture

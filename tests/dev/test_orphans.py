@@ -8,7 +8,7 @@ import psutil
 from dev.orphans import stop_orphans
 from dev.process import ManagedProcess
 from dev.run_state import RunJournal, RunState
-from tests.dev.children import SLEEP, shell
+from tests.support.child_processes import SLEEP, shell
 
 # Starts a child, prints its process id and waits to be killed; or kills itself before the child is recorded.
 _SUPERVISOR = """
@@ -16,7 +16,7 @@ import asyncio, os, signal, sys
 from pathlib import Path
 from dev.process import ManagedProcess
 from dev.run_state import RunJournal
-from tests.dev.children import SLEEP, shell
+from tests.support.child_processes import SLEEP, shell
 
 class Interrupted:
     def started(self, command, pid):

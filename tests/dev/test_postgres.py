@@ -175,6 +175,6 @@ def test_the_account_finds_programs_below_a_closed_folder(home: Path) -> None:
     program.write_text("#!/bin/sh\necho found\n")
     program.chmod(0o755)
     assert mode(home) == 0o700
-    asked = ("/bin/sh", "-c", '[ -x "$0" ] && exec "$0"', str(program))  # as initdb checks its program
-    running = run_as(postgres_account(), *asked, to=[program])
+    arguments = ("/bin/sh", "-c", '[ -x "$0" ] && exec "$0"', str(program))  # as initdb checks its program
+    running = run_as(postgres_account(), *arguments, to=[program])
     assert subprocess.run(running.argv, **running.options, check=True, capture_output=True).stdout == b"found\n"

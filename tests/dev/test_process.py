@@ -10,7 +10,7 @@ import pytest
 from dev.errors import DevError
 from dev.process import Command, ManagedProcess
 from dev.service import until_ready
-from tests.dev.children import SLEEP, Child, shell
+from tests.support.child_processes import SLEEP, Child, shell
 
 
 class MemoryJournal:

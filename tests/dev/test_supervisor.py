@@ -6,7 +6,7 @@ import pytest
 
 from dev.postgres import EmbeddedPostgres
 from dev.supervisor import ProcessExit, RestartPolicy, Supervisor
-from tests.dev.children import SLEEP, Child
+from tests.support.child_processes import SLEEP, Child
 
 Reports = asyncio.Queue[str]
 

@@ -12,7 +12,7 @@ import psutil
 
 from dev.home import Home
 from dev.settings import DevSettings
-from tests.dev.command_line import run, spawn
+from tests.support.command_line import run, spawn
 
 
 async def _read_until(words: str, process: Process) -> str:

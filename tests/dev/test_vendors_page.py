@@ -9,7 +9,7 @@ import pytest
 from dev.vendors.app import Vendors
 from dev.vendors.fault_modes import FaultMode
 from dev.vendors.ledger import Entry
-from tests.servers import served
+from tests.support.servers import served
 
 HOSTILE: Final = "</pre><script>alert(1)</script><b>"
 

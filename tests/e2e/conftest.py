@@ -15,7 +15,7 @@ from dev.demo_client import DemoClient, demo_http
 from dev.demo_vendors import SimulatorUrls, connect
 from dev.settings import DevSettings
 from dev.stack import Stack
-from tests.e2e.retrying_client import RetryingClient
+from tests.support.e2e.retrying_client import RetryingClient
 
 # The time after which Temporal gives a killed worker's task to another worker, and the longest delay when that
 # happens repeatedly to the same task; the defaults are 10 s and 10 min.

@@ -12,8 +12,8 @@ import pytest
 
 from dev.demo_business import BUSINESS, PAID
 from dev.stack import Stack
-from tests.e2e.crashing_worker import crashing_worker
-from tests.e2e.retrying_client import RetryingClient, half_hours
+from tests.support.e2e.crashing_worker import crashing_worker
+from tests.support.e2e.retrying_client import RetryingClient, half_hours
 
 Json = dict[str, Any]
 

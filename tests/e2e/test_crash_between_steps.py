@@ -7,9 +7,9 @@ from uuid import uuid4
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from dev.stack import Stack
-from tests.e2e.crashing_worker import crashing_worker
-from tests.e2e.invariants import assert_consistent
-from tests.e2e.retrying_client import RetryingClient, half_hours
+from tests.support.e2e.crashing_worker import crashing_worker
+from tests.support.e2e.invariants import assert_consistent
+from tests.support.e2e.retrying_client import RetryingClient, half_hours
 
 
 async def test_a_worker_killed_before_and_after_every_commit_finishes_the_booking_all_the_same(

@@ -10,8 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from dev.stack import Stack
-from tests.e2e.invariants import assert_consistent
-from tests.e2e.retrying_client import RetryingClient, half_hours
+from tests.support.e2e.invariants import assert_consistent
+from tests.support.e2e.retrying_client import RetryingClient, half_hours
 
 BOOKINGS = 200
 CLIENTS = 10
@@ -24,16 +24,16 @@ async def test_killing_a_process_during_200_bookings_loses_and_doubles_nothing(
 ) -> None:
     starts = list(islice(half_hours(_FIRST_DAY[victim]), BOOKINGS // 2))
     cho_and_ana = [provider for provider, login in demo.providers.items() if login in ("ana", "cho")]
-    wanted = asyncio.Queue[tuple[datetime, str]]()
+    remaining = asyncio.Queue[tuple[datetime, str]]()
     for start in starts:
         for provider in cho_and_ana:
-            wanted.put_nowait((start, provider))
+            remaining.put_nowait((start, provider))
     made: list[str] = []
     some_made = asyncio.Event()
 
     async def keep_booking() -> None:
-        while not wanted.empty():
-            start, provider = wanted.get_nowait()
+        while not remaining.empty():
+            start, provider = remaining.get_nowait()
             answer = await demo.book(start, service="estimate", key=str(uuid4()), provider=provider)
             assert answer.status_code == 201, answer.text
             made.append(answer.json()["id"])

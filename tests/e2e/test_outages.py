@@ -11,8 +11,8 @@ from temporalio.client import Client
 
 from dev.stack import Stack
 from domain.names import booking_workflow_id
-from tests.e2e.invariants import assert_consistent
-from tests.e2e.retrying_client import RetryingClient, half_hours
+from tests.support.e2e.invariants import assert_consistent
+from tests.support.e2e.retrying_client import RetryingClient, half_hours
 
 
 async def test_bookings_are_taken_while_temporal_is_down_and_go_on_when_it_is_back(

@@ -22,7 +22,7 @@ from dev.demo_business import BUSINESS
 from dev.stack import Stack
 from domain.effects import EffectKind, Planned, Port, Vendor
 from runtime.ids import new_id
-from tests.e2e.retrying_client import RetryingClient, half_hours
+from tests.support.e2e.retrying_client import RetryingClient, half_hours
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -94,7 +94,7 @@ async def test_a_relay_that_stands_still_in_the_middle_holds_up_no_other(
 ) -> None:
     async with without_its_worker(stack):
         planned = await _plan(stack_engine, 60)
-        async with running(stack, "tests.e2e.stopping_relay", tmp_path / "stopped.log") as stopped:
+        async with running(stack, "tests.support.e2e.stopping_relay", tmp_path / "stopped.log") as stopped:
             await _until_stopped(stopped)
             async with running(stack, "worker", tmp_path / "other.log"):
                 assert set(await _ended(stack_engine, planned)) == {("obsolete", 1)}

@@ -1,4 +1,4 @@
-"""Representative lives of bookings. Each leaves one workflow history to be stored: the one of its last run."""
+"""Representative lives of bookings. Each yields one workflow history to store: its last run's."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from domain.lifecycle import Party, Status
 from domain.payments import PaymentGate
 from domain.policies import Policy
 from domain.steps import Reason
-from tests.factories import future, make_tenant
-from tests.workflows.live import ADMIN, CUSTOMER, LiveBooking
+from tests.support.factories import future, make_tenant
+from tests.support.workflows.live import ADMIN, CUSTOMER, LiveBooking
 
 
 @dataclass

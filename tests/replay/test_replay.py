@@ -1,4 +1,4 @@
-"""Stored histories of bookings replay with today's code: a deployment does not break what is under way.
+"""Stored histories of bookings replay with the current code, so a deployment breaks no running booking.
 
 A failure here means that running bookings would stop at a nondeterminism error. See `tests/replay/record.py`.
 """
@@ -11,8 +11,8 @@ from temporalio.client import WorkflowHistory
 from temporalio.workflow import NondeterminismError
 
 from tests.replay.record import HISTORIES
-from tests.replay.replayer import replay
 from tests.replay.scenarios import SCENARIOS
+from tests.support.replayer import replay
 
 STORED = sorted(HISTORIES.glob("*.json"))
 

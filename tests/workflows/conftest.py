@@ -1,18 +1,16 @@
-"""Bookings on workflows of their own, whose clocks the test moves."""
+"""Bookings with their workflows, whose clocks the test moves."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.testing import TimeSkipper
 
-from tests.factories import Tenant
-from tests.replay.replayer import replay
-from tests.workflows.live import LiveBooking
-
-Live = Callable[..., Awaitable[LiveBooking]]
+from tests.support.factories import Tenant
+from tests.support.replayer import replay
+from tests.support.workflows.live import Live, LiveBooking
 
 
 @pytest.fixture

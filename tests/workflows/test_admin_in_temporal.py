@@ -6,10 +6,9 @@ from temporalio.client import WorkflowExecutionStatus
 from domain.commands import Accept, Assign, Cancel, Override, Reject, Reschedule, Start
 from domain.lifecycle import Status
 from domain.policies import Policy
-from tests.factories import Tenant, future, make_tenant
-from tests.workflows.conftest import Live
-from tests.workflows.invariants import check_invariants
-from tests.workflows.live import ADMIN, CUSTOMER
+from tests.support.factories import Tenant, future, make_tenant
+from tests.support.workflows.invariants import check_invariants
+from tests.support.workflows.live import ADMIN, CUSTOMER, Live
 
 
 async def test_cancel_is_a_cancellation_by_an_admin(live: Live, tenant: Tenant) -> None:

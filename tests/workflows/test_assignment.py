@@ -1,4 +1,4 @@
-"""Assignment: who is asked, when, and what happens when nobody is left."""
+"""Assignment: which provider is asked, when, and what happens when none is left."""
 
 from datetime import timedelta
 from itertools import pairwise
@@ -8,9 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.commands import Accept, Assign, NoShow, Reject, Start
 from domain.lifecycle import Party, Status
 from domain.policies import Backoff, Intake, Policy
-from tests.factories import Tenant, add_provider, make_tenant
-from tests.workflows.conftest import Live
-from tests.workflows.live import ADMIN, LiveBooking
+from tests.support.factories import Tenant, add_provider, make_tenant
+from tests.support.workflows.live import ADMIN, Live, LiveBooking
 
 
 async def test_first_attempt_is_immediate_and_asks_the_provider_whose_time_is_held(
@@ -39,15 +38,15 @@ async def test_backoff_waits_exactly_2_4_and_8_seconds_then_flags(live: Live, en
 async def test_refused_providers_are_not_asked_again(live: Live, engine: AsyncEngine) -> None:
     tenant = await make_tenant(engine, providers={"ana": 4.9, "ben": 4.7, "cho": 4.5})
     booking = await live(tenant)
-    asked = []
+    offered_to = []
     for wait in (2, 4, None):
         state = await booking.until_status(Status.ASSIGNED)
-        asked.append(tenant.name_of(state.provider_id))
+        offered_to.append(tenant.name_of(state.provider_id))
         after = await booking.give(Reject(actor=ADMIN))
         assert after.status is Status.REJECTED
         if wait is not None:
             await booking.skip(timedelta(seconds=wait))
-    assert asked == ["ana", "ben", "cho"]
+    assert offered_to == ["ana", "ben", "cho"]
     await booking.skip(timedelta(seconds=8))
     state = await booking.until(lambda state: state.needs_attention)
     assert set(state.refused_provider_ids) == set(tenant.providers.values())

@@ -1,4 +1,4 @@
-"""Commands: each is an update that answers with the new state, or with the reason why not."""
+"""Commands: each is an update that answers with the new state or with a refusal."""
 
 import asyncio
 
@@ -22,10 +22,9 @@ from domain.commands import (
 )
 from domain.lifecycle import TARGETS, Command, Party, Status, allowed_from, command_fits, is_terminal
 from runtime.ids import new_id
-from tests.factories import Tenant, future
-from tests.workflows.conftest import Live
-from tests.workflows.live import ADMIN, CUSTOMER, OWNER, acting_as, refusal_in
-from tests.workflows.placed import Placed, placed_in
+from tests.support.factories import Tenant, future
+from tests.support.workflows.live import ADMIN, CUSTOMER, OWNER, Live, acting_as, refusal_in
+from tests.support.workflows.placed import Placed, placed_in
 
 
 def one_of_each(tenant: Tenant) -> list[BookingCommand]:

@@ -1,4 +1,4 @@
-"""A long life in several runs: on a server that suggests a new run early, nobody notices the seam."""
+"""Continue-as-new: on a server that suggests a new run early, nothing changes for callers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,10 +19,10 @@ from domain.commands import Accept, Reschedule, Start
 from domain.lifecycle import Status
 from domain.policies import Backoff, Intake, Policy
 from runtime.settings import Settings
-from tests.factories import Tenant, add_provider, future, make_tenant
-from tests.replay.replayer import replay
-from tests.workflows.invariants import check_invariants
-from tests.workflows.live import ADMIN, CUSTOMER, LiveBooking
+from tests.support.factories import Tenant, add_provider, future, make_tenant
+from tests.support.replayer import replay
+from tests.support.workflows.invariants import check_invariants
+from tests.support.workflows.live import ADMIN, CUSTOMER, LiveBooking
 from worker.booking_worker import build_worker
 from worker.search_attributes import ensure_search_attributes
 

@@ -1,4 +1,4 @@
-"""What passes without anybody: a booking that nobody accepted expires, one that nobody finished is flagged."""
+"""An unaccepted booking expires, and an unfinished one is flagged."""
 
 from datetime import timedelta
 
@@ -7,9 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from domain.commands import Accept, Override
 from domain.lifecycle import Status
 from domain.policies import Backoff, Intake, Policy
-from tests.factories import make_tenant
-from tests.workflows.conftest import Live
-from tests.workflows.live import ADMIN
+from tests.support.factories import make_tenant
+from tests.support.workflows.live import ADMIN, Live
 
 _LONG = 30 * 24 * 60
 _ONE_TRY = Backoff(attempts=1)

@@ -1,4 +1,4 @@
-"""Commands that fail leave nothing behind that asyncio would log as an exception that nobody read."""
+"""Failed commands leave no exception that asyncio would log as never retrieved."""
 
 import asyncio
 import gc
@@ -19,9 +19,8 @@ from domain.lifecycle import Status
 from domain.steps import BookingRef
 from runtime.ids import new_id
 from runtime.temporal import connect
-from tests.factories import Tenant
-from tests.workflows.conftest import Live
-from tests.workflows.live import ADMIN
+from tests.support.factories import Tenant
+from tests.support.workflows.live import ADMIN, Live
 
 PATIENT = timedelta(seconds=20)
 START = Start(actor=ADMIN)
@@ -30,15 +29,15 @@ START = Start(actor=ADMIN)
 @contextmanager
 def _nothing_unread() -> Iterator[None]:
     """Fail when a future ends with an exception that nobody has read."""
-    loop, told = asyncio.get_running_loop(), list[str]()
+    loop, logged = asyncio.get_running_loop(), list[str]()
     before = loop.get_exception_handler()
-    loop.set_exception_handler(lambda _loop, context: told.append(context["message"]))
+    loop.set_exception_handler(lambda _loop, context: logged.append(context["message"]))
     try:
         yield
         gc.collect()
     finally:
         loop.set_exception_handler(before)
-    assert told == []
+    assert logged == []
 
 
 @pytest.fixture

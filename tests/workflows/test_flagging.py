@@ -1,14 +1,13 @@
-"""A booking is flagged for the desk by whoever finds that something is wrong with it, and goes on."""
+"""A booking with a problem is flagged for the desk and goes on."""
 
 from domain import names
 from domain.booking import BookingState
 from domain.commands import Accept, Cancel, Start
 from domain.lifecycle import Status
 from domain.steps import Reason
-from tests.factories import Tenant
-from tests.workflows.conftest import Live
-from tests.workflows.invariants import check_invariants
-from tests.workflows.live import ADMIN, LiveBooking
+from tests.support.factories import Tenant
+from tests.support.workflows.invariants import check_invariants
+from tests.support.workflows.live import ADMIN, Live, LiveBooking
 
 
 async def flag(booking: LiveBooking, reason: str = Reason.DIFFERS_AT_VENDOR) -> BookingState:

@@ -1,4 +1,4 @@
-"""Offers: how long a provider may think, and who does not have to be asked."""
+"""Offers: how long a provider has to answer, and who accepts automatically."""
 
 from datetime import timedelta
 
@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.lifecycle import Status
 from domain.policies import Intake, Policy
-from tests.factories import add_provider, make_tenant
-from tests.workflows.conftest import Live
+from tests.support.factories import add_provider, make_tenant
+from tests.support.workflows.live import Live
 
 
 async def test_an_offer_that_nobody_answers_expires_and_the_next_provider_is_asked(

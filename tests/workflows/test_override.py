@@ -1,4 +1,4 @@
-"""An admin's override: any status from any status, with a reason, from a workflow that lives or has closed."""
+"""An admin's override: any status from any status, with a reason, on a running or closed workflow."""
 
 import asyncio
 
@@ -10,11 +10,10 @@ from db.repositories import bookings, remarks
 from domain.booking import BookingState
 from domain.commands import Accept, Cancel, Override
 from domain.lifecycle import HOLDS_TIME, RELEASES_TIME, UNASSIGNED, Status
-from tests.factories import Tenant, make_booking
-from tests.workflows.conftest import Live
-from tests.workflows.invariants import check_invariants
-from tests.workflows.live import ADMIN, CUSTOMER, refusal_in
-from tests.workflows.placed import placed_in
+from tests.support.factories import Tenant, make_booking
+from tests.support.workflows.invariants import check_invariants
+from tests.support.workflows.live import ADMIN, CUSTOMER, Live, refusal_in
+from tests.support.workflows.placed import placed_in
 
 REASON = "The customer rang: it went differently."
 

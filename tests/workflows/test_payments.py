@@ -1,4 +1,4 @@
-"""A booking that is to be paid for: it waits, goes on when the payment comes, and ends when it does not."""
+"""A booking that needs a payment: it waits, goes on when paid, and ends otherwise."""
 
 from datetime import timedelta
 
@@ -10,15 +10,14 @@ from domain.commands import Accept, Assign
 from domain.lifecycle import Status
 from domain.payments import PaymentGate
 from domain.policies import Policy
-from tests.factories import Tenant, make_tenant
-from tests.workflows.conftest import Live
-from tests.workflows.live import ADMIN, LiveBooking
+from tests.support.factories import Tenant, make_tenant
+from tests.support.workflows.live import ADMIN, Live, LiveBooking
 
 UNPAID = PaymentGate.AWAITING
 
 
 @pytest.fixture
-async def asked(live: Live, tenant: Tenant) -> LiveBooking:
+async def unpaid(live: Live, tenant: Tenant) -> LiveBooking:
     """A booking whose customer was asked to pay."""
     booking = await live(tenant, payment=UNPAID)
     await booking.until(lambda state: state.version == 2)
@@ -29,15 +28,15 @@ async def kinds(booking: LiveBooking) -> list[str]:
     return [row["kind"] for row in await booking.history()]
 
 
-async def test_nobody_is_offered_it_before_and_somebody_at_once_behind_the_payment(asked: LiveBooking) -> None:
-    assert (await asked.until_quiet()).status is Status.PENDING
-    [received] = await asked.until_messages("received", 1)
+async def test_nobody_is_offered_it_before_and_somebody_at_once_behind_the_payment(unpaid: LiveBooking) -> None:
+    assert (await unpaid.until_quiet()).status is Status.PENDING
+    [received] = await unpaid.until_messages("received", 1)
     assert received["audience"] == "customer"
-    await asked.handle.signal(names.PAYMENT_AUTHORIZED)
-    offered = await asked.until_status(Status.ASSIGNED)
+    await unpaid.handle.signal(names.PAYMENT_AUTHORIZED)
+    offered = await unpaid.until_status(Status.ASSIGNED)
     assert offered.payment is PaymentGate.AUTHORIZED
-    assert await kinds(asked) == ["created", "payment_asked", "paid", "transition"]
-    assert [event["type"].rpartition(".")[2] for event in await asked.events()] == [
+    assert await kinds(unpaid) == ["created", "payment_asked", "paid", "transition"]
+    assert [event["type"].rpartition(".")[2] for event in await unpaid.events()] == [
         "created",
         "payment_asked",
         "paid",
@@ -45,14 +44,14 @@ async def test_nobody_is_offered_it_before_and_somebody_at_once_behind_the_payme
     ]
 
 
-async def test_a_payment_that_is_told_of_again_changes_nothing(asked: LiveBooking) -> None:
+async def test_a_payment_that_is_told_of_again_changes_nothing(unpaid: LiveBooking) -> None:
     for _ in range(3):
-        await asked.handle.signal(names.PAYMENT_AUTHORIZED)
-    await asked.until_status(Status.ASSIGNED)
-    await asked.handle.signal(names.PAYMENT_AUTHORIZED)
-    await asked.give(Accept(actor=ADMIN))
-    await asked.until_quiet()
-    assert (await kinds(asked)).count("paid") == 1
+        await unpaid.handle.signal(names.PAYMENT_AUTHORIZED)
+    await unpaid.until_status(Status.ASSIGNED)
+    await unpaid.handle.signal(names.PAYMENT_AUTHORIZED)
+    await unpaid.give(Accept(actor=ADMIN))
+    await unpaid.until_quiet()
+    assert (await kinds(unpaid)).count("paid") == 1
 
 
 async def test_what_is_not_paid_in_time_is_cancelled_and_its_time_is_free(live: Live, engine: AsyncEngine) -> None:
@@ -69,11 +68,11 @@ async def test_what_is_not_paid_in_time_is_cancelled_and_its_time_is_free(live: 
 
 
 async def test_the_desk_may_go_ahead_without_the_payment_which_is_noted_when_it_comes(
-    asked: LiveBooking, tenant: Tenant
+    unpaid: LiveBooking, tenant: Tenant
 ) -> None:
-    await asked.give(Assign(actor=ADMIN, provider_id=tenant.providers["ben"]))
-    accepted = await asked.give(Accept(actor=ADMIN))
+    await unpaid.give(Assign(actor=ADMIN, provider_id=tenant.providers["ben"]))
+    accepted = await unpaid.give(Accept(actor=ADMIN))
     assert accepted.payment is UNPAID
-    await asked.handle.signal(names.PAYMENT_AUTHORIZED)
-    paid = await asked.until(lambda state: state.payment is PaymentGate.AUTHORIZED)
+    await unpaid.handle.signal(names.PAYMENT_AUTHORIZED)
+    paid = await unpaid.until(lambda state: state.payment is PaymentGate.AUTHORIZED)
     assert (paid.status, paid.version) == (Status.ACCEPTED, accepted.version + 1)

@@ -1,4 +1,4 @@
-"""People stay in PostgreSQL: what Temporal stores and shows of a booking carries ids alone (invariant 11)."""
+"""Temporal stores and shows only ids of a booking, no personal data (invariant 11)."""
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -7,9 +7,8 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 from db.repositories import remarks
 from domain.commands import Cancel, Override, Reject
 from domain.lifecycle import Status
-from tests.factories import Tenant
-from tests.workflows.conftest import Live
-from tests.workflows.live import ADMIN, CUSTOMER, LiveBooking
+from tests.support.factories import Tenant
+from tests.support.workflows.live import ADMIN, CUSTOMER, Live, LiveBooking
 
 CANARIES = {
     "name": "Canary Nightingale",

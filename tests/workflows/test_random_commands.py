@@ -1,4 +1,4 @@
-"""Random people give random commands to two bookings of one business: after each, every invariant holds."""
+"""Random commands by random people to two bookings of one business: every invariant holds after each."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -30,9 +30,9 @@ from domain.commands import (
 from domain.errors import HoldfastError
 from domain.lifecycle import Party, Role, Status
 from domain.policies import Backoff, CustomerNoShow, Policy
-from tests.factories import Tenant, future, make_tenant
-from tests.workflows.invariants import check_invariants
-from tests.workflows.live import LiveBooking, acting_as, refusal_in
+from tests.support.factories import Tenant, future, make_tenant
+from tests.support.workflows.invariants import check_invariants
+from tests.support.workflows.live import LiveBooking, acting_as, refusal_in
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""Reminders: sent at their time, once, of the appointment as it then stands."""
+"""Reminders: sent once, on time, about the current appointment."""
 
 from datetime import datetime, timedelta
 
@@ -8,9 +8,8 @@ from domain.commands import Accept, Cancel, Reschedule
 from domain.events import BOOKING_REMINDER_DUE
 from domain.lifecycle import Status
 from domain.policies import Backoff, Policy
-from tests.factories import Tenant, future, make_tenant
-from tests.workflows.conftest import Live
-from tests.workflows.live import ADMIN, LiveBooking
+from tests.support.factories import Tenant, future, make_tenant
+from tests.support.workflows.live import ADMIN, Live, LiveBooking
 
 A_DAY, TEN_MINUTES = timedelta(days=1), timedelta(minutes=10)
 

@@ -1,4 +1,4 @@
-"""Moving a booking: its old time is given back and its new time taken in one transaction, or nothing happens."""
+"""Rescheduling: the old time is released and the new one reserved in one transaction, or nothing happens."""
 
 import asyncio
 from datetime import timedelta
@@ -10,10 +10,9 @@ from domain.booking import BookingState
 from domain.commands import Accept, Reject, Reschedule
 from domain.lifecycle import Status
 from domain.policies import Backoff, Intake, Policy
-from tests.factories import Tenant, future, make_booking, make_tenant
-from tests.workflows.conftest import Live
-from tests.workflows.invariants import check_invariants
-from tests.workflows.live import ADMIN, CUSTOMER, refusal_in
+from tests.support.factories import Tenant, future, make_booking, make_tenant
+from tests.support.workflows.invariants import check_invariants
+from tests.support.workflows.live import ADMIN, CUSTOMER, Live, refusal_in
 
 
 async def test_a_move_swaps_the_provider_s_time_and_keeps_everything_else(live: Live, tenant: Tenant) -> None:

@@ -1,4 +1,4 @@
-"""A workflow recognises that it was reset by the new random seed that the server hands out then, and only then.
+"""A workflow detects a reset by the new random seed that only a reset brings.
 
 The SDK documents the callback for reseeding only. These tests hold what a booking's workflow relies on.
 """
@@ -10,10 +10,9 @@ import pytest
 from domain.booking import BookingState
 from domain.commands import Accept, Start
 from domain.lifecycle import Status
-from tests.factories import Tenant
-from tests.replay.replayer import replay
-from tests.workflows.conftest import Live
-from tests.workflows.live import ADMIN
+from tests.support.factories import Tenant
+from tests.support.replayer import replay
+from tests.support.workflows.live import ADMIN, Live
 from workflows import visibility
 from workflows.known_booking import KnownBooking
 

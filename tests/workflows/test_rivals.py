@@ -1,4 +1,4 @@
-"""Commands that meet: two at once, the same one twice, one that overtakes the start, and signals among them."""
+"""Concurrent commands: two at once, a duplicate, one before the start, and signals in between."""
 
 import asyncio
 from datetime import timedelta
@@ -14,10 +14,9 @@ from domain.errors import InvalidTransitionError
 from domain.lifecycle import Status
 from domain.steps import BookingRef
 from runtime.ids import new_id
-from tests.factories import Tenant, future, make_booking
-from tests.workflows.conftest import Live
-from tests.workflows.invariants import check_invariants
-from tests.workflows.live import ADMIN, CUSTOMER, LiveBooking, acting_as
+from tests.support.factories import Tenant, future, make_booking
+from tests.support.workflows.invariants import check_invariants
+from tests.support.workflows.live import ADMIN, CUSTOMER, Live, LiveBooking, acting_as
 
 
 @pytest.mark.parametrize(

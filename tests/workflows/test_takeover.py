@@ -1,4 +1,4 @@
-"""Whatever PostgreSQL has and its workflow has not seen is found and taken over within seconds."""
+"""A workflow takes over steps that only PostgreSQL has, within seconds."""
 
 import asyncio
 from collections.abc import Callable
@@ -24,11 +24,10 @@ from domain.commands import (
 from domain.errors import RepeatedCommandError
 from domain.lifecycle import Party, Status, is_terminal
 from domain.steps import BookingRef
-from tests.factories import Tenant, future
-from tests.lost_steps import commit_behind_the_workflow, unconfirmed
-from tests.workflows.conftest import Live
-from tests.workflows.invariants import check_invariants
-from tests.workflows.live import ADMIN, CUSTOMER, LiveBooking, acting_as
+from tests.support.factories import Tenant, future
+from tests.support.lost_steps import commit_behind_the_workflow, unconfirmed
+from tests.support.workflows.invariants import check_invariants
+from tests.support.workflows.live import ADMIN, CUSTOMER, Live, LiveBooking, acting_as
 from worker.consistency_check import WorkflowConsistencyCheck
 
 _PATIENCE = 20.0
@@ -115,8 +114,8 @@ async def test_a_lost_command_that_is_sent_again_is_applied_once_whichever_comes
     await booking.until_status(Status.ASSIGNED)
     command = Accept(actor=acting_as(tenant, "ana"), command_id="the same")
     stored = await commit(booking, command)
-    told_first = await booking.give(command, update_id="the same")
-    assert told_first == stored
+    answer = await booking.give(command, update_id="the same")
+    assert answer == stored
     await until_known(booking, stored)
     again = await booking.handle.execute_update("accept", command, id="another turn", result_type=BookingState)
     assert again == stored

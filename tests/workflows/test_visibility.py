@@ -1,4 +1,4 @@
-"""What Temporal shows of a booking: enough for an admin to work with."""
+"""A booking's search attributes and details in Temporal."""
 
 import asyncio
 from typing import Any
@@ -9,9 +9,8 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 from domain.commands import Accept, Assign, Cancel, Override, Reject, Reschedule
 from domain.lifecycle import Status
 from domain.policies import Intake, Policy
-from tests.factories import Tenant, future, make_tenant
-from tests.workflows.conftest import Live
-from tests.workflows.live import ADMIN, CUSTOMER, LiveBooking
+from tests.support.factories import Tenant, future, make_tenant
+from tests.support.workflows.live import ADMIN, CUSTOMER, Live, LiveBooking
 
 
 async def _attributes(booking: LiveBooking) -> dict[str, Any]:

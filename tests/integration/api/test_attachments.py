@@ -1,4 +1,4 @@
-"""Files of a booking through the API: who may, what is taken, and that nothing dangles."""
+"""Attachments of a booking: access, accepted files, and no orphans."""
 
 import asyncio
 import hashlib
@@ -24,8 +24,8 @@ from runtime.json import to_json_text
 from runtime.secrets import Secrets
 from runtime.settings import Settings
 from runtime.storage import StorageError, Storages
-from tests.api_client import ApiClient
-from tests.integration.api.stage import Json, Stage, make_stage, ok, problem
+from tests.support.api_client import ApiClient
+from tests.support.stage import Json, Stage, make_stage, ok, problem
 from worker.purges import OrphanedFiles
 
 PDF = b"%PDF-1.7 a leaking tap"
@@ -52,11 +52,11 @@ def path(booking: Json) -> str:
 
 
 async def attach(
-    caller: ApiClient, booking: Json, content: Any = PDF, *, kind: str = "application/pdf", **asked: str
+    caller: ApiClient, booking: Json, content: Any = PDF, *, kind: str = "application/pdf", **options: str
 ) -> httpx.Response:
     """Attach a file; `key` and `name` are the caller's."""
-    headers = {"Content-Type": kind} | ({"Idempotency-Key": asked["key"]} if "key" in asked else {})
-    query = {"name": asked["name"]} if "name" in asked else {}
+    headers = {"Content-Type": kind} | ({"Idempotency-Key": options["key"]} if "key" in options else {})
+    query = {"name": options["name"]} if "name" in options else {}
     return await caller.upload(path(booking), content, query, **headers)
 
 

@@ -1,4 +1,4 @@
-"""The audit log: a line for every write and every denial, for those who run the business, and nothing personal."""
+"""The audit log: a line for every write and denial, for owners and admins, without personal data."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,10 +18,10 @@ from dev.postgres import APP_ROLE
 from domain.callers import CallerKind
 from domain.errors import ERRORS_BY_CODE
 from runtime.settings import Settings
-from tests.api_client import ApiClient
-from tests.factories import Tenant
-from tests.integration.api.stage import Json, Stage, ok, problem
-from tests.integration.api.test_privacy import CANARY, live_a_life, traces_in
+from tests.support.api_client import ApiClient
+from tests.support.factories import Tenant
+from tests.support.personal_data import CANARY, live_a_life, traces_in
+from tests.support.stage import Json, Stage, ok, problem
 
 AUDITED_KINDS = {"anonymous", "user", "api_key", "guest"}
 """Those that the table's constraint knows."""
@@ -95,10 +95,10 @@ async def test_each_write_leaves_one_line_that_says_who_what_and_whence_and_a_re
 async def test_what_cannot_be_noted_is_not_done_and_a_denial_stands_all_the_same(
     stage: Stage, engine: AsyncEngine
 ) -> None:
-    asked = path(stage.tenant, "api-keys"), {"name": "Widget", "scopes": ["book"]}
+    request = path(stage.tenant, "api-keys"), {"name": "Widget", "scopes": ["book"]}
     async with nothing_can_be_noted(engine):
-        problem(await stage.as_("owner").post(*asked), 500, "internal_error")
-        problem(await stage.as_("ana").post(*asked), 403, "forbidden")
+        problem(await stage.as_("owner").post(*request), 500, "internal_error")
+        problem(await stage.as_("ana").post(*request), 403, "forbidden")
     assert await stage.count("api_keys") == 0
     assert await log_of(stage) == []
 
@@ -224,8 +224,8 @@ async def test_nothing_personal_is_in_it_whatever_people_type(stage: Stage, engi
 
 
 async def test_many_writes_at_once_leave_a_line_each(api: ApiClient, stage: Stage) -> None:
-    asked = [stage.as_("owner").post(path(stage.tenant, "services"), service(f"s{n}")) for n in range(20)]
-    made = {ok(answer, 201)["id"] for answer in await asyncio.gather(*asked)}
+    requests = [stage.as_("owner").post(path(stage.tenant, "services"), service(f"s{n}")) for n in range(20)]
+    made = {ok(answer, 201)["id"] for answer in await asyncio.gather(*requests)}
     lines = await log_of(stage, limit=200)
     assert len(lines) == 20
     assert {line["object_id"] for line in lines} == made

@@ -1,4 +1,4 @@
-"""The stream of a business's events, as whoever follows it reads it."""
+"""A business's event stream, as its readers see it."""
 
 import asyncio
 from typing import Any
@@ -8,10 +8,10 @@ from sqlalchemy import insert
 
 from db.models import Membership
 from domain.callers import Scope
-from tests.api_client import ApiClient
-from tests.factories import make_tenant
-from tests.integration.api.stage import Json, Stage, make_stage, ok, problem
-from tests.integration.api.test_guests import key_holder
+from tests.support.api_client import ApiClient
+from tests.support.api_keys import key_holder
+from tests.support.factories import make_tenant
+from tests.support.stage import Json, Stage, make_stage, ok, problem
 
 
 @pytest.fixture
@@ -19,8 +19,8 @@ async def stage(api: ApiClient, engine: Any) -> Stage:
     return await make_stage(api, engine)
 
 
-async def read(by: ApiClient, **asked: Any) -> Json:
-    return ok(await by.get("/v1/events", **asked))
+async def read(by: ApiClient, **query: Any) -> Json:
+    return ok(await by.get("/v1/events", **query))
 
 
 async def read_until(by: ApiClient, count: int) -> list[Json]:

@@ -1,4 +1,4 @@
-"""A business's outside calendar through the API: who may set it, what is refused, and what is never told."""
+"""A business's external calendar through the API: access, refusals and secrets."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,9 +11,9 @@ from domain.policies import Policy
 from runtime.ids import new_id
 from runtime.secrets import Secrets
 from runtime.settings import Settings
-from tests.api_client import ApiClient
-from tests.integration.api.applications import running
-from tests.integration.api.stage import Json, Stage, make_stage, ok, problem
+from tests.support.api_client import ApiClient
+from tests.support.applications import running
+from tests.support.stage import Json, Stage, make_stage, ok, problem
 
 URL = "https://calendar.example/slots"
 TOKEN = "token-of-the-vendor"

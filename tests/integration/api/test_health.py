@@ -1,12 +1,12 @@
-"""What tells an orchestrator, a dashboard and a client generator about the API."""
+"""Health checks, metrics and the OpenAPI document."""
 
 import re
 from typing import Any
 
 import pytest
 
-from tests.api_client import ApiClient
-from tests.integration.api.stage import Json, Stage, ok
+from tests.support.api_client import ApiClient
+from tests.support.stage import Json, Stage, ok
 
 
 async def test_alive_ready_and_healthy(api: ApiClient) -> None:

@@ -1,4 +1,4 @@
-"""Holds that many ask for at once, or that run out at the worst of moments."""
+"""Holds under concurrency, and holds that expire during other requests."""
 
 import asyncio
 import random
@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import text
 
 from db.models import Service
-from tests.api_client import ApiClient
-from tests.factories import make_tenant
-from tests.integration.api.schedules import (
+from tests.support.api_client import ApiClient
+from tests.support.factories import make_tenant
+from tests.support.schedules import (
     a_day,
     at,
     fetch,
@@ -23,7 +23,7 @@ from tests.integration.api.schedules import (
     redeem,
     run_out,
 )
-from tests.integration.api.stage import Json, Stage, ok, problem, until
+from tests.support.stage import Json, Stage, ok, problem, until
 
 NOON = at(a_day(), 12)
 HOUR = timedelta(hours=1)

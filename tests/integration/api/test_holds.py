@@ -1,4 +1,4 @@
-"""`/v1/holds`: time that is kept for one caller for some minutes, and becomes their booking or is free again."""
+"""`/v1/holds`: time held for one caller for some minutes, then booked or released."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -12,8 +12,8 @@ from db.models import Business, Provider, Service
 from db.repositories import maintenance
 from domain.policies import Cancellation, Policy
 from runtime.ids import new_id
-from tests.factories import future
-from tests.integration.api.schedules import (
+from tests.support.factories import future
+from tests.support.schedules import (
     a_day,
     add_service,
     at,
@@ -29,7 +29,7 @@ from tests.integration.api.schedules import (
     serve,
     state_of,
 )
-from tests.integration.api.stage import PATIENT, Stage, make_stage, ok, problem
+from tests.support.stage import PATIENT, Stage, make_stage, ok, problem
 
 NOON = at(a_day(), 12)
 HOUR = timedelta(hours=1)

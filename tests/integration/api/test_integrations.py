@@ -1,4 +1,4 @@
-"""A business's accounts at vendors: what is checked, who may, and that no secret ever comes out again."""
+"""A business's integrations: validation, access, and that secrets are never returned."""
 
 from typing import Any, Final
 
@@ -11,9 +11,9 @@ from domain.policies import Policy
 from runtime.json import from_json
 from runtime.secrets import Secrets
 from runtime.settings import Settings
-from tests.api_client import ApiClient
-from tests.integration.api.applications import running
-from tests.integration.api.stage import Json, Stage, make_stage, ok, problem
+from tests.support.api_client import ApiClient
+from tests.support.applications import running
+from tests.support.stage import Json, Stage, make_stage, ok, problem
 
 SECRET: Final = "hunter2-of-the-vendor"
 SENDGRID: Final[Json] = {"settings": {"sender": "desk@example.com"}, "secrets": {"api_key": SECRET}}
@@ -62,11 +62,11 @@ async def test_every_vendor_takes_its_settings_and_its_secrets_and_shows_the_set
     stage: Stage, settings: Settings
 ) -> None:
     assert SETTINGS.keys() == CONNECTIONS.keys()
-    for vendor, wanted in SETTINGS.items():
+    for vendor, given in SETTINGS.items():
         secrets = dict.fromkeys(CONNECTIONS[vendor].secrets, SECRET)
-        answer = await put(stage, vendor, {"settings": wanted, "secrets": secrets})
+        answer = await put(stage, vendor, {"settings": given, "secrets": secrets})
         shown = ok(answer)
-        assert {name: shown["settings"][name] for name in wanted} == wanted
+        assert {name: shown["settings"][name] for name in given} == given
         assert (shown["vendor"], shown["has_secrets"], shown["enabled"]) == (vendor, True, True)
         assert SECRET not in answer.text
         assert await stored_secrets(stage, settings, vendor) == secrets

@@ -1,4 +1,4 @@
-"""Every use case, cancelled at each of its awaits and met by a silent database at each of its messages.
+"""Every use case, cancelled at each await, and with a database that goes silent at each message.
 
 The judge is what is committed: all of the use case or nothing, no transaction is left open, whatever is answered
 afterwards on the same few connections is stored, and the same request again has the one effect.
@@ -30,10 +30,10 @@ from domain.policies import Policy
 from domain.steps import Hold, Step, StepKind
 from runtime.ids import new_id
 from runtime.settings import Settings
-from tests.api_client import ApiClient
-from tests.factories import make_booking
-from tests.integration.api.stage import Json, Stage, make_stage, ok
-from tests.interruptions import SilentDatabase, cancelled_at, ended, silent_database
+from tests.support.api_client import ApiClient
+from tests.support.factories import make_booking
+from tests.support.interruptions import SilentDatabase, cancelled_at, ended, silent_database
+from tests.support.stage import Json, Stage, make_stage, ok
 
 _CONNECTIONS = 2
 _FEWEST_AWAITS = 5

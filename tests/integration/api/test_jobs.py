@@ -1,4 +1,4 @@
-"""What bookings set off at vendors, as the desk sees it, and the repair of what got stuck."""
+"""The effects of bookings as the desk sees them, and repairing stuck ones."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from db.repositories import effect_planning
 from domain.effects import EffectKind, Planned, Port, Vendor
-from tests.integration.api.stage import Json, Stage, ok, problem
+from tests.support.stage import Json, Stage, ok, problem
 
 _SET = text("""
 UPDATE effects SET state = :state, handed_at = now(), attempts = 3, last_error = 'http_503', done_at = NULL
@@ -18,13 +18,13 @@ WHERE id = :id
 
 async def make_job(stage: Stage, booking: Json, state: str, kind: EffectKind = EffectKind.CREATE_JOB) -> str:
     """An effect of the booking with an account that is not there, in the state that a test begins with."""
-    wanted = Planned(kind=kind, port=Port.JOBS, key=uuid4().hex)
+    planned = Planned(kind=kind, port=Port.JOBS, key=uuid4().hex)
     async with stage.engine.begin() as conn:
         made = await effect_planning.plan_with(
             conn,
             stage.tenant.business_id,
             UUID(booking["id"]),
-            wanted,
+            planned,
             vendor=Vendor.SERVICETITAN,
             target_id=uuid4(),
         )

@@ -1,4 +1,4 @@
-"""The words of messages at the desk: ours, the business's own, and how they read before anybody gets them."""
+"""Message templates: defaults, the business's own, and previews."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ import httpx
 
 from domain.messages import OCCASIONS, VARIABLES
 from runtime.messages.rendering import LANGUAGES
-from tests.api_client import ApiClient
-from tests.integration.api.stage import Json, Stage, make_stage, ok, patch, problem
+from tests.support.api_client import ApiClient
+from tests.support.stage import Json, Stage, make_stage, ok, patch, problem
 
 CONFIRMED = ("confirmed", "customer", "email", "en")
 OWN: Json = {"subject": "Yes: {{ service.name }}", "body": "See you on {{ booking.date }}.", "html": None}
@@ -21,9 +21,9 @@ async def put(stage: Stage, words: Json, *parts: str, **headers: str) -> httpx.R
     return await stage.as_("owner").send("PUT", path(stage, *(parts or CONFIRMED)), words, **headers)
 
 
-async def preview(stage: Stage, as_: str = "owner", **asked: Any) -> httpx.Response:
+async def preview(stage: Stage, as_: str = "owner", **fields: Any) -> httpx.Response:
     named = {"kind": "confirmed", "audience": "customer", "channel": "email"}
-    return await stage.as_(as_).post(path(stage, "preview"), named | asked)
+    return await stage.as_(as_).post(path(stage, "preview"), named | fields)
 
 
 async def listed(stage: Stage) -> dict[tuple[str, ...], Json]:
@@ -120,10 +120,10 @@ async def test_a_key_that_may_not_read_bookings_previews_none(stage: Stage, api:
     booking = await stage.book()
     keys = f"/v1/businesses/{stage.tenant.slug}/api-keys"
     made = ok(await stage.as_("owner").post(keys, {"name": "site", "scopes": ["business:manage"]}), 201)
-    asked = {"kind": "received", "audience": "customer", "channel": "email"}
+    fields = {"kind": "received", "audience": "customer", "channel": "email"}
     program = api.with_token(made["key"])
-    ok(await program.post(path(stage, "preview"), asked))
-    of_booking = await program.post(path(stage, "preview"), asked | {"booking_id": booking["id"]})
+    ok(await program.post(path(stage, "preview"), fields))
+    of_booking = await program.post(path(stage, "preview"), fields | {"booking_id": booking["id"]})
     problem(of_booking, 403, "forbidden")
 
 

@@ -1,4 +1,4 @@
-"""What `/metrics` and `/openapi.json` cost, and what strangers can put into them."""
+"""The cost of `/metrics` and `/openapi.json`, and what strangers can put into them."""
 
 import asyncio
 import re
@@ -10,11 +10,11 @@ from api.app import create_app
 from dev.ports import free_port
 from runtime.metrics import REQUEST_SECONDS, Exposition
 from runtime.settings import Settings
-from tests.api_client import ApiClient
-from tests.integration.api.applications import running
-from tests.integration.api.processes import api_process
-from tests.integration.api.stage import problem
-from tests.servers import served
+from tests.support.api_client import ApiClient
+from tests.support.applications import running
+from tests.support.processes import api_process
+from tests.support.servers import served
+from tests.support.stage import problem
 
 
 def series_of(text: str) -> set[str]:

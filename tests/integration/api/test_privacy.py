@@ -1,4 +1,4 @@
-"""Personal data and secrets stay where they belong: not in logs, not in the engine's payloads."""
+"""Personal data and secrets are in no log and in no payload of the engine."""
 
 import asyncio
 import json
@@ -10,39 +10,12 @@ from temporalio.client import Client
 
 from domain.names import booking_workflow_id
 from runtime.settings import Settings
-from tests.api_client import ApiClient
-from tests.factories import Tenant
-from tests.integration.api.accounts import Speaker, forget_attempts, letters_to, token_in
-from tests.integration.api.processes import api_process, process
-from tests.integration.api.stage import Json, Stage, ok
-
-CANARY = "Zyxwv-4711"
-PHONE = "+12125550147"
-PERSONAL: Json = {
-    "customer": {"name": f"{CANARY} Roe", "email": f"{CANARY}@example.com", "phone": PHONE},
-    "address": {"line1": f"1 {CANARY} St", "city": CANARY, "country": "US"},
-    "notes": f"ask for {CANARY}",
-    "attribution": {"utm_source": CANARY},
-}
-TRACES = (CANARY.lower(), PHONE, PHONE.lstrip("+"))
-
-
-def traces_in(text: str) -> list[str]:
-    return [trace for trace in TRACES if trace in text.lower()]
-
-
-async def live_a_life(stage: Stage) -> Json:
-    """A booking full of personal data, with everything going right and wrong that people's words take part in."""
-    body: Json = {"starts_at": stage.next_start(), "provider_id": stage.tenant.providers["ana"]} | PERSONAL
-    booking = ok(await stage.as_("owner").book(stage.tenant, **body), 201)
-    await stage.as_("owner").book(stage.tenant, **body)
-    await stage.as_("owner").book(stage.tenant, **body | {"notes": CANARY * 1000})
-    await stage.as_("owner").book(stage.tenant, **body | {CANARY: CANARY})
-    await stage.as_("owner").book(stage.tenant, **body | {"provider_id": None, "service_id": CANARY})
-    await stage.api.post("/v1/auth/login", {"email": f"{CANARY}@example.com", "password": CANARY})
-    ok(await stage.as_("ana").command(booking["id"], "reject", reason=f"{CANARY} was rude"))
-    ok(await stage.as_("owner").command(booking["id"], "cancel", reason=f"{CANARY} called"))
-    return booking
+from tests.support.accounts import SignedInUser, forget_attempts, mails_to, token_in
+from tests.support.api_client import ApiClient
+from tests.support.factories import Tenant
+from tests.support.personal_data import CANARY, PERSONAL, PHONE, live_a_life, traces_in
+from tests.support.processes import api_process, process
+from tests.support.stage import Stage, ok
 
 
 async def test_a_booking_s_life_leaves_no_personal_data_in_the_logs(
@@ -69,16 +42,16 @@ async def keep_secrets(stage: Stage, settings: Settings) -> set[str]:
     address, password = f"{CANARY}-{uuid4().hex}@example.com".lower(), f"{CANARY} opens the door"
     account = {"email": address, "password": password, "name": f"{CANARY} Roe"}
     ok(await stage.api.post("/v1/auth/register", account), 202)
-    mailed = token_in((await letters_to(settings.mail_folder, address))[0])
+    mailed = token_in((await mails_to(settings.mail_folder, address))[0])
     session = ok(await stage.api.post("/v1/auth/verify-email", {"token": mailed, "password": password}))
-    speaker = Speaker(stage.api, session)
+    signed_in = SignedInUser(stage.api, session)
     await stage.api.post("/v1/auth/login", {"email": address, "password": f"not {password}"})
     refreshed = ok(await stage.api.post("/v1/auth/refresh", {"refresh_token": session["refresh_token"]}))
     await stage.api.post("/v1/auth/refresh", {"refresh_token": f"{session['refresh_token']}x"})
     changed = {"current_password": password, "new_password": f"{password} again"}
-    assert (await speaker.post("/v1/auth/change-password", changed)).status_code == 204
+    assert (await signed_in.post("/v1/auth/change-password", changed)).status_code == 204
     ok(await stage.api.post("/v1/auth/forgot-password", {"email": address}), 202)
-    reset = token_in((await letters_to(settings.mail_folder, address, 2))[1])
+    reset = token_in((await mails_to(settings.mail_folder, address, 2))[1])
     chosen = {"token": reset, "password": f"{password} at last"}
     assert (await stage.api.post("/v1/auth/reset-password", chosen)).status_code == 204
     tokens = [one[name] for one in (session, refreshed) for name in ("access_token", "refresh_token")]
@@ -88,8 +61,8 @@ async def keep_secrets(stage: Stage, settings: Settings) -> set[str]:
 async def book_by_key_and_as_guest(stage: Stage) -> set[str]:
     """The API key, and the token of the guest's link."""
     root, slot = f"/v1/businesses/{stage.tenant.slug}", {"service_id": "repair"}
-    asked = {"name": CANARY, "scopes": ["book", "customers:manage", "business:manage"]}
-    key = ok(await stage.as_("owner").post(f"{root}/api-keys", asked), 201)["key"]
+    body = {"name": CANARY, "scopes": ["book", "customers:manage", "business:manage"]}
+    key = ok(await stage.as_("owner").post(f"{root}/api-keys", body), 201)["key"]
     program = stage.api.with_token(key)
     ok(await program.book(stage.tenant, **slot, starts_at=stage.next_start(), **PERSONAL), 201)
     person = {**PERSONAL["customer"], "consents": [{"purpose": "sms", "granted": True, "text": CANARY}]}

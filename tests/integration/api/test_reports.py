@@ -1,4 +1,4 @@
-"""What a business's bookings add up to: by day, service and provider, in its own zone and its own money."""
+"""Reports on bookings by day, service and provider, in the business's zone and currency."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -10,9 +10,9 @@ from sqlalchemy import insert, text
 from db.models import Booking, Payment
 from domain.callers import Scope
 from domain.lifecycle import Status
-from tests.factories import make_booking
-from tests.integration.api.stage import Json, Stage, make_stage, ok, problem
-from tests.integration.api.test_guests import key_holder
+from tests.support.api_keys import key_holder
+from tests.support.factories import make_booking
+from tests.support.stage import Json, Stage, make_stage, ok, problem
 
 ZERO: Json = {
     "bookings": 0,
@@ -37,8 +37,8 @@ def path(stage: Stage) -> str:
 
 
 async def report(stage: Stage, first: str, last: str, group_by: str = "day") -> Json:
-    asked = {"from": first, "to": last, "group_by": group_by}
-    return ok(await stage.as_("owner").get(path(stage), **asked))
+    query = {"from": first, "to": last, "group_by": group_by}
+    return ok(await stage.as_("owner").get(path(stage), **query))
 
 
 async def booked(stage: Stage, starts_at: str, *, provider: str | None = "ana", **columns: Any) -> UUID:
@@ -122,8 +122,8 @@ async def test_figures_say_what_became_of_the_bookings(stage: Stage) -> None:
 
 
 async def test_a_report_may_be_kept_for_a_quarter_of_an_hour_and_asked_about(stage: Stage) -> None:
-    asked = {"from": "2027-05-03", "to": "2027-05-04"}
-    first = await stage.as_("owner").get(path(stage), **asked)
+    query = {"from": "2027-05-03", "to": "2027-05-04"}
+    first = await stage.as_("owner").get(path(stage), **query)
     assert first.headers["Cache-Control"] == "private, max-age=900"
     tag = {"If-None-Match": first.headers["ETag"]}
     url = f"{path(stage)}?from=2027-05-03&to=2027-05-04"
@@ -133,7 +133,7 @@ async def test_a_report_may_be_kept_for_a_quarter_of_an_hour_and_asked_about(sta
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "query",
     [
         {"from": "2027-05-03"},
         {"from": "2027-05-04", "to": "2027-05-03"},
@@ -146,14 +146,14 @@ async def test_a_report_may_be_kept_for_a_quarter_of_an_hour_and_asked_about(sta
     ],
     ids=str,
 )
-async def test_a_window_that_is_none_is_refused(stage: Stage, asked: dict[str, str]) -> None:
-    problem(await stage.as_("owner").get(path(stage), **asked), 422, "invalid_request")
+async def test_a_window_that_is_none_is_refused(stage: Stage, query: dict[str, str]) -> None:
+    problem(await stage.as_("owner").get(path(stage), **query), 422, "invalid_request")
 
 
 async def test_reports_are_the_desks_and_those_of_keys_that_read_bookings(stage: Stage) -> None:
-    asked = {"from": "2027-01-01", "to": "2028-02-04"}
-    assert len((await report(stage, **{"first": asked["from"], "last": asked["to"]}))["groups"]) == 400
-    ok(await (await key_holder(stage, Scope.READ_BOOKINGS)).get(path(stage), **asked))
-    problem(await (await key_holder(stage, Scope.READ_EVENTS)).get(path(stage), **asked), 403, "forbidden")
-    problem(await stage.as_("ana").get(path(stage), **asked), 403, "forbidden")
-    problem(await stage.as_("customer").get(path(stage), **asked), 404, "not_found")
+    query = {"from": "2027-01-01", "to": "2028-02-04"}
+    assert len((await report(stage, **{"first": query["from"], "last": query["to"]}))["groups"]) == 400
+    ok(await (await key_holder(stage, Scope.READ_BOOKINGS)).get(path(stage), **query))
+    problem(await (await key_holder(stage, Scope.READ_EVENTS)).get(path(stage), **query), 403, "forbidden")
+    problem(await stage.as_("ana").get(path(stage), **query), 403, "forbidden")
+    problem(await stage.as_("customer").get(path(stage), **query), 404, "not_found")

@@ -1,4 +1,4 @@
-"""The API does what its document says, whoever asks: schemathesis tries it, every check on, statefully.
+"""The API does what its document says for every caller: schemathesis with all checks, statefully.
 
 Frugal by default: a request or two for each operation, and every edge of some of the schemas.
 `HOLDFAST_SCHEMATHESIS_EXAMPLES=50` looks deeper, at every edge of all. What fails is shown with a `curl` line.
@@ -18,10 +18,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from api.app import create_app
 from api.openapi.document import operations_of
 from runtime.settings import Settings
-from tests.factories import make_booking, make_tenant
-from tests.integration.api import schemathesis_config
-from tests.integration.api.accounts import forget_attempts
-from tests.integration.api.callers import CallerFactory
+from tests.support import schemathesis_config
+from tests.support.accounts import forget_attempts
+from tests.support.callers import CallerFactory
+from tests.support.factories import make_booking, make_tenant
 
 EXAMPLES: Final = int(os.environ.get("HOLDFAST_SCHEMATHESIS_EXAMPLES", "0"))
 CALLERS: Final = ("anonymous", "customer", "ana", "owner", "admin", "key")
@@ -29,7 +29,7 @@ _SECONDS: Final = 110 + 300 * EXAMPLES
 _AT_ONCE: Final = 2
 _EACH: Final = 32
 """Which part of the schemas is looked at edge by edge: one in so many, others for each caller."""
-_HOOKS: Final = "tests.integration.api.schemathesis_hooks"
+_HOOKS: Final = "tests.support.schemathesis_hooks"
 
 
 @dataclass(frozen=True)

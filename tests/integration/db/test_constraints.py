@@ -1,4 +1,4 @@
-"""What the schema refuses by itself, whatever the code above it does: the last line of defence."""
+"""Constraints of the schema, the last line of defence below the code."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.booking import BookingState
-from tests.factories import Tenant, make_booking, make_tenant
+from tests.support.factories import Tenant, make_booking, make_tenant
 
 
 async def execute(engine: AsyncEngine, statement: str, **parameters: Any) -> None:

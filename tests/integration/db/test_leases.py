@@ -1,4 +1,4 @@
-"""Leases: one holder at a time, for as long as PostgreSQL says, and nobody waits for anybody."""
+"""Leases: one holder at a time, by PostgreSQL's clock, without waiting."""
 
 import asyncio
 from collections.abc import AsyncIterator

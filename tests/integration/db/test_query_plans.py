@@ -1,4 +1,4 @@
-"""How PostgreSQL finds what the calendar asks for, with some years of business in the tables: by index."""
+"""Query plans of the calendar use indexes with some years of bookings in the tables."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -29,7 +29,7 @@ from domain.slots import BookingRules, SlotQuery
 from domain.zones import epoch
 from runtime.ids import new_id
 from runtime.settings import Settings
-from tests.integration.db.volume import volume
+from tests.support.volume import volume
 
 Plan = dict[str, Any]
 
@@ -102,26 +102,26 @@ async def question(conn: AsyncConnection, business_id: UUID, days: int, **rules:
 @pytest.mark.parametrize("days", [1, 30, 62])
 async def test_a_calendar_is_read_by_index_alone(busy: tuple[AsyncConnection, UUID], days: int) -> None:
     conn, business_id = busy
-    asked = await question(conn, business_id, days, daily_limit=5)
-    found = await plans(conn, lambda: availability.load(conn, business_id, asked))
+    query = await question(conn, business_id, days, daily_limit=5)
+    found = await plans(conn, lambda: availability.load(conn, business_id, query))
     assert read_whole(found) == set()
     for looked_up in conditions(found, "ex_reservations_no_overlap"):
         assert "provider_id =" in looked_up
         assert "during &&" in looked_up
     for looked_up in conditions(found, "ix_bookings_by_business"):
         assert "starts_at" in looked_up
-    read = await availability.load(conn, business_id, asked)
+    read = await availability.load(conn, business_id, query)
     assert len(read.providers) == 5
     assert all(len(provider.schedule.busy) >= days // 5 for provider in read.providers)
 
 
 async def test_time_is_taken_and_held_by_index_alone(busy: tuple[AsyncConnection, UUID]) -> None:
     conn, business_id = busy
-    asked = await question(conn, business_id, 1, capacity=10)
+    query = await question(conn, business_id, 1, capacity=10)
     provider_id = (
         await conn.execute(text("SELECT id FROM p WHERE business = :id LIMIT 1"), {"id": business_id})
     ).scalar_one()
-    appointment = Appointment(datetime.now(UTC) + timedelta(days=2, minutes=7), asked.rules)
+    appointment = Appointment(datetime.now(UTC) + timedelta(days=2, minutes=7), query.rules)
 
     async def take() -> None:
         await reservations.reserve(

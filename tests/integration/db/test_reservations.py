@@ -1,4 +1,4 @@
-"""No two live reservations of one provider overlap: PostgreSQL sees to it, whoever writes and however many."""
+"""PostgreSQL prevents overlapping live reservations of one provider under concurrency."""
 
 import asyncio
 import random
@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from db.repositories import availability, reservations
 from db.repositories.booking_writes import Insertion
 from domain.booking import BookingState
-from tests.factories import Tenant, future, insert_booking, make_booking
-from tests.integration.db.calendars import booking_state, slot_query
+from tests.support.booking_states import booking_state, slot_query
+from tests.support.factories import Tenant, future, insert_booking, make_booking
 
 START = future(200)
 

@@ -1,4 +1,4 @@
-"""Recording a step: once however often it is asked for, never over a newer history, and all or nothing."""
+"""Recording a step: idempotent, never over a newer history, and all or nothing."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,18 +15,18 @@ from domain.errors import NotFoundError
 from domain.lifecycle import Status
 from domain.steps import Hold, Outcome, Step, StepResult
 from runtime.ids import new_id
-from tests.factories import Tenant, add_provider, future, make_booking, make_tenant
-from tests.integration.db.calendars import step, stored
+from tests.support.booking_states import step, stored
+from tests.support.factories import Tenant, add_provider, future, make_booking, make_tenant
 
 
 async def tell_nobody(_conn: AsyncConnection, _step: Step, _after: BookingState) -> None:
     """The announcement of most of these tests."""
 
 
-async def record(engine: AsyncEngine, asked: Step, announce: Announce = tell_nobody) -> StepResult:
+async def record(engine: AsyncEngine, new_step: Step, announce: Announce = tell_nobody) -> StepResult:
     """Record it as the activity does."""
     async with engine.connect() as conn:
-        return await record_step(conn, asked.after.business_id, asked, announce)
+        return await record_step(conn, new_step.after.business_id, new_step, announce)
 
 
 async def history(engine: AsyncEngine, state: BookingState) -> Sequence[Any]:
@@ -59,8 +59,8 @@ async def test_a_step_writes_projection_history_and_event_together(engine: Async
 
 async def test_the_same_step_asked_for_twice_is_written_once(engine: AsyncEngine, tenant: Tenant) -> None:
     state = await make_booking(engine, tenant)
-    asked = step(state, Status.ASSIGNED)
-    first, second = await record(engine, asked), await record(engine, asked)
+    new_step = step(state, Status.ASSIGNED)
+    first, second = await record(engine, new_step), await record(engine, new_step)
     assert second == first
     assert len(await history(engine, state)) == 2
     assert await count_events(engine, state) == 2
@@ -68,8 +68,8 @@ async def test_the_same_step_asked_for_twice_is_written_once(engine: AsyncEngine
 
 async def test_the_same_step_asked_for_at_once_is_written_once(engine: AsyncEngine, tenant: Tenant) -> None:
     state = await make_booking(engine, tenant)
-    asked = step(state, Status.CANCELLED, Hold.RELEASE)
-    results = await asyncio.gather(*(record(engine, asked) for _ in range(8)))
+    new_step = step(state, Status.CANCELLED, Hold.RELEASE)
+    results = await asyncio.gather(*(record(engine, new_step) for _ in range(8)))
     assert {result.outcome for result in results} == {Outcome.RECORDED}
     assert len(await history(engine, state)) == 2
     assert await holder(engine, tenant, state) is None
@@ -103,11 +103,11 @@ async def test_a_step_that_the_history_has_passed_is_stale_and_brings_the_presen
 async def test_a_step_of_the_same_key_that_was_passed_is_stale_too(engine: AsyncEngine, tenant: Tenant) -> None:
     """It was written and the booking went on: whoever asks again must not take the old state for the present."""
     state = await make_booking(engine, tenant)
-    asked = step(state, Status.ASSIGNED)
-    assigned = (await record(engine, asked)).state
+    new_step = step(state, Status.ASSIGNED)
+    assigned = (await record(engine, new_step)).state
     assert assigned is not None
     accepted = (await record(engine, step(assigned, Status.ACCEPTED))).state
-    assert await record(engine, asked) == StepResult(outcome=Outcome.STALE, state=accepted)
+    assert await record(engine, new_step) == StepResult(outcome=Outcome.STALE, state=accepted)
 
 
 async def test_a_step_ahead_of_the_history_is_not_written(engine: AsyncEngine, tenant: Tenant) -> None:
@@ -228,24 +228,24 @@ async def test_what_is_told_of_a_step_commits_with_it_and_is_told_once(
     engine: AsyncEngine, tenant: Tenant
 ) -> None:
     state = await make_booking(engine, tenant)
-    told: list[Status] = []
+    announced: list[Status] = []
 
-    async def announce(conn: AsyncConnection, asked: Step, after: BookingState) -> None:
-        told.append(after.status)
-        await remarks.add(conn, asked.after.business_id, asked.after.booking_id, "told")
+    async def announce(conn: AsyncConnection, new_step: Step, after: BookingState) -> None:
+        announced.append(after.status)
+        await remarks.add(conn, new_step.after.business_id, new_step.after.booking_id, "told")
 
-    asked = step(state, Status.ASSIGNED)
+    new_step = step(state, Status.ASSIGNED)
     for _ in range(2):
-        await record(engine, asked, announce)
-    assert told == [Status.ASSIGNED]
+        await record(engine, new_step, announce)
+    assert announced == [Status.ASSIGNED]
     assert await count_remarks(engine, state) == 1
 
 
 async def test_a_step_that_cannot_be_told_is_not_taken(engine: AsyncEngine, tenant: Tenant) -> None:
     state = await make_booking(engine, tenant)
 
-    async def fail(conn: AsyncConnection, asked: Step, _after: BookingState) -> None:
-        await remarks.add(conn, asked.after.business_id, asked.after.booking_id, "told")
+    async def fail(conn: AsyncConnection, new_step: Step, _after: BookingState) -> None:
+        await remarks.add(conn, new_step.after.business_id, new_step.after.booking_id, "told")
         raise ConnectionError("the channel is away")
 
     with pytest.raises(ConnectionError):

@@ -4,19 +4,21 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from runtime.settings import Settings
-from tests.api_client import ApiClient
-from tests.integration.api.stage import Stage, make_stage
-from tests.integration.effects.job_desk import JobDesk
-from tests.integration.vendors.titan import Titan
-from tests.simulator import Simulator
+from tests.support.api_client import ApiClient
+from tests.support.businesses.jobs import BusinessWithJobs
+from tests.support.simulator import Simulator
+from tests.support.stage import Stage, make_stage
+from tests.support.vendors.servicetitan import ServiceTitanTenant
 
 
 @pytest.fixture
-async def desk(api: ApiClient, engine: AsyncEngine, settings: Settings, vendors: Simulator) -> JobDesk:
+async def business(
+    api: ApiClient, engine: AsyncEngine, settings: Settings, vendors: Simulator
+) -> BusinessWithJobs:
     """A business whose jobs are at ServiceTitan."""
-    desk = JobDesk(await make_stage(api, engine), Titan(vendors))
-    await desk.connect(settings)
-    return desk
+    business = BusinessWithJobs(await make_stage(api, engine), ServiceTitanTenant(vendors))
+    await business.connect(settings)
+    return business
 
 
 @pytest.fixture

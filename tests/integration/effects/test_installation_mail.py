@@ -1,4 +1,4 @@
-"""The installation's own mail server: what a business that nobody has approved can send by it, and how much."""
+"""The installation's mail server: what an unapproved business can send through it, and how much."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,12 +17,12 @@ from domain.messages import Channel, Occasion, Template
 from domain.notifications import Audience, NoticeKind
 from runtime.ids import new_id
 from runtime.settings import Settings
-from tests.api_client import ApiClient
-from tests.factories import Tenant, add_user, make_booking
-from tests.integration.api.applications import running
-from tests.integration.api.stage import Stage, ok, problem
-from tests.integration.effects.post import Post
-from tests.simulator import Simulator
+from tests.support.api_client import ApiClient
+from tests.support.applications import running
+from tests.support.businesses.messages import MessagingBusiness
+from tests.support.factories import Tenant, add_user, make_booking
+from tests.support.simulator import Simulator
+from tests.support.stage import Stage, ok, problem
 
 CONFIRMED = Occasion(NoticeKind.RECEIVED, Audience.CUSTOMER, Channel.EMAIL)
 
@@ -36,20 +36,22 @@ async def smtp_port(vendors: Simulator) -> AsyncIterator[int]:
 
 
 @pytest.fixture
-def post(engine: AsyncEngine, settings: Settings, vendors: Simulator, tenant: Tenant, smtp_port: int) -> Post:
+def business(
+    engine: AsyncEngine, settings: Settings, vendors: Simulator, tenant: Tenant, smtp_port: int
+) -> MessagingBusiness:
     """A business without a mail server of its own."""
     sender = f"no-reply-{tenant.slug}@holdfast.example"
     own = {"smtp_url": f"smtp://127.0.0.1:{smtp_port}", "mail_from": f"Holdfast <{sender}>"}
-    made = Post.of(engine, settings.model_copy(update=own), vendors, tenant, smtp_port)
+    made = MessagingBusiness.of(engine, settings.model_copy(update=own), vendors, tenant, smtp_port)
     made.user = sender
     return made
 
 
-async def told(post: Post, booking: BookingState) -> StoredMail:
+async def notified(business: MessagingBusiness, booking: BookingState) -> StoredMail:
     """The e-mail that the customer gets."""
-    await post.tell(booking, NoticeKind.RECEIVED, installation="smtp")
-    await post.send()
-    return post.mails()[-1]
+    await business.tell(booking, NoticeKind.RECEIVED, installation="smtp")
+    await business.send()
+    return business.mails()[-1]
 
 
 def words_of(mail: StoredMail) -> str:
@@ -58,87 +60,89 @@ def words_of(mail: StoredMail) -> str:
     return str(body.get_content())
 
 
-async def in_words_of_its_own(post: Post) -> BookingState:
+async def in_words_of_its_own(business: MessagingBusiness) -> BookingState:
     """A booking of a business that has put words of its own in place of ours."""
-    async with post.engine.begin() as conn:
+    async with business.engine.begin() as conn:
         own = Template("en", "Prize", "Fetch it at http://evil.example/x", None)
-        await message_templates.save(conn, post.tenant.business_id, CONFIRMED, own)
-    return await make_booking(post.engine, post.tenant)
+        await message_templates.save(conn, business.tenant.business_id, CONFIRMED, own)
+    return await make_booking(business.engine, business.tenant)
 
 
-async def test_only_our_words_go_out_for_a_business_that_nobody_has_approved(post: Post) -> None:
-    booking = await in_words_of_its_own(post)
-    await post.change("businesses", post.tenant.business_id, name="evil.example")
-    await post.change("services", post.tenant.service_id, name="http://evil.example/x")
-    mail = await told(post, booking)
+async def test_only_our_words_go_out_for_a_business_that_nobody_has_approved(business: MessagingBusiness) -> None:
+    booking = await in_words_of_its_own(business)
+    await business.change("businesses", business.tenant.business_id, name="evil.example")
+    await business.change("services", business.tenant.service_id, name="http://evil.example/x")
+    mail = await notified(business, booking)
     assert "evil" not in mail.message.as_string()
     assert "thank you" in words_of(mail)
     assert str(mail.message["From"]).startswith("Holdfast <")
 
 
-async def test_the_sender_says_by_whom_an_unapproved_business_s_e_mail_comes(post: Post) -> None:
-    mail = await told(post, await make_booking(post.engine, post.tenant))
-    assert str(mail.message["From"]) == f"Test Business via Holdfast <{post.user}>"
+async def test_the_sender_says_by_whom_an_unapproved_business_s_e_mail_comes(business: MessagingBusiness) -> None:
+    mail = await notified(business, await make_booking(business.engine, business.tenant))
+    assert str(mail.message["From"]) == f"Test Business via Holdfast <{business.user}>"
 
 
 async def test_an_operator_s_approval_lets_a_business_send_its_own_words_and_can_be_withdrawn(
-    post: Post, api: ApiClient, capsys: pytest.CaptureFixture[str]
+    business: MessagingBusiness, api: ApiClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    booking, owner = await in_words_of_its_own(post), Stage(api, post.engine, post.tenant).as_("owner")
-    path, slug = f"/v1/businesses/{post.tenant.slug}/message-templates", post.tenant.slug
+    booking, owner = await in_words_of_its_own(business), Stage(api, business.engine, business.tenant).as_("owner")
+    path, slug = f"/v1/businesses/{business.tenant.slug}/message-templates", business.tenant.slug
     assert ok(await owner.get(path))["own_emails_are_sent"] is False
-    await operator(post.settings, "approve", slug)
+    await operator(business.settings, "approve", slug)
     assert slug in capsys.readouterr().out
-    mail = await told(post, booking)
+    mail = await notified(business, booking)
     assert (words_of(mail).strip(), str(mail.message["Subject"])) == ("Fetch it at http://evil.example/x", "Prize")
-    assert str(mail.message["From"]) == f"Test Business <{post.user}>"
+    assert str(mail.message["From"]) == f"Test Business <{business.user}>"
     assert ok(await owner.get(path))["own_emails_are_sent"] is True
-    await operator(post.settings, "list", "--waiting")
+    await operator(business.settings, "list", "--waiting")
     assert slug not in capsys.readouterr().out
-    await operator(post.settings, "withdraw", slug)
-    assert "thank you" in words_of(await told(post, booking))
+    await operator(business.settings, "withdraw", slug)
+    assert "thank you" in words_of(await notified(business, booking))
 
 
 async def operator(settings: Settings, *argv: str, expected: int = 0) -> None:
     assert await asyncio.to_thread(operators.main, [*argv], settings) == expected
 
 
-async def test_a_mail_server_of_the_business_s_own_sends_its_words_unasked(post: Post, api: ApiClient) -> None:
-    booking = await in_words_of_its_own(post)
-    await post.connect_mail()
-    assert words_of(await told(post, booking)).strip() == "Fetch it at http://evil.example/x"
-    owner = Stage(api, post.engine, post.tenant).as_("owner")
-    path = f"/v1/businesses/{post.tenant.slug}/message-templates"
+async def test_a_mail_server_of_the_business_s_own_sends_its_words_unasked(
+    business: MessagingBusiness, api: ApiClient
+) -> None:
+    booking = await in_words_of_its_own(business)
+    await business.connect_mail()
+    assert words_of(await notified(business, booking)).strip() == "Fetch it at http://evil.example/x"
+    owner = Stage(api, business.engine, business.tenant).as_("owner")
+    path = f"/v1/businesses/{business.tenant.slug}/message-templates"
     assert ok(await owner.get(path))["own_emails_are_sent"] is True
 
 
-async def test_what_is_beyond_a_day_s_quota_waits_for_the_next_day(post: Post) -> None:
-    post = replace(post, settings=post.settings.model_copy(update={"mails_per_business_and_day": 2}))
-    booking = await make_booking(post.engine, post.tenant)
+async def test_what_is_beyond_a_day_s_quota_waits_for_the_next_day(business: MessagingBusiness) -> None:
+    business = replace(business, settings=business.settings.model_copy(update={"mails_per_business_and_day": 2}))
+    booking = await make_booking(business.engine, business.tenant)
     for _ in range(3):
-        await post.tell(booking, NoticeKind.RECEIVED, installation="smtp")
-    messages = await post.send()
+        await business.tell(booking, NoticeKind.RECEIVED, installation="smtp")
+    messages = await business.send()
     assert [one["state"] for one in messages] == ["sent", "sent", "queued"]
-    [waiting] = await post.rows(
+    [waiting] = await business.rows(
         "SELECT last_error, next_attempt_at > date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'"
         " + interval '1 day' AS is_tomorrow FROM effects WHERE business_id = :id AND state = 'retrying'"
     )
     assert waiting == {"last_error": "daily_quota_reached", "is_tomorrow": True}
-    async with post.engine.begin() as conn:
+    async with business.engine.begin() as conn:
         await conn.exec_driver_sql(
-            f"UPDATE installation_mails SET day = day - 1 WHERE business_id = '{post.tenant.business_id}'"
+            f"UPDATE installation_mails SET day = day - 1 WHERE business_id = '{business.tenant.business_id}'"
         )
-    assert [one["state"] for one in await post.send()] == ["sent"] * 3
-    assert await post.rows("SELECT sent FROM installation_mails WHERE business_id = :id") == [{"sent": 1}]
+    assert [one["state"] for one in await business.send()] == ["sent"] * 3
+    assert await business.rows("SELECT sent FROM installation_mails WHERE business_id = :id") == [{"sent": 1}]
 
 
-async def test_the_quota_is_of_the_installation_s_server_alone(post: Post) -> None:
-    post = replace(post, settings=post.settings.model_copy(update={"mails_per_business_and_day": 1}))
-    await post.connect_mail()
-    booking = await make_booking(post.engine, post.tenant)
+async def test_the_quota_is_of_the_installation_s_server_alone(business: MessagingBusiness) -> None:
+    business = replace(business, settings=business.settings.model_copy(update={"mails_per_business_and_day": 1}))
+    await business.connect_mail()
+    booking = await make_booking(business.engine, business.tenant)
     for _ in range(3):
-        await post.tell(booking, NoticeKind.RECEIVED)
-    assert [one["state"] for one in await post.send()] == ["sent"] * 3
+        await business.tell(booking, NoticeKind.RECEIVED)
+    assert [one["state"] for one in await business.send()] == ["sent"] * 3
 
 
 async def test_founding_can_be_left_to_operators(

@@ -1,4 +1,4 @@
-"""Ends that are not the last word: lapsed promises, declined captures, bookings that are brought back."""
+"""Payments that go on after an end: lapsed authorizations, declined captures, reopened bookings."""
 
 import pytest
 from sqlalchemy import text
@@ -10,11 +10,11 @@ from dev.vendors.stripe import Stripe
 from domain.effects import EffectKind, Planned, Port, SequenceKey
 from runtime.secrets import Secrets
 from runtime.settings import Settings
-from tests.api_client import ApiClient
-from tests.integration.api.stage import Json, ok
-from tests.integration.effects.rounds import findings_of, round_of
-from tests.integration.payments.shop import PRICE, Shop, make_shop
-from tests.simulator import Simulator
+from tests.support.api_client import ApiClient
+from tests.support.businesses.payments import PRICE, Shop, make_shop
+from tests.support.reconciliation import findings_of, round_of
+from tests.support.simulator import Simulator
+from tests.support.stage import Json, ok
 
 FEE = PRICE // 2
 
@@ -36,7 +36,7 @@ async def lapsed(shop: Shop) -> Json:
     await shop.settled(booking, "assigned")
     ok(await shop.as_("ana").command(booking["id"], "accept"))
     await shop.quiet(booking)
-    await shop.till.pass_hours(8 * 24)
+    await shop.account.pass_hours(8 * 24)
     return booking
 
 
@@ -47,12 +47,12 @@ async def save_method(shop: Shop, booking: Json, secrets: Secrets, method: str) 
             text("UPDATE payments SET method_encrypted = :method WHERE booking_id = :id"),
             {"id": booking["id"], "method": secrets.encrypt(method)},
         )
-    _stripe(shop).customers(shop.till.key).saved.add(((await shop.row(booking))["payer_ref"], method))
+    _stripe(shop).customers(shop.account.key).saved.add(((await shop.row(booking))["payer_ref"], method))
 
 
 def _stripe(shop: Shop) -> Stripe:
     """The shop's gateway."""
-    gateway = shop.till.simulated
+    gateway = shop.account.simulated
     assert isinstance(gateway, Stripe)
     return gateway
 
@@ -189,7 +189,7 @@ async def test_the_newest_end_decides_what_is_kept(shop: Shop) -> None:
 async def test_reconciliation_settles_by_the_newest_end(shop: Shop, client: Client) -> None:
     booking = await kept_a_fee(shop)
     await shop.override(booking, "accepted")
-    intent = _stripe(shop).payments(shop.till.key)[(await shop.row(booking))["gateway_ref"]]
+    intent = _stripe(shop).payments(shop.account.key)[(await shop.row(booking))["gateway_ref"]]
     ok(await shop.as_("owner").command(booking["id"], "cancel"))
     await shop.paid_up(booking, "refunded")
     await shop.quiet(booking)

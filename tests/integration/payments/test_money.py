@@ -1,4 +1,4 @@
-"""Whatever people do and the gateway fails at: in the end its ledger and our rows say the same, and it is right.
+"""After random actions and gateway failures its ledger and our rows agree and are right.
 
 Bookings go their way at random, side by side, while answers get lost and the gateway fails. Once nothing more
 happens, nothing was taken twice, and nothing is kept of a booking that did not come about but the fee.
@@ -15,11 +15,11 @@ from dev.vendors.fault_modes import FaultMode
 from domain.effects import Vendor
 from domain.policies import Policy
 from runtime.settings import Settings
-from tests.api_client import ApiClient
-from tests.integration.api.stage import Json
-from tests.integration.payments.shop import FEE, PRICE, Shop, make_shop
-from tests.integration.vendors.gateways import Methods
-from tests.simulator import Simulator
+from tests.support.api_client import ApiClient
+from tests.support.businesses.payments import FEE, PRICE, Shop, make_shop
+from tests.support.simulator import Simulator
+from tests.support.stage import Json
+from tests.support.vendors.gateways import Methods
 
 _BOOKINGS: Final = 6
 _MOVES: Final = (
@@ -51,7 +51,7 @@ async def test_the_gateway_s_ledger_and_our_rows_agree_in_the_end(
 
 
 async def _begun(shop: Shop, chance: random.Random) -> Json:
-    methods = Methods.of(shop.till.vendor)
+    methods = Methods.of(shop.account.vendor)
     return await shop.buy(chance.choice([methods.good, methods.good, methods.declined, None]))
 
 
@@ -60,10 +60,10 @@ async def _lives(shop: Shop, booking: Json, chance: random.Random) -> None:
     await asyncio.sleep(chance.random())
     for _ in range(chance.randint(3, 9)):
         if chance.random() < 0.4:
-            shop.till.behave(chance.choice([FaultMode.REPLY_LOST, FaultMode.FAILING]))
+            shop.account.behave(chance.choice([FaultMode.REPLY_LOST, FaultMode.FAILING]))
         who, command = chance.choice(_MOVES)
         if chance.random() < 0.2:
-            method = Methods.of(shop.till.vendor).good
+            method = Methods.of(shop.account.vendor).good
             await shop.as_("customer").post(f"/v1/bookings/{booking['id']}/payment", {"method": method})
         answer = await shop.as_(who).command(booking["id"], command)
         assert answer.status_code in (200, 403, 404, 409, 503), answer.text

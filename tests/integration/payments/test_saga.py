@@ -1,4 +1,4 @@
-"""Paid bookings from end to end: over HTTP, through the workflow, to the gateway and back."""
+"""Paid bookings end to end: HTTP, workflow, gateway and back."""
 
 from datetime import UTC, datetime
 
@@ -10,12 +10,12 @@ from dev.vendors.callbacks import CallbackMode
 from domain.effects import Vendor
 from domain.policies import Policy
 from runtime.settings import Settings
-from tests.api_client import ApiClient
-from tests.factories import future
-from tests.integration.api.schedules import held, redeem
-from tests.integration.api.stage import Json, ok, problem
-from tests.integration.payments.shop import FEE, PRICE, Shop, make_shop
-from tests.simulator import Simulator
+from tests.support.api_client import ApiClient
+from tests.support.businesses.payments import FEE, PRICE, Shop, make_shop
+from tests.support.factories import future
+from tests.support.schedules import held, redeem
+from tests.support.simulator import Simulator
+from tests.support.stage import Json, ok, problem
 
 
 @pytest.fixture
@@ -48,8 +48,8 @@ async def test_a_booking_is_authorised_offered_accepted_and_captured(
 
 async def test_nobody_is_offered_a_booking_before_it_is_paid(shop: Shop) -> None:
     booking = await shop.buy()
-    asked = await shop.settled(booking, "pending")
-    assert asked["provider_id"] is not None
+    pending = await shop.settled(booking, "pending")
+    assert pending["provider_id"] is not None
     coming = await shop.next(booking)
     assert (coming["phase"], coming["deadline"]["kind"]) == ("awaiting_payment", "payment_expires")
     assert coming["next_attempt_at"] is None
@@ -79,13 +79,13 @@ async def test_the_bank_asks_the_customer_and_the_gateway_s_call_completes_it(
     shop: Shop, api_url: str, mode: CallbackMode
 ) -> None:
     await shop.connect_hook(api_url)
-    shop.till.simulated.callbacks.set_mode(shop.till.key, mode)
+    shop.account.simulated.callbacks.set_mode(shop.account.key, mode)
     booking = await shop.buy(shop.methods.challenged)
-    asked = await shop.paid_up(booking, "action_required")
-    assert asked["action"]["client_secret"]
+    payment = await shop.paid_up(booking, "action_required")
+    assert payment["action"]["client_secret"]
     assert (await shop.payment(booking, "owner"))["action"] is None  # the customer's alone
-    await shop.till.authenticate((await shop.row(booking))["gateway_ref"])
-    shop.till.simulated.callbacks.release(shop.till.key)
+    await shop.account.authenticate((await shop.row(booking))["gateway_ref"])
+    shop.account.simulated.callbacks.release(shop.account.key)
     await shop.settled(booking, "assigned")
     assert shop.money(booking) == [("authorize", PRICE)]
     assert (await shop.payment(booking))["action"] is None
@@ -175,7 +175,7 @@ async def test_a_promise_that_lapsed_is_made_again_before_it_is_captured(shop: S
     await shop.charge(payment_at="completion")
     booking = await shop.buy(shop.methods.good)
     await shop.settled(booking, "assigned")
-    await shop.till.pass_hours(8 * 24)
+    await shop.account.pass_hours(8 * 24)
     for command in ("accept", "start", "complete"):
         ok(await shop.as_("ana").command(booking["id"], command))
     await shop.paid_up(booking, "captured")
@@ -186,7 +186,7 @@ async def test_a_promise_that_lapsed_is_made_again_before_it_is_captured(shop: S
 async def test_a_retry_after_25_hours_still_captures_once(shop: Shop) -> None:
     booking = await shop.buy(shop.methods.good)
     await shop.settled(booking, "assigned")
-    shop.till.lose_the_reply(behind="list", to="capture", hours=25)
+    shop.account.lose_the_reply(behind="list", to="capture", hours=25)
     ok(await shop.as_("ana").command(booking["id"], "accept"))
     await shop.paid_up(booking, "captured")
     assert shop.money(booking) == [("authorize", PRICE), ("capture", PRICE)]
@@ -194,7 +194,7 @@ async def test_a_retry_after_25_hours_still_captures_once(shop: Shop) -> None:
 
 
 async def test_an_authorisation_whose_reply_was_lost_is_found_a_day_later(shop: Shop) -> None:
-    shop.till.lose_the_reply(behind="customer.create", to="authorize", hours=25)
+    shop.account.lose_the_reply(behind="customer.create", to="authorize", hours=25)
     booking = await shop.buy(shop.methods.good)
     await shop.settled(booking, "assigned")
     assert shop.money(booking) == [("authorize", PRICE)]
@@ -207,7 +207,7 @@ async def test_a_refund_whose_reply_was_lost_is_not_given_twice(
     shop = await make_shop(api, engine, settings, vendors, policy=Policy(cancellation=FEE, auto_accept=True))
     booking = await shop.buy(shop.methods.good)
     await shop.paid_up(booking, "captured")
-    shop.till.lose_the_reply(behind="list", to="refund", hours=25)
+    shop.account.lose_the_reply(behind="list", to="refund", hours=25)
     ok(await shop.as_("customer").command(booking["id"], "cancel"))
     await shop.quiet(booking)
     assert shop.kept(booking) == PRICE // 2
@@ -229,10 +229,10 @@ async def test_a_business_without_a_gateway_takes_no_paid_booking(shop: Shop) ->
         await conn.execute(
             text("UPDATE integrations SET enabled = false WHERE id = :id"), {"id": shop.integration_id}
         )
-    asked: Json = {"starts_at": shop.next_start(), "payment": {"method": "pm_card_visa"}}
-    problem(await shop.as_("customer").book(shop.tenant, **asked), 422, "payment_unavailable")
+    request: Json = {"starts_at": shop.next_start(), "payment": {"method": "pm_card_visa"}}
+    problem(await shop.as_("customer").book(shop.tenant, **request), 422, "payment_unavailable")
     await shop.charge(payment_mode="none")
-    problem(await shop.as_("customer").book(shop.tenant, **asked), 422, "invalid_request")
+    problem(await shop.as_("customer").book(shop.tenant, **request), 422, "invalid_request")
     free = await shop.book()
     assert free["payment"] is None
     problem(await shop.as_("customer").get(f"/v1/bookings/{free['id']}/payment"), 404, "not_found")

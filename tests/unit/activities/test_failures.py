@@ -1,4 +1,4 @@
-"""What an activity fails with: what trying again cannot mend is not tried again, and quotes nobody's data."""
+"""Failures of activities: permanent ones are not retried, and none quotes personal data."""
 
 import asyncpg
 import pytest

@@ -1,4 +1,4 @@
-"""A route says what it needs, or there is no application."""
+"""Every route declares its access, or the application does not start."""
 
 import pytest
 from fastapi import APIRouter, FastAPI

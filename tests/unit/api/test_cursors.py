@@ -1,4 +1,4 @@
-"""Cursors: opaque, exact, and worthless to whoever makes one up."""
+"""Cursors: opaque, exact and impossible to forge."""
 
 import base64
 import string

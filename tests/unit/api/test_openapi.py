@@ -1,4 +1,4 @@
-"""What the OpenAPI document promises, beside what schemathesis finds out by asking."""
+"""Properties of the OpenAPI document that schemathesis does not check."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Origins: as browsers send them, however they are typed."""
+"""Origins are normalized to the form that browsers send."""
 
 import pytest
 

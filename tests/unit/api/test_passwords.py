@@ -1,4 +1,4 @@
-"""What is verified when there is no such user must cost what a real password does."""
+"""Verifying a password of an unknown user costs as much as a real one."""
 
 from argon2 import PasswordHasher
 

@@ -1,4 +1,4 @@
-"""Numbers, truths and moments in bodies are taken as the contract writes them: nothing else passes for them.
+"""Numbers, booleans and instants in bodies must have exactly the contract's types.
 
 Made from the OpenAPI document, so that a member that is added later is tried too.
 """

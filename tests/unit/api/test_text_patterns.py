@@ -1,4 +1,4 @@
-"""What is misspelled is refused with a sentence: nobody is shown a regular expression."""
+"""A value that does not match its pattern is refused with a sentence, not a regular expression."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any

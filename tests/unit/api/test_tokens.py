@@ -1,4 +1,4 @@
-"""Signed tokens: what is issued comes back, keys can be replaced, and nothing else passes."""
+"""Signed tokens: issued tokens verify, keys can be rotated, and nothing else is accepted."""
 
 import base64
 import hashlib

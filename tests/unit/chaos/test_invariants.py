@@ -1,4 +1,4 @@
-"""Each checker sees what it is for: one thing is broken in a cell where all else is in order."""
+"""Each checker detects its violation: one thing is broken in an otherwise correct cell."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,7 +9,7 @@ import pytest
 from tests.chaos import cell_run
 from tests.chaos.facts import Workflow
 from tests.chaos.invariants import INVARIANTS, Evidence, violations
-from tests.unit.chaos.evidences import (
+from tests.support.chaos_evidence import (
     BOOKING,
     CANCELLED,
     CANCELLER,

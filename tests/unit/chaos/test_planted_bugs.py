@@ -1,4 +1,4 @@
-"""The bugs that the harness must see can still be planted."""
+"""The planted bugs still apply to the code."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a report makes of a cell."""
+"""The report of a cell."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +8,7 @@ from tests.chaos.facts import Facts
 from tests.chaos.history import Call, History, calls_of, faults_of, read
 from tests.chaos.invariants import Violation
 from tests.chaos.report import row_of
-from tests.unit.chaos.evidences import BOOKING, CUSTOMER, attempt, call, command, create
+from tests.support.chaos_evidence import BOOKING, CUSTOMER, attempt, call, command, create
 
 
 def _outcome(calls: list[Call], faults: list[tuple[str, float, float]]) -> Outcome:
@@ -41,8 +41,8 @@ def test_a_history_is_read_as_it_was_written(tmp_path: Path) -> None:
     history.write("cell", cell="x", seed="1", business_id="b")
     name = {"request": "r", "place": 0, "attempt": 1}
     described = {"operation": "create", "method": "POST", "path": "/v1/bookings", "role": "customer"}
-    asked = {"caller_id": "c", "key": "k", "booking_id": None, "asked": {"notes": "k"}}
-    history.write("request", **name, **described, **asked)
+    particulars = {"caller_id": "c", "key": "k", "booking_id": None, "request_body": {"notes": "k"}}
+    history.write("request", **name, **described, **particulars)
     history.write("fault", fault="kill api", number=0)
     history.write("healed", fault="kill api", number=0)
     history.write("answer", **name, status=201, code=None, error=None, retry_after=None, body={"id": "b-1"})

@@ -1,4 +1,4 @@
-"""Every way into tenant-owned data names the tenant. The exceptions are written down here, with reasons."""
+"""Every access to tenant-owned data names the tenant. The exceptions are listed here, with reasons."""
 
 import importlib
 import inspect

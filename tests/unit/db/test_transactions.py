@@ -1,4 +1,4 @@
-"""No connection is held while anybody else is waited for. The exceptions are written down here, with reasons.
+"""No connection is held during other waits. The exceptions are listed here, with reasons.
 
 A process that is stopped in such a wait, or a vendor that hangs, would keep its locks and its place in the pool.
 """

@@ -1,4 +1,4 @@
-"""What `make check` says of known holes in the requirements."""
+"""What `make check` reports about known vulnerabilities in the requirements."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""As whom somebody acts on a booking, and who may not at all."""
+"""The role in which a caller acts on a booking, and who may not act."""
 
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from domain.booking import Actor
 from domain.callers import Membership, Principal, businesses_run_by, providers_acted_as_by
 from domain.errors import ForbiddenError
 from domain.lifecycle import Command, Role
-from tests.unit.domain.builders import ANA, BEN, BUSINESS, USER
+from tests.support.domain.builders import ANA, BEN, BUSINESS, USER
 
 ELSEWHERE = UUID(int=99)
 BOOKING = UUID(int=97)

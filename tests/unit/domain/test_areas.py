@@ -1,4 +1,4 @@
-"""Postal codes: compared in one plain form, one by one, by their beginning and by range."""
+"""Postal codes: normalized, and compared by code, prefix and range."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Who is asked first, and why it was them."""
+"""Which provider is asked first, and the reason."""
 
 import itertools
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ from domain.assignment import (
     named_choice,
     ranked,
 )
-from tests.unit.domain.builders import ANA, BEN, CHO, NOW
+from tests.support.domain.builders import ANA, BEN, CHO, NOW
 
 HIGHEST_RATING, ROUND_ROBIN = AssignmentStrategy.HIGHEST_RATING, AssignmentStrategy.ROUND_ROBIN
 LEAST_BUSY, PREFERRED_FIRST = AssignmentStrategy.LEAST_BUSY, AssignmentStrategy.PREFERRED_FIRST
@@ -101,15 +101,15 @@ def test_among_equals_the_id_decides(strategy: AssignmentStrategy) -> None:
 
 @given(strategies, groups)
 def test_everybody_is_asked_once_and_in_one_order(strategy: AssignmentStrategy, free: list[Candidate]) -> None:
-    asked = ranked(strategy, free)
-    assert sorted(asked, key=lambda one: one.provider_id) == sorted(free, key=lambda one: one.provider_id)
-    assert ranked(strategy, reversed(free)) == asked
+    ranking = ranked(strategy, free)
+    assert sorted(ranking, key=lambda one: one.provider_id) == sorted(free, key=lambda one: one.provider_id)
+    assert ranked(strategy, reversed(free)) == ranking
 
 
 @given(strategies, groups)
 def test_who_is_left_is_asked_in_the_order_as_before(strategy: AssignmentStrategy, free: list[Candidate]) -> None:
-    asked = ranked(strategy, free)
-    assert ranked(strategy, [one for one in free if one not in asked[:1]]) == asked[1:]
+    ranking = ranked(strategy, free)
+    assert ranked(strategy, [one for one in free if one not in ranking[:1]]) == ranking[1:]
 
 
 def test_only_what_was_assigned_just_before_makes_choices_wait_for_each_other() -> None:
@@ -162,7 +162,7 @@ def test_a_session_that_has_begun_is_filled_before_another_is_opened(strategy: A
 
 @pytest.mark.parametrize("wish", ["is_preferred", "served_last"])
 def test_whom_the_customer_wants_goes_before_a_session_that_has_begun(wish: str) -> None:
-    wanted, begun = ana(**{wish: True}), ben(seats_taken=2)
-    assert order(PREFERRED_FIRST, begun, wanted) == [ANA, BEN]
+    preferred, begun = ana(**{wish: True}), ben(seats_taken=2)
+    assert order(PREFERRED_FIRST, begun, preferred) == [ANA, BEN]
     for strategy in (HIGHEST_RATING, ROUND_ROBIN, LEAST_BUSY):
-        assert order(strategy, begun, wanted) == [BEN, ANA]
+        assert order(strategy, begun, preferred) == [BEN, ANA]

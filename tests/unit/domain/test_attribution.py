@@ -1,4 +1,4 @@
-"""What vendors are told of where a booking came from, and the digests that they document themselves."""
+"""Attribution data for vendors, and digests against the vendors' own examples."""
 
 from uuid import UUID
 
@@ -34,9 +34,9 @@ def test_what_looks_as_documented_is_read_and_the_rest_is_left_out() -> None:
             "colour_of_the_button": "green",
         }
     )
-    told = read.model_dump(exclude_none=True)
-    assert told.keys() == {"utm_source", "gclid", "fbc"}
-    assert told["gclid"] == CLICK  # as it is: its letters are told apart
+    kept = read.model_dump(exclude_none=True)
+    assert kept.keys() == {"utm_source", "gclid", "fbc"}
+    assert kept["gclid"] == CLICK  # as it is: its letters are told apart
 
 
 @pytest.mark.parametrize("stored", [None, {}, {"gclid": 7, "fbp": ["x"], "ga_client_id": {}}])

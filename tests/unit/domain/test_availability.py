@@ -1,4 +1,4 @@
-"""Which appointments are free, by example: open time, what is taken of it, limits, groups."""
+"""Free appointments by example: open time, reservations, limits, group sessions."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,8 +10,8 @@ import pytest
 
 from domain.availability import ProviderSchedule, Session, SlotConstraints, find_slots, has_time, is_bookable
 from domain.hours import DateException, ExceptionKind
-from tests.unit.domain.builders import ANA, BEN
-from tests.unit.domain.schedules import HOUR, HOURS, MONDAY, ana, at, minutes, open_on, slots, span, starts
+from tests.support.domain.builders import ANA, BEN
+from tests.support.domain.schedules import HOUR, HOURS, MONDAY, ana, at, minutes, open_on, slots, span, starts
 
 YOGA = replace(HOURS, before=600, after=600, capacity=8)
 
@@ -51,8 +51,8 @@ def test_a_provider_without_hours_has_no_slots() -> None:
 
 
 def test_an_outside_calendar_takes_the_place_of_the_rules() -> None:
-    told = (span("13:10-15:10"), span("15:10-16:00"))
-    assert starts(ana("08:00-10:00", open_elsewhere=told)) == ["13:10", "14:10"]
+    open_elsewhere = (span("13:10-15:10"), span("15:10-16:00"))
+    assert starts(ana("08:00-10:00", open_elsewhere=open_elsewhere)) == ["13:10", "14:10"]
     assert starts(ana("08:00-10:00", open_elsewhere=())) == []
 
 
@@ -124,16 +124,16 @@ def test_a_window_is_about_starts_and_excludes_its_end(window: str, expected: in
 
 def test_what_is_bookable_is_what_is_offered() -> None:
     schedule = ana("08:00-12:00", busy=(span("10:00-11:00"),))
-    asked = ("07:00", "08:00", "08:30", "09:00", "10:00", "11:00", "12:00")
-    assert [time for time in asked if is_bookable(schedule, HOURS, at(time))] == ["08:00", "09:00", "11:00"]
+    times = ("07:00", "08:00", "08:30", "09:00", "10:00", "11:00", "12:00")
+    assert [time for time in times if is_bookable(schedule, HOURS, at(time))] == ["08:00", "09:00", "11:00"]
     assert not is_bookable(schedule, HOURS, at("08:00") + 1)
 
 
 def test_an_agreed_appointment_keeps_to_no_grid_and_no_notice() -> None:
     schedule = ana("08:00-10:00", "10:00-12:00", busy=(span("11:00-12:00"),))
     constraints = replace(HOURS, earliest=at("20:00"), full=(span("00:00-24:00"),))
-    asked = ("07:59", "08:00", "08:07", "09:30", "10:00", "10:01", "11:30")
-    assert [time for time in asked if has_time(schedule, constraints, at(time))] == [
+    times = ("07:59", "08:00", "08:07", "09:30", "10:00", "10:01", "11:30")
+    assert [time for time in times if has_time(schedule, constraints, at(time))] == [
         "08:00",
         "08:07",
         "09:30",
@@ -143,8 +143,8 @@ def test_an_agreed_appointment_keeps_to_no_grid_and_no_notice() -> None:
 
 def test_an_agreed_appointment_keeps_clear_of_time_off_and_of_buffers() -> None:
     schedule = ana("08:00-12:00", away=(span("09:00-10:00"),), busy=(span("11:00-12:00"),))
-    asked = ("08:00", "08:01", "09:59", "10:00")
-    assert [time for time in asked if has_time(schedule, HOURS, at(time))] == ["08:00", "10:00"]
+    times = ("08:00", "08:01", "09:59", "10:00")
+    assert [time for time in times if has_time(schedule, HOURS, at(time))] == ["08:00", "10:00"]
     assert not has_time(schedule, replace(HOURS, after=60), at("10:00"))
 
 

@@ -1,4 +1,4 @@
-"""Appointments in the nights when clocks change, by example."""
+"""Appointments in nights with a clock change, by example."""
 
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -7,8 +7,8 @@ import pytest
 
 from domain.availability import ProviderSchedule, SlotConstraints
 from domain.hours import Opening, Weekly
-from tests.unit.domain.builders import ANA
-from tests.unit.domain.schedules import HOUR, HOURS, at, open_on, slots
+from tests.support.domain.builders import ANA
+from tests.support.domain.schedules import HOUR, HOURS, at, open_on, slots
 
 NEW_YORK = "America/New_York"
 SPRING = date(2026, 3, 8)

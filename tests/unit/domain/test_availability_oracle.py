@@ -1,4 +1,4 @@
-"""Slots against the slow answer: random hours and reservations around the nights when clocks change."""
+"""Slots compared with the oracle: random hours and reservations around clock changes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from domain.availability import (
     is_bookable,
 )
 from domain.hours import DateException, ExceptionKind, Opening, Weekly
-from tests.unit.domain.availability_oracle import Clock, Oracle, Slots, clock, every_slot
+from tests.support.domain.availability_oracle import Clock, Oracle, Slots, clock, every_slot
 
 EXAMPLES = 30
 """For each place: about a second."""
@@ -48,7 +48,7 @@ Span = tuple[int, int]
 """Begin and length."""
 Hours = tuple[int, int, int]
 """Day, opening time and length."""
-Told = tuple[Hours, ExceptionKind, bool, int]
+ExceptionDraft = tuple[Hours, ExceptionKind, bool, int]
 """When, what, whether every year, and how many years ago it was said."""
 
 
@@ -64,7 +64,7 @@ class ScheduleDraft:
 
 @dataclass(frozen=True)
 class Draft:
-    openings: list[tuple[list[Hours], list[Told], list[Told]]]
+    openings: list[tuple[list[Hours], list[ExceptionDraft], list[ExceptionDraft]]]
     """Two, which the schedules share: weekly rules, the business's exceptions, the provider's own."""
     schedules: list[ScheduleDraft]
     constraints: SlotConstraints
@@ -90,7 +90,7 @@ times_of_day = often_at_night | often_at_night | st.integers(0, A_DAY - 1)
 lengths = st.sampled_from([60, 120, 240, 480, A_DAY]) | st.integers(1, A_DAY)
 hours = st.tuples(st.sampled_from([-2, -1, -1, 0, 0, 0, 1, 1, 2, 3]), times_of_day, lengths)
 same_dates = st.tuples(st.sampled_from([-1, 0, 0, 0, 1]), times_of_day, lengths)
-told = st.tuples(same_dates, st.sampled_from(ExceptionKind), st.booleans(), st.sampled_from([0, 0, 0, 1, 8]))
+exceptions = st.tuples(same_dates, st.sampled_from(ExceptionKind), st.booleans(), st.sampled_from([0, 0, 0, 1, 8]))
 moments = times_between(-A_DAY, 2 * A_DAY)
 spans = st.tuples(moments, st.sampled_from([15, 60, 90]) | st.integers(1, 300))
 long_spans = st.tuples(moments, lengths)
@@ -114,7 +114,11 @@ any_constraints = st.builds(
 drafts = st.builds(
     Draft,
     openings=st.lists(
-        st.tuples(st.lists(hours, min_size=2, max_size=9), st.lists(told, max_size=3), st.lists(told, max_size=2)),
+        st.tuples(
+            st.lists(hours, min_size=2, max_size=9),
+            st.lists(exceptions, max_size=3),
+            st.lists(exceptions, max_size=2),
+        ),
         min_size=2,
         max_size=2,
     ),
@@ -162,7 +166,9 @@ def intervals(zero: int, spans: Sequence[Span]) -> tuple[Interval, ...]:
     return tuple((zero + begin * MINUTE, zero + (begin + length) * MINUTE) for begin, length in spans)
 
 
-def opening(zone: ZoneInfo, middle: date, weekly: list[Hours], general: list[Told], own: list[Told]) -> Opening:
+def opening(
+    zone: ZoneInfo, middle: date, weekly: list[Hours], general: list[ExceptionDraft], own: list[ExceptionDraft]
+) -> Opening:
     rules = [
         Weekly((middle + timedelta(days=day)).isoweekday(), opens, opens + length) for day, opens, length in weekly
     ]
@@ -170,8 +176,8 @@ def opening(zone: ZoneInfo, middle: date, weekly: list[Hours], general: list[Tol
     return Opening(zone, tuple(rules), tuple(map(exception, general)), tuple(map(exception, own)))
 
 
-def date_exception(middle: date, told: Told) -> DateException:
-    (days, opens, length), kind, yearly, years_ago = told
+def date_exception(middle: date, draft: ExceptionDraft) -> DateException:
+    (days, opens, length), kind, yearly, years_ago = draft
     day = middle + timedelta(days=days)
     day = day.replace(year=day.year - years_ago)
     if kind is ExceptionKind.CLOSED:
@@ -216,19 +222,19 @@ def test_the_quick_answer_is_the_slow_one(place: str) -> None:
     )
     @given(drafts)
     def compare(draft: Draft) -> None:
-        asked = question(draft, *PLACES[place])
-        oracles = [Oracle(one, asked.constraints, asked.time) for one in asked.schedules]
-        expected = every_slot(oracles, asked.window)
-        assert quick_slots(asked) == expected
-        check_each_minute(oracles[0], minutes_to_look_at(asked.time, expected, draft.look))
+        case = question(draft, *PLACES[place])
+        oracles = [Oracle(one, case.constraints, case.time) for one in case.schedules]
+        expected = every_slot(oracles, case.window)
+        assert quick_slots(case) == expected
+        check_each_minute(oracles[0], minutes_to_look_at(case.time, expected, draft.look))
 
     compare()
 
 
-def quick_slots(asked: Question) -> Slots:
+def quick_slots(case: Question) -> Slots:
     return [
         (slot.starts_at, slot.ends_at, slot.provider_ids, slot.seats_left)
-        for slot in find_slots(asked.schedules, asked.constraints, asked.window)
+        for slot in find_slots(case.schedules, case.constraints, case.window)
     ]
 
 

@@ -8,8 +8,8 @@ from domain.booking import Actor
 from domain.commands import check, check_at
 from domain.errors import AppointmentBegunError, ForbiddenError, InvalidTransitionError, StaleError
 from domain.lifecycle import NOT_STARTED, Command, Role, Status
-from tests.unit.domain import contract
-from tests.unit.domain.builders import ADMIN, BEN, CUSTOMER, OWNER, PROVIDER, actor, booking, command
+from tests.support.domain import contract
+from tests.support.domain.builders import ADMIN, BEN, CUSTOMER, OWNER, PROVIDER, actor, booking, command
 
 
 @pytest.mark.parametrize("kind", Command)

@@ -1,4 +1,4 @@
-"""What is kept with a booking of whom it was made for, and what counts as consent to write about it."""
+"""A booking's contact data, and what counts as consent to messages about it."""
 
 from datetime import timedelta
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from domain.customers import LatestConsent, booking_contact, consent_for_booking
-from tests.unit.domain.builders import NOW
+from tests.support.domain.builders import NOW
 
 KNOWN: dict[str, Any] = {
     "name": "Robin Roe",

@@ -1,4 +1,4 @@
-"""The types of the events that steps set off: other systems subscribe to these words."""
+"""The types of the events that steps emit, to which other systems subscribe."""
 
 import re
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What an outside calendar may say, what is kept of it, and how old its word may be."""
+"""External calendars: valid content, what is stored, and when it is stale."""
 
 import json
 from datetime import UTC, datetime, timedelta

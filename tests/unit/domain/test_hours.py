@@ -1,4 +1,4 @@
-"""Hours that fit together and those that do not, and which of several words about a date counts."""
+"""Valid and overlapping hours, and which of several exceptions for a date counts."""
 
 from collections.abc import Iterable
 from datetime import date, timedelta
@@ -80,41 +80,45 @@ def on(
     return Opening(ZoneInfo("Europe/London"), WEEKLY, tuple(exceptions), tuple(own)).on(day)
 
 
-def told(kind: ExceptionKind, *hours: int, yearly: bool = False) -> DateException:
+def exception(kind: ExceptionKind, *hours: int, yearly: bool = False) -> DateException:
     return DateException(MONDAY, kind, yearly, *hours)
 
 
 def test_without_exceptions_a_date_has_the_hours_of_its_weekday() -> None:
     assert on(MONDAY) == [(480, 1080)]
     assert on(MONDAY + timedelta(days=5)) == []
-    assert on(MONDAY + timedelta(days=7), [told(CLOSED)]) == [(480, 1080)]
+    assert on(MONDAY + timedelta(days=7), [exception(CLOSED)]) == [(480, 1080)]
 
 
 def test_closed_and_other_hours_stand_in_place_of_the_weekly_ones_and_extra_beside_them() -> None:
-    assert on(MONDAY, [told(CLOSED)]) == []
-    assert on(MONDAY, [told(HOURS, 600, 720), told(HOURS, 780, 900)]) == [(600, 720), (780, 900)]
-    assert on(MONDAY, [told(EXTRA, 1200, 1500), told(EXTRA, 300, 400)]) == [(300, 400), (480, 1080), (1200, 1500)]
+    assert on(MONDAY, [exception(CLOSED)]) == []
+    assert on(MONDAY, [exception(HOURS, 600, 720), exception(HOURS, 780, 900)]) == [(600, 720), (780, 900)]
+    assert on(MONDAY, [exception(EXTRA, 1200, 1500), exception(EXTRA, 300, 400)]) == [
+        (300, 400),
+        (480, 1080),
+        (1200, 1500),
+    ]
 
 
 def test_what_a_provider_says_of_a_date_counts_before_what_the_business_says() -> None:
-    assert on(MONDAY, [told(CLOSED)], [told(HOURS, 600, 720)]) == [(600, 720)]
-    assert on(MONDAY, [told(CLOSED)], [told(EXTRA, 1200, 1260)]) == [(1200, 1260)]
-    assert on(MONDAY, [], [told(EXTRA, 1200, 1260)]) == [(480, 1080), (1200, 1260)]
-    assert on(MONDAY, [told(HOURS, 600, 720)], [told(EXTRA, 1200, 1260)]) == [(600, 720), (1200, 1260)]
-    assert on(MONDAY, [told(EXTRA, 1200, 1260)], [told(CLOSED)]) == []
-    assert on(MONDAY + timedelta(days=1), [told(CLOSED)], [told(HOURS, 600, 720)]) == [(480, 1080)]
+    assert on(MONDAY, [exception(CLOSED)], [exception(HOURS, 600, 720)]) == [(600, 720)]
+    assert on(MONDAY, [exception(CLOSED)], [exception(EXTRA, 1200, 1260)]) == [(1200, 1260)]
+    assert on(MONDAY, [], [exception(EXTRA, 1200, 1260)]) == [(480, 1080), (1200, 1260)]
+    assert on(MONDAY, [exception(HOURS, 600, 720)], [exception(EXTRA, 1200, 1260)]) == [(600, 720), (1200, 1260)]
+    assert on(MONDAY, [exception(EXTRA, 1200, 1260)], [exception(CLOSED)]) == []
+    assert on(MONDAY + timedelta(days=1), [exception(CLOSED)], [exception(HOURS, 600, 720)]) == [(480, 1080)]
 
 
 def test_what_is_said_of_one_year_counts_before_what_is_said_of_every_year() -> None:
-    every_year = told(HOURS, 600, 720, yearly=True)
-    assert on(MONDAY, [every_year, told(CLOSED)]) == []
-    assert on(MONDAY, [told(CLOSED, yearly=True), told(HOURS, 600, 720)]) == [(600, 720)]
-    assert on(MONDAY, [told(CLOSED)], [every_year]) == [(600, 720)]
+    every_year = exception(HOURS, 600, 720, yearly=True)
+    assert on(MONDAY, [every_year, exception(CLOSED)]) == []
+    assert on(MONDAY, [exception(CLOSED, yearly=True), exception(HOURS, 600, 720)]) == [(600, 720)]
+    assert on(MONDAY, [exception(CLOSED)], [every_year]) == [(600, 720)]
 
 
 def test_a_holiday_of_every_year_closes_that_day_in_every_year() -> None:
     for year in (2020, 2026, 2031):
-        holiday = told(CLOSED, yearly=True)
+        holiday = exception(CLOSED, yearly=True)
         assert on(date(year, 3, 2), [holiday]) == []
         assert on(date(year, 4, 2), [holiday]) == on(date(year, 4, 2))
     leap_day = DateException(date(2024, 2, 29), CLOSED, yearly=True)

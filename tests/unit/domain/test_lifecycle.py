@@ -20,7 +20,7 @@ from domain.lifecycle import (
     may_follow,
 )
 from domain.transitions import decide
-from tests.unit.domain import builders, contract
+from tests.support.domain import builders, contract
 
 CELLS = list(itertools.product(contract.STATUSES, contract.STATUSES))
 

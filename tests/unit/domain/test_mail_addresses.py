@@ -1,4 +1,4 @@
-"""E-mail addresses beyond plain ASCII, and who carries them."""
+"""E-mail addresses beyond ASCII, and which vendors deliver to them."""
 
 import pytest
 

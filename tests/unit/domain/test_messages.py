@@ -27,8 +27,7 @@ from domain.messages import (
 from domain.notifications import Audience, NoticeKind, notices_of_step, reminder_due
 from domain.steps import StepKind
 from domain.timeline import Reminder
-from tests.unit.domain.builders import ANA, BEN, LATER, NOW, STARTS_AT, booking
-from tests.unit.domain.test_notices import step
+from tests.support.domain.builders import ANA, BEN, LATER, NOW, STARTS_AT, booking, step
 
 _FACTS = Facts(
     audience=Audience.CUSTOMER,
@@ -50,14 +49,16 @@ _FACTS = Facts(
 _STANDING = BookingSnapshot(Status.ACCEPTED, STARTS_AT, ANA, needs_attention=False)
 
 
-def told(kind: NoticeKind, audience: Audience = Audience.CUSTOMER, provider: UUID | None = None) -> Announcement:
+def announcement(
+    kind: NoticeKind, audience: Audience = Audience.CUSTOMER, provider: UUID | None = None
+) -> Announcement:
     return Announcement(kind, audience, STARTS_AT, provider)
 
 
 def true_in(kind: NoticeKind, audience: Audience = Audience.CUSTOMER, **changes: Any) -> set[Status]:
     """The statuses in which a message of this kind is true."""
     ways = {status: replace(_STANDING, status=status, **changes) for status in Status}
-    return {status for status, now in ways.items() if is_still_true(told(kind, audience), now, NOW)}
+    return {status for status, now in ways.items() if is_still_true(announcement(kind, audience), now, NOW)}
 
 
 def test_each_kind_of_message_is_true_in_its_statuses_only() -> None:
@@ -80,22 +81,22 @@ def test_nothing_is_said_of_a_time_that_was_given_up(kind: NoticeKind) -> None:
 
 def test_a_provider_who_no_longer_has_the_booking_is_told_nothing_but_of_its_cancellation() -> None:
     assigned = replace(_STANDING, status=Status.ASSIGNED)
-    offered = told(NoticeKind.OFFERED, Audience.PROVIDER, ANA)
+    offered = announcement(NoticeKind.OFFERED, Audience.PROVIDER, ANA)
     assert is_still_true(offered, assigned, NOW)
     assert not is_still_true(offered, replace(assigned, provider_id=BEN), NOW)
     cancelled = replace(_STANDING, status=Status.CANCELLED, provider_id=BEN)
-    assert is_still_true(told(NoticeKind.CANCELLED, Audience.PROVIDER, ANA), cancelled, NOW)
+    assert is_still_true(announcement(NoticeKind.CANCELLED, Audience.PROVIDER, ANA), cancelled, NOW)
 
 
 def test_a_provider_whom_the_booking_has_left_is_told_so_unless_they_have_it_again() -> None:
-    left = told(NoticeKind.CANCELLED, Audience.PROVIDER, ANA)
+    left = announcement(NoticeKind.CANCELLED, Audience.PROVIDER, ANA)
     for provider, status in ((BEN, Status.ACCEPTED), (ANA, Status.PENDING), (BEN, Status.CANCELLED)):
         assert is_still_true(left, replace(_STANDING, status=status, provider_id=provider), NOW)
     assert not is_still_true(left, _STANDING, NOW)
 
 
 def test_a_reminder_is_true_until_the_start() -> None:
-    reminder = told(NoticeKind.REMINDER)
+    reminder = announcement(NoticeKind.REMINDER)
     assert is_still_true(reminder, _STANDING, STARTS_AT - timedelta(seconds=1))
     assert not is_still_true(reminder, _STANDING, STARTS_AT)
 
@@ -120,16 +121,16 @@ def test_a_text_needs_consent_and_an_e_mail_heeds_a_refusal(
 
 
 def test_all_that_is_told_by_a_step_or_a_reminder_is_among_the_audiences() -> None:
-    told_of: set[tuple[NoticeKind, Audience]] = set()
+    announced: set[tuple[NoticeKind, Audience]] = set()
     for status in Status:
         for kind in (StepKind.TRANSITION, StepKind.RESCHEDULED):
             for state in (booking(status), booking(status, version=2, needs_attention=True)):
-                told_of |= {(one.kind, one.audience) for one in notices_of_step(step(kind, state), state)}
+                announced |= {(one.kind, one.audience) for one in notices_of_step(step(kind, state), state)}
     brought_back = step(StepKind.OVERRIDE, booking(Status.ACCEPTED), before=booking(Status.CANCELLED))
-    told_of |= {(one.kind, one.audience) for one in notices_of_step(brought_back, brought_back.after)}
+    announced |= {(one.kind, one.audience) for one in notices_of_step(brought_back, brought_back.after)}
     due = reminder_due(booking(Status.ACCEPTED), Reminder(at=NOW, minutes_before=10), NOW)
-    told_of |= {(one.kind, one.audience) for one in due.notices}
-    assert told_of == {(kind, audience) for kind, audiences in AUDIENCES.items() for audience in audiences}
+    announced |= {(one.kind, one.audience) for one in due.notices}
+    assert announced == {(kind, audience) for kind, audiences in AUDIENCES.items() for audience in audiences}
 
 
 def test_a_notice_to_a_provider_names_them_and_every_notice_the_version() -> None:

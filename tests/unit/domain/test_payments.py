@@ -1,4 +1,4 @@
-"""What is due, what the gateway's word changes, and what brings an ended booking's money to where it belongs."""
+"""Payments: amounts due, the effect of gateway results, and refunds for ended bookings."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -33,7 +33,7 @@ from domain.payments import (
 from domain.policies import Cancellation, Policy
 from domain.steps import Hold, Reason, Step, StepKind
 from domain.transitions import decide, owes_fee
-from tests.unit.domain.builders import ADMIN, CUSTOMER, OWNER, booking, command
+from tests.support.domain.builders import ADMIN, CUSTOMER, OWNER, booking, command
 
 AMOUNT = 1000
 _TOOK = (ChargeState.CAPTURED,)
@@ -52,7 +52,7 @@ def test_a_deposit_is_never_more_than_the_price(mode: str, deposit: int | None, 
 
 
 def test_payjp_takes_yen_only_and_fifty_at_least() -> None:
-    assert [can_take(Vendor.PAYJP, *asked) for asked in ((50, "JPY"), (49, "JPY"), (5000, "USD"))] == [
+    assert [can_take(Vendor.PAYJP, *amount) for amount in ((50, "JPY"), (49, "JPY"), (5000, "USD"))] == [
         True,
         False,
         False,
@@ -181,12 +181,12 @@ def test_a_fee_is_promised_again_only_when_its_promise_lapsed(
 def test_each_change_is_told_once() -> None:
     promised = synced(payment(), [Charge("pi", 1, ChargeState.AUTHORIZED)])
     taken = synced(promised, [Charge("pi", 1, ChargeState.CAPTURED, captured=AMOUNT)])
-    told = [
+    events = [
         *events_between(payment(), promised),
         *events_between(promised, promised),
         *events_between(promised, taken),
     ]
-    assert [(event.type, event.amount) for event in told] == [
+    assert [(event.type, event.amount) for event in events] == [
         ("payment.authorized", AMOUNT),
         ("payment.captured", AMOUNT),
     ]

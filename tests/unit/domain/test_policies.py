@@ -1,4 +1,4 @@
-"""The waits between attempts, and what a business may not ask for."""
+"""The waits between attempts, and invalid policies."""
 
 from datetime import timedelta
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from domain.policies import Backoff, Policy
-from tests.unit.domain.builders import NOW, booking
+from tests.support.domain.builders import NOW, booking
 
 
 @pytest.mark.parametrize(("attempt", "seconds"), [(1, 0), (2, 2), (3, 4), (4, 8)])

@@ -1,4 +1,4 @@
-"""Whatever happens to a booking, in whatever order: what holds after each step.
+"""Invariants of a booking after each step of any sequence.
 
 A machine gives random commands and lets the engine act at its deadlines, as the workflow does, on states alone.
 """
@@ -20,8 +20,8 @@ from domain.policies import Backoff, CustomerNoShow, Policy
 from domain.steps import Hold, StepKind
 from domain.timeline import DeadlineKind, Phase
 from domain.transitions import Decision, decide
-from tests.unit.domain import contract
-from tests.unit.domain.builders import ANA, BEN, CHO, NOW, booking, command
+from tests.support.domain import contract
+from tests.support.domain.builders import ANA, BEN, CHO, NOW, booking, command
 
 PROVIDERS = (ANA, BEN, CHO)
 

@@ -1,4 +1,4 @@
-"""What differs between a booking and a vendor's record of it, and whether it is repaired or left to people."""
+"""Differences between a booking and a vendor's record, and whether they are repaired or left to people."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

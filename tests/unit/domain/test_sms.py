@@ -1,4 +1,4 @@
-"""Texts: how many segments they are sent in, and what is left out to keep them few."""
+"""Texts: the number of segments, and what is left out to reduce it."""
 
 import pytest
 

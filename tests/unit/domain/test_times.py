@@ -1,4 +1,4 @@
-"""Moments as people give them: one instant, one spelling, and never so far off that arithmetic breaks."""
+"""Parsing of instants: one spelling for each instant, within a safe range."""
 
 from datetime import UTC, timedelta
 

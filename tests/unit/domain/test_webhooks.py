@@ -1,4 +1,4 @@
-"""Which secrets sign: the present one, and each former one until its own time is over."""
+"""Which secrets sign: the current one, and each former one until it expires."""
 
 from datetime import UTC, datetime, timedelta
 

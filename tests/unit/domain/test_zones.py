@@ -1,4 +1,4 @@
-"""From the clock on the wall to instants and back, on the days when clocks change too."""
+"""Conversion between wall time and instants, also on days with a clock change."""
 
 import zoneinfo
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.zones import begins, epoch, local_date, moment, readings, zone_named, zone_names
-from tests.unit.domain.availability_oracle import clock, midnight
+from tests.support.domain.availability_oracle import clock, midnight
 
 NEW_YORK = ZoneInfo("America/New_York")
 SPRING = date(2026, 3, 8)
@@ -115,9 +115,9 @@ def test_every_minute_around_a_change_is_as_the_clock_was_seen_to_read_it(zone: 
     for at_minute, reading in enumerate(time.readings):
         seen.setdefault(reading, []).append(time.instant(at_minute))
     for minute in range(-1440, 2 * 1440 + 1):
-        wanted = midnight(middle) + minute
-        assert readings(middle, minute, time.zone) == seen.get(wanted, [])
-        assert begins(middle, minute, time.zone) == time.instant(time.reached[wanted])
+        at_reading = midnight(middle) + minute
+        assert readings(middle, minute, time.zone) == seen.get(at_reading, [])
+        assert begins(middle, minute, time.zone) == time.instant(time.reached[at_reading])
 
 
 @settings(derandomize=True, max_examples=200, deadline=None)

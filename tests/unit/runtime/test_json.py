@@ -1,4 +1,4 @@
-"""JSON from strangers: one reading, or none."""
+"""Untrusted JSON: one unambiguous reading, or a refusal."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A record is one line, whatever somebody managed to get into it."""
+"""A log record is one line, whatever input it contains."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The words of messages: complete in every language, and harmless whoever has written them."""
+"""Message texts: complete in every language, and harmless whoever wrote them."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Which addresses are called, and which never are, told without a network."""
+"""Which addresses may be called, checked without a network."""
 
 from ipaddress import ip_address
 

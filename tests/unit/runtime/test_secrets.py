@@ -1,4 +1,4 @@
-"""Secrets are stored encrypted, keys can be replaced, and neither shows where settings are shown."""
+"""Secrets are stored encrypted, keys can be rotated, and settings show neither."""
 
 import pytest
 from pydantic import SecretStr, ValidationError

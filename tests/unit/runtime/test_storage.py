@@ -1,4 +1,4 @@
-"""Files in a folder and in S3: the same contract, and nothing that leads out of them."""
+"""Files in a folder and in S3: the same contract, and no path leads out of them."""
 
 import asyncio
 import io
@@ -155,7 +155,7 @@ async def test_nothing_of_the_operators_environment_gets_into_a_business_s_reque
         monkeypatch.setenv(name, value)
     async with peculiar_store() as store:
         await put(Storages(settings).of(integration(settings, bucket="b-1", endpoint=store.url)), b"x")
-    [url] = store.asked
+    [url] = store.requests
     assert url.startswith(f"/b-1/{KEY}?")
     assert "the-operators" not in url
     assert "X-Amz-Security-Token" not in url
@@ -179,11 +179,11 @@ class PeculiarStore:
     piece: bytes = b""
     seconds: float = 0.05
     url: str = ""
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):
-            self.asked.append((await reader.readuntil(b"\r\n\r\n")).decode().split(" ")[1])
+            self.requests.append((await reader.readuntil(b"\r\n\r\n")).decode().split(" ")[1])
             writer.write(self.head)
             while self.piece:
                 writer.write(self.piece)

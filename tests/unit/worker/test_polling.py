@@ -1,4 +1,4 @@
-"""Loops go on when a round fails, and a task that fails holds up no other and is due again."""
+"""Polling goes on when a round fails, and a failed task delays no other and is due again."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""The workflow calls activities by name alone: here the names and shapes of both sides are held together."""
+"""The workflow calls activities by name: names and shapes of both sides must agree."""
 
 import inspect
 from collections.abc import Callable

@@ -1,7 +1,7 @@
-"""Search attributes: which updates a step makes, also of bookings from before one of them was there."""
+"""Search attributes: which updates a step makes, also for histories older than an attribute."""
 
 from domain.lifecycle import Status
-from tests.unit.domain.builders import NOW, booking
+from tests.support.domain.builders import NOW, booking
 from workflows.visibility import changed_attributes, search_attributes
 
 
