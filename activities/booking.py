@@ -16,7 +16,7 @@ from domain.effects import CONSOLE
 from domain.errors import NotFoundError
 from domain.names import CATCH_UP, LOAD_BOOKING, RECORD_STEP, SEND_REMINDER
 from domain.notifications import Notice, ReminderDue, notices_of_step, still_due
-from domain.steps import BookingRef, CatchUp, Step, StepResult
+from domain.steps import BookingRef, CatchUpRequest, Step, StepResult
 from runtime.metrics import MESSAGES, TAKEN_OVER
 
 _log = structlog.get_logger()
@@ -44,7 +44,7 @@ class BookingActivities:
 
     @activity.defn(name=CATCH_UP)
     @as_application_errors
-    async def catch_up(self, known: CatchUp) -> StepResult:
+    async def catch_up(self, known: CatchUpRequest) -> StepResult:
         """What the database holds beyond the version that the workflow knows.
 
         Raises:
@@ -54,8 +54,8 @@ class BookingActivities:
             found = await step_records.find_ahead(conn, known.business_id, known)
         if found.state is not None and found.state.version > known.version:
             TAKEN_OVER.inc()
-            told = {"known_version": known.version, "stored_version": found.state.version}
-            _log.warning("booking_taken_over", booking_id=str(known.booking_id), **told)
+            log_fields = {"known_version": known.version, "stored_version": found.state.version}
+            _log.warning("booking_taken_over", booking_id=str(known.booking_id), **log_fields)
         return found
 
     @activity.defn(name=RECORD_STEP)
@@ -66,20 +66,20 @@ class BookingActivities:
             return await step_records.record_step(conn, step.after.business_id, step, self._announce)
 
     async def _announce(self, conn: AsyncConnection, step: Step, after: BookingState) -> None:
-        await self._tell(conn, after.business_id, after.booking_id, notices_of_step(step, after))
+        await self._add_messages(conn, after.business_id, after.booking_id, notices_of_step(step, after))
         await effect_planning.plan(conn, after.business_id, after.booking_id, effects_of_step(step, after))
 
-    async def _tell(
+    async def _add_messages(
         self, conn: AsyncConnection, business_id: UUID, booking_id: UUID, notices: Sequence[Notice]
     ) -> None:
         """Write messages. Those for the console end in the log, by their keys, which hold ids only."""
         if not notices:
             return
         written = await messages.add(conn, business_id, booking_id, notices, installation=self._mails_by)
-        told = [message.key for message in written if message.channel == CONSOLE]
-        if told:
-            MESSAGES.labels(CONSOLE, "sent").inc(len(told))
-            _log.info("messages_sent", channel=CONSOLE, keys=told)
+        console_keys = [message.key for message in written if message.channel == CONSOLE]
+        if console_keys:
+            MESSAGES.labels(CONSOLE, "sent").inc(len(console_keys))
+            _log.info("messages_sent", channel=CONSOLE, keys=console_keys)
 
     @activity.defn(name=SEND_REMINDER)
     @as_application_errors
@@ -96,7 +96,7 @@ class BookingActivities:
             due = [notice for notice in reminder.notices if still_due(notice, *now)]
             if due:
                 ref = BookingRef(booking_id=reminder.booking_id, business_id=reminder.business_id)
-                await self._tell(conn, ref.business_id, ref.booking_id, due)
+                await self._add_messages(conn, ref.business_id, ref.booking_id, due)
                 await messages.add_reminder_event(
                     conn, ref.business_id, ref.booking_id, event_id=uuid5(NAMESPACE_URL, reminder.key)
                 )

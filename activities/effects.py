@@ -204,13 +204,13 @@ class EffectRunner:
             claimed.tries,
             permanent=error.permanent,
             asked_for=error.retry_after,
-            luck=random.random(),  # noqa: S311
+            jitter=random.random(),  # noqa: S311
         )
         if wait is None:
             undone = _undone(note_undone, claimed, EffectState.FAILED, error.code)
             await self._end(ref, claimed, EffectState.FAILED, done=undone, error=error.code)
-            told = {"effect_id": str(ref.effect_id), "vendor": claimed.vendor, "kind": claimed.kind}
-            _log.warning("effect_failed", **told, error=error.code, attempt=claimed.tries)
+            log_fields = {"effect_id": str(ref.effect_id), "vendor": claimed.vendor, "kind": claimed.kind}
+            _log.warning("effect_failed", **log_fields, error=error.code, attempt=claimed.tries)
             raise ApplicationError(error.code, type=error.code, non_retryable=True, category=_EXPECTED) from None
         await self._end(ref, claimed, EffectState.RETRYING, error=error.code, wait=wait)
         raise _again(error.code, wait) from None
@@ -218,8 +218,8 @@ class EffectRunner:
 
 def _log_lost(ref: EffectRef, claimed: Claimed) -> None:
     """Log and count that this attempt stopped. The next one looks for what it may have done."""
-    told = {"vendor": claimed.vendor, "kind": claimed.kind, "attempt": claimed.attempts}
-    _log.warning("effect_lease_lost", effect_id=str(ref.effect_id), **told)
+    log_fields = {"vendor": claimed.vendor, "kind": claimed.kind, "attempt": claimed.attempts}
+    _log.warning("effect_lease_lost", effect_id=str(ref.effect_id), **log_fields)
     EFFECTS.labels(claimed.vendor, claimed.kind, Interruption.LEASE_LOST).inc()
 
 

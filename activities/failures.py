@@ -30,7 +30,7 @@ def as_application_errors(function: Callable[P, Awaitable[R]]) -> Callable[P, Aw
             raise ApplicationError(error.detail, error.extra, type=error.code, non_retryable=True) from error
         except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
             # Without its message, which may quote people's data.
-            told = f"{error.sqlstate} {error.constraint_name or type(error).__name__}"
-            raise ApplicationError(told, type=REFUSED_BY_DATABASE, non_retryable=True) from None
+            message = f"{error.sqlstate} {error.constraint_name or type(error).__name__}"
+            raise ApplicationError(message, type=REFUSED_BY_DATABASE, non_retryable=True) from None
 
     return wrapper

@@ -22,7 +22,7 @@ from api.request_context import RequestContext, context_of
 from db.engine import autocommit
 from db.repositories import businesses, providers
 from db.repositories.rows import Row
-from domain.access import PERMITTED, Permission, admit, require
+from domain.access import PERMITTED, Permission, require_membership, require_permission
 from domain.callers import Caller, CallerKind, Membership, Principal
 from domain.errors import NotFoundError, UnauthenticatedError
 from domain.lifecycle import Role
@@ -60,12 +60,12 @@ class Needs:
                 raise UnauthenticatedError
             found = await _business(app, context, business)
             provider_id = await _provider_id(app, request, found) if Role.PROVIDER in rule.roles else None
-            request.state.membership = require(
+            request.state.membership = require_membership(
                 context.caller, self.permission, found["id"], provider_id=provider_id
             )
             request.state.business = found
         else:
-            admit(context.caller, self.permission)
+            require_permission(context.caller, self.permission)
         self._refuse_unknown_parameters(request)
         if not self._is_audited:
             context.settle_audit()
@@ -164,10 +164,10 @@ async def _membership(request: Request) -> Membership:
     return membership
 
 
-ThisCaller = Annotated[Caller, Depends(_caller)]
-CurrentUser = Annotated[Principal, Depends(_user)]
+CallerDep = Annotated[Caller, Depends(_caller)]
+UserDep = Annotated[Principal, Depends(_user)]
 """Of a route that only users may call."""
-ThisBusiness = Annotated[Row, Depends(_found_business)]
+BusinessDep = Annotated[Row, Depends(_found_business)]
 """The business of the path, `businesses.find`; 404 where there is none."""
-ThisMembership = Annotated[Membership, Depends(_membership)]
+MembershipDep = Annotated[Membership, Depends(_membership)]
 """The membership by which the caller was admitted."""

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Response
 from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.access import CurrentUser, ThisBusiness, needs
+from api.access import BusinessDep, UserDep, needs
 from api.answers import invalid
 from api.deps import AppStateDep
 from api.identity.api_keys import NewKey, make_key
 from api.shapes import In, Text
-from api.writes import Writing
+from api.writes import WriterDep
 from db.engine import autocommit
 from db.repositories import api_keys
 from db.repositories.rows import Row
@@ -80,7 +80,7 @@ MOST: Final = 100
     response_model=ApiKeyMade,
 )
 async def create(
-    business: ThisBusiness, body: ApiKeyIn, user: CurrentUser, app: AppStateDep, write: Writing
+    business: BusinessDep, body: ApiKeyIn, user: UserDep, app: AppStateDep, write: WriterDep
 ) -> Response:
     """Make a key. Its text, `key`, is in this answer and nowhere else: only a hash of it is stored.
 
@@ -94,7 +94,7 @@ async def create(
     new = make_key()
     async with write.begin() as conn:
         row = await _add(conn, business["id"], user.id, body, new)
-        write.concerns(row["id"])
+        write.set_object_id(row["id"])
     made = ApiKeyMade(**row, key=new.text).model_dump(mode="json")
     return Response(to_json(made), 201, media_type="application/json")
 
@@ -121,7 +121,7 @@ async def _add(conn: AsyncConnection, business_id: UUID, user_id: UUID, body: Ap
 @router.get(
     "", operation_id="listApiKeys", dependencies=[needs(Permission.MANAGE_API_KEYS)], response_model=ApiKeys
 )
-async def list_keys(business: ThisBusiness, app: AppStateDep) -> ApiKeys:
+async def list_keys(business: BusinessDep, app: AppStateDep) -> ApiKeys:
     """Every key that is not revoked and the last hundred that are, newest first; nothing secret of them."""
     async with autocommit(app.engine) as conn:
         rows = await api_keys.list_all(conn, business["id"])
@@ -131,7 +131,7 @@ async def list_keys(business: ThisBusiness, app: AppStateDep) -> ApiKeys:
 @router.delete(
     "/{key_id}", operation_id="revokeApiKey", dependencies=[needs(Permission.MANAGE_API_KEYS)], status_code=204
 )
-async def revoke(business: ThisBusiness, key_id: UUID, write: Writing) -> None:
+async def revoke(business: BusinessDep, key_id: UUID, write: WriterDep) -> None:
     """Let a key open nothing any more, from the next request on. Doing so again changes nothing."""
     async with write.begin() as conn:
         if not await api_keys.revoke(conn, business["id"], key_id):

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from api import cursors
-from api.access import ThisBusiness, needs
+from api.access import BusinessDep, needs
 from api.deps import AppStateDep
 from db.engine import autocommit
 from db.repositories import audit
@@ -68,7 +68,7 @@ Cursor = Annotated[str | None, Query(max_length=cursors.LONGEST)]
     response_model=AuditPage,
 )
 async def list_audit_log(
-    business: ThisBusiness,
+    business: BusinessDep,
     app: AppStateDep,
     actor_id: UUID | None = None,
     action: Action = None,

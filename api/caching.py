@@ -93,9 +93,9 @@ async def _optional(
     return Expected(", ".join(request.headers.getlist("If-Match")).strip() or None)
 
 
-MustExpect = Annotated[Expected, Depends(_required)]
+RequiredIfMatchDep = Annotated[Expected, Depends(_required)]
 """For a change: 428 without `If-Match` (RFC 6585, section 3), which protects the changes of others."""
-MayExpect = Annotated[Expected, Depends(_optional)]
+IfMatchDep = Annotated[Expected, Depends(_optional)]
 """For a replacement, which states the whole result."""
 
 

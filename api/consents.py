@@ -9,11 +9,11 @@ from pydantic import BaseModel, Field, model_validator
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import cursors
-from api.access import ThisBusiness, needs
+from api.access import BusinessDep, needs
 from api.answers import changed, created, listed
 from api.deps import AppStateDep
 from api.shapes import Flag, In, Text
-from api.writes import WritingOnce
+from api.writes import OnceWriterDep
 from db.engine import autocommit
 from db.repositories import consents, customers
 from db.repositories.consents import Consent
@@ -38,7 +38,7 @@ class ConsentIn(In):
     source: Source = "api"
 
     @model_validator(mode="after")
-    def _say_to_what(self) -> Self:
+    def _require_text(self) -> Self:
         if self.granted and not self.text:
             raise ValueError("a consent that is granted needs the text that was agreed to")
         return self
@@ -73,7 +73,7 @@ class ConsentPage(BaseModel):
     response_model=ConsentOut,
 )
 async def add(
-    business: ThisBusiness, customer_id: UUID, body: DatedConsentIn, app: AppStateDep, write: WritingOnce
+    business: BusinessDep, customer_id: UUID, body: DatedConsentIn, app: AppStateDep, write: OnceWriterDep
 ) -> Response:
     """Note a consent, or that it was taken back; one for `sms` also sets the customer's `sms_opt_in`.
 
@@ -98,7 +98,7 @@ async def add(
     "", operation_id="listConsents", dependencies=[needs(Permission.READ_CUSTOMERS)], response_model=ConsentPage
 )
 async def list_consents(
-    business: ThisBusiness,
+    business: BusinessDep,
     customer_id: UUID,
     app: AppStateDep,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,

@@ -9,14 +9,14 @@ from pydantic import BaseModel, Field, model_validator
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import caching, cursors
-from api.access import ThisBusiness, needs
+from api.access import BusinessDep, needs
 from api.answers import changed, created, listed
-from api.caching import MustExpect
+from api.caching import RequiredIfMatchDep
 from api.consents import ConsentIn
 from api.deliverability import require_carried
 from api.deps import AppStateDep
 from api.shapes import Email, Flag, In, Language, Line, Phone, Zone
-from api.writes import Writing, WritingOnce
+from api.writes import OnceWriterDep, WriterDep
 from db.engine import autocommit
 from db.repositories import consents, customers
 from db.repositories.consents import Consent
@@ -61,7 +61,7 @@ class CustomerSearch(In):
     phone: Phone | None = None
 
     @model_validator(mode="after")
-    def _name_one(self) -> Self:
+    def _require_exactly_one(self) -> Self:
         if (self.email is None) == (self.phone is None):
             raise ValueError("give either email or phone")
         return self
@@ -95,7 +95,7 @@ class CustomerPage(Customers):
     status_code=201,
     response_model=CustomerOut,
 )
-async def create(business: ThisBusiness, body: CustomerIn, app: AppStateDep, write: WritingOnce) -> Response:
+async def create(business: BusinessDep, body: CustomerIn, app: AppStateDep, write: OnceWriterDep) -> Response:
     """Add a customer, or find them again by e-mail or phone: then the answer is 200.
 
     Of somebody who is found, what is missing is filled in and nothing is overwritten. A name alone is nobody's:
@@ -104,13 +104,13 @@ async def create(business: ThisBusiness, body: CustomerIn, app: AppStateDep, wri
 
     async def make(conn: AsyncConnection) -> Response:
         await require_carried(conn, app.settings, business["id"], body.email)
-        met = await customers.meet(conn, business["id"], Contact(body.name, body.email, body.phone))
-        write.concerns(met.id)
-        await _note_consents(conn, business["id"], met.id, body)
-        content = _shown(await _found(conn, business["id"], met.id))
-        if not met.is_new:
+        matched = await customers.match_or_create(conn, business["id"], Contact(body.name, body.email, body.phone))
+        write.set_object_id(matched.id)
+        await _note_consents(conn, business["id"], matched.id, body)
+        content = _shown(await _found(conn, business["id"], matched.id))
+        if not matched.is_new:
             return changed(content)
-        return created(content, f"/v1/businesses/{business['id']}/customers/{met.id}")
+        return created(content, f"/v1/businesses/{business['id']}/customers/{matched.id}")
 
     return await write.once(body, make)
 
@@ -119,7 +119,7 @@ async def create(business: ThisBusiness, body: CustomerIn, app: AppStateDep, wri
     "", operation_id="listCustomers", dependencies=[needs(Permission.READ_CUSTOMERS)], response_model=CustomerPage
 )
 async def list_customers(
-    business: ThisBusiness,
+    business: BusinessDep,
     app: AppStateDep,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=cursors.LONGEST)] = None,
@@ -139,7 +139,7 @@ async def list_customers(
     dependencies=[needs(Permission.READ_CUSTOMERS, is_audited=False)],
     response_model=Customers,
 )
-async def search(business: ThisBusiness, body: CustomerSearch, app: AppStateDep) -> Response:
+async def search(business: BusinessDep, body: CustomerSearch, app: AppStateDep) -> Response:
     """The customers with this e-mail, or the first hundred with this phone, the oldest first."""
     async with autocommit(app.engine) as conn:
         rows = await customers.search(conn, business["id"], email=body.email, phone=body.phone, limit=_MOST_FOUND)
@@ -152,7 +152,7 @@ async def search(business: ThisBusiness, body: CustomerSearch, app: AppStateDep)
     dependencies=[needs(Permission.READ_CUSTOMERS)],
     response_model=CustomerOut,
 )
-async def get(business: ThisBusiness, customer_id: UUID, request: Request, app: AppStateDep) -> Response:
+async def get(business: BusinessDep, customer_id: UUID, request: Request, app: AppStateDep) -> Response:
     """One customer."""
     async with autocommit(app.engine) as conn:
         row = await _found(conn, business["id"], customer_id)
@@ -166,12 +166,12 @@ async def get(business: ThisBusiness, customer_id: UUID, request: Request, app: 
     response_model=CustomerOut,
 )
 async def change(
-    business: ThisBusiness,
+    business: BusinessDep,
     customer_id: UUID,
     body: CustomerChange,
     app: AppStateDep,
-    expected: MustExpect,
-    write: Writing,
+    expected: RequiredIfMatchDep,
+    write: WriterDep,
 ) -> Response:
     """Change what is sent. An e-mail that another customer has is refused: 409 `already_exists`."""
     async with write.begin() as conn:

@@ -15,7 +15,7 @@ from api.request_context import RequestContext, RequestContextDep
 from db.engine import autocommit
 from db.repositories import businesses, events
 from db.repositories.events import EventRange
-from domain.access import Permission, require
+from domain.access import Permission, require_membership
 from domain.callers import businesses_run_by
 from domain.errors import InvalidRequestError, NotFoundError
 from domain.events import LONGEST_PATTERN, PATTERN, checked_pattern, cloud_event
@@ -129,5 +129,5 @@ async def _business_of(app: AppState, context: RequestContext, business_id: UUID
             if await businesses.find(conn, str(business_id)) is None:
                 raise NotFoundError(f"There is no business {business_id}.")
     context.about(business_id)
-    require(context.caller, Permission.READ_EVENTS, business_id)
+    require_membership(context.caller, Permission.READ_EVENTS, business_id)
     return business_id

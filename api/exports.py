@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from api.access import ThisBusiness, needs
+from api.access import BusinessDep, needs
 from api.attachments import storage
 from api.attachments.schemas import FileOut, Files
 from api.attachments.storage import Upload
@@ -15,7 +15,7 @@ from api.middleware import allow_time
 from api.request_context import RequestContextDep
 from api.transfer.export import json_document, read_sections
 from api.transfer.shapes import Section
-from api.writes import Writing, WritingOnce
+from api.writes import OnceWriterDep, WriterDep
 from db.engine import autocommit
 from db.repositories import attachments
 from db.repositories.rows import Row
@@ -39,7 +39,7 @@ _CONTENT: Final[dict[int | str, dict[str, Any]]] = {
     response_model=FileOut,
 )
 async def create(
-    business: ThisBusiness, request: Request, app: AppStateDep, context: RequestContextDep, write: WritingOnce
+    business: BusinessDep, request: Request, app: AppStateDep, context: RequestContextDep, write: OnceWriterDep
 ) -> Response:
     """Write the business as it is now into its storage: what `GET …/export` gives, customers included."""
     allow_time(request, _SECONDS)
@@ -59,7 +59,7 @@ async def create(
 
 
 @router.get("", operation_id="listExports", dependencies=[needs(Permission.KEEP_EXPORTS)])
-async def list_(business: ThisBusiness, app: AppStateDep) -> Files:
+async def list_(business: BusinessDep, app: AppStateDep) -> Files:
     """The exports that are kept, the first first."""
     async with autocommit(app.engine) as conn:
         found = await attachments.list_all(conn, business["id"], None)
@@ -73,7 +73,7 @@ async def list_(business: ThisBusiness, app: AppStateDep) -> Files:
     response_class=Response,
     responses=_CONTENT,
 )
-async def get(business: ThisBusiness, export_id: UUID, app: AppStateDep) -> Response:
+async def get(business: BusinessDep, export_id: UUID, app: AppStateDep) -> Response:
     """An export, as an import takes it."""
     return await storage.read(app, await _found(app, business, export_id))
 
@@ -84,7 +84,7 @@ async def get(business: ThisBusiness, export_id: UUID, app: AppStateDep) -> Resp
     dependencies=[needs(Permission.KEEP_EXPORTS)],
     status_code=204,
 )
-async def delete(business: ThisBusiness, export_id: UUID, app: AppStateDep, write: Writing) -> None:
+async def delete(business: BusinessDep, export_id: UUID, app: AppStateDep, write: WriterDep) -> None:
     """Keep an export no longer."""
     await storage.remove(app, write, await _found(app, business, export_id))
 

@@ -10,12 +10,12 @@ from typing import Annotated, Any, Final, Self
 from fastapi import APIRouter, Response
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, model_validator
 
-from api.access import ThisBusiness, needs
+from api.access import BusinessDep, needs
 from api.answers import invalid
-from api.caching import MayExpect, etag
+from api.caching import IfMatchDep, etag
 from api.deps import AppState, AppStateDep
 from api.shapes import In, Text
-from api.writes import Writing
+from api.writes import WriterDep
 from db.engine import autocommit
 from db.repositories import businesses, external_sources
 from db.repositories.external_sources import NewSource
@@ -84,7 +84,7 @@ _SETTINGS = ("url", "token_tag", "on_stale", "interval_seconds", "max_age_second
     response_model=ExternalSourceOut,
 )
 async def put_source(
-    business: ThisBusiness, body: ExternalSourceIn, app: AppStateDep, expected: MayExpect, write: Writing
+    business: BusinessDep, body: ExternalSourceIn, app: AppStateDep, expected: IfMatchDep, write: WriterDep
 ) -> Response:
     """Set or replace the source, and have it asked soon. Another URL begins without data and without a token."""
     source = _new_source(body, app)
@@ -102,7 +102,7 @@ async def put_source(
     dependencies=[needs(Permission.MANAGE_BUSINESS)],
     response_model=ExternalSourceOut,
 )
-async def get_source(business: ThisBusiness, app: AppStateDep) -> Response:
+async def get_source(business: BusinessDep, app: AppStateDep) -> Response:
     """The source, and how fresh its data are. Its tag is that of the settings: freshness leaves it as it is."""
     async with autocommit(app.engine) as conn:
         return _shown(_there(await external_sources.find(conn, business["id"])), app)
@@ -111,7 +111,7 @@ async def get_source(business: ThisBusiness, app: AppStateDep) -> Response:
 @router.delete(
     "", status_code=204, operation_id="deleteExternalSource", dependencies=[needs(Permission.MANAGE_BUSINESS)]
 )
-async def delete_source(business: ThisBusiness, write: Writing) -> None:
+async def delete_source(business: BusinessDep, write: WriterDep) -> None:
     """Do without a source, and forget what it said."""
     async with write.begin() as conn:
         await external_sources.delete(conn, business["id"])
@@ -124,7 +124,7 @@ async def delete_source(business: ThisBusiness, write: Writing) -> None:
     dependencies=[needs(Permission.MANAGE_BUSINESS)],
     response_model=ExternalSourceOut,
 )
-async def refresh_source(business: ThisBusiness, app: AppStateDep, write: Writing) -> Response:
+async def refresh_source(business: BusinessDep, app: AppStateDep, write: WriterDep) -> Response:
     """Have the source asked in the next round, half a minute from now at most."""
     async with write.begin() as conn:
         row = _there(await external_sources.check_now(conn, business["id"]))

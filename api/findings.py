@@ -8,10 +8,10 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from api import cursors
-from api.access import ThisBusiness, needs
+from api.access import BusinessDep, needs
 from api.answers import listed
 from api.deps import AppStateDep
-from api.writes import Writing
+from api.writes import WriterDep
 from db.engine import autocommit
 from db.repositories import findings
 from domain.access import Permission
@@ -49,7 +49,7 @@ router = APIRouter(prefix="/v1/businesses/{business}", tags=["findings"])
     response_model=FindingPage,
 )
 async def list_findings(
-    business: ThisBusiness,
+    business: BusinessDep,
     app: AppStateDep,
     state: FindingState | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
@@ -77,7 +77,7 @@ async def list_findings(
     dependencies=[needs(Permission.RECONCILE)],
     response_model=FindingOut,
 )
-async def resolve_finding(business: ThisBusiness, finding_id: UUID, write: Writing) -> Response:
+async def resolve_finding(business: BusinessDep, finding_id: UUID, write: WriterDep) -> Response:
     """Put a finding aside. It comes back when the difference has become another one."""
     async with write.begin() as conn:
         row = await findings.resolve(conn, business["id"], finding_id)
@@ -93,7 +93,7 @@ async def resolve_finding(business: ThisBusiness, finding_id: UUID, write: Writi
     operation_id="reconcileBusiness",
     dependencies=[needs(Permission.RECONCILE)],
 )
-async def reconcile_business(business: ThisBusiness, app: AppStateDep, write: Writing) -> Response:
+async def reconcile_business(business: BusinessDep, app: AppStateDep, write: WriterDep) -> Response:
     """Have vendors' records compared with bookings now, beside the rounds that come by the clock.
 
     What is found is among the findings within a minute or so. One round goes on at a time.

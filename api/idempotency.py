@@ -2,7 +2,7 @@
 
 `db.repositories.idempotency` has the two ways of claiming and settling a key. A write in the caller's own
 transaction uses the first (`api.writes`, and creating and holding), a command to a booking the second
-(`api.bookings.command_service`, through `turn` below).
+(`api.bookings.command_service`, through `claimed_key` below).
 """
 
 import contextlib
@@ -58,22 +58,22 @@ async def first_answer(engine: AsyncEngine, key: Key) -> Answer | None:
 
 
 @asynccontextmanager
-async def turn(engine: AsyncEngine, business_id: UUID, key: Key, lasts: timedelta) -> AsyncIterator[str]:
-    """Claim the key while something else commits the effect; the name of the turn. The body settles the key.
+async def claimed_key(engine: AsyncEngine, business_id: UUID, key: Key, lasts: timedelta) -> AsyncIterator[str]:
+    """Claim the key while something else commits the effect; yields the claim's token. The body settles the key.
 
     Where the body fails, a refusal frees the key, and an outage leaves open whether there is an effect.
 
     Raises:
-        RequestInFlightError: as `claim_turn`.
+        RequestInFlightError: as `claim_row`.
     """
     async with autocommit(engine) as conn:
-        name = await idempotency.claim_turn(conn, business_id, key, lasts)
+        token = await idempotency.claim_row(conn, business_id, key, lasts)
     try:
-        yield name
+        yield token
     except BaseException as failure:
         reason = failure.__cause__ if isinstance(failure, EngineUnavailableError) else failure
         end = idempotency.release if isinstance(reason, HoldfastError) else idempotency.leave_open
-        # A database that is away does not hide the failure: the turn ends by itself when its time is over.
+        # A database that is away does not hide the failure: the claim expires by itself.
         with contextlib.suppress(Exception):
             async with autocommit(engine) as conn:
                 await end(conn, business_id, key)

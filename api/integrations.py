@@ -11,11 +11,11 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.access import ThisBusiness, needs
-from api.caching import MayExpect, etag
+from api.access import BusinessDep, needs
+from api.caching import IfMatchDep, etag
 from api.deps import AppState, AppStateDep
 from api.integration_accounts import IntegrationIn, checked_settings, encrypted_secrets, kept_secrets
-from api.writes import Writing
+from api.writes import WriterDep
 from db.engine import autocommit
 from db.repositories import businesses, integrations
 from db.repositories.integrations import NewIntegration
@@ -56,7 +56,7 @@ class Integrations(BaseModel):
     dependencies=[needs(Permission.MANAGE_INTEGRATIONS)],
     response_model=Integrations,
 )
-async def list_integrations(business: ThisBusiness, app: AppStateDep) -> Integrations:
+async def list_integrations(business: BusinessDep, app: AppStateDep) -> Integrations:
     """The vendors that the business has chosen."""
     async with autocommit(app.engine) as conn:
         rows = await integrations.list_all(conn, business["id"])
@@ -69,7 +69,7 @@ async def list_integrations(business: ThisBusiness, app: AppStateDep) -> Integra
     dependencies=[needs(Permission.MANAGE_INTEGRATIONS)],
     response_model=IntegrationOut,
 )
-async def get_integration(business: ThisBusiness, vendor: Vendor, app: AppStateDep) -> Response:
+async def get_integration(business: BusinessDep, vendor: Vendor, app: AppStateDep) -> Response:
     """One of them. Its tag is another with each change, also of a secret."""
     async with autocommit(app.engine) as conn:
         row = await integrations.find(conn, business["id"], vendor)
@@ -85,12 +85,12 @@ async def get_integration(business: ThisBusiness, vendor: Vendor, app: AppStateD
     response_model=IntegrationOut,
 )
 async def put_integration(
-    business: ThisBusiness,
+    business: BusinessDep,
     vendor: Vendor,
     body: IntegrationIn,
     app: AppStateDep,
-    expected: MayExpect,
-    write: Writing,
+    expected: IfMatchDep,
+    write: WriterDep,
 ) -> Response:
     """Set or replace the account at a vendor. Settings are replaced as a whole, secrets one by one.
 
@@ -127,7 +127,7 @@ async def put_integration(
     operation_id="deleteIntegration",
     dependencies=[needs(Permission.MANAGE_INTEGRATIONS)],
 )
-async def delete_integration(business: ThisBusiness, vendor: Vendor, write: Writing) -> None:
+async def delete_integration(business: BusinessDep, vendor: Vendor, write: WriterDep) -> None:
     """Do without a vendor, and forget its secrets. What is still to be done there fails as `not_configured`.
 
     A payment gateway stays until its payments have ended; until then disable it, and another may take its place.

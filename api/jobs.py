@@ -1,4 +1,7 @@
-"""`…/jobs`: the effects of bookings at vendors, and the repair of stuck ones."""
+"""`…/jobs`: the effects of bookings at vendors, and the repair of stuck ones.
+
+What the API's addresses call a job is an effect (`domain.effects`) everywhere else in the code.
+"""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -9,13 +12,13 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.access import ThisBusiness, needs
+from api.access import BusinessDep, needs
 from api.answers import listed
 from api.bookings.lookup import find_booking
 from api.cursors import LONGEST
 from api.deps import AppState, AppStateDep
 from api.request_context import RequestContext, RequestContextDep
-from api.writes import WritingOnce
+from api.writes import OnceWriter, OnceWriterDep
 from db.engine import autocommit
 from db.repositories import effects
 from db.repositories.rows import Row
@@ -83,15 +86,15 @@ async def list_booking_jobs(booking_id: UUID, app: AppStateDep, context: Request
     response_model=JobOut,
 )
 async def retry_job(
-    booking_id: UUID, job_id: UUID, app: AppStateDep, context: RequestContextDep, write: WritingOnce
+    booking_id: UUID, job_id: UUID, app: AppStateDep, context: RequestContextDep, write: OnceWriterDep
 ) -> Response:
     """Have it tried again at once, with all its attempts before it; the vendor still hears of it once.
 
     What waits for its turn already is left as it is.
     """
     business_id = await _business_of(app, context, booking_id, Permission.REPAIR_JOBS)
-    job = _Job(business_id, booking_id, job_id)
-    return await write.once(None, lambda conn: job.repair(conn, write, effects.retry, EffectState.PENDING))
+    effect = _BookingEffect(business_id, booking_id, job_id)
+    return await write.once(None, lambda conn: effect.repair(conn, write, effects.retry, EffectState.PENDING))
 
 
 @router.post(
@@ -101,12 +104,12 @@ async def retry_job(
     response_model=JobOut,
 )
 async def skip_job(
-    booking_id: UUID, job_id: UUID, app: AppStateDep, context: RequestContextDep, write: WritingOnce
+    booking_id: UUID, job_id: UUID, app: AppStateDep, context: RequestContextDep, write: OnceWriterDep
 ) -> Response:
     """Do without it, so that what waits for it goes on. An attempt that is under way may still succeed."""
     business_id = await _business_of(app, context, booking_id, Permission.REPAIR_JOBS)
-    job = _Job(business_id, booking_id, job_id)
-    return await write.once(None, lambda conn: job.repair(conn, write, effects.skip, EffectState.SKIPPED))
+    effect = _BookingEffect(business_id, booking_id, job_id)
+    return await write.once(None, lambda conn: effect.repair(conn, write, effects.skip, EffectState.SKIPPED))
 
 
 @router.get(
@@ -116,7 +119,7 @@ async def skip_job(
     response_model=JobPage,
 )
 async def list_jobs(
-    business: ThisBusiness,
+    business: BusinessDep,
     app: AppStateDep,
     state: EffectState = EffectState.FAILED,
     vendor: Vendor | None = None,
@@ -135,17 +138,15 @@ async def list_jobs(
     return listed({"items": [_out(row) for row in shown], "next_cursor": more})
 
 
-class _Job:
+class _BookingEffect:
     """One effect of one booking."""
 
-    def __init__(self, business_id: UUID, booking_id: UUID, job_id: UUID) -> None:
+    def __init__(self, business_id: UUID, booking_id: UUID, effect_id: UUID) -> None:
         self._business_id = business_id
         self._booking_id = booking_id
-        self._id = job_id
+        self._id = effect_id
 
-    async def repair(
-        self, conn: AsyncConnection, write: WritingOnce, how: Repair, result: EffectState
-    ) -> Response:
+    async def repair(self, conn: AsyncConnection, write: OnceWriter, how: Repair, result: EffectState) -> Response:
         """Repair it; a repeated request gets the same answer.
 
         Raises:
@@ -153,7 +154,7 @@ class _Job:
             JobNotRepairableError: its state does not allow it.
         """
         await self._find(conn)
-        write.concerns(self._id)
+        write.set_object_id(self._id)
         after = await how(conn, self._business_id, self._id) or await self._find(conn)
         if after["state"] != result:
             raise JobNotRepairableError(state=after["state"])

@@ -49,7 +49,7 @@ class RateLimitPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class QuotaStatus:
     """The result of counting one request."""
 
     policy: RateLimitPolicy
@@ -114,12 +114,12 @@ class Limiter:
         """Whether authenticated callers are counted by identity rather than by address."""
         return policy == self._default
 
-    def refusal(self, policy: RateLimitPolicy, subject: str) -> Standing | None:
+    def refusal(self, policy: RateLimitPolicy, subject: str) -> QuotaStatus | None:
         """The refusal of a subject that has used up its quota, from memory; none: it has to be counted."""
         return self._counter.refusal(policy, subject)
 
-    def count(self, policy: RateLimitPolicy, subject: str) -> "asyncio.Future[Standing | None]":
-        """Count one request; the future gets its standing, or none if the database does not answer in time."""
+    def count(self, policy: RateLimitPolicy, subject: str) -> "asyncio.Future[QuotaStatus | None]":
+        """Count one request; the future gets its status, or none if the database does not answer in time."""
         return self._counter.count(policy, subject)
 
 
@@ -128,7 +128,7 @@ class _Waiting:
     """The uncounted requests of one subject."""
 
     policy: RateLimitPolicy
-    futures: list["asyncio.Future[Standing | None]"]
+    futures: list["asyncio.Future[QuotaStatus | None]"]
 
 
 class _Counter:
@@ -146,7 +146,7 @@ class _Counter:
         self._complains_at = 0.0
         self._refused_until: dict[str, float] = {}
 
-    def refusal(self, policy: RateLimitPolicy, subject: str) -> Standing | None:
+    def refusal(self, policy: RateLimitPolicy, subject: str) -> QuotaStatus | None:
         until = self._refused_until.get(subject)
         if until is None:
             return None
@@ -154,11 +154,11 @@ class _Counter:
         if seconds <= 0:
             del self._refused_until[subject]
             return None
-        return Standing(policy, is_admitted=False, left=0, seconds=math.ceil(seconds))
+        return QuotaStatus(policy, is_admitted=False, left=0, seconds=math.ceil(seconds))
 
-    def count(self, policy: RateLimitPolicy, subject: str) -> "asyncio.Future[Standing | None]":
+    def count(self, policy: RateLimitPolicy, subject: str) -> "asyncio.Future[QuotaStatus | None]":
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Standing | None] = loop.create_future()
+        future: asyncio.Future[QuotaStatus | None] = loop.create_future()
         if self._is_late or loop.time() < self._pauses_until:
             future.set_result(None)
             return future
@@ -190,17 +190,17 @@ class _Counter:
                 QuotaRequest(subject, len(w.futures), w.policy.quota) for subject, w in self._counting.items()
             ]
             for counted in await rate_limits.count(conn, asked):
-                self._tell(counted, loop.time())
+                self._resolve(counted, loop.time())
             self._counting = {}
             self._is_late = False
             self._watch_anew()
 
-    def _tell(self, counted: QuotaUsage, now: float) -> None:
+    def _resolve(self, counted: QuotaUsage, now: float) -> None:
         waiting = self._counting[counted.subject]
         wait = seconds_until_next(waiting.policy.quota, counted)
         for place, future in enumerate(waiting.futures):
             if not future.done():
-                future.set_result(standing_of(waiting.policy, counted, place))
+                future.set_result(quota_status_of(waiting.policy, counted, place))
         if wait > 0:
             self._remember_refused(counted.subject, now + wait)
 
@@ -250,14 +250,14 @@ class _Counter:
             _log.warning("requests_not_counted", reason=reason)
 
 
-def standing_of(policy: RateLimitPolicy, counted: QuotaUsage, place: int) -> Standing:
-    """The standing of the request at `place` (from 0) among those counted together."""
+def quota_status_of(policy: RateLimitPolicy, counted: QuotaUsage, place: int) -> QuotaStatus:
+    """The status of the request at `place` (from 0) among those counted together."""
     if place >= counted.granted:
         wait = math.ceil(seconds_until_next(policy.quota, counted))
-        return Standing(policy, is_admitted=False, left=0, seconds=max(wait, 1))
+        return QuotaStatus(policy, is_admitted=False, left=0, seconds=max(wait, 1))
     after_it = counted.granted - place - 1
     left = _room(policy.quota, counted) + after_it
-    return Standing(policy, is_admitted=True, left=left, seconds=math.ceil(WINDOW - counted.elapsed))
+    return QuotaStatus(policy, is_admitted=True, left=left, seconds=math.ceil(WINDOW - counted.elapsed))
 
 
 def seconds_until_next(quota: int, counted: QuotaUsage) -> float:

@@ -9,11 +9,11 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import caching
-from api.access import CurrentUser, ThisBusiness, needs
+from api.access import BusinessDep, UserDep, needs
 from api.answers import changed
 from api.deps import AppStateDep
 from api.shapes import In
-from api.writes import Writing
+from api.writes import WriterDep
 from db.engine import autocommit
 from db.repositories import members
 from db.repositories.rows import Row
@@ -50,7 +50,7 @@ RoleTaken = Annotated[DeskRole, Path(description="`owner` or `admin`.")]
 @router.get(
     "", operation_id="listMembers", dependencies=[needs(Permission.MANAGE_MEMBERS)], response_model=Members
 )
-async def list_members(business: ThisBusiness, request: Request, app: AppStateDep) -> Response:
+async def list_members(business: BusinessDep, request: Request, app: AppStateDep) -> Response:
     """Everybody who has a role in the business, providers among them."""
     async with autocommit(app.engine) as conn:
         rows = await members.list_all(conn, business["id"])
@@ -63,9 +63,7 @@ async def list_members(business: ThisBusiness, request: Request, app: AppStateDe
     dependencies=[needs(Permission.MANAGE_MEMBERS)],
     response_model=MemberOut,
 )
-async def put(
-    business: ThisBusiness, user_id: UUID, body: MemberIn, user: CurrentUser, write: Writing
-) -> Response:
+async def put(business: BusinessDep, user_id: UUID, body: MemberIn, user: UserDep, write: WriterDep) -> Response:
     """Give a user a role beside those they have. Only owners make owners."""
     async with write.begin() as conn:
         if body.role is Role.OWNER:
@@ -82,11 +80,9 @@ async def put(
     dependencies=[needs(Permission.MANAGE_MEMBERS)],
     status_code=204,
 )
-async def remove(
-    business: ThisBusiness, user_id: UUID, role: RoleTaken, user: CurrentUser, write: Writing
-) -> None:
+async def remove(business: BusinessDep, user_id: UUID, role: RoleTaken, user: UserDep, write: WriterDep) -> None:
     """Take a role away. Only owners unmake owners, and the last one stays (409 `last_owner`)."""
-    write.concerns(user_id)
+    write.set_object_id(user_id)
     async with write.begin() as conn:
         if role is Role.OWNER and await _owners_locked_by(conn, user.user_id, business["id"]) == {user_id}:
             raise LastOwnerError

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.businesses.foundation import found_business
+from api.businesses.creation import create_business
 from api.businesses.schemas import BusinessIn
 from db.engine import create_engine
 from db.repositories import businesses, users
@@ -105,7 +105,7 @@ async def _found(conn: AsyncConnection, args: Args) -> None:
         raise NotFoundError("Nobody has an account with this address.")
     given = {name: getattr(args, name) for name in ("name", "timezone", "currency", "slug", "locale")}
     body = BusinessIn.model_validate({name: value for name, value in given.items() if value is not None})
-    row = await found_business(conn, body, owner.user_id)
+    row = await create_business(conn, body, owner.user_id)
     await _set_approved(conn, row["slug"], is_approved=True)
 
 

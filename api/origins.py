@@ -10,12 +10,12 @@ from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import caching
-from api.access import ThisBusiness, needs
+from api.access import BusinessDep, needs
 from api.answers import changed
-from api.caching import MayExpect
+from api.caching import IfMatchDep
 from api.deps import AppStateDep
 from api.shapes import In
-from api.writes import Writing
+from api.writes import WriterDep
 from db.engine import autocommit
 from db.repositories import businesses, origins
 from db.repositories.rows import Row
@@ -84,7 +84,7 @@ router = APIRouter(prefix="/v1/businesses/{business}", tags=["businesses"])
     dependencies=[needs(Permission.MANAGE_BUSINESS)],
     response_model=OriginsOut,
 )
-async def get(business: ThisBusiness, request: Request, app: AppStateDep) -> Response:
+async def get(business: BusinessDep, request: Request, app: AppStateDep) -> Response:
     """The web sites whose pages may call the API about this business from a browser."""
     async with autocommit(app.engine) as conn:
         return caching.cached(request, await _shown(conn, business), caching.PRIVATE)
@@ -97,7 +97,7 @@ async def get(business: ThisBusiness, request: Request, app: AppStateDep) -> Res
     response_model=OriginsOut,
 )
 async def put(
-    business: ThisBusiness, body: OriginsIn, expected: MayExpect, app: AppStateDep, write: Writing
+    business: BusinessDep, body: OriginsIn, expected: IfMatchDep, app: AppStateDep, write: WriterDep
 ) -> Response:
     """Replace all of them. Every process follows within half a minute."""
     async with write.begin() as conn:

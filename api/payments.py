@@ -14,7 +14,7 @@ from api.bookings.schemas import PaymentMethodIn
 from api.deps import AppState, AppStateDep
 from api.request_context import RequestContext, RequestContextDep
 from api.shapes import Money
-from api.writes import WritingOnce
+from api.writes import OnceWriterDep
 from db.engine import autocommit
 from db.repositories import bookings, payment_syncs, payments
 from db.repositories.rows import Row
@@ -89,7 +89,7 @@ async def get(booking_id: UUID, app: AppStateDep, context: RequestContextDep) ->
     response_model=PaymentOut,
 )
 async def pay(
-    booking_id: UUID, body: PaymentMethodIn, app: AppStateDep, context: RequestContextDep, write: WritingOnce
+    booking_id: UUID, body: PaymentMethodIn, app: AppStateDep, context: RequestContextDep, write: OnceWriterDep
 ) -> Response:
     """Pay by this method, a token of the gateway's. It is tried in the background: read on how that went.
 

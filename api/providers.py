@@ -11,19 +11,19 @@ from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import caching
-from api.access import ThisBusiness, ThisCaller, ThisMembership, needs
+from api.access import BusinessDep, CallerDep, MembershipDep, needs
 from api.answers import changed, created, invalid
-from api.caching import MustExpect
+from api.caching import RequiredIfMatchDep
 from api.deliverability import require_carried
 from api.deps import AppStateDep
 from api.paths import ProviderKey
 from api.shapes import ABSENT, Email, Flag, In, Line, Phone, Skills, Zone
 from api.slugs import OwnCode, key_for
-from api.writes import Writing, WritingOnce
+from api.writes import OnceWriterDep, WriterDep
 from db.engine import autocommit
 from db.repositories import providers
 from db.repositories.rows import Row
-from domain.access import Permission, require
+from domain.access import Permission, require_membership
 from domain.errors import AlreadyExistsError, ForbiddenError, NotFoundError
 from domain.lifecycle import Role
 from runtime.ids import new_id
@@ -118,7 +118,7 @@ _HIDDEN: Final = {"email", "phone", "auto_accept", "user_id"}
     response_model=ProviderDetails,
 )
 async def create(
-    business: ThisBusiness, caller: ThisCaller, body: ProviderIn, app: AppStateDep, write: WritingOnce
+    business: BusinessDep, caller: CallerDep, body: ProviderIn, app: AppStateDep, write: OnceWriterDep
 ) -> Response:
     """Add a provider; with `user_id` that user acts as them, which is not for API keys to say.
 
@@ -126,19 +126,19 @@ async def create(
     Idempotency-Key it is answered alike, else with 409 `already_exists` and the `id` of the one who is there.
     """
     if body.user_id is not None:
-        require(caller, Permission.MANAGE_MEMBERS, business["id"])
+        require_membership(caller, Permission.MANAGE_MEMBERS, business["id"])
 
     async def make(conn: AsyncConnection) -> Response:
         await require_carried(conn, app.settings, business["id"], body.email)
         row = await _added(conn, business, body)
-        write.concerns(row["id"])
+        write.set_object_id(row["id"])
         return created(_details(row), f"/v1/businesses/{business['id']}/providers/{row['id']}")
 
     return await write.once(body, make)
 
 
 @router.get("", operation_id="listProviders", dependencies=[needs(Permission.BROWSE)], response_model=Providers)
-async def list_providers(business: ThisBusiness, request: Request, app: AppStateDep) -> Response:
+async def list_providers(business: BusinessDep, request: Request, app: AppStateDep) -> Response:
     """Who does the work, the best rated first."""
     async with autocommit(app.engine) as conn:
         rows = await providers.list_all(conn, business["id"])
@@ -148,7 +148,7 @@ async def list_providers(business: ThisBusiness, request: Request, app: AppState
 @router.get(
     "/{provider}", operation_id="getProvider", dependencies=[needs(Permission.BROWSE)], response_model=ProviderOut
 )
-async def get(business: ThisBusiness, provider: ProviderKey, request: Request, app: AppStateDep) -> Response:
+async def get(business: BusinessDep, provider: ProviderKey, request: Request, app: AppStateDep) -> Response:
     """One provider."""
     async with autocommit(app.engine) as conn:
         row = await _found(conn, business["id"], provider)
@@ -162,7 +162,7 @@ async def get(business: ThisBusiness, provider: ProviderKey, request: Request, a
     response_model=ProviderDetails,
 )
 async def get_details(
-    business: ThisBusiness, provider: ProviderKey, request: Request, app: AppStateDep
+    business: BusinessDep, provider: ProviderKey, request: Request, app: AppStateDep
 ) -> Response:
     """One provider with contact data: for owner and admin, and for that provider."""
     async with autocommit(app.engine) as conn:
@@ -177,14 +177,14 @@ async def get_details(
     response_model=ProviderDetails,
 )
 async def change(
-    business: ThisBusiness,
-    membership: ThisMembership,
-    caller: ThisCaller,
+    business: BusinessDep,
+    membership: MembershipDep,
+    caller: CallerDep,
     provider: ProviderKey,
     body: ProviderChange,
     app: AppStateDep,
-    expected: MustExpect,
-    write: Writing,
+    expected: RequiredIfMatchDep,
+    write: WriterDep,
 ) -> Response:
     """Change what is sent; providers themselves may change `available` alone.
 
@@ -194,12 +194,12 @@ async def change(
     if membership.role is Role.PROVIDER and body.model_fields_set - {"available"}:
         raise ForbiddenError("Of yourself you may change `available` alone.")
     if "user_id" in body.model_fields_set:
-        require(caller, Permission.MANAGE_MEMBERS, business["id"])
+        require_membership(caller, Permission.MANAGE_MEMBERS, business["id"])
     async with write.begin() as conn:
         stored = await providers.lock(conn, business["id"], provider)
         if stored is None:
             raise _missing(provider)
-        write.concerns(stored["id"])
+        write.set_object_id(stored["id"])
         seen = [_details(stored)] if body.model_fields_set & _HIDDEN else [_shown(stored), _details(stored)]
         expected.check(*seen)
         await require_carried(conn, app.settings, business["id"], body.email)

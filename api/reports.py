@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field, PlainValidator
 
 from api import caching
-from api.access import ThisBusiness, needs
+from api.access import BusinessDep, needs
 from api.deps import AppStateDep
 from api.shapes import Money
 from db.repositories import reports
@@ -77,7 +77,7 @@ Day = Annotated[date, PlainValidator(_day, json_schema_input_type=date)]
 
 @router.get("", operation_id="getReport", dependencies=[needs(Permission.READ_REPORTS)], response_model=Report)
 async def get_report(
-    business: ThisBusiness,
+    business: BusinessDep,
     request: Request,
     app: AppStateDep,
     from_: Annotated[Day, Query(alias="from", description="The first day.")],

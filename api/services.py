@@ -8,18 +8,18 @@ from pydantic import BaseModel, BeforeValidator, Field, model_validator
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import caching
-from api.access import ThisBusiness, ThisCaller, needs
+from api.access import BusinessDep, CallerDep, needs
 from api.answers import changed, created, invalid
-from api.caching import MustExpect
+from api.caching import RequiredIfMatchDep
 from api.deps import AppStateDep
 from api.paths import ServiceKey
 from api.shapes import ABSENT, CurrencyCode, Flag, In, Line, Money, Skills, Text
 from api.slugs import OwnCode, key_for
-from api.writes import Writing, WritingOnce
+from api.writes import OnceWriterDep, WriterDep
 from db.engine import autocommit
 from db.repositories import services
 from db.repositories.rows import Row
-from domain.access import Permission, may, require
+from domain.access import Permission, may, require_membership
 from domain.errors import AlreadyExistsError, NotFoundError
 from domain.payments import Collect, PaymentMode
 from runtime.ids import new_id
@@ -167,7 +167,7 @@ All = Annotated[bool, Query(alias="all", description="Also those that are not ac
     status_code=201,
     response_model=ServiceOut,
 )
-async def create(business: ThisBusiness, body: ServiceIn, write: WritingOnce) -> Response:
+async def create(business: BusinessDep, body: ServiceIn, write: OnceWriterDep) -> Response:
     """Add a service.
 
     Its code is what tells services apart, so the same request again adds no second one: under the same
@@ -180,7 +180,7 @@ async def create(business: ThisBusiness, body: ServiceIn, write: WritingOnce) ->
         row = await services.create(conn, business["id"], new_id(), values)
         if row is None:
             raise await _code_taken(conn, business, code)
-        write.concerns(row["id"])
+        write.set_object_id(row["id"])
         return created(_shown(row), f"/v1/businesses/{business['id']}/services/{row['id']}")
 
     return await write.once(body, make)
@@ -188,11 +188,11 @@ async def create(business: ThisBusiness, body: ServiceIn, write: WritingOnce) ->
 
 @router.get("", operation_id="listServices", dependencies=[needs(Permission.BROWSE)], response_model=Services)
 async def list_services(
-    business: ThisBusiness, request: Request, app: AppStateDep, caller: ThisCaller, *, all_: All = False
+    business: BusinessDep, request: Request, app: AppStateDep, caller: CallerDep, *, all_: All = False
 ) -> Response:
     """What can be booked, by code."""
     if all_:
-        require(caller, Permission.MANAGE_BUSINESS, business["id"])
+        require_membership(caller, Permission.MANAGE_BUSINESS, business["id"])
     async with autocommit(app.engine) as conn:
         rows = await services.list_all(conn, business["id"], inactive=all_)
     shown = {"items": [_shown(row) for row in rows]}
@@ -203,7 +203,7 @@ async def list_services(
     "/{service}", operation_id="getService", dependencies=[needs(Permission.BROWSE)], response_model=ServiceOut
 )
 async def get(
-    business: ThisBusiness, service: ServiceKey, request: Request, app: AppStateDep, caller: ThisCaller
+    business: BusinessDep, service: ServiceKey, request: Request, app: AppStateDep, caller: CallerDep
 ) -> Response:
     """One service. One that is not active exists for owner and admin alone."""
     async with autocommit(app.engine) as conn:
@@ -221,14 +221,14 @@ async def get(
     response_model=ServiceOut,
 )
 async def change(
-    business: ThisBusiness, service: ServiceKey, body: ServiceChange, expected: MustExpect, write: Writing
+    business: BusinessDep, service: ServiceKey, body: ServiceChange, expected: RequiredIfMatchDep, write: WriterDep
 ) -> Response:
     """Change what is sent, for bookings made from now on; `If-Match` names the tag of the service."""
     async with write.begin() as conn:
         stored = await services.lock(conn, business["id"], service)
         if stored is None:
             raise _missing(service)
-        write.concerns(stored["id"])
+        write.set_object_id(stored["id"])
         expected.check(_shown(stored))
         changes = columns(body.model_dump(exclude_unset=True), stored["currency"])
         row = await services.update(conn, business["id"], _merged(stored, changes))

@@ -35,7 +35,7 @@ class Writer:
                 await audit_trail.note_done(conn, self._request)
         self._context.settle_audit()  # by now: a line that could not be committed is none
 
-    def concerns(self, object_id: object) -> None:
+    def set_object_id(self, object_id: object) -> None:
         """Name what was made for the audit log: the path cannot."""
         self._context.about(object_id=object_id)
 
@@ -85,5 +85,5 @@ def _answer_of(response: Response) -> Answer:
     return Answer(bytes(response.body).decode(), response.status_code, kept)
 
 
-Writing = Annotated[Writer, Depends()]
-WritingOnce = Annotated[OnceWriter, Depends()]
+WriterDep = Annotated[Writer, Depends()]
+OnceWriterDep = Annotated[OnceWriter, Depends()]

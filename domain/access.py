@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from domain.booking import Actor
 from domain.callers import Anonymous, Caller, CallerKind, Guest, KeyHolder, Membership, Scope
 from domain.errors import ForbiddenError, HiddenError, HoldfastError, UnauthenticatedError
-from domain.lifecycle import DESK, Command, Role, may_command
+from domain.lifecycle import MANAGERS, Command, Role, may_command
 
 _PRECEDENCE = (Role.ADMIN, Role.OWNER, Role.PROVIDER, Role.CUSTOMER)
 
@@ -95,28 +95,28 @@ PERMITTED: Final = MappingProxyType(
         Permission.CALL_BACK: Rule(kinds=_EVERYBODY),
         Permission.MANAGE_ACCOUNT: Rule(kinds=_USERS),
         Permission.FOUND_BUSINESS: Rule(kinds=_USERS),
-        Permission.MANAGE_BUSINESS: Rule(kinds=_USERS_AND_KEYS, roles=DESK, scope=Scope.MANAGE_BUSINESS),
-        Permission.KEEP_EXPORTS: Rule(kinds=_USERS, roles=DESK),
-        Permission.MANAGE_MEMBERS: Rule(kinds=_USERS, roles=DESK),
-        Permission.MANAGE_API_KEYS: Rule(kinds=_USERS, roles=DESK),
-        Permission.MANAGE_INTEGRATIONS: Rule(kinds=_USERS, roles=DESK),
-        Permission.READ_MESSAGES: Rule(kinds=_USERS_AND_KEYS, roles=DESK, scope=Scope.READ_CUSTOMERS),
-        Permission.READ_JOBS: Rule(kinds=_USERS_AND_KEYS, roles=DESK, scope=Scope.READ_BOOKINGS),
+        Permission.MANAGE_BUSINESS: Rule(kinds=_USERS_AND_KEYS, roles=MANAGERS, scope=Scope.MANAGE_BUSINESS),
+        Permission.KEEP_EXPORTS: Rule(kinds=_USERS, roles=MANAGERS),
+        Permission.MANAGE_MEMBERS: Rule(kinds=_USERS, roles=MANAGERS),
+        Permission.MANAGE_API_KEYS: Rule(kinds=_USERS, roles=MANAGERS),
+        Permission.MANAGE_INTEGRATIONS: Rule(kinds=_USERS, roles=MANAGERS),
+        Permission.READ_MESSAGES: Rule(kinds=_USERS_AND_KEYS, roles=MANAGERS, scope=Scope.READ_CUSTOMERS),
+        Permission.READ_JOBS: Rule(kinds=_USERS_AND_KEYS, roles=MANAGERS, scope=Scope.READ_BOOKINGS),
         Permission.REPAIR_JOBS: Rule(kinds=_USERS, roles=frozenset({Role.ADMIN})),
-        Permission.RECONCILE: Rule(kinds=_USERS, roles=DESK),
-        Permission.READ_EVENTS: Rule(kinds=_USERS_AND_KEYS, roles=DESK, scope=Scope.READ_EVENTS),
-        Permission.MANAGE_WEBHOOKS: Rule(kinds=_USERS, roles=DESK),
-        Permission.READ_REPORTS: Rule(kinds=_USERS_AND_KEYS, roles=DESK, scope=Scope.READ_BOOKINGS),
-        Permission.READ_AUDIT_LOG: Rule(kinds=_USERS, roles=DESK),
+        Permission.RECONCILE: Rule(kinds=_USERS, roles=MANAGERS),
+        Permission.READ_EVENTS: Rule(kinds=_USERS_AND_KEYS, roles=MANAGERS, scope=Scope.READ_EVENTS),
+        Permission.MANAGE_WEBHOOKS: Rule(kinds=_USERS, roles=MANAGERS),
+        Permission.READ_REPORTS: Rule(kinds=_USERS_AND_KEYS, roles=MANAGERS, scope=Scope.READ_BOOKINGS),
+        Permission.READ_AUDIT_LOG: Rule(kinds=_USERS, roles=MANAGERS),
         Permission.MANAGE_CALENDAR: Rule(
-            kinds=_USERS_AND_KEYS, roles=DESK | {Role.PROVIDER}, scope=Scope.MANAGE_BUSINESS
+            kinds=_USERS_AND_KEYS, roles=MANAGERS | {Role.PROVIDER}, scope=Scope.MANAGE_BUSINESS
         ),
-        Permission.READ_CUSTOMERS: Rule(kinds=_USERS_AND_KEYS, roles=DESK, scope=Scope.READ_CUSTOMERS),
-        Permission.MANAGE_CUSTOMERS: Rule(kinds=_USERS_AND_KEYS, roles=DESK, scope=Scope.MANAGE_CUSTOMERS),
+        Permission.READ_CUSTOMERS: Rule(kinds=_USERS_AND_KEYS, roles=MANAGERS, scope=Scope.READ_CUSTOMERS),
+        Permission.MANAGE_CUSTOMERS: Rule(kinds=_USERS_AND_KEYS, roles=MANAGERS, scope=Scope.MANAGE_CUSTOMERS),
         Permission.HOLD: Rule(kinds=_USERS),
         Permission.BOOK: Rule(kinds=_EVERYBODY - {CallerKind.GUEST}, scope=Scope.BOOK),
         Permission.READ_BOOKINGS: Rule(kinds=_KNOWN, scope=Scope.READ_BOOKINGS),
-        Permission.PAY_BOOKINGS: Rule(kinds=_KNOWN, roles=DESK | {Role.CUSTOMER}, scope=Scope.MANAGE_BOOKINGS),
+        Permission.PAY_BOOKINGS: Rule(kinds=_KNOWN, roles=MANAGERS | {Role.CUSTOMER}, scope=Scope.MANAGE_BOOKINGS),
         Permission.ATTACH_FILES: Rule(kinds=_KNOWN, scope=Scope.MANAGE_BOOKINGS),
         Permission.COMMAND_BOOKINGS: Rule(kinds=_KNOWN, scope=Scope.MANAGE_BOOKINGS),
     }
@@ -124,8 +124,8 @@ PERMITTED: Final = MappingProxyType(
 """Every permission, and who has it."""
 
 
-def admit(caller: Caller, permission: Permission) -> None:
-    """Check that the caller may have the permission at all; `require` checks it for one business.
+def require_permission(caller: Caller, permission: Permission) -> None:
+    """Check that the caller may have the permission at all; `require_membership` checks it for one business.
 
     Raises:
         UnauthenticatedError: the caller is anonymous.
@@ -149,7 +149,7 @@ _NOT_FOR: Final = MappingProxyType(
 )
 
 
-def require(
+def require_membership(
     caller: Caller, permission: Permission, business_id: UUID, *, provider_id: UUID | None = None
 ) -> Membership:
     """The membership that grants the permission; for a provider's calendar, name the provider.
@@ -158,7 +158,7 @@ def require(
         HiddenError: the caller has no role in the business, and must not learn more about it.
         ForbiddenError: their roles do not grant it.
     """
-    admit(caller, permission)
+    require_permission(caller, permission)
     here = [m for m in caller.memberships if m.business_id == business_id]
     if not here:
         raise HiddenError
@@ -170,9 +170,9 @@ def require(
 
 
 def may(caller: Caller, permission: Permission, business_id: UUID) -> bool:
-    """Whether `require` would succeed."""
+    """Whether `require_membership` would succeed."""
     try:
-        require(caller, permission, business_id)
+        require_membership(caller, permission, business_id)
     except HoldfastError:
         return False
     return True

@@ -75,15 +75,15 @@ def find_slots(
     """Every appointment that may be booked with a start in the window, the earliest first."""
     offers: dict[Opening, list[int]] = {}
     providers: defaultdict[int, list[UUID]] = defaultdict(list)
-    fuller: defaultdict[int, int] = defaultdict(int)
+    taken_seats: defaultdict[int, int] = defaultdict(int)
     for schedule in schedules:
         starts, seats = _bookable(schedule, constraints, window, offers)
         for start in starts:
             providers[start].append(schedule.provider_id)
         for start, left in seats.items():
-            fuller[start] += constraints.capacity - left
+            taken_seats[start] += constraints.capacity - left
     return [
-        Slot(start, start + constraints.duration, who, len(who) * constraints.capacity - fuller.get(start, 0))
+        Slot(start, start + constraints.duration, who, len(who) * constraints.capacity - taken_seats.get(start, 0))
         for start, who in sorted(providers.items())
     ]
 

@@ -5,12 +5,12 @@ of a booking's life (reopened, continued, reset) begins from it. Nothing here re
 """
 
 from datetime import datetime, timedelta
-from typing import Any, Final, Self
+from typing import Any, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from domain.lifecycle import Party, Role, Status
+from domain.lifecycle import HAS_PROVIDER, Party, Role, Status
 from domain.payments import PaymentGate
 from domain.policies import CustomerNoShow, Policy
 
@@ -27,7 +27,6 @@ class Actor(BaseModel):
 
 
 SYSTEM = Actor(role=Role.SYSTEM)
-_WITH_SOMEBODY: Final = frozenset({Status.ASSIGNED, Status.ACCEPTED, Status.IN_PROGRESS, Status.COMPLETED})
 
 
 class BookingState(BaseModel):
@@ -118,7 +117,7 @@ class BookingState(BaseModel):
     @property
     def job_holder_id(self) -> UUID | None:
         """The provider who was told that they have the job; one whose time is merely reserved was not."""
-        has_it = self.status in _WITH_SOMEBODY
+        has_it = self.status in HAS_PROVIDER
         if self.status is Status.NO_SHOW:
             has_it = self.absent_party is not Party.PROVIDER
         return self.provider_id if has_it else None

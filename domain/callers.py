@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from domain.lifecycle import DESK, Role
+from domain.lifecycle import MANAGERS, Role
 
 
 class CallerKind(StrEnum):
@@ -132,7 +132,7 @@ Caller = Principal | KeyHolder | Guest | Anonymous
 
 def businesses_run_by(caller: Caller) -> tuple[UUID, ...]:
     """The businesses in which they may see every booking."""
-    return tuple({m.business_id for m in caller.memberships if m.role in DESK})
+    return tuple({m.business_id for m in caller.memberships if m.role in MANAGERS})
 
 
 def providers_acted_as_by(caller: Caller) -> tuple[UUID, ...]:

@@ -25,10 +25,10 @@ class RetryProfile(BaseModel):
     waits: tuple[timedelta, ...]
 
 
-def growing(first: timedelta, longest: timedelta, patience: timedelta) -> tuple[timedelta, ...]:
-    """Waits that double from `first` up to `longest`, until they add up to `patience`."""
+def exponential_waits(first: timedelta, longest: timedelta, total: timedelta) -> tuple[timedelta, ...]:
+    """Waits that double from `first` up to `longest`, until they add up to `total`."""
     waits = [first]
-    while sum(waits, timedelta()) < patience:
+    while sum(waits, timedelta()) < total:
         waits.append(min(waits[-1] * 2, longest))
     return tuple(waits)
 
@@ -41,22 +41,22 @@ _STANDARD_WEBHOOKS: Final = tuple(
 MESSAGE: Final = RetryProfile(
     name="message",
     timeout=timedelta(seconds=30),
-    waits=growing(timedelta(seconds=2), timedelta(minutes=10), timedelta(hours=24)),
+    waits=exponential_waits(timedelta(seconds=2), timedelta(minutes=10), timedelta(hours=24)),
 )
 JOB: Final = RetryProfile(
     name="job",
     timeout=timedelta(seconds=45),
-    waits=growing(timedelta(seconds=1), timedelta(minutes=15), timedelta(days=7)),
+    waits=exponential_waits(timedelta(seconds=1), timedelta(minutes=15), timedelta(days=7)),
 )
 PAYMENT: Final = RetryProfile(
     name="payment",
     timeout=timedelta(seconds=45),
-    waits=growing(timedelta(seconds=1), timedelta(minutes=30), timedelta(days=7)),
+    waits=exponential_waits(timedelta(seconds=1), timedelta(minutes=30), timedelta(days=7)),
 )
 ANALYTICS: Final = RetryProfile(
     name="analytics",
     timeout=timedelta(seconds=20),
-    waits=growing(timedelta(seconds=10), timedelta(hours=1), timedelta(hours=48)),
+    waits=exponential_waits(timedelta(seconds=10), timedelta(hours=1), timedelta(hours=48)),
 )
 WEBHOOK: Final = RetryProfile(name="webhook", timeout=timedelta(seconds=25), waits=_STANDARD_WEBHOOKS)
 
@@ -85,22 +85,22 @@ def is_exhausted(vendor: Vendor, tries: int) -> bool:
     return tries > len(profile_of(vendor).waits)
 
 
-JITTER: Final = 0.1
-"""The most, as a share, by which the wait after a failure is longer than its profile says."""
+MAX_JITTER: Final = 0.1
+"""The largest share by which a wait after a failure exceeds its profile's."""
 
 
 def wait_after_failure(
-    vendor: Vendor, tries: int, *, permanent: bool = False, asked_for: timedelta | None = None, luck: float = 0.0
+    vendor: Vendor, tries: int, *, permanent: bool = False, asked_for: timedelta | None = None, jitter: float = 0.0
 ) -> timedelta | None:
     """How long to wait after attempt number `tries` of a round has failed; none: the effect is given up.
 
-    `asked_for` is the pause that the vendor asks for. `luck`, from 0 to 1, is drawn by the caller, so that effects
-    that failed together do not all come back together.
+    `asked_for` is the pause that the vendor asks for. The caller draws `jitter`, from 0 to 1, so that effects that
+    failed together do not all come back together.
     """
     if permanent or is_exhausted(vendor, tries):
         return None
     wait = profile_of(vendor).waits[tries - 1]
-    return max(wait, asked_for or timedelta()) * (1 + luck * JITTER)
+    return max(wait, asked_for or timedelta()) * (1 + jitter * MAX_JITTER)
 
 
 class Interruption(StrEnum):

@@ -158,7 +158,7 @@ class EffectRef(BaseModel):
     """Counts up with every retry by a person. Activities of an earlier round do nothing."""
 
 
-class HandOver(EffectRef):
+class DueEffect(EffectRef):
     """An effect that is to be handed over, with what its activity is started by."""
 
     kind: EffectKind

@@ -74,6 +74,9 @@ NOT_STARTED: Final = frozenset({Status.PENDING, Status.ASSIGNED, Status.ACCEPTED
 HOLDS_TIME: Final = frozenset({Status.ASSIGNED, Status.ACCEPTED, Status.IN_PROGRESS})
 """Statuses in which the provider's time must be reserved."""
 
+HAS_PROVIDER: Final = HOLDS_TIME | {Status.COMPLETED}
+"""Statuses in which the booking is with the provider whom it names."""
+
 RELEASES_TIME: Final = frozenset({Status.REJECTED, Status.NO_SHOW, Status.CANCELLED})
 """Statuses that give the provider's time back. The others keep whatever is reserved."""
 
@@ -91,7 +94,8 @@ TARGETS: Final = MappingProxyType(
 """The status that a command leads to. Reschedule leads to none; an override names its own."""
 
 _STAFF: Final = frozenset({Role.PROVIDER, Role.OWNER, Role.ADMIN})
-DESK: Final = frozenset({Role.OWNER, Role.ADMIN})
+MANAGERS: Final = frozenset({Role.OWNER, Role.ADMIN})
+"""Who runs a business: owners and admins."""
 
 PERMITTED_ROLES: Final = MappingProxyType(
     {
@@ -100,9 +104,9 @@ PERMITTED_ROLES: Final = MappingProxyType(
         Command.START: _STAFF,
         Command.COMPLETE: _STAFF,
         Command.NO_SHOW: _STAFF,
-        Command.CANCEL: frozenset({Role.CUSTOMER}) | DESK,
-        Command.RESCHEDULE: frozenset({Role.CUSTOMER}) | DESK,
-        Command.ASSIGN: DESK,
+        Command.CANCEL: frozenset({Role.CUSTOMER}) | MANAGERS,
+        Command.RESCHEDULE: frozenset({Role.CUSTOMER}) | MANAGERS,
+        Command.ASSIGN: MANAGERS,
         Command.OVERRIDE: frozenset({Role.ADMIN}),
     }
 )

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from domain.dates import date_format_for, zone_label
 from domain.languages import LAST_RESORT
-from domain.lifecycle import Status
+from domain.lifecycle import HAS_PROVIDER, Status
 from domain.links import without_links
 from domain.notifications import TOLD_BY_SMS, Audience, Notice, NoticeKind, still_due
 from domain.texts import without_controls
@@ -64,7 +64,7 @@ AUDIENCES: Final = MappingProxyType(
 
 WITH_ENTRY: Final = (NoticeKind.CONFIRMED, NoticeKind.RESCHEDULED)
 """E-mails to a customer with a calendar entry for the appointment."""
-GONE_OUT: Final = (MessageState.SENT, MessageState.DELIVERED, MessageState.OPENED)
+SENT_STATES: Final = (MessageState.SENT, MessageState.DELIVERED, MessageState.OPENED)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -240,7 +240,7 @@ def is_still_true(announcement: Announcement, now: BookingSnapshot, at: datetime
         return False
     if announcement.kind is NoticeKind.NEEDS_ATTENTION:
         return now.needs_attention
-    if not _speaks_of(announcement, now):
+    if not _is_for_this_appointment(announcement, now):
         return False
     if announcement.kind is NoticeKind.REMINDER:
         return _reminds(announcement, now, at)
@@ -248,7 +248,6 @@ def is_still_true(announcement: Announcement, now: BookingSnapshot, at: datetime
 
 
 _CONFIRMED: Final = frozenset({Status.ACCEPTED, Status.IN_PROGRESS, Status.COMPLETED})
-_WITH_SOMEBODY: Final = _CONFIRMED | {Status.ASSIGNED}
 _TRUE_IN: Final = MappingProxyType(
     {
         NoticeKind.OFFERED: frozenset({Status.ASSIGNED}),
@@ -262,10 +261,10 @@ def has_lost_it(announcement: Announcement, now: BookingSnapshot) -> bool:
     """Whether the message is to a provider who no longer has the booking, although it is not cancelled."""
     if announcement.provider_id is None or now.status is Status.CANCELLED:
         return False
-    return now.provider_id != announcement.provider_id or now.status not in _WITH_SOMEBODY
+    return now.provider_id != announcement.provider_id or now.status not in HAS_PROVIDER
 
 
-def _speaks_of(announcement: Announcement, now: BookingSnapshot) -> bool:
+def _is_for_this_appointment(announcement: Announcement, now: BookingSnapshot) -> bool:
     same_time = announcement.starts_at is None or announcement.starts_at == now.starts_at
     same_provider = announcement.provider_id is None or announcement.provider_id == now.provider_id
     return same_time and same_provider

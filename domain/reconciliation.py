@@ -109,7 +109,7 @@ class Reconciled(BaseModel):
     compared: int = 0
     repairing: int = 0
     flag: tuple[UUID, ...] = ()
-    """Bookings with a finding that is open, to be flagged for the desk."""
+    """Bookings with a finding that is open, to be flagged for owners and admins."""
 
 
 class Rounds(BaseModel):

@@ -156,7 +156,7 @@ class BusinessCalendar:
             DayFullError: the service's limit for that day is reached.
             SlotUnavailableError: too soon, or too far ahead.
         """
-        at = self.admit(starts_at)
+        at = self.require_within_rules(starts_at)
         if starts_at.microsecond:
             return []
         return [self._candidate(p, at) for p in self._serving if is_bookable(p.schedule, self._constraints, at)]
@@ -170,7 +170,7 @@ class BusinessCalendar:
         at = epoch(starts_at)
         return [self._candidate(p, at) for p in self._serving if has_time(p.schedule, self._constraints, at)]
 
-    def admit(self, starts_at: datetime) -> int:
+    def require_within_rules(self, starts_at: datetime) -> int:
         """The start in seconds, unless the service's rules refuse it, whoever is free.
 
         Raises:

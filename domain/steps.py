@@ -33,7 +33,7 @@ class Hold(StrEnum):
     TAKE = "take"
     """Reserve the time of `after.provider_id`, who must be open and free, in place of what was reserved before."""
     FORCE = "force"
-    """The same outside the provider's hours as well: a person at the desk has decided it."""
+    """The same outside the provider's hours as well: an owner or admin has decided it."""
     CHOOSE = "choose"
     """Reserve the time of the best free provider who has not refused, in place of what was reserved before."""
 
@@ -112,7 +112,7 @@ class StepResult(BaseModel):
     """Of those commands, and of a `REPEATED` one: the version that its step left."""
 
 
-class CatchUp(BaseModel):
+class CatchUpRequest(BaseModel):
     """What a workflow knows of its booking when it asks for what the database has beyond that."""
 
     model_config = ConfigDict(frozen=True)

@@ -17,7 +17,7 @@ SECRET_BYTES: Final = 32
 SECRET_MARK: Final = "whsec_"  # noqa: S105  # a prefix, not a secret
 
 
-def kept(secret: str) -> dict[str, str]:
+def stored_form(secret: str) -> dict[str, str]:
     """The current secret as it is stored."""
     return {"secret": secret}
 

@@ -98,7 +98,7 @@ def check_url(url: str, *, allow_loopback: bool) -> str:
     except (httpx.InvalidURL, UnicodeError) as error:  # UnicodeError: an impossible host name
         raise OutboundRefusedError("this is not a URL") from error
     if _literal(parsed.host) is None and not _is_name(parsed.raw_host.decode()):
-        raise OutboundRefusedError("the host is not a name that there can be")
+        raise OutboundRefusedError("the host is not a valid DNS name")
     if "#" in url:
         raise OutboundRefusedError("the URL must not hold a fragment (#…): it would never be sent")
     kept = str(parsed)
@@ -132,7 +132,7 @@ def _check(url: httpx.URL, *, allow_loopback: bool) -> None:
     if not url.host:
         raise OutboundRefusedError("the URL names no host")
     if url.port is not None and not 0 < url.port <= _LAST_PORT:
-        raise OutboundRefusedError("the URL names no port that there is")
+        raise OutboundRefusedError("the URL's port is not valid")
     if url.userinfo:
         raise OutboundRefusedError("the URL must not hold a user name or a password")
     if address is not None:

@@ -13,7 +13,7 @@ from temporalio.client import Client
 
 from runtime.metrics import SWEEPS
 from runtime.settings import Settings
-from worker.audit import Audit
+from worker.consistency_check import WorkflowConsistencyCheck
 from worker.effect_rates import keep_effect_rates
 from worker.effect_relay import EffectRelay
 from worker.event_log import number_events
@@ -53,7 +53,7 @@ def background_loops(client: Client, engine: AsyncEngine, settings: Settings) ->
         keep_schedules(client, engine, settings),
         poll(sweep.run_due, every=sweep_interval, failure="sweep_failed", outcomes=SWEEPS),
         poll(
-            Audit(client, engine).compare_all,
+            WorkflowConsistencyCheck(client, engine).compare_all,
             every=audit_interval,
             retry=min(_AUDIT_RETRY, audit_interval),
             failure="audit_failed",

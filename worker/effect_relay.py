@@ -28,7 +28,7 @@ from db.engine import autocommit
 from db.repositories import effect_handover, leases
 from domain import names
 from domain.effect_retries import Interruption, profile_of, wait_after_interruption
-from domain.effects import URGENCY, EffectRef, HandOver
+from domain.effects import URGENCY, DueEffect, EffectRef
 from runtime.metrics import RELAYED
 from runtime.settings import Settings
 from worker.polling import Task, described
@@ -72,20 +72,20 @@ class EffectRelay:
         RELAYED.labels("failed").inc(len(due) - len(handed))
         return bool(handed)
 
-    async def _due(self) -> Sequence[HandOver]:
+    async def _due(self) -> Sequence[DueEffect]:
         """What is due, if this worker has the lease. A worker that finds nothing does not ask for it."""
         async with autocommit(self._engine) as conn:
             due = await effect_handover.list_to_hand_over(conn, limit=_BATCH)
             is_ours = bool(due) and await leases.acquire(conn, leases.RELAY, self._holder, lasts=_LEASE)
         return due if is_ours else []
 
-    async def _start_all(self, due: Sequence[HandOver]) -> list[EffectRef]:
+    async def _start_all(self, due: Sequence[DueEffect]) -> list[EffectRef]:
         """Start the activities of these effects; those that Temporal has then."""
         slots = asyncio.Semaphore(_AT_ONCE)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _ROUND_SECONDS  # the lease ends soon after
 
-        async def start(effect: HandOver) -> EffectRef | None:
+        async def start(effect: DueEffect) -> EffectRef | None:
             async with slots:
                 if loop.time() > deadline:
                     return None
@@ -99,7 +99,7 @@ class EffectRelay:
         started = await asyncio.gather(*(start(effect) for effect in due))
         return [ref for ref in started if ref is not None]
 
-    async def _start(self, effect: HandOver) -> None:
+    async def _start(self, effect: DueEffect) -> None:
         await self._client.start_activity(
             effect.kind,
             effect.ref,

@@ -38,7 +38,7 @@ from activities.webhooks import WebhookActivities
 from domain.effects import Vendor
 from runtime.secrets import Secrets
 from runtime.settings import Settings
-from workflows.launch import tell_of_payment
+from workflows.launch import signal_payment_authorized
 
 Activity = Callable[..., Any]
 
@@ -51,7 +51,7 @@ class Vendors:
 
     def __init__(self, engine: AsyncEngine, settings: Settings) -> None:
         self._simulator = settings.vendors_url
-        at, loopback = self._at, settings.outbound_allow_loopback
+        at, loopback = self._simulator_address, settings.outbound_allow_loopback
         lease = timedelta(seconds=settings.effect_lease_seconds)
         self.runner: Final = EffectRunner(engine, Secrets(settings.secrets_key), lease=lease)
         self.webhooks: Final = HttpWebhookSender(allow_loopback=loopback)
@@ -70,11 +70,11 @@ class Vendors:
             Vendor.SENDGRID: SendGrid(*at(Vendor.SENDGRID)),
             Vendor.KLAVIYO: Klaviyo(*at(Vendor.KLAVIYO)),
         }
-        self.texters: Final[dict[Vendor, SmsSender]] = {
+        self.sms_senders: Final[dict[Vendor, SmsSender]] = {
             Vendor.TWILIO: Twilio(settings.public_url, *at(Vendor.TWILIO)),
         }
 
-    def _at(self, vendor: Vendor) -> tuple[str, ...]:
+    def _simulator_address(self, vendor: Vendor) -> tuple[str, ...]:
         """The simulator's address for this vendor; nothing: the adapter calls the vendor itself."""
         return (f"{self._simulator}/{vendor}",) if self._simulator else ()
 
@@ -83,10 +83,10 @@ def sync_activities(engine: AsyncEngine, settings: Settings, vendors: Vendors) -
     """Activities that call other systems: outside calendars, vendors to compare with, and mail about accounts."""
     source = HttpCalendarSource(allow_loopback=settings.outbound_allow_loopback)
     calendars = ExternalCalendars(engine, source, Secrets(settings.secrets_key))
-    letters = AccountMessages(engine, _account_mail(settings), settings.public_url)
+    account_messages = AccountMessages(engine, _account_mail(settings), settings.public_url)
     return [
         calendars.refresh_external_calendar,
-        letters.send_account_message,
+        account_messages.send_account_message,
         _reconciliation(engine, vendors).reconcile_integration,
     ]
 
@@ -117,12 +117,12 @@ def _jobs(engine: AsyncEngine, vendors: Vendors) -> list[Activity]:
 
 def _payments(engine: AsyncEngine, settings: Settings, vendors: Vendors) -> dict[Vendor, list[Activity]]:
     secrets = Secrets(settings.secrets_key)
-    paying = PaymentActivities(engine, vendors.runner, secrets, vendors.gateways, tell_of_payment)
+    payments = PaymentActivities(engine, vendors.runner, secrets, vendors.gateways, signal_payment_authorized)
     every: list[Activity] = [
-        paying.authorize_payment,
-        paying.capture_payment,
-        paying.settle_payment,
-        paying.sync_payment,
+        payments.authorize_payment,
+        payments.capture_payment,
+        payments.settle_payment,
+        payments.sync_payment,
     ]
     return {vendor: every for vendor in vendors.gateways}
 
@@ -133,17 +133,17 @@ def _analytics(engine: AsyncEngine, vendors: Vendors) -> dict[Vendor, list[Activ
 
 
 def _messages(engine: AsyncEngine, settings: Settings, vendors: Vendors) -> dict[Vendor, list[Activity]]:
-    mailers, texters = vendors.mailers, vendors.texters
-    sending = MessageActivities(
+    mailers, sms_senders = vendors.mailers, vendors.sms_senders
+    messages = MessageActivities(
         engine,
         vendors.runner,
         mailers=mailers,
-        sms_senders=texters,
+        sms_senders=sms_senders,
         mail_from=settings.mail_from,
         daily_quota=settings.mails_per_business_and_day,
     )
-    by_email: dict[Vendor, list[Activity]] = {vendor: [sending.send_email] for vendor in mailers}
-    return by_email | {vendor: [sending.send_sms] for vendor in texters}
+    by_email: dict[Vendor, list[Activity]] = {vendor: [messages.send_email] for vendor in mailers}
+    return by_email | {vendor: [messages.send_sms] for vendor in sms_senders}
 
 
 def _account_mail(settings: Settings) -> AccountMailer:

@@ -65,7 +65,7 @@ async def keep_schedules(client: Client, engine: AsyncEngine, settings: Settings
     calendars, reconciling = external_calendars(settings), reconciliation(settings)
     kept = (
         _KeptSchedule(names.EXTERNAL_CALENDARS_SCHEDULE, calendars, external_sources.any_exist),
-        _KeptSchedule(names.RECONCILE_SCHEDULE, reconciling, findings.is_there_any_to_reconcile),
+        _KeptSchedule(names.RECONCILE_SCHEDULE, reconciling, findings.any_to_reconcile),
     )
 
     async def keep_all() -> None:

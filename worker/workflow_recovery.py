@@ -1,8 +1,8 @@
 """Workflow recovery: every booking has exactly one workflow that knows it, or will have one within seconds.
 
-It starts what was never started, resumes what was ended by force, and tells workflows what they may have missed: a
+It starts what was never started, resumes what was ended by force, and signals workflows that may have missed a
 committed step, or a payment. It also starts the unsent messages about accounts. Every worker does so: starts leave
-a running workflow alone, and signals are harmless twice. The audit (`worker/audit.py`) finds what this does not.
+a running workflow alone, and signals are harmless twice. `worker/consistency_check.py` finds what this does not.
 """
 
 from collections.abc import Sequence
@@ -21,10 +21,10 @@ from domain import names
 from domain.steps import BookingRef, BookingStart, Reason
 from runtime.metrics import CAUGHT_UP, STARTS
 from runtime.settings import Settings
-from worker.audit import booking_id_of
+from worker.consistency_check import booking_id_of
 from worker.polling import Task, attempt_all, raise_first
 from workflows.account_messages import start_account_message
-from workflows.launch import start_booking, tell_of_payment, tell_to_catch_up
+from workflows.launch import signal_catch_up, signal_payment_authorized, start_booking
 
 _log = structlog.get_logger()
 
@@ -60,10 +60,10 @@ class WorkflowRecovery:
         return [
             Task(self.ask_again, _ASK_AGAIN_EVERY),
             Task(self.start_unstarted),
-            Task(self.tell_unconfirmed),
+            Task(self.signal_unconfirmed),
             Task(self.resume_ended_by_force, self._interval * _RESUME_EVERY_ROUNDS),
             Task(self.send_unsent_messages, self._interval * _MESSAGES_EVERY_ROUNDS),
-            Task(self.tell_of_payments, self._interval * _PAYMENTS_EVERY_ROUNDS),
+            Task(self.signal_payments, self._interval * _PAYMENTS_EVERY_ROUNDS),
         ]
 
     async def ask_again(self) -> None:
@@ -82,23 +82,23 @@ class WorkflowRecovery:
             self._started_to = found[-1].booking_id
         raise_first(await self._start_all(found, flag_reason=None))
 
-    async def tell_unconfirmed(self) -> None:
-        """Tell workflows of steps that are committed and that they may not know.
+    async def signal_unconfirmed(self) -> None:
+        """Signal workflows that may not know a committed step of theirs.
 
         A command's step is committed before its update is durable in Temporal. Where nobody has heard the update's
-        answer, the workflow is told to read its booking again.
+        answer, a signal makes the workflow read its booking again.
         """
         async with autocommit(self._engine) as conn:
             found = await unconfirmed.list_unconfirmed(conn, age=self._takeover_grace, limit=_BATCH)
-        errors = await attempt_all(found, self._tell_unconfirmed)
+        errors = await attempt_all(found, self._signal_unconfirmed)
         if found:
             _log.info("unconfirmed_commands_told", count=len(found) - len(errors), failed=len(errors))
         raise_first(errors)
 
-    async def _tell_unconfirmed(self, one: Unconfirmed) -> None:
+    async def _signal_unconfirmed(self, one: Unconfirmed) -> None:
         ref = one.ref
         # A workflow that does not run reads the booking when it starts, whoever starts it.
-        await tell_to_catch_up(self._client, ref.booking_id)
+        await signal_catch_up(self._client, ref.booking_id)
         CAUGHT_UP.labels("recovery").inc()
         async with autocommit(self._engine) as conn:  # the signal is durable
             await unconfirmed.confirm(conn, ref.business_id, ref.booking_id, one.version)
@@ -149,9 +149,9 @@ class WorkflowRecovery:
         if len(found) < _BATCH:
             self._messages_sent_to = maintenance.FIRST_ID
 
-    async def tell_of_payments(self) -> None:
-        """Tell bookings of payments that they wait for and that are there: the first signal may be lost."""
+    async def signal_payments(self) -> None:
+        """Signal workflows whose awaited payment is authorized: the first signal may be lost."""
         async with autocommit(self._engine) as conn:
             unnotified = await payments.list_unnotified(conn, limit=_BATCH)
         for ref in unnotified:
-            await tell_of_payment(self._client, ref)
+            await signal_payment_authorized(self._client, ref)

@@ -22,7 +22,7 @@ class AccountMessageWorkflow:
             ref,
             task_queue=names.SYNC_TASK_QUEUE,
             start_to_close_timeout=options.MAIL_TIMEOUT,
-            schedule_to_close_timeout=options.MAIL_PATIENCE,
+            schedule_to_close_timeout=options.MAIL_TOTAL_TIMEOUT,
             retry_policy=options.MAIL_RETRY,
             priority=options.in_turn(names.ACCOUNT_MESSAGE_WORKFLOW),
         )

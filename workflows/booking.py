@@ -53,10 +53,10 @@ class BookingWorkflow(MessageHandlers):
         await self._begin(start.flag_reason)
         while not self._is_over():
             with contextlib.suppress(SupersededError):
-                await self._live_through(timeline.phase(self._state))
+                await self._run_phase(timeline.phase(self._state))
         return self._state
 
-    async def _live_through(self, phase: Phase) -> None:
+    async def _run_phase(self, phase: Phase) -> None:
         """Go on until the state has changed, whoever changed it."""
         match phase:
             case Phase.AWAITING_PAYMENT:
@@ -88,7 +88,7 @@ class BookingWorkflow(MessageHandlers):
             await self._expire(due)
 
     async def _await_decision(self) -> None:
-        """Wait until the desk assigns a provider, moves the booking or overrides its status."""
+        """Wait until an owner or admin assigns a provider, moves the booking or overrides its status."""
         await self._expire(await self._due_or_wait())
 
     async def _await_answer(self) -> None:
@@ -158,8 +158,8 @@ class BookingWorkflow(MessageHandlers):
             self._is_sleeping = False
 
     def _has_work(self) -> bool:
-        was_told = bool(self._inbox or self._flag_reasons) or self._booking.may_be_behind
-        return was_told or self._is_paid() or self._has_grown_long()
+        has_messages = bool(self._inbox or self._flag_reasons) or self._booking.may_be_behind
+        return has_messages or self._is_paid() or self._has_grown_long()
 
     def _due_now(self) -> DeadlineKind | None:
         deadline = timeline.deadline(self._state)
@@ -192,7 +192,7 @@ class BookingWorkflow(MessageHandlers):
             if not booking.has_applied(command.command_id):
                 self._check(command)
                 if self._state.status is Status.CANCELLED:
-                    self._payment_came = False  # what was told so far is about a payment that its end has settled
+                    self._payment_came = False  # a signal so far is about a payment that is settled
                 outcome = await booking.commit(decide(self._state, command, workflow.now()), command)
                 _require_provider(outcome)
             booking.require_still_its_answer(command.command_id)
@@ -252,10 +252,10 @@ class BookingWorkflow(MessageHandlers):
         await self._booking.commit(Decision(kind=StepKind.FLAGGED, after=after, reason=reason))
 
     async def _take_note(self) -> None:
-        """Record what signals have told: a payment first, then that the desk should look at the booking."""
+        """Record what signals reported: a payment first, then that somebody should look at the booking."""
         if self._is_paid():
             return await self._note_payment()
-        # However many reasons there are, the desk is asked to look once.
+        # However many reasons there are, the booking is flagged once.
         if not self._state.needs_attention:
             await self._flag(self._flag_reasons[0])
         return self._flag_reasons.clear()

@@ -59,7 +59,7 @@ async def _refresh(business_id: UUID) -> bool:
             SourceRef(business_id=business_id),
             task_queue=names.SYNC_TASK_QUEUE,
             start_to_close_timeout=options.CHECK_TIMEOUT,
-            schedule_to_close_timeout=options.CHECK_PATIENCE,
+            schedule_to_close_timeout=options.CHECK_TOTAL_TIMEOUT,
             retry_policy=options.CHECK_RETRY,
             priority=options.in_turn(business_id),
         )

@@ -71,22 +71,22 @@ def cancelled_by_command(
     """Let `run` go on when Temporal cancels its workflow: the cancellation is a command to the booking."""
 
     @functools.wraps(run)
-    async def run_to_the_end(self: W, start: BookingStart) -> R:
-        life = asyncio.create_task(run(self, start))
+    async def run_shielded(self: W, start: BookingStart) -> R:
+        main_task = asyncio.create_task(run(self, start))
         try:
-            return await asyncio.shield(life)
+            return await asyncio.shield(main_task)
         except asyncio.CancelledError:
             if workflow.cancellation_reason() is None:  # the worker shuts down, nobody asked
                 raise
         # Temporal cancels a workflow once; whatever interrupts from here on is the worker that shuts down.
         self._inbox.put(Cancel(actor=_OPERATOR, reason=Reason.CANCELLED_IN_TEMPORAL))
-        return await life
+        return await main_task
 
-    return run_to_the_end
+    return run_shielded
 
 
 class MessageHandlers:
-    """Base of the booking's workflow: what it is told, and the state that it answers from."""
+    """Base of the booking's workflow: its message handlers, and the state that they answer from."""
 
     def __init__(self, booking: KnownBooking) -> None:
         self._booking = booking
@@ -114,7 +114,7 @@ class MessageHandlers:
         the API had read it: a command that lost it leaves nothing in the workflow's history.
         """
         booking = self._booking
-        is_quiet = self._is_sleeping and not self._inbox and not booking.is_told_to_catch_up
+        is_quiet = self._is_sleeping and not self._inbox and not booking.must_catch_up
         if not is_quiet or booking.has_applied(_command_id(command)):
             return
         try:
@@ -143,7 +143,7 @@ class MessageHandlers:
     @workflow.signal(name=names.CATCH_UP, description="Read the booking from the database again.")
     def catch_up_signal(self) -> None:
         """Sent when the database has a step whose command was never answered; more than once does no harm."""
-        self._booking.is_told_to_catch_up = True
+        self._booking.must_catch_up = True
 
     @workflow.signal(name=names.FLAG_SIGNAL, description="Flag the booking for the desk: why, as a code.")
     def flag_signal(self, reason: str = Reason.FLAGGED) -> None:

@@ -11,7 +11,7 @@ from temporalio import workflow
 from domain.booking import BookingState
 from domain.commands import BookingCommand
 from domain.errors import RepeatedCommandError
-from domain.steps import BookingRef, CatchUp, Outcome, StepResult
+from domain.steps import BookingRef, CatchUpRequest, Outcome, StepResult
 from domain.transitions import Decision, step_of
 from workflows import local_activities, visibility
 
@@ -26,7 +26,7 @@ class KnownBooking:
         """None until the booking has been read."""
         self.reminded_until: datetime | None = None
         """The latest reminder of the present appointment that has been sent."""
-        self.is_told_to_catch_up = False
+        self.must_catch_up = False
         """Whether somebody has found steps in the database that this run may not know."""
         self._ref = ref
         self._was_reset = False
@@ -48,7 +48,7 @@ class KnownBooking:
     @property
     def may_be_behind(self) -> bool:
         """Whether the database may hold steps that this run does not know."""
-        return self._was_reset or self.is_told_to_catch_up
+        return self._was_reset or self.must_catch_up
 
     def on_reseed(self, _seed: int) -> None:
         """The server hands out a new random seed when, and only when, it resets a run."""
@@ -72,8 +72,8 @@ class KnownBooking:
         if self._was_reset or self.current is None:
             self._was_reset = False
             self._adopt(await local_activities.load_booking(self._ref))
-        if self.is_told_to_catch_up:
-            self.is_told_to_catch_up = False
+        if self.must_catch_up:
+            self.must_catch_up = False
             await self._catch_up()
 
     async def commit(self, decision: Decision, command: BookingCommand | None = None) -> Outcome:
@@ -94,7 +94,7 @@ class KnownBooking:
     async def _catch_up(self) -> None:
         ref, version = self._ref, self.state.version
         found = await local_activities.catch_up(
-            CatchUp(booking_id=ref.booking_id, business_id=ref.business_id, version=version)
+            CatchUpRequest(booking_id=ref.booking_id, business_id=ref.business_id, version=version)
         )
         self._remember_commands(found)
         if found.state is not None and found.state.version > version:

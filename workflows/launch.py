@@ -31,8 +31,8 @@ def with_start(start: BookingStart) -> WithStartWorkflowOperation[BookingWorkflo
     return WithStartWorkflowOperation(BookingWorkflow.run, start, **_start_options(start))
 
 
-async def tell_of_payment(client: Client, ref: BookingRef) -> None:
-    """Tell the booking's workflow that the payment is there; start it if it does not run.
+async def signal_payment_authorized(client: Client, ref: BookingRef) -> None:
+    """Signal to the booking's workflow that its payment is authorized; start it if it does not run.
 
     Raises:
         RPCError: the server refused or cannot be reached.
@@ -43,8 +43,8 @@ async def tell_of_payment(client: Client, ref: BookingRef) -> None:
     )
 
 
-async def tell_to_catch_up(client: Client, booking_id: UUID) -> None:
-    """Tell the booking's workflow to read what the database has. One that does not run has nothing to catch up on.
+async def signal_catch_up(client: Client, booking_id: UUID) -> None:
+    """Signal the booking's workflow to read what the database has. One that does not run needs no signal.
 
     Raises:
         RPCError: the server refused or cannot be reached.

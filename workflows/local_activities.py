@@ -8,7 +8,7 @@ from temporalio import workflow
 from domain import names
 from domain.booking import BookingState
 from domain.notifications import ReminderDue
-from domain.steps import BookingRef, CatchUp, Step, StepResult
+from domain.steps import BookingRef, CatchUpRequest, Step, StepResult
 from workflows import options
 
 Result = TypeVar("Result")
@@ -19,7 +19,7 @@ async def load_booking(ref: BookingRef) -> BookingState:
     return await _execute(names.LOAD_BOOKING, ref, BookingState, "read the booking")
 
 
-async def catch_up(known: CatchUp) -> StepResult:
+async def catch_up(known: CatchUpRequest) -> StepResult:
     """The booking as the database holds it, and the commands behind the steps that the workflow does not know."""
     return await _execute(names.CATCH_UP, known, StepResult, f"catch up from {known.version}")
 

@@ -24,7 +24,7 @@ database is away."""
 CHECK_TIMEOUT = timedelta(seconds=20)
 """One look at somebody else's system; longer than the adapter's own timeout and a transaction."""
 
-CHECK_PATIENCE = timedelta(seconds=60)
+CHECK_TOTAL_TIMEOUT = timedelta(seconds=60)
 """A check that finds no free worker in this time is left to the next round."""
 
 CHECK_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=2)
@@ -42,7 +42,7 @@ RECONCILE_TIMEOUT = timedelta(minutes=10)
 RECONCILE_HEARTBEAT = timedelta(minutes=2)
 """One page of a comparison, with the slowest answer that the adapter accepts."""
 
-RECONCILE_PATIENCE = timedelta(minutes=30)
+RECONCILE_TOTAL_TIMEOUT = timedelta(minutes=30)
 """A comparison that finds no free worker in this time is left to the next round."""
 
 RECONCILE_RETRY = RetryPolicy(initial_interval=timedelta(seconds=5), maximum_attempts=2)
@@ -50,7 +50,7 @@ RECONCILE_RETRY = RetryPolicy(initial_interval=timedelta(seconds=5), maximum_att
 MAIL_TIMEOUT = timedelta(seconds=30)
 """One attempt to send a message."""
 
-MAIL_PATIENCE = timedelta(hours=1)
+MAIL_TOTAL_TIMEOUT = timedelta(hours=1)
 """After that the attempt is given up, and the worker begins another as long as the request lasts."""
 
 MAIL_RETRY = RetryPolicy(

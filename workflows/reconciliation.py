@@ -74,7 +74,7 @@ async def _compare(ref: IntegrationRef) -> Reconciled:
         result_type=Reconciled,
         task_queue=names.SYNC_TASK_QUEUE,
         start_to_close_timeout=options.RECONCILE_TIMEOUT,
-        schedule_to_close_timeout=options.RECONCILE_PATIENCE,
+        schedule_to_close_timeout=options.RECONCILE_TOTAL_TIMEOUT,
         heartbeat_timeout=options.RECONCILE_HEARTBEAT,
         retry_policy=options.RECONCILE_RETRY,
         priority=options.in_turn(ref.business_id),
@@ -83,7 +83,7 @@ async def _compare(ref: IntegrationRef) -> Reconciled:
 
 
 async def _flag(booking_id: UUID) -> bool:
-    """Flag a booking for the desk; False when its workflow does not run now, and the next round tries again."""
+    """Flag a booking; False when its workflow does not run now, and the next round tries again."""
     handle = workflow.get_external_workflow_handle(names.booking_workflow_id(booking_id))
     try:
         await handle.signal(names.FLAG_SIGNAL, Reason.DIFFERS_AT_VENDOR)
@@ -105,6 +105,6 @@ async def start_reconciliation(client: Client, business_id: UUID) -> None:
         task_queue=names.BOOKINGS_TASK_QUEUE,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-        execution_timeout=options.RECONCILE_PATIENCE * 2,
+        execution_timeout=options.RECONCILE_TOTAL_TIMEOUT * 2,
         priority=options.in_turn(business_id),
     )

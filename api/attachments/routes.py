@@ -13,13 +13,13 @@ from api.attachments.upload import TYPES, content_type_of, received
 from api.bookings.lookup import find_booking
 from api.deps import AppStateDep
 from api.request_context import RequestContext, RequestContextDep
-from api.writes import Writing, WritingOnce
+from api.writes import OnceWriterDep, WriterDep
 from db.engine import autocommit
 from db.repositories import attachments
 from db.repositories.rows import Row
 from domain.access import Permission, actors_for
 from domain.errors import ForbiddenError, NotFoundError
-from domain.lifecycle import DESK
+from domain.lifecycle import MANAGERS
 
 router = APIRouter(prefix="/v1/bookings/{booking_id}/attachments", tags=["attachments"])
 
@@ -45,7 +45,7 @@ async def add(
     request: Request,
     app: AppStateDep,
     context: RequestContextDep,
-    write: WritingOnce,
+    write: OnceWriterDep,
     name: FileName = "file",
 ) -> Response:
     """Attach a file: the body as it is, of 10 MiB at most, with its `Content-Type`. A booking may have 50."""
@@ -97,13 +97,13 @@ async def get(booking_id: UUID, attachment_id: UUID, app: AppStateDep, context: 
     status_code=204,
 )
 async def delete(
-    booking_id: UUID, attachment_id: UUID, app: AppStateDep, context: RequestContextDep, write: Writing
+    booking_id: UUID, attachment_id: UUID, app: AppStateDep, context: RequestContextDep, write: WriterDep
 ) -> None:
     """Take a file away: one's own, or as the desk any."""
     booking = await find_booking(app, context, booking_id)
     found = await _found(app, booking, attachment_id)
     _require_own(context, booking, found)
-    write.concerns(attachment_id)
+    write.set_object_id(attachment_id)
     await storage.remove(app, write, found)
 
 
@@ -124,5 +124,5 @@ def _require_own(context: RequestContext, booking: Row, found: Row) -> None:
         customer_user_id=booking["customer_user_id"],
     )
     is_own = context.caller.id is not None and found["uploaded_by"] == context.caller.id
-    if not is_own and not any(actor.role in DESK for actor in actors):
+    if not is_own and not any(actor.role in MANAGERS for actor in actors):
         raise ForbiddenError("Only who has attached it, and the desk, may take it away.")

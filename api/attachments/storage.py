@@ -1,6 +1,6 @@
-"""Keeping files: the row is announced, the content stored, and the row shown with the line in the audit log.
+"""Stores files: first the row, then the content; then the row becomes visible, together with its audit line.
 
-A crash in between leaves a row that is not shown, by which the purge of files finds what is to be deleted.
+A crash in between leaves an invisible row, by which the purge of files finds what to delete.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -38,7 +38,7 @@ MOST_FILES: Final = 50
 
 
 class _Asked(BaseModel):
-    """What an upload is, by which one that is sent again is known."""
+    """What identifies an upload that is sent again."""
 
     name: str
     content_type: str
@@ -47,7 +47,7 @@ class _Asked(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file that somebody wants kept."""
+    """A file to store."""
 
     business_id: UUID
     booking_id: UUID | None
@@ -62,7 +62,7 @@ class Upload:
 
     @property
     def asked(self) -> BaseModel | None:
-        """None of an export: another one of the same business is asked for with the same words."""
+        """None for an export: two exports of one business have the same name and type, but are two requests."""
         if self.booking_id is None:
             return None
         return _Asked(name=self.name, content_type=self.content_type, sha256=self.content.sha256)
@@ -83,7 +83,7 @@ class Upload:
 
 
 async def keep(app: AppState, write: OnceWriter, upload: Upload) -> Response:
-    """Keep a file, once for each `Idempotency-Key`: 201 with what it is known as.
+    """Store a file, once for each `Idempotency-Key`: 201 with its id and description.
 
     Raises:
         TooManyFilesError: there are as many as there may be.
@@ -101,21 +101,21 @@ async def keep(app: AppState, write: OnceWriter, upload: Upload) -> Response:
         row = await attachments.mark_stored(conn, upload.business_id, upload.file_id)
         if row is None:
             raise StorageUnavailableError
-        write.concerns(upload.file_id)
+        write.set_object_id(upload.file_id)
         shown = True
         return _created(row, f"{upload.location}/{upload.file_id}")
 
-    # What may yet arrive at the store is left to the purge: it waits until nothing can be under way any more.
+    # An upload that fails may still reach the store. The purge deletes it once no upload can be under way.
     await _put(storage, new, upload.content)
     try:
         return await write.once(upload.asked, show)
     finally:
-        if not shown:  # it failed, or the key had its answer already
+        if not shown:  # it failed, or the key already has an answer
             await _discard(app, storage, upload.business_id, new.id, new.storage_key)
 
 
 async def read(app: AppState, row: Row | None) -> Response:
-    """200 with the content, as something to be saved and never to be shown in the page.
+    """200 with the content, as a download that browsers save and never display.
 
     Raises:
         NotFoundError: there is no row.
@@ -139,7 +139,7 @@ async def read(app: AppState, row: Row | None) -> Response:
 
 
 async def remove(app: AppState, write: Writer, row: Row) -> None:
-    """Show a file no longer, and have its content deleted: now if the store can be reached, else soon."""
+    """Hide a file, and delete its content: now if the store can be reached, else soon."""
     async with write.begin() as conn:
         gone = await attachments.mark_deleted(conn, row["business_id"], row["id"])
     if gone is None:
@@ -152,7 +152,7 @@ async def remove(app: AppState, write: Writer, row: Row) -> None:
 
 
 def shown(row: Row) -> FileOut:
-    """A file as it is told."""
+    """A file as the API shows it."""
     return FileOut(**{name: row[name] for name in FileOut.model_fields})
 
 
@@ -183,7 +183,7 @@ async def _put(storage: Storage, new: NewFile, content: Content) -> None:
 
 
 async def _discard(app: AppState, storage: Storage, business_id: UUID, file_id: UUID, key: str) -> None:
-    """Delete what is not shown. What cannot be deleted now, the purge finds by its row."""
+    """Delete an invisible file. If the store is away, the purge finds it later by its row."""
     try:
         await storage.delete(key)
     except StorageError as error:
@@ -199,7 +199,7 @@ def _unavailable(error: StorageError) -> StorageUnavailableError:
 
 
 class _Streamed(StreamingResponse):
-    """A content on its way. The store is let go of however that ends, even before the first piece."""
+    """A streamed file. It releases the store however the stream ends, even before the first piece."""
 
     def __init__(self, pieces: AsyncIterator[bytes], stack: AsyncExitStack, headers: Mapping[str, str]) -> None:
         super().__init__(pieces, headers=headers)

@@ -8,8 +8,8 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 
 from api import audit_trail
-from api.access import CurrentUser, needs
-from api.auth.logins import ThisLogin
+from api.access import UserDep, needs
+from api.auth.logins import LoginsDep
 from api.auth.passwords import hash_in_thread, verify_password
 from api.auth.schemas import (
     Accepted,
@@ -22,11 +22,11 @@ from api.auth.schemas import (
     TokenOut,
     VerifyEmailIn,
 )
-from api.auth.throttle import ThisThrottle
+from api.auth.throttle import ThrottleDep
 from api.deliverability import require_carried_by_installation
 from api.deps import AppState, AppStateDep
 from api.request_context import RequestContextDep
-from api.writes import Writing
+from api.writes import WriterDep
 from db.engine import autocommit
 from db.repositories import accounts, sessions, users
 from db.repositories.accounts import OpenRequest
@@ -41,14 +41,14 @@ router = APIRouter(prefix="/v1/auth")
 
 
 @router.post("/register", operation_id="register", status_code=202, dependencies=[needs(Permission.SIGN_IN)])
-async def register(body: RegisterIn, app: AppStateDep, throttle: ThisThrottle, write: Writing) -> Accepted:
+async def register(body: RegisterIn, app: AppStateDep, throttle: ThrottleDep, write: WriterDep) -> Accepted:
     """Ask for an account. A message to the address says how to go on; it is good for 24 hours."""
     await throttle.count_message()
     require_carried_by_installation(app.settings, body.email)
     password_hash = await hash_in_thread(body.password.get_secret_value())
     request_id, kind = new_id(), RequestKind.REGISTER
     async with write.begin() as conn:
-        write.concerns(request_id)
+        write.set_object_id(request_id)
         is_taken = await throttle.may_write_to(conn, kind, body.email)
         if is_taken:
             expires_at = app.now() + REGISTRATION_LASTS
@@ -71,14 +71,14 @@ async def register(body: RegisterIn, app: AppStateDep, throttle: ThisThrottle, w
     dependencies=[needs(Permission.SIGN_IN)],
 )
 async def forgot_password(
-    body: ForgotPasswordIn, app: AppStateDep, throttle: ThisThrottle, write: Writing
+    body: ForgotPasswordIn, app: AppStateDep, throttle: ThrottleDep, write: WriterDep
 ) -> Accepted:
     """Ask for a new password. A message to the address says how to go on; it is good for an hour."""
     await throttle.count_message()
     require_carried_by_installation(app.settings, body.email)
     request_id, kind = new_id(), RequestKind.RESET
     async with write.begin() as conn:
-        write.concerns(request_id)
+        write.set_object_id(request_id)
         is_taken = await throttle.may_write_to(conn, kind, body.email)
         if is_taken:
             expires_at = app.now() + RESET_LASTS
@@ -94,7 +94,7 @@ def _accepted(app: AppState, request_id: UUID | None) -> Accepted:
 
 @router.post("/verify-email", operation_id="verifyEmail", dependencies=[needs(Permission.SIGN_IN)])
 async def verify_email(
-    body: VerifyEmailIn, app: AppStateDep, throttle: ThisThrottle, session: ThisLogin, write: Writing
+    body: VerifyEmailIn, app: AppStateDep, throttle: ThrottleDep, session: LoginsDep, write: WriterDep
 ) -> TokenOut:
     """Open the account and log in: with the token that was mailed and the password that was chosen.
 
@@ -127,7 +127,7 @@ async def verify_email(
     dependencies=[needs(Permission.SIGN_IN)],
 )
 async def reset_password(
-    body: ResetPasswordIn, app: AppStateDep, context: RequestContextDep, throttle: ThisThrottle, write: Writing
+    body: ResetPasswordIn, app: AppStateDep, context: RequestContextDep, throttle: ThrottleDep, write: WriterDep
 ) -> None:
     """Choose a new password with the token that was mailed. It ends every session of the account."""
     asked = await _open_request(app, RequestKind.RESET, body.token.get_secret_value())
@@ -143,7 +143,7 @@ async def reset_password(
         await accounts.withdraw_resets(conn, asked.email)
         await throttle.forget(conn, asked.email)
         context.log_in(Principal(user_id=user_id))
-        write.concerns(user_id)
+        write.set_object_id(user_id)
 
 
 async def _open_request(app: AppState, kind: RequestKind, token: str) -> OpenRequest | None:
@@ -161,12 +161,12 @@ async def change_password(
     body: ChangePasswordIn,
     request: Request,
     app: AppStateDep,
-    user: CurrentUser,
-    throttle: ThisThrottle,
-    write: Writing,
+    user: UserDep,
+    throttle: ThrottleDep,
+    write: WriterDep,
 ) -> None:
     """Choose a new password. It ends every session of yours but this one."""
-    write.concerns(user.user_id)
+    write.set_object_id(user.user_id)
     known = await _profile(app, user)
     attempt = await throttle.take(known.email)
     if not await verify_password(known.password_hash, body.current_password.get_secret_value()):
@@ -190,7 +190,7 @@ async def _denied(app: AppState, request: Request) -> WrongPasswordError:
 
 
 @router.get("/me", operation_id="getMe", dependencies=[needs(Permission.MANAGE_ACCOUNT)])
-async def get_me(app: AppStateDep, user: CurrentUser) -> MeOut:
+async def get_me(app: AppStateDep, user: UserDep) -> MeOut:
     """Who you are, and your roles in businesses as they are now."""
     known = await _profile(app, user)
     memberships = [MembershipOut(**membership.model_dump()) for membership in user.memberships]

@@ -86,4 +86,4 @@ class Logins:
         self._context.about(object_id=session_id)
 
 
-ThisLogin = Annotated[Logins, Depends()]
+LoginsDep = Annotated[Logins, Depends()]

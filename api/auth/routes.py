@@ -3,15 +3,15 @@
 from fastapi import APIRouter, Response
 from pydantic import SecretStr
 
-from api.access import CurrentUser, needs
+from api.access import UserDep, needs
 from api.auth.account_routes import router as accounts
-from api.auth.logins import ThisLogin
+from api.auth.logins import LoginsDep
 from api.auth.passwords import verify_password
 from api.auth.schemas import JwksOut, LoginIn, RefreshIn, TokenOut
-from api.auth.throttle import ThisThrottle
+from api.auth.throttle import ThrottleDep
 from api.deps import AppStateDep
 from api.request_context import RequestContextDep
-from api.writes import Writing
+from api.writes import WriterDep
 from db.engine import autocommit
 from db.repositories import sessions, users
 from db.repositories.users import Credentials
@@ -30,9 +30,9 @@ async def login(
     body: LoginIn,
     app: AppStateDep,
     context: RequestContextDep,
-    throttle: ThisThrottle,
-    session: ThisLogin,
-    write: Writing,
+    throttle: ThrottleDep,
+    session: LoginsDep,
+    write: WriterDep,
 ) -> TokenOut:
     """Exchange e-mail and password for an access token and a refresh token."""
     attempt = await throttle.take(body.email)
@@ -57,7 +57,7 @@ async def _checked(found: Credentials | None, password: SecretStr) -> Credential
 
 
 @logins.post("/refresh", operation_id="refresh", dependencies=[needs(Permission.SIGN_IN)])
-async def refresh(body: RefreshIn, session: ThisLogin, write: Writing) -> TokenOut:
+async def refresh(body: RefreshIn, session: LoginsDep, write: WriterDep) -> TokenOut:
     """Exchange a refresh token for a new one and a new access token. It is good for one use.
 
     Used again within 10 seconds, because the answer got lost, it gives one more, as long as none that it gave was
@@ -72,12 +72,12 @@ async def refresh(body: RefreshIn, session: ThisLogin, write: Writing) -> TokenO
 
 
 @logins.post("/logout", operation_id="logout", status_code=204, dependencies=[needs(Permission.MANAGE_ACCOUNT)])
-async def logout(user: CurrentUser, write: Writing) -> None:
+async def logout(user: UserDep, write: WriterDep) -> None:
     """End this session: its access and refresh tokens are of no use from now on."""
     assert user.session_id is not None
     async with write.begin() as conn:
         await sessions.end(conn, user.session_id, SessionEndReason.LOGOUT)
-        write.concerns(user.session_id)
+        write.set_object_id(user.session_id)
 
 
 @logins.post(
@@ -86,11 +86,11 @@ async def logout(user: CurrentUser, write: Writing) -> None:
     status_code=204,
     dependencies=[needs(Permission.MANAGE_ACCOUNT)],
 )
-async def logout_everywhere(user: CurrentUser, write: Writing) -> None:
+async def logout_everywhere(user: UserDep, write: WriterDep) -> None:
     """End every session of yours, this one too."""
     async with write.begin() as conn:
         await sessions.end_all(conn, user.user_id, SessionEndReason.LOGOUT_EVERYWHERE)
-        write.concerns(user.user_id)
+        write.set_object_id(user.user_id)
 
 
 @router.get("/.well-known/jwks.json", operation_id="getJwks", dependencies=[needs(Permission.SIGN_IN)])

@@ -98,4 +98,4 @@ async def _too_many(conn: AsyncConnection, subject: str) -> TooManyAttemptsError
     return TooManyAttemptsError(retry_after=await login_attempts.seconds_to_wait(conn, subject))
 
 
-ThisThrottle = Annotated[Throttle, Depends()]
+ThrottleDep = Annotated[Throttle, Depends()]

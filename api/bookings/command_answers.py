@@ -16,7 +16,7 @@ import orjson
 from api.bookings import representation
 from api.bookings.command_requests import CommandId, CommandRequest
 from api.deps import AppState
-from api.idempotency import first_answer, turn
+from api.idempotency import claimed_key, first_answer
 from api.preconditions import etag_of
 from api.request_context import RequestContext
 from db.engine import autocommit
@@ -59,15 +59,15 @@ class CommandAnswers:
         return await self._find_applied(key) if seen.is_applied else None
 
     def claimed(self, business_id: UUID) -> AbstractAsyncContextManager[str | None]:
-        """Claim the key while the command is executed; the name of the turn.
+        """Claim the key while the command is executed; yields the claim's token.
 
         Raises:
-            RequestInFlightError: as `api.idempotency.turn`.
+            RequestInFlightError: as `api.idempotency.claimed_key`.
         """
         if (key := self._key) is None:
             return nullcontext()
         lasts = timedelta(seconds=self.app.settings.command_timeout_seconds)
-        return turn(self.app.engine, business_id, key, lasts)
+        return claimed_key(self.app.engine, business_id, key, lasts)
 
     async def settle(self, after: Row) -> Answer:
         """Store the answer, and note that the booking's workflow knows the booking at this version."""
@@ -79,7 +79,7 @@ class CommandAnswers:
                 await unconfirmed.confirm(conn, after["business_id"], after["id"], after["version"])
         return self._answer(after)
 
-    async def find_despite(self, refused: HoldfastError) -> Answer | None:
+    async def find_after_refusal(self, refused: HoldfastError) -> Answer | None:
         """The answer to a command that is refused now; none: it never had any.
 
         A booking that this very command has just changed refuses it when it is sent again, and a key that another
@@ -103,7 +103,7 @@ class CommandAnswers:
     async def _find_applied(self, key: Key) -> Answer | None:
         """The answer to a command that the booking's history has; it is stored now.
 
-        Nobody has heard whether the booking's workflow knows the step, so it is told to look.
+        It is unknown whether the booking's workflow knows the step, so it gets the signal to catch up.
 
         Raises:
             IdempotencyMismatchError: the key was used for this command with other particulars.
@@ -118,7 +118,7 @@ class CommandAnswers:
         if not is_party_to(self.context.caller, row["id"], row["business_id"], row["customer_user_id"]):
             self.context.about(row["business_id"])
             raise HiddenError
-        with contextlib.suppress(EngineUnavailableError):  # the worker's recovery tells it later
+        with contextlib.suppress(EngineUnavailableError):  # the worker's recovery signals it later
             await self.app.gateway.catch_up(row["id"], by="resend")
         return await self._store(key, row, confirmed_version=None)
 
@@ -128,7 +128,7 @@ class CommandAnswers:
         context.about(business_id, booking_id)
         answer, line = self._answer(row), self.audit_entry("done")
         async with autocommit(self.app.engine) as conn:
-            is_first = await idempotency.settle_turn(
+            is_first = await idempotency.settle_row(
                 conn, business_id, key, answer, line, booking_id=booking_id, confirmed_version=confirmed_version
             )
             stored = None if is_first else await idempotency.find(conn, key)

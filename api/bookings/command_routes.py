@@ -26,7 +26,6 @@ from api.errors import Problem
 from api.idempotency import plain_key
 from api.preconditions import IF_MATCH_DESCRIPTION, expected_versions, require_if_match
 from api.request_context import context_of
-from db.repositories.idempotency import Answer
 from domain import commands
 from domain.access import Permission
 from domain.commands import BookingCommand
@@ -50,8 +49,8 @@ _Key = Annotated[
 _IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=255, description=IF_MATCH_DESCRIPTION)]
 
 
-class SentCommand:
-    """What a request says about its command besides the body, and how it is answered."""
+class CommandEndpoint:
+    """Has the command of one request executed, and answers with the booking after it."""
 
     def __init__(
         self,
@@ -74,98 +73,89 @@ class SentCommand:
         """
         require_if_match(self._request)
 
-    def asking(
+    async def execute(
         self, command_type: type[BookingCommand], *, reason: str | None = None, **particulars: Any
-    ) -> CommandRequest:
-        """The request with what its body asks for.
+    ) -> Response:
+        """Execute the command that the body asks for, with what the headers say.
 
         Raises:
             InvalidRequestError: `If-Match` cannot be read.
+            HoldfastError: as `CommandService.execute_idempotent`.
         """
-        expected = expected_versions(self._request)
-        return CommandRequest(self._booking_id, command_type, self._key, expected, reason, particulars)
-
-    def response(self, answer: Answer) -> Response:
-        """The booking after the command."""
-        return representation.command_response(answer, context_of(self._request).caller, self._app.tokens)
-
-
-async def _service(request: Request, app: AppStateDep) -> CommandService:
-    return CommandService(app, context_of(request), partial(audit_trail.entry_of, request))
+        expected, context = expected_versions(self._request), context_of(self._request)
+        service = CommandService(self._app, context, partial(audit_trail.entry_of, self._request))
+        answer = await service.execute_idempotent(
+            CommandRequest(self._booking_id, command_type, self._key, expected, reason, particulars)
+        )
+        return representation.command_response(answer, context.caller, self._app.tokens)
 
 
-Sent = Annotated[SentCommand, Depends()]
-Service = Annotated[CommandService, Depends(_service)]
+CommandEndpointDep = Annotated[CommandEndpoint, Depends()]
 _ANSWER: dict[str, Any] = {"response_model": BookingOut, "responses": {409: {"model": Conflict}}}
 
 
 @router.post("/accept", operation_id="acceptBooking", dependencies=[needs(Permission.COMMAND_BOOKINGS)], **_ANSWER)
-async def accept(sent: Sent, service: Service, body: NoBody | None = None) -> Response:
+async def accept(endpoint: CommandEndpointDep, body: NoBody | None = None) -> Response:
     """Take the offer."""
-    return sent.response(await service.execute_idempotent(sent.asking(commands.Accept)))
+    return await endpoint.execute(commands.Accept)
 
 
 @router.post("/reject", operation_id="rejectBooking", dependencies=[needs(Permission.COMMAND_BOOKINGS)], **_ANSWER)
-async def reject(sent: Sent, service: Service, body: ReasonIn | None = None) -> Response:
+async def reject(endpoint: CommandEndpointDep, body: ReasonIn | None = None) -> Response:
     """Turn the offer down; somebody else is asked."""
-    command = sent.asking(commands.Reject, reason=body.reason if body else None)
-    return sent.response(await service.execute_idempotent(command))
+    return await endpoint.execute(commands.Reject, reason=body.reason if body else None)
 
 
 @router.post("/start", operation_id="startBooking", dependencies=[needs(Permission.COMMAND_BOOKINGS)], **_ANSWER)
-async def start(sent: Sent, service: Service, body: NoBody | None = None) -> Response:
+async def start(endpoint: CommandEndpointDep, body: NoBody | None = None) -> Response:
     """The work begins."""
-    return sent.response(await service.execute_idempotent(sent.asking(commands.Start)))
+    return await endpoint.execute(commands.Start)
 
 
 @router.post(
     "/complete", operation_id="completeBooking", dependencies=[needs(Permission.COMMAND_BOOKINGS)], **_ANSWER
 )
-async def complete(sent: Sent, service: Service, body: NoBody | None = None) -> Response:
+async def complete(endpoint: CommandEndpointDep, body: NoBody | None = None) -> Response:
     """The work is done."""
-    return sent.response(await service.execute_idempotent(sent.asking(commands.Complete)))
+    return await endpoint.execute(commands.Complete)
 
 
 @router.post("/no-show", operation_id="reportNoShow", dependencies=[needs(Permission.COMMAND_BOOKINGS)], **_ANSWER)
-async def no_show(sent: Sent, service: Service, body: NoShowIn) -> Response:
+async def no_show(endpoint: CommandEndpointDep, body: NoShowIn) -> Response:
     """Somebody did not come: a provider's absence looks for another, a customer's ends the booking."""
-    return sent.response(await service.execute_idempotent(sent.asking(commands.NoShow, party=body.party)))
+    return await endpoint.execute(commands.NoShow, party=body.party)
 
 
 @router.post("/cancel", operation_id="cancelBooking", dependencies=[needs(Permission.COMMAND_BOOKINGS)], **_ANSWER)
-async def cancel(sent: Sent, service: Service, body: ReasonIn | None = None) -> Response:
+async def cancel(endpoint: CommandEndpointDep, body: ReasonIn | None = None) -> Response:
     """Call it off."""
-    command = sent.asking(commands.Cancel, reason=body.reason if body else None)
-    return sent.response(await service.execute_idempotent(command))
+    return await endpoint.execute(commands.Cancel, reason=body.reason if body else None)
 
 
 @router.post(
     "/reschedule", operation_id="rescheduleBooking", dependencies=[needs(Permission.COMMAND_BOOKINGS)], **_ANSWER
 )
-async def reschedule(sent: Sent, service: Service, body: RescheduleIn) -> Response:
+async def reschedule(endpoint: CommandEndpointDep, body: RescheduleIn, app: AppStateDep) -> Response:
     """Move to another time, and to another provider where one is named; the old time is free at once.
 
     Needs `If-Match`.
     """
-    sent.require_if_match()
-    if body.starts_at <= service.app.now():
+    endpoint.require_if_match()
+    if body.starts_at <= app.now():
         raise InvalidRequestError("starts_at lies in the past.")
-    command = sent.asking(commands.Reschedule, starts_at=body.starts_at, provider_id=body.provider_id)
-    return sent.response(await service.execute_idempotent(command))
+    return await endpoint.execute(commands.Reschedule, starts_at=body.starts_at, provider_id=body.provider_id)
 
 
 @router.post("/assign", operation_id="assignBooking", dependencies=[needs(Permission.COMMAND_BOOKINGS)], **_ANSWER)
-async def assign(sent: Sent, service: Service, body: AssignIn) -> Response:
+async def assign(endpoint: CommandEndpointDep, body: AssignIn) -> Response:
     """Offer the booking to a provider of your choice."""
-    command = sent.asking(commands.Assign, provider_id=body.provider_id)
-    return sent.response(await service.execute_idempotent(command))
+    return await endpoint.execute(commands.Assign, provider_id=body.provider_id)
 
 
 @router.post(
     "/override", operation_id="overrideBooking", dependencies=[needs(Permission.COMMAND_BOOKINGS)], **_ANSWER
 )
-async def override(sent: Sent, service: Service, body: OverrideIn) -> Response:
+async def override(endpoint: CommandEndpointDep, body: OverrideIn) -> Response:
     """Set any status, from any status. Admins only; the reason stays in the history. Needs `If-Match`."""
-    sent.require_if_match()
-    command = sent.asking(commands.Override, reason=body.reason, status=body.status)
-    return sent.response(await service.execute_idempotent(command))
+    endpoint.require_if_match()
+    return await endpoint.execute(commands.Override, reason=body.reason, status=body.status)

@@ -63,17 +63,17 @@ class CommandService:
                 return known
             try:
                 authorized = await self._authorize(request)
-                async with answers.claimed(authorized.row["business_id"]) as turn:
-                    return await answers.settle(await self.execute(authorized, command_id, turn))
+                async with answers.claimed(authorized.row["business_id"]) as claim_token:
+                    return await answers.settle(await self.execute(authorized, command_id, claim_token))
             except HoldfastError as refused:
-                if (known := await answers.find_despite(refused)) is None:
+                if (known := await answers.find_after_refusal(refused)) is None:
                     raise
                 return known
 
-    async def execute(self, authorized: AuthorizedCommand, command_id: CommandId, turn: str | None) -> Row:
+    async def execute(self, authorized: AuthorizedCommand, command_id: CommandId, claim_token: str | None) -> Row:
         """Have the engine execute the command; the booking after it.
 
-        The engine remembers its answer to one turn, a refusal as well. It knows the command for ever by its id.
+        The engine remembers its answer to one claim, a refusal as well. It knows the command for ever by its id.
 
         Raises:
             HoldfastError: refused by the booking, or the engine is away.
@@ -81,7 +81,7 @@ class CommandService:
         row, ref = authorized.row, authorized.ref
         remark_id = await self._add_remark(row, authorized.request.reason)
         command = authorized.command(command_id, remark_id, self.context.request_id)
-        update_id = f"{command_id}/{turn}" if turn else str(command_id)
+        update_id = f"{command_id}/{claim_token}" if claim_token else str(command_id)
         try:
             state = await self.app.gateway.send_command(ref, command, update_id)
         except _REFUSED_BY_STATE as refused:

@@ -8,15 +8,15 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import caching
-from api.access import CurrentUser, ThisBusiness, needs
+from api.access import BusinessDep, UserDep, needs
 from api.answers import changed, created
-from api.businesses.foundation import found_business
+from api.businesses.creation import create_business
 from api.businesses.policies import changed_policy
 from api.businesses.schemas import BusinessChange, BusinessIn, BusinessOut, MyBusinesses, MyBusinessOut, RoleOut
-from api.caching import MustExpect
+from api.caching import RequiredIfMatchDep
 from api.deps import AppStateDep
 from api.request_context import RequestContextDep
-from api.writes import Writing, WritingOnce
+from api.writes import OnceWriterDep, WriterDep
 from db.engine import autocommit
 from db.repositories import businesses
 from db.repositories.rows import Row
@@ -38,7 +38,7 @@ _NEEDED = {"services": "an active service", "providers": "an available provider"
     response_model=BusinessOut,
 )
 async def create(
-    body: BusinessIn, user: CurrentUser, context: RequestContextDep, app: AppStateDep, write: WritingOnce
+    body: BusinessIn, user: UserDep, context: RequestContextDep, app: AppStateDep, write: OnceWriterDep
 ) -> Response:
     """Found a business and own it. It begins in `setup`: everything can be prepared, nothing booked.
 
@@ -50,7 +50,7 @@ async def create(
         raise ForbiddenError("Businesses are founded by those who run this installation: ask them.")
 
     async def make(conn: AsyncConnection) -> Response:
-        row = await found_business(conn, body, user.user_id)
+        row = await create_business(conn, body, user.user_id)
         context.about(row["id"], row["id"])
         return created(_shown(row), f"/v1/businesses/{row['id']}")
 
@@ -63,7 +63,7 @@ async def create(
     dependencies=[needs(Permission.FOUND_BUSINESS)],
     response_model=MyBusinesses,
 )
-async def list_mine(request: Request, app: AppStateDep, user: CurrentUser) -> Response:
+async def list_mine(request: Request, app: AppStateDep, user: UserDep) -> Response:
     """The businesses in which you have roles, by name."""
     async with autocommit(app.engine) as conn:
         rows = await businesses.list_of_user(conn, user.user_id)
@@ -78,7 +78,7 @@ async def list_mine(request: Request, app: AppStateDep, user: CurrentUser) -> Re
 @router.get(
     "/{business}", operation_id="getBusiness", dependencies=[needs(Permission.BROWSE)], response_model=BusinessOut
 )
-async def get(business: ThisBusiness, request: Request) -> Response:
+async def get(business: BusinessDep, request: Request) -> Response:
     """One business, with what customers need to know of its policy."""
     return caching.cached(request, _shown(business), caching.BUSINESS)
 
@@ -89,7 +89,7 @@ async def get(business: ThisBusiness, request: Request) -> Response:
     dependencies=[needs(Permission.MANAGE_BUSINESS)],
     response_model=Policy,
 )
-async def get_policy(business: ThisBusiness, request: Request) -> Response:
+async def get_policy(business: BusinessDep, request: Request) -> Response:
     """The whole policy, defaults filled in."""
     return caching.cached(request, _policy(business), caching.PRIVATE)
 
@@ -100,7 +100,9 @@ async def get_policy(business: ThisBusiness, request: Request) -> Response:
     dependencies=[needs(Permission.MANAGE_BUSINESS)],
     response_model=BusinessOut,
 )
-async def change(business: ThisBusiness, body: BusinessChange, expected: MustExpect, write: Writing) -> Response:
+async def change(
+    business: BusinessDep, body: BusinessChange, expected: RequiredIfMatchDep, write: WriterDep
+) -> Response:
     """Change what is sent. `If-Match` names the tag of the business or, with a policy, that of `…/policy`.
 
     A policy holds for bookings made from now on: those that exist keep the one they were made under. A new

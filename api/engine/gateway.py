@@ -24,7 +24,7 @@ from domain.lifecycle import Command
 from domain.steps import BookingRef, BookingStart
 from runtime.metrics import CAUGHT_UP, COMMANDS
 from runtime.temporal import is_outage
-from workflows.launch import tell_to_catch_up, with_start
+from workflows.launch import signal_catch_up, with_start
 from workflows.reconciliation import start_reconciliation
 
 _log = structlog.get_logger()
@@ -82,7 +82,7 @@ class EngineGateway:
             EngineUnavailableError: Temporal is away.
         """
         try:
-            await tell_to_catch_up(self._client, booking_id)
+            await signal_catch_up(self._client, booking_id)
         except (RPCError, RuntimeError) as error:
             if isinstance(error, RPCError) or is_outage(error):
                 raise EngineUnavailableError from error

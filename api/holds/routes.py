@@ -5,14 +5,14 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 
 from api import audit_trail
-from api.access import CurrentUser, needs
+from api.access import UserDep, needs
 from api.deps import AppStateDep
 from api.holds.creation import create_hold
 from api.holds.representation import hold_as_json
 from api.holds.schemas import HoldIn, HoldOut
 from api.idempotency import OptionalKey, plain_key
 from api.request_context import RequestContextDep
-from api.writes import Writing
+from api.writes import WriterDep
 from db.engine import autocommit
 from db.repositories import holds
 from domain.access import Permission
@@ -29,7 +29,7 @@ async def create(
     request: Request,
     context: RequestContextDep,
     app: AppStateDep,
-    user: CurrentUser,
+    user: UserDep,
     idempotency_key: OptionalKey = None,
 ) -> Response:
     """Hold a slot. Book with `hold_id` before `expires_at`, or give it back; else it is free again by itself."""
@@ -39,7 +39,7 @@ async def create(
 
 
 @router.get("/{hold_id}", operation_id="getHold", dependencies=[needs(Permission.HOLD)], response_model=HoldOut)
-async def get(hold_id: UUID, app: AppStateDep, context: RequestContextDep, user: CurrentUser) -> Response:
+async def get(hold_id: UUID, app: AppStateDep, context: RequestContextDep, user: UserDep) -> Response:
     """A hold of yours: `held`, `booked` or `expired`."""
     async with autocommit(app.engine) as conn:
         hold = await holds.find_own(conn, user.user_id, hold_id)
@@ -51,7 +51,7 @@ async def get(hold_id: UUID, app: AppStateDep, context: RequestContextDep, user:
 
 
 @router.delete("/{hold_id}", operation_id="releaseHold", dependencies=[needs(Permission.HOLD)], status_code=204)
-async def release(hold_id: UUID, context: RequestContextDep, user: CurrentUser, write: Writing) -> Response:
+async def release(hold_id: UUID, context: RequestContextDep, user: UserDep, write: WriterDep) -> Response:
     """Give the time back. A hold that is over, or has become a booking, is left as it is."""
     async with write.begin() as conn:
         owner = await holds.release_own(conn, user.user_id, hold_id)

@@ -16,7 +16,7 @@ Name = Annotated[Text, Field(min_length=1, max_length=255)]
 """Characters of an id, a type or a key that a vendor sends."""
 
 
-class Told(BaseModel):
+class VendorPayload(BaseModel):
     """Base of vendors' payloads: the members that we read, with their bounds. Others are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.hooks.hook import Event, Hook, Integration, Name, Received, Told
+from api.hooks.hook import Event, Hook, Integration, Name, Received, VendorPayload
 from api.hooks.payments import OfPayment, plan_sync
 from domain.effects import Vendor
 from runtime.json import parse_untrusted
@@ -23,7 +23,7 @@ class _About(OfPayment):
     payment_flow_id: Name | None = None
 
 
-class _Call(Told):
+class _Call(VendorPayload):
     id: Name
     type: Name
     data: dict[str, Any]
@@ -40,9 +40,11 @@ class PayjpHook(Hook):
 
     def events(self, received: Received) -> Sequence[Event]:
         """One event, if it is about a payment."""
-        told = _Call.model_validate(parse_untrusted(received.body))
-        is_ours = told.type.startswith(_TELLING)
-        return [Event(id=told.id, type=told.type, data=_About.model_validate(told.data))] if is_ours else []
+        payload = _Call.model_validate(parse_untrusted(received.body))
+        is_ours = payload.type.startswith(_TELLING)
+        return (
+            [Event(id=payload.id, type=payload.type, data=_About.model_validate(payload.data))] if is_ours else []
+        )
 
     async def apply(self, conn: AsyncConnection, integration: Integration, event: Event) -> None:
         """Plan a comparison of the payment with PAY.JP's record."""

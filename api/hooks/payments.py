@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.hooks.hook import Event, Integration, Told
+from api.hooks.hook import Event, Integration, VendorPayload
 from db.repositories import payment_syncs
 from db.repositories.payment_syncs import GatewayCallback
 from domain.effects import Vendor
@@ -16,7 +16,7 @@ from domain.effects import Vendor
 _BOOKING: Final = "holdfast_booking"
 
 
-class OfPayment(Told):
+class OfPayment(VendorPayload):
     """How a gateway's event refers to a payment."""
 
     metadata: dict[str, Any] | None = None

@@ -104,9 +104,9 @@ def _events(hook: Hook, received: Received) -> list[Event]:
 
 
 async def _apply(app: AppState, vendor: str, hook: Hook, integration: Integration, events: list[Event]) -> None:
-    told = [inbound.Told(event.id, event.type) for event in events]
+    received = [inbound.InboundEvent(event.id, event.type) for event in events]
     async with app.engine.begin() as conn:
-        new = await inbound.note(conn, integration.business_id, integration.id, told)
+        new = await inbound.note(conn, integration.business_id, integration.id, received)
         for event in events:
             if event.id in new:
                 new.remove(event.id)  # a call may contain it twice

@@ -18,7 +18,7 @@ from pydantic import Field, TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.hooks.consents import record_consent
-from api.hooks.hook import Event, Hook, Integration, Name, Received, Told
+from api.hooks.hook import Event, Hook, Integration, Name, Received, VendorPayload
 from api.shapes import Text
 from db.repositories import inbound
 from db.repositories.inbound import Delivery
@@ -49,7 +49,7 @@ _REFUSALS: Final = MappingProxyType(
 """These prove that the e-mail was delivered."""
 
 
-class _Happened(Told):
+class _Happened(VendorPayload):
     event: Name
     effect: Name
     timestamp: int
@@ -78,8 +78,8 @@ class SendGridHook(Hook):
 
     def events(self, received: Received) -> Sequence[Event]:
         """The events of our own e-mails, by e-mail and then by time: in one order, two calls never deadlock."""
-        told = _CALL.validate_python(parse_untrusted(received.body))
-        ours = [_Happened.model_validate(one) for one in told if _is_ours(one)]
+        payload = _CALL.validate_python(parse_untrusted(received.body))
+        ours = [_Happened.model_validate(one) for one in payload if _is_ours(one)]
         ours.sort(key=lambda one: (one.effect, one.timestamp, one.sg_event_id))
         return [Event(id=one.sg_event_id, type=one.event, data=one) for one in ours]
 
@@ -99,18 +99,18 @@ class SendGridHook(Hook):
             )
 
 
-def _is_ours(told: dict[str, Any]) -> bool:
-    return isinstance(told.get("effect"), str) and told.get("event") in (*_STATES, *_REFUSALS)
+def _is_ours(payload: dict[str, Any]) -> bool:
+    return isinstance(payload.get("effect"), str) and payload.get("event") in (*_STATES, *_REFUSALS)
 
 
 def _delivery(event: Event) -> Delivery:
-    told: _Happened = event.data
+    payload: _Happened = event.data
     state = (_STATES | _REFUSALS)[event.type]
     return Delivery(
         channel="email",
         state=state,
-        key=told.effect.removeprefix(_MESSAGE),
+        key=payload.effect.removeprefix(_MESSAGE),
         # `<X-Message-Id>.<where it was processed>`: sending the e-mail returned the first part
-        vendor_ref=told.sg_message_id.partition(".")[0][:255] or None,
+        vendor_ref=payload.sg_message_id.partition(".")[0][:255] or None,
         error=f"{_SOURCE}_{event.type}" if state in ("bounced", "failed") else None,
     )

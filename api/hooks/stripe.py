@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.hooks.hook import Event, Hook, Integration, Name, Received, Told
+from api.hooks.hook import Event, Hook, Integration, Name, Received, VendorPayload
 from api.hooks.payments import OfPayment, plan_sync
 from domain.effects import Vendor
 from runtime.json import parse_untrusted
@@ -22,11 +22,11 @@ class _About(OfPayment):
     payment_intent: Name | None = None
 
 
-class _Data(Told):
+class _Data(VendorPayload):
     object: _About
 
 
-class _Call(Told):
+class _Call(VendorPayload):
     id: Name
     type: Name
     data: dict[str, Any]
@@ -52,10 +52,10 @@ class StripeHook(Hook):
 
     def events(self, received: Received) -> Sequence[Event]:
         """One event, if it is about a payment."""
-        told = _Call.model_validate(parse_untrusted(received.body))
-        if not told.type.startswith(_TELLING):
+        payload = _Call.model_validate(parse_untrusted(received.body))
+        if not payload.type.startswith(_TELLING):
             return []
-        return [Event(id=told.id, type=told.type, data=_Data.model_validate(told.data).object)]
+        return [Event(id=payload.id, type=payload.type, data=_Data.model_validate(payload.data).object)]
 
     async def apply(self, conn: AsyncConnection, integration: Integration, event: Event) -> None:
         """Plan a comparison of the payment with Stripe's record."""

@@ -16,7 +16,7 @@ from starlette.datastructures import ImmutableMultiDict
 from twilio.request_validator import RequestValidator
 
 from api.hooks.consents import record_consent
-from api.hooks.hook import Event, Hook, Integration, Name, Received, Told
+from api.hooks.hook import Event, Hook, Integration, Name, Received, VendorPayload
 from api.shapes import Text
 from db.repositories import inbound
 from db.repositories.inbound import Delivery
@@ -36,14 +36,14 @@ _STOP: Final = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QU
 _START: Final = frozenset({"START", "YES", "UNSTOP"})
 
 
-class _Call(Told):
+class _Call(VendorPayload):
     sid: Annotated[Text, Field(alias="MessageSid", min_length=1, max_length=200)]
     status: Annotated[Name | None, Field(alias="MessageStatus")] = None
     code: Annotated[Text, Field(alias="ErrorCode", max_length=255)] = ""
     effect: Annotated[Text, Field(max_length=255)] = ""
 
 
-class _Text(Told):
+class _Text(VendorPayload):
     sender: Annotated[Name, Field(alias="From")]
     body: Annotated[str, Field(alias="Body")]
     opt_out: Annotated[str, Field(alias="OptOutType")] = ""
@@ -65,10 +65,12 @@ class TwilioHook(Hook):
 
     def events(self, received: Received) -> Sequence[Event]:
         """One event: a new status, or a keyword that stops or starts texts. Other texts are ignored."""
-        told = _Call.model_validate(dict(_form(received.body)) | {"effect": received.query.get("effect", "")})
-        sid, status = told.sid, told.status
+        payload = _Call.model_validate(dict(_form(received.body)) | {"effect": received.query.get("effect", "")})
+        sid, status = payload.sid, payload.status
         if status is not None:
-            return [Event(id=f"{sid}/{status}", type=f"message.{status}", data=told)] if status in _STATES else []
+            return (
+                [Event(id=f"{sid}/{status}", type=f"message.{status}", data=payload)] if status in _STATES else []
+            )
         text = _Text.model_validate(dict(_form(received.body)))
         word = text.opt_out or text.body.strip().upper()
         if word not in _STOP | _START:
@@ -102,13 +104,13 @@ def _form(body: bytes) -> list[tuple[str, str]]:
     return parse_qsl(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
 
 
-def _delivery(told: _Call) -> Delivery:
-    assert told.status is not None
-    state = _STATES[told.status]
+def _delivery(payload: _Call) -> Delivery:
+    assert payload.status is not None
+    state = _STATES[payload.status]
     return Delivery(
         channel="sms",
         state=state,
-        key=told.effect.removeprefix(_MESSAGE) or None,
-        vendor_ref=told.sid,
-        error=f"{_SOURCE}_{told.code[:20]}" if told.code and state == "failed" else None,
+        key=payload.effect.removeprefix(_MESSAGE) or None,
+        vendor_ref=payload.sid,
+        error=f"{_SOURCE}_{payload.code[:20]}" if payload.code and state == "failed" else None,
     )

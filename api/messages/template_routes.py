@@ -8,10 +8,10 @@ from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import caching
-from api.access import ThisBusiness, needs
+from api.access import BusinessDep, needs
 from api.answers import changed, invalid, listed
 from api.bookings.lookup import find_booking
-from api.caching import MayExpect
+from api.caching import IfMatchDep
 from api.deps import AppState, AppStateDep
 from api.messages.schemas import (
     PreviewIn,
@@ -23,11 +23,11 @@ from api.messages.schemas import (
 from api.messages.validation import rendered_with, template_of
 from api.request_context import RequestContext, RequestContextDep
 from api.shapes import Language
-from api.writes import Writing
+from api.writes import WriterDep
 from db.engine import autocommit
 from db.repositories import message_facts, message_templates
 from db.repositories.rows import Row
-from domain.access import Permission, admit
+from domain.access import Permission, require_permission
 from domain.errors import NotFoundError
 from domain.messages import OCCASIONS, VARIABLES, Channel, Facts, Occasion, Template
 from domain.notifications import Audience, NoticeKind
@@ -45,7 +45,7 @@ async def _occasion(kind: NoticeKind, audience: Audience, channel: Channel) -> O
     return occasion
 
 
-ThisOccasion = Annotated[Occasion, Depends(_occasion)]
+OccasionDep = Annotated[Occasion, Depends(_occasion)]
 
 
 @router.get(
@@ -54,7 +54,7 @@ ThisOccasion = Annotated[Occasion, Depends(_occasion)]
     dependencies=[needs(Permission.MANAGE_BUSINESS)],
     response_model=Templates,
 )
-async def list_templates(business: ThisBusiness, request: Request, app: AppStateDep) -> Response:
+async def list_templates(business: BusinessDep, request: Request, app: AppStateDep) -> Response:
     """The words that are in force, in every language: the business's own, and ours where it has none."""
     async with autocommit(app.engine) as conn:
         rows = await message_templates.list_all(conn, business["id"])
@@ -75,7 +75,7 @@ async def list_templates(business: ThisBusiness, request: Request, app: AppState
     response_model=TemplateOut,
 )
 async def get_template(
-    business: ThisBusiness, occasion: ThisOccasion, language: Language, request: Request, app: AppStateDep
+    business: BusinessDep, occasion: OccasionDep, language: Language, request: Request, app: AppStateDep
 ) -> Response:
     """The words that are in force for one message in one language."""
     async with autocommit(app.engine) as conn:
@@ -92,12 +92,12 @@ async def get_template(
     response_model=TemplateOut,
 )
 async def put_template(
-    business: ThisBusiness,
-    occasion: ThisOccasion,
+    business: BusinessDep,
+    occasion: OccasionDep,
     language: Language,
     body: TemplateIn,
-    expected: MayExpect,
-    write: Writing,
+    expected: IfMatchDep,
+    write: WriterDep,
 ) -> Response:
     """Put the business's own words in place of ours, from the next message on. Any language may be added."""
     template = template_of(occasion, language, body)
@@ -115,7 +115,7 @@ async def put_template(
     dependencies=[needs(Permission.MANAGE_BUSINESS)],
 )
 async def delete_template(
-    business: ThisBusiness, occasion: ThisOccasion, language: Language, write: Writing
+    business: BusinessDep, occasion: OccasionDep, language: Language, write: WriterDep
 ) -> None:
     """Go back to our words, or to the next best language where we have none in this."""
     async with write.begin() as conn:
@@ -129,7 +129,7 @@ async def delete_template(
     response_model=PreviewOut,
 )
 async def preview(
-    business: ThisBusiness, body: PreviewIn, context: RequestContextDep, app: AppStateDep
+    business: BusinessDep, body: PreviewIn, context: RequestContextDep, app: AppStateDep
 ) -> Response:
     """Write a message and send it to nobody: in given words or those in force, of a booking or a made-up one."""
     occasion = Occasion(body.kind, body.audience, body.channel)
@@ -153,7 +153,7 @@ def _written(occasion: Occasion, body: PreviewIn, facts: Facts, own: tuple[Templ
 
 async def _require_booking(app: AppState, context: RequestContext, business_id: UUID, booking_id: UUID) -> None:
     """Check that the caller may read the booking, and that it is the business's."""
-    admit(context.caller, Permission.READ_BOOKINGS)
+    require_permission(context.caller, Permission.READ_BOOKINGS)
     found = await find_booking(app, context, booking_id)
     if found["business_id"] != business_id:
         raise NotFoundError("The business has no such booking.")

@@ -13,7 +13,7 @@ from api.addresses import network_of
 from api.deps import AppState
 from api.errors import answer
 from api.identity.credentials import Credential
-from api.limits import RateLimitPolicy, Standing
+from api.limits import QuotaStatus, RateLimitPolicy
 from api.request_context import RequestContext
 from domain.callers import ANONYMOUS, KeyHolder
 from domain.errors import RateLimitedError, UnauthenticatedError
@@ -26,7 +26,7 @@ _WITHOUT_EFFECT = frozenset({"GET", "HEAD"})
 _ERRORS_FROM = 400
 _MOST_SHARE: Final = 4
 
-Counting = asyncio.Future[Standing | None]
+Counting = asyncio.Future[QuotaStatus | None]
 
 
 class AuthMiddleware:
@@ -103,13 +103,13 @@ class RateLimitGuard:
     async def is_counted(self) -> bool:
         """Wait for the count; False if the request has been refused."""
         assert self._counting is not None
-        standing = await self._counting
-        if standing is None:
+        status = await self._counting
+        if status is None:
             return True
-        if not standing.is_admitted:
-            await self._refuse(standing)
+        if not status.is_admitted:
+            await self._refuse(status)
             return False
-        self._context.headers.update(standing.headers())
+        self._context.headers.update(status.headers())
         return True
 
     async def charge(self, requests: int) -> None:
@@ -124,9 +124,9 @@ class RateLimitGuard:
         countings = [self._limiter.count(policy, subject) for _ in range(requests)]
         for counting in filter(None, (self._counting, *countings)):
             self._counting = counting  # decides whether the answer is sent or replaced by a 429
-            standing = await counting
-            if standing is not None and not standing.is_admitted:
-                raise RateLimitedError(retry_after=standing.seconds)
+            status = await counting
+            if status is not None and not status.is_admitted:
+                raise RateLimitedError(retry_after=status.seconds)
 
     async def send(self, message: Message) -> None:
         """Hold the start of the answer until the count is known."""
@@ -144,10 +144,10 @@ class RateLimitGuard:
                 return
             raise
 
-    async def _refuse(self, standing: Standing) -> None:
+    async def _refuse(self, status: QuotaStatus) -> None:
         self._is_refused = True
-        self._context.headers.update(standing.headers())
-        response = answer(Request(self._scope), RateLimitedError(retry_after=standing.seconds))
+        self._context.headers.update(status.headers())
+        response = answer(Request(self._scope), RateLimitedError(retry_after=status.seconds))
         await response(self._scope, self._receive, self._send)
 
 

@@ -5,7 +5,7 @@ from typing import Final
 from api.openapi.problems import every_code
 from domain.access import PERMITTED, Permission
 from domain.callers import CallerKind
-from domain.lifecycle import Role
+from domain.lifecycle import MANAGERS, Role
 
 _CODES: Final = "\n".join(f"| {code.status} | `{code.code}` | {code.title} |" for code in every_code())
 
@@ -68,8 +68,6 @@ TAGS: Final = [
     )
 ]
 
-_DESK: Final = frozenset({Role.OWNER, Role.ADMIN})
-
 
 def who(permission: Permission) -> str:
     """Who may call what needs this permission, in a sentence."""
@@ -89,7 +87,7 @@ def _users(roles: frozenset[Role]) -> str:
     if not roles:
         return "users"
     desk = "owners and admins of the business"
-    return f"{desk}, providers for themselves" if roles - _DESK else desk
+    return f"{desk}, providers for themselves" if roles - MANAGERS else desk
 
 
 def _joined(parts: list[str]) -> str:

@@ -8,11 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import caching
 from api.answers import changed
-from api.caching import MayExpect
+from api.caching import IfMatchDep
 from api.deps import AppStateDep
-from api.schedule.owners import OwnedRoutes, OwnerRoute, ScheduleOwner, ThisOwner
+from api.schedule.owners import OwnedRoutes, OwnerDep, OwnerRoute, ScheduleOwner
 from api.shapes import In
-from api.writes import Writing
+from api.writes import WriterDep
 from db.engine import autocommit
 from db.repositories import areas, businesses
 from domain.access import Permission
@@ -106,7 +106,7 @@ routes = OwnedRoutes("areas")
         ProviderAreas,
     ),
 )
-async def get(owner: ThisOwner, request: Request, app: AppStateDep) -> Response:
+async def get(owner: OwnerDep, request: Request, app: AppStateDep) -> Response:
     async with autocommit(app.engine) as conn:
         return caching.cached(request, await _shown(conn, owner), caching.CATALOGUE)
 
@@ -127,7 +127,7 @@ async def get(owner: ThisOwner, request: Request, app: AppStateDep) -> Response:
         ProviderAreas,
     ),
 )
-async def put(owner: ThisOwner, body: AreasIn, expected: MayExpect, write: Writing) -> Response:
+async def put(owner: OwnerDep, body: AreasIn, expected: IfMatchDep, write: WriterDep) -> Response:
     async with write.begin() as conn:
         await businesses.lock(conn, owner.business_id)
         expected.check(await _shown(conn, owner))

@@ -1,4 +1,4 @@
-"""Times of day on the wire: "HH:MM" on the wall's clock, weekdays and dates by name."""
+"""Local times as the API writes them: "HH:MM", weekdays by name, dates as "2026-12-25"."""
 
 from datetime import date
 from enum import StrEnum
@@ -28,7 +28,7 @@ EndTime = Annotated[
 
 
 def clock(minute: int) -> str:
-    """The wall clock's reading so many minutes after midnight; 24:00 at the end of the day."""
+    """The local time so many minutes after midnight; 24:00 at the end of the day."""
     hour, minutes = divmod(minute if minute <= MINUTES_A_DAY else minute - MINUTES_A_DAY, 60)
     return f"{hour:02}:{minutes:02}"
 
@@ -53,7 +53,7 @@ def _in_range(value: date) -> date:
 
 
 Day = Annotated[date, BeforeValidator(_iso_date), AfterValidator(_in_range)]
-"""A date on the calendar on the wall."""
+"""A local date."""
 
 
 class OpenHours(In):

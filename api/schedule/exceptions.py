@@ -10,12 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import caching
 from api.answers import changed
-from api.caching import MayExpect
+from api.caching import IfMatchDep
 from api.deps import AppStateDep
 from api.schedule.clock_times import Day, OpenHours, spelled
-from api.schedule.owners import OwnedRoutes, OwnerRoute, ScheduleOwner, ThisOwner
+from api.schedule.owners import OwnedRoutes, OwnerDep, OwnerRoute, ScheduleOwner
 from api.shapes import Flag, In, Text
-from api.writes import Writing
+from api.writes import WriterDep
 from db.engine import autocommit
 from db.repositories import businesses, schedule
 from db.repositories.schedule import ExceptionalDay
@@ -96,7 +96,7 @@ async def _span(
     return _Span(from_, to)
 
 
-Span = Annotated[_Span, Depends(_span)]
+SpanDep = Annotated[_Span, Depends(_span)]
 
 
 @routes.route(
@@ -115,7 +115,7 @@ Span = Annotated[_Span, Depends(_span)]
         Exceptions,
     ),
 )
-async def list_(owner: ThisOwner, span: Span, request: Request, app: AppStateDep) -> Response:
+async def list_(owner: OwnerDep, span: SpanDep, request: Request, app: AppStateDep) -> Response:
     first, last = span.bounds(local_date(epoch(app.now()), owner.zone))
     async with autocommit(app.engine) as conn:
         found = await schedule.list_exceptions(conn, *owner.key, first=first, last=last)
@@ -139,7 +139,7 @@ async def list_(owner: ThisOwner, span: Span, request: Request, app: AppStateDep
         ExceptionOut,
     ),
 )
-async def put(owner: ThisOwner, date: Day, body: ExceptionIn, expected: MayExpect, write: Writing) -> Response:
+async def put(owner: OwnerDep, date: Day, body: ExceptionIn, expected: IfMatchDep, write: WriterDep) -> Response:
     exception = ExceptionalDay(date, body.kind, tuple(body.minutes()), body.name, body.yearly)
     async with write.begin() as conn:
         await businesses.lock(conn, owner.business_id)
@@ -163,7 +163,7 @@ async def put(owner: ThisOwner, date: Day, body: ExceptionIn, expected: MayExpec
     ),
     status_code=204,
 )
-async def delete(owner: ThisOwner, date: Day, write: Writing) -> None:
+async def delete(owner: OwnerDep, date: Day, write: WriterDep) -> None:
     async with write.begin() as conn:
         await schedule.remove_exception(conn, *owner.key, date)
 

@@ -8,12 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import caching
 from api.answers import changed
-from api.caching import MayExpect
+from api.caching import IfMatchDep
 from api.deps import AppStateDep
 from api.schedule.clock_times import EndTime, OpenHours, TimeOfDay, Weekday, clock, spelled
-from api.schedule.owners import OwnedRoutes, OwnerRoute, ScheduleOwner, ThisOwner
+from api.schedule.owners import OwnedRoutes, OwnerDep, OwnerRoute, ScheduleOwner
 from api.shapes import In
-from api.writes import Writing
+from api.writes import WriterDep
 from db.engine import autocommit
 from db.repositories import businesses, schedule
 from domain.access import Permission
@@ -102,7 +102,7 @@ def _named(rule: Weekly) -> str:
         ProviderHours,
     ),
 )
-async def get(owner: ThisOwner, request: Request, app: AppStateDep) -> Response:
+async def get(owner: OwnerDep, request: Request, app: AppStateDep) -> Response:
     async with autocommit(app.engine) as conn:
         return caching.cached(request, await _shown(conn, owner), caching.CATALOGUE)
 
@@ -123,7 +123,7 @@ async def get(owner: ThisOwner, request: Request, app: AppStateDep) -> Response:
         ProviderHours,
     ),
 )
-async def put(owner: ThisOwner, body: HoursIn, expected: MayExpect, write: Writing) -> Response:
+async def put(owner: OwnerDep, body: HoursIn, expected: IfMatchDep, write: WriterDep) -> Response:
     async with write.begin() as conn:
         await businesses.lock(conn, owner.business_id)
         expected.check(await _shown(conn, owner))

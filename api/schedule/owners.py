@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Request
 
-from api.access import ThisBusiness, needs
+from api.access import BusinessDep, needs
 from api.deps import AppStateDep
 from api.paths import ProviderKey
 from db.engine import autocommit
@@ -50,12 +50,12 @@ class ScheduleOwner:
         return business if self.provider_id is None else f"{business}/providers/{self.provider_id}"
 
 
-async def _business_as_owner(request: Request, business: ThisBusiness) -> None:
+async def _business_as_owner(request: Request, business: BusinessDep) -> None:
     request.state.schedule_owner = ScheduleOwner(business["id"], business["timezone"])
 
 
 async def _provider_as_owner(
-    business: ThisBusiness, provider: ProviderKey, request: Request, app: AppStateDep
+    business: BusinessDep, provider: ProviderKey, request: Request, app: AppStateDep
 ) -> None:
     row: Row | None = getattr(request.state, "provider", None)
     if row is None:  # the access check had no need to look the provider up
@@ -66,12 +66,12 @@ async def _provider_as_owner(
     request.state.schedule_owner = ScheduleOwner(business["id"], business["timezone"], row["id"], row["timezone"])
 
 
-async def _owner(request: Request) -> ScheduleOwner:
-    owner: ScheduleOwner = request.state.schedule_owner
-    return owner
+async def _owner(request: Request) -> ScheduleOwner | None:
+    """The owner; none when the path is not valid: then the handler is not called, and the answer is a 422."""
+    return getattr(request.state, "schedule_owner", None)
 
 
-ThisOwner = Annotated[ScheduleOwner, Depends(_owner)]
+OwnerDep = Annotated[ScheduleOwner, Depends(_owner)]
 """Of a handler that `OwnedRoutes` registers: whose collection the path names."""
 
 
@@ -95,7 +95,7 @@ class OwnedRoutes:
     def route(
         self, method: str, path: str, *, business: OwnerRoute, provider: OwnerRoute, status_code: int = 200
     ) -> Callable[[_Handler], _Handler]:
-        """Register a handler, which takes its owner as `ThisOwner`, at both paths."""
+        """Register a handler, which takes its owner as `OwnerDep`, at both paths."""
 
         def register(handler: _Handler) -> _Handler:
             _add(self._of_business, method, path, handler, business, _business_as_owner, status_code)

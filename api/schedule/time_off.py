@@ -15,9 +15,9 @@ from api import cursors
 from api.answers import created, listed
 from api.deps import AppStateDep
 from api.schedule.clock_times import Day
-from api.schedule.owners import OwnedRoutes, OwnerRoute, ScheduleOwner, ThisOwner
+from api.schedule.owners import OwnedRoutes, OwnerDep, OwnerRoute, ScheduleOwner
 from api.shapes import In, Text
-from api.writes import Writing, WritingOnce
+from api.writes import OnceWriterDep, WriterDep
 from db.engine import autocommit
 from db.repositories import schedule, time_off
 from db.repositories.rows import Row
@@ -109,7 +109,7 @@ async def _query(
     return _Query(from_, to, limit, cursor)
 
 
-Asked = Annotated[_Query, Depends(_query)]
+TimeOffQueryDep = Annotated[_Query, Depends(_query)]
 
 
 @routes.route(
@@ -129,7 +129,7 @@ Asked = Annotated[_Query, Depends(_query)]
     ),
     status_code=201,
 )
-async def create(owner: ThisOwner, body: TimeOffIn, app: AppStateDep, write: WritingOnce) -> Response:
+async def create(owner: OwnerDep, body: TimeOffIn, app: AppStateDep, write: OnceWriterDep) -> Response:
     async def make(conn: AsyncConnection) -> Response:
         starts_at, ends_at = _checked(body, await _zone(conn, owner), app.now())
         stored = await time_off.add(
@@ -142,7 +142,7 @@ async def create(owner: ThisOwner, body: TimeOffIn, app: AppStateDep, write: Wri
             note=body.note,
         )
         conflicts = await time_off.count_conflicts(conn, *owner.key, starts_at, ends_at)
-        write.concerns(stored["id"])
+        write.set_object_id(stored["id"])
         return created(_shown(stored) | {"conflicts": conflicts}, f"{owner.path}/time-off/{stored['id']}")
 
     return await write.once(body, make)
@@ -164,7 +164,7 @@ async def create(owner: ThisOwner, body: TimeOffIn, app: AppStateDep, write: Wri
         TimeOffPage,
     ),
 )
-async def list_(owner: ThisOwner, asked: Asked, app: AppStateDep) -> Response:
+async def list_(owner: OwnerDep, asked: TimeOffQueryDep, app: AppStateDep) -> Response:
     listing = f"time-off {owner.path} {asked.from_} {asked.to}"
     after = app.cursors.decode(listing, asked.cursor) if asked.cursor else None
     window = Window(asked.from_ or app.now(), asked.to, asked.limit + 1, after)
@@ -191,7 +191,7 @@ async def list_(owner: ThisOwner, asked: Asked, app: AppStateDep) -> Response:
     ),
     status_code=204,
 )
-async def delete(owner: ThisOwner, time_off_id: UUID, write: Writing) -> None:
+async def delete(owner: OwnerDep, time_off_id: UUID, write: WriterDep) -> None:
     async with write.begin() as conn:
         await time_off.remove(conn, *owner.key, time_off_id)
 

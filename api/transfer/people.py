@@ -41,8 +41,8 @@ async def store_customers(conn: AsyncConnection, business_id: UUID, rows: Sequen
     given = [consent for id_, row, known in people for consent in _consents(id_, row, known)]
     spoke = await transfer_customers.record_consents(conn, business_id, given)
     created = found.count(None)
-    met = {known["id"] for known in found if known is not None}
-    updated = len(met & (spoke | {contact["id"] for contact in lacking}))
+    known_ids = {known["id"] for known in found if known is not None}
+    updated = len(known_ids & (spoke | {contact["id"] for contact in lacking}))
     return Tally(created=created, updated=updated, unchanged=len(rows) - created - updated)
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import ClientDisconnect
 
-from api.access import ThisBusiness, ThisCaller, needs
+from api.access import BusinessDep, CallerDep, needs
 from api.answers import listed
 from api.deps import AppStateDep
 from api.middleware import allow_body
@@ -23,8 +23,8 @@ from api.transfer.problems import Problems
 from api.transfer.reader import MOST_BYTES
 from api.transfer.shapes import Report, Section, Tally
 from api.transfer.validation import Plan, plan_import
-from api.writes import WritingOnce
-from domain.access import Permission, may, require
+from api.writes import OnceWriterDep
+from domain.access import Permission, may, require_membership
 from domain.businesses import require_not_suspended
 from domain.errors import InvalidRequestError
 
@@ -64,8 +64,8 @@ class _Sent(BaseModel):
     response_class=Response,
 )
 async def export(
-    business: ThisBusiness,
-    caller: ThisCaller,
+    business: BusinessDep,
+    caller: CallerDep,
     app: AppStateDep,
     format_: Format = "json",
     section: OneSection = None,
@@ -77,7 +77,7 @@ async def export(
     if (format_ == "csv") != (section is not None):
         raise InvalidRequestError("CSV holds one section, named by `section`; JSON holds them all.")
     if section is Section.CUSTOMERS:
-        require(caller, Permission.READ_CUSTOMERS, business["id"])
+        require_membership(caller, Permission.READ_CUSTOMERS, business["id"])
     wanted = [section] if section else [*Section]
     sections = await read_sections(app.engine, business["id"], wanted, app.now())
     name = f"{business['slug']}-{section}.csv" if section else f"{business['slug']}.json"
@@ -97,12 +97,12 @@ async def export(
     openapi_extra=_BODY,
 )
 async def import_(
-    business: ThisBusiness,
-    caller: ThisCaller,
+    business: BusinessDep,
+    caller: CallerDep,
     request: Request,
     app: AppStateDep,
     context: RequestContextDep,
-    write: WritingOnce,
+    write: OnceWriterDep,
     *,
     section: OneSection = None,
     dry_run: Annotated[bool, Query(description="Do everything, and take it back.")] = False,
@@ -120,7 +120,7 @@ async def import_(
     body = await _body(request)
     plan, problems = await _planned(body, section, app.now())
     if Section.CUSTOMERS in plan.sent:
-        require(caller, Permission.MANAGE_CUSTOMERS, business["id"])
+        require_membership(caller, Permission.MANAGE_CUSTOMERS, business["id"])
     if dry_run:
         context.settle_audit()  # nothing is written
         async with app.engine.connect() as conn, conn.begin() as transaction:

@@ -76,10 +76,10 @@ def check_hours(rows: Rows[HoursRow], problems: Problems) -> None:
 
 
 def check_exceptions(rows: Rows[ExceptionRow], problems: Problems) -> None:
-    """The rows of one date are the intervals of one exception; a day of every year is told once."""
-    for told in _grouped(rows, lambda row: (row.provider, row.date)):
-        if _is_one(told, problems) and not _too_many(Section.EXCEPTIONS, told, _MOST_INTERVALS, problems):
-            intervals = [(minutes, one.number) for one in told if (minutes := one.row.minutes()) is not None]
+    """The rows of one date are the intervals of one exception; a day of every year is written once."""
+    for same_day in _grouped(rows, lambda row: (row.provider, row.date)):
+        if _is_one(same_day, problems) and not _too_many(Section.EXCEPTIONS, same_day, _MOST_INTERVALS, problems):
+            intervals = [(minutes, one.number) for one in same_day if (minutes := one.row.minutes()) is not None]
             _Overlaps(Section.EXCEPTIONS, first_overlap, problems).note(intervals)
     yearly = [one for one in rows if one.row.yearly]
     for same in _grouped(yearly, lambda row: (row.provider, row.date.month, row.date.day)):
@@ -145,9 +145,9 @@ def _too_many(section: Section, rows: Rows[RowT], most: int, problems: Problems)
     return len(rows) > most
 
 
-def _is_one(told: Rows[ExceptionRow], problems: Problems) -> bool:
-    first, fine = told[0], True
-    for one in told[1:]:
+def _is_one(same_day: Rows[ExceptionRow], problems: Problems) -> bool:
+    first, fine = same_day[0], True
+    for one in same_day[1:]:
         message = f"row {first.number} speaks of this date"
         if _terms(one.row) != _terms(first.row):
             message += " with another kind, name or yearly"

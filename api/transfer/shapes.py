@@ -108,8 +108,8 @@ class ExceptionRow(In):
 
     def columns(self) -> dict[str, Any]:
         opens, closes = self.minutes() or (None, None)
-        told = {"date": self.date, "yearly": self.yearly, "kind": self.kind, "name": self.name}
-        return told | {"opens_minute": opens, "closes_minute": closes}
+        columns = {"date": self.date, "yearly": self.yearly, "kind": self.kind, "name": self.name}
+        return columns | {"opens_minute": opens, "closes_minute": closes}
 
 
 class TimeOffRow(In):
@@ -159,7 +159,7 @@ class CustomerRow(In):
     consents: Annotated[list[ConsentRow], Field(max_length=_MOST_CONSENTS, default_factory=list)]
 
     @model_validator(mode="after")
-    def _say_each_thing_once(self) -> Self:
+    def _require_distinct_dates(self) -> Self:
         said: defaultdict[Purpose, list[datetime | None]] = defaultdict(list)
         for consent in self.consents:
             said[consent.purpose].append(consent.given_at)

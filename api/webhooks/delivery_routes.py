@@ -8,13 +8,13 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.access import ThisBusiness, needs
+from api.access import BusinessDep, needs
 from api.answers import listed
 from api.cursors import LONGEST
 from api.deps import AppStateDep
 from api.webhooks.routes import there
 from api.webhooks.schemas import Replayed, WebhookDeliveries, WebhookDelivery
-from api.writes import WritingOnce
+from api.writes import OnceWriterDep
 from db.engine import autocommit
 from db.repositories import effect_planning, effects, webhooks
 from db.repositories.rows import Row
@@ -42,7 +42,7 @@ router = APIRouter(prefix="/v1/businesses/{business}/webhook-endpoints/{endpoint
     status_code=202,
     response_model=WebhookDelivery,
 )
-async def try_out(business: ThisBusiness, endpoint_id: UUID, write: WritingOnce) -> Response:
+async def try_out(business: BusinessDep, endpoint_id: UUID, write: OnceWriterDep) -> Response:
     """Have a `webhook.test` event delivered, also to an endpoint that is disabled. It is in no stream."""
 
     async def make(conn: AsyncConnection) -> Response:
@@ -63,7 +63,7 @@ async def try_out(business: ThisBusiness, endpoint_id: UUID, write: WritingOnce)
     response_model=WebhookDeliveries,
 )
 async def list_deliveries(
-    business: ThisBusiness,
+    business: BusinessDep,
     endpoint_id: UUID,
     app: AppStateDep,
     state: EffectState | None = None,
@@ -89,7 +89,7 @@ async def list_deliveries(
     dependencies=[needs(Permission.MANAGE_WEBHOOKS)],
     response_model=WebhookDelivery,
 )
-async def retry(business: ThisBusiness, endpoint_id: UUID, delivery_id: UUID, write: WritingOnce) -> Response:
+async def retry(business: BusinessDep, endpoint_id: UUID, delivery_id: UUID, write: OnceWriterDep) -> Response:
     """Deliver it again at once, with all its attempts before it. The `webhook-id` stays the same.
 
     What waits for its turn already is left as it is; what the endpoint has taken is not delivered again.
@@ -114,9 +114,9 @@ async def retry(business: ThisBusiness, endpoint_id: UUID, delivery_id: UUID, wr
     response_model=Replayed,
 )
 async def replay(
-    business: ThisBusiness,
+    business: BusinessDep,
     endpoint_id: UUID,
-    write: WritingOnce,
+    write: OnceWriterDep,
     since: Annotated[MomentInUrl | None, Query(description="Only what was to be delivered from then on.")] = None,
 ) -> Response:
     """Deliver again what has failed, the oldest first, a thousand at a time."""

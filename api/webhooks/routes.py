@@ -6,9 +6,9 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 
 from api import caching
-from api.access import ThisBusiness, needs
+from api.access import BusinessDep, needs
 from api.answers import changed, invalid
-from api.caching import MustExpect
+from api.caching import RequiredIfMatchDep
 from api.deps import AppState, AppStateDep
 from api.webhooks.schemas import (
     SecretRotation,
@@ -19,13 +19,13 @@ from api.webhooks.schemas import (
     WebhookEndpoints,
 )
 from api.webhooks.secret import encrypted, new_secret, rotated
-from api.writes import Writing
+from api.writes import WriterDep
 from db.engine import autocommit
 from db.repositories import webhooks
 from db.repositories.rows import Row
 from domain.access import Permission
 from domain.errors import AlreadyExistsError, NotFoundError, TooManyWebhookEndpointsError
-from domain.webhooks import MOST_ENDPOINTS, kept
+from domain.webhooks import MOST_ENDPOINTS, stored_form
 from runtime.ids import new_id
 from runtime.json import to_json
 from runtime.outbound import OutboundRefusedError, check_url
@@ -41,7 +41,7 @@ router = APIRouter(prefix="/v1/businesses/{business}/webhook-endpoints", tags=["
     status_code=201,
     response_model=WebhookEndpointMade,
 )
-async def create(business: ThisBusiness, body: WebhookEndpointIn, app: AppStateDep, write: Writing) -> Response:
+async def create(business: BusinessDep, body: WebhookEndpointIn, app: AppStateDep, write: WriterDep) -> Response:
     """Be told of events from now on. The `secret` that signs them is in this answer and nowhere else.
 
     That is why no Idempotency-Key is taken here. The URL does what one would do: a request that is repeated is
@@ -49,12 +49,12 @@ async def create(business: ThisBusiness, body: WebhookEndpointIn, app: AppStateD
     """
     url = _checked_url(app, body.url)
     secret = new_secret()
-    values = body.model_dump() | {"id": new_id(), "url": url, "secret": encrypted(_keys(app), kept(secret))}
+    values = body.model_dump() | {"id": new_id(), "url": url, "secret": encrypted(_keys(app), stored_form(secret))}
     async with write.begin() as conn:
         await webhooks.lock_business(conn, business["id"])
         _require_room(await webhooks.list_all(conn, business["id"]), url)
         row = await webhooks.add(conn, business["id"], values)
-        write.concerns(row["id"])
+        write.set_object_id(row["id"])
     location = f"/v1/businesses/{business['id']}/webhook-endpoints/{row['id']}"
     headers = {"ETag": caching.etag(to_json(_shown(row))), "Location": location, "Cache-Control": "no-store"}
     return Response(to_json(_made(row, secret)), 201, headers, "application/json")
@@ -66,7 +66,7 @@ async def create(business: ThisBusiness, body: WebhookEndpointIn, app: AppStateD
     dependencies=[needs(Permission.MANAGE_WEBHOOKS)],
     response_model=WebhookEndpoints,
 )
-async def list_endpoints(business: ThisBusiness, request: Request, app: AppStateDep) -> Response:
+async def list_endpoints(business: BusinessDep, request: Request, app: AppStateDep) -> Response:
     """All endpoints, the oldest first, without their secrets."""
     async with autocommit(app.engine) as conn:
         rows = await webhooks.list_all(conn, business["id"])
@@ -79,7 +79,7 @@ async def list_endpoints(business: ThisBusiness, request: Request, app: AppState
     dependencies=[needs(Permission.MANAGE_WEBHOOKS)],
     response_model=WebhookEndpointOut,
 )
-async def get(business: ThisBusiness, endpoint_id: UUID, request: Request, app: AppStateDep) -> Response:
+async def get(business: BusinessDep, endpoint_id: UUID, request: Request, app: AppStateDep) -> Response:
     """One endpoint, without its secret."""
     async with autocommit(app.engine) as conn:
         row = there(await webhooks.find(conn, business["id"], endpoint_id))
@@ -93,12 +93,12 @@ async def get(business: ThisBusiness, endpoint_id: UUID, request: Request, app: 
     response_model=WebhookEndpointOut,
 )
 async def change(
-    business: ThisBusiness,
+    business: BusinessDep,
     endpoint_id: UUID,
     body: WebhookEndpointChange,
     app: AppStateDep,
-    expected: MustExpect,
-    write: Writing,
+    expected: RequiredIfMatchDep,
+    write: WriterDep,
 ) -> Response:
     """Change what is sent, or enable it again. What is still to be delivered to one that is disabled fails.
 
@@ -123,7 +123,7 @@ async def change(
     dependencies=[needs(Permission.MANAGE_WEBHOOKS)],
     status_code=204,
 )
-async def delete(business: ThisBusiness, endpoint_id: UUID, write: Writing) -> None:
+async def delete(business: BusinessDep, endpoint_id: UUID, write: WriterDep) -> None:
     """Tell it of nothing any more, and forget it and its secret."""
     async with write.begin() as conn:
         if not await webhooks.delete(conn, business["id"], endpoint_id):
@@ -137,10 +137,10 @@ async def delete(business: ThisBusiness, endpoint_id: UUID, write: Writing) -> N
     response_model=WebhookEndpointMade,
 )
 async def rotate_secret(
-    business: ThisBusiness,
+    business: BusinessDep,
     endpoint_id: UUID,
     app: AppStateDep,
-    write: Writing,
+    write: WriterDep,
     body: SecretRotation | None = None,
 ) -> Response:
     """Sign with a new secret, which is in this answer and nowhere else, and for a while with the former one too.

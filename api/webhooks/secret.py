@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from api.answers import invalid
 from db.repositories.rows import Row
-from domain.webhooks import SECRET_BYTES, SECRET_MARK, former_secrets, kept
+from domain.webhooks import SECRET_BYTES, SECRET_MARK, former_secrets, stored_form
 from runtime.json import from_json, to_json_text
 from runtime.secrets import Secrets, SecretsKeyMissingError, SecretUnreadableError
 
@@ -46,7 +46,7 @@ def rotated(keys: Secrets, endpoint: Row, new: str, now: datetime, hours: int) -
     )
     signing = former_secrets(present, former, now, until) if present else {}
     return Rotated(
-        encrypted(keys, kept(new)),
+        encrypted(keys, stored_form(new)),
         encrypted(keys, signing) if signing else None,
         max(map(datetime.fromisoformat, signing.values()), default=until),
     )

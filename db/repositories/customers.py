@@ -71,7 +71,7 @@ SELECT pg_advisory_xact_lock(key) FROM shared, (
 ) AS keys
 """)
 _LOCK_ALL = text("SELECT pg_advisory_xact_lock(hashtextextended(CAST(:business_id AS text) || ' customers', 0))")
-_MEET = text("""
+_MATCH_OR_CREATE = text("""
 WITH found AS (
     SELECT id, name, email, phone, locale, timezone, sms_opt_in FROM customers
     WHERE business_id = :business_id
@@ -102,7 +102,7 @@ UNION ALL SELECT *, false FROM found WHERE NOT EXISTS (SELECT FROM filled)
 UNION ALL SELECT *, true FROM made
 """)
 
-_MEET_STRANGER = text("""
+_MATCH_OR_CREATE_STRANGER = text("""
 WITH found AS (
     SELECT id, name, email, phone, locale, timezone, sms_opt_in FROM customers
     WHERE business_id = :business_id AND user_id IS NULL
@@ -163,18 +163,18 @@ async def of_user(
         "timezone": contact.timezone if contact else None,
     }
     found = await row(conn, _FOR_USER, parameters)
-    met = MatchedCustomer(UUID(str(found["id"])), is_new=False, contact=_kept_with_booking(contact, found))
-    return await _with_consent(conn, business_id, met, contact)
+    matched = MatchedCustomer(UUID(str(found["id"])), is_new=False, contact=_kept_with_booking(contact, found))
+    return await _with_consent(conn, business_id, matched, contact)
 
 
 async def by_contact(conn: AsyncConnection, business_id: UUID, contact: Contact) -> MatchedCustomer:
     """Match a contact for a booking, or create a customer, and record the consent. Needs an open transaction."""
-    return await _with_consent(conn, business_id, await meet(conn, business_id, contact), contact)
+    return await _with_consent(conn, business_id, await match_or_create(conn, business_id, contact), contact)
 
 
-async def meet(conn: AsyncConnection, business_id: UUID, contact: Contact) -> MatchedCustomer:
+async def match_or_create(conn: AsyncConnection, business_id: UUID, contact: Contact) -> MatchedCustomer:
     """Match a contact or create a customer, without recording a consent. Needs an open transaction."""
-    return await _meet(conn, business_id, contact, _MEET)
+    return await _match_or_create(conn, business_id, contact, _MATCH_OR_CREATE)
 
 
 async def of_stranger(conn: AsyncConnection, business_id: UUID, contact: Contact) -> MatchedCustomer:
@@ -182,11 +182,11 @@ async def of_stranger(conn: AsyncConnection, business_id: UUID, contact: Contact
 
     Needs an open transaction.
     """
-    met = await _meet(conn, business_id, contact, _MEET_STRANGER)
-    return await _with_consent(conn, business_id, met, contact) if met.is_new else met
+    matched = await _match_or_create(conn, business_id, contact, _MATCH_OR_CREATE_STRANGER)
+    return await _with_consent(conn, business_id, matched, contact) if matched.is_new else matched
 
 
-async def _meet(
+async def _match_or_create(
     conn: AsyncConnection, business_id: UUID, contact: Contact, statement: TextClause
 ) -> MatchedCustomer:
     await _lock(conn, business_id, contact.email, contact.phone)
@@ -208,14 +208,14 @@ def _kept_with_booking(contact: Contact | None, known: Row) -> dict[str, Any] | 
 
 
 async def _with_consent(
-    conn: AsyncConnection, business_id: UUID, met: MatchedCustomer, contact: Contact | None
+    conn: AsyncConnection, business_id: UUID, matched: MatchedCustomer, contact: Contact | None
 ) -> MatchedCustomer:
     """Record the booking's consent, if it covers the number of the customer's record."""
-    if contact is None or not contact.sms_opt_in or "phone" in (met.contact or {}):
-        return met
-    await _opt_in(conn, business_id, met.id)
-    own = {name: value for name, value in (met.contact or {}).items() if name != "sms_opt_in"}
-    return replace(met, contact=own or None)
+    if contact is None or not contact.sms_opt_in or "phone" in (matched.contact or {}):
+        return matched
+    await _opt_in(conn, business_id, matched.id)
+    own = {name: value for name, value in (matched.contact or {}).items() if name != "sms_opt_in"}
+    return replace(matched, contact=own or None)
 
 
 async def lock_all(conn: AsyncConnection, business_id: UUID) -> None:

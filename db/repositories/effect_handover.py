@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories.effect_attempts import AT_ONCE, LEASE_END
 from db.repositories.rows import execute, rows
-from domain.effects import EffectKind, EffectRef, HandOver, Vendor
+from domain.effects import DueEffect, EffectKind, EffectRef, Vendor
 
 _KINDS: Final = frozenset(EffectKind)
 _VENDORS: Final = frozenset(Vendor)
@@ -56,13 +56,13 @@ WHERE e.id = handed.id AND e.round = handed.round
 """)
 
 
-async def list_to_hand_over(conn: AsyncConnection, *, limit: int) -> list[HandOver]:
+async def list_to_hand_over(conn: AsyncConnection, *, limit: int) -> list[DueEffect]:
     """The next effects of all tenants to hand over, of each tenant the longest due first.
 
     An effect of a kind or vendor that this version does not know is left to a worker of another version.
     """
     return [
-        HandOver(**{name: found[name] for name in HandOver.model_fields})
+        DueEffect(**{name: found[name] for name in DueEffect.model_fields})
         for found in await rows(conn, _TO_HAND_OVER, {"limit": limit})
         if found["kind"] in _KINDS and found["vendor"] in _VENDORS
     ]

@@ -201,8 +201,8 @@ async def store_answer(
     known = {found["code"]: found["id"] for found in await rows(conn, _PROVIDERS, {"business_id": business_id})}
     unknown = {time.provider_ref for time in times} - known.keys()
     as_of = adopted_as_of(said_as_of, source["as_of"], now)
-    told = {"as_of": as_of or source["as_of"], "error": UNKNOWN_PROVIDERS if unknown else None}
-    await execute(conn, _ANSWERED, {"business_id": business_id} | told)
+    answered = {"as_of": as_of or source["as_of"], "error": UNKNOWN_PROVIDERS if unknown else None}
+    await execute(conn, _ANSWERED, {"business_id": business_id} | answered)
     if as_of is None:
         return StoredAnswer(CheckOutcome.UNCHANGED)
     ours = [time for time in times if time.provider_ref in known]

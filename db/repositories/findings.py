@@ -35,7 +35,7 @@ async def list_to_reconcile(
     return [IntegrationRef(**dict(found)) for found in await rows(conn, _TO_RECONCILE, parameters)]
 
 
-async def is_there_any_to_reconcile(conn: AsyncConnection) -> bool:
+async def any_to_reconcile(conn: AsyncConnection) -> bool:
     """Whether any business of any tenant has such an integration."""
     return bool(await list_to_reconcile(conn, only=None, after=None, limit=1))
 

@@ -3,11 +3,12 @@
 A request claims its key first and settles it with its answer. There are two strategies:
 
 - `claim` and `settle`, for an effect in the caller's own transaction. The claim is a lock that ends with the
-  transaction, and the answer is committed with the effect or not at all.
-- `claim_turn` and `settle_turn`, for a command, whose effect the booking's workflow commits. The key has a row
+  transaction, and the answer is committed with the effect or not at all. Creating and holding, which must be
+  fast, only settle: a key that has an answer shows there, and undoes the effect.
+- `claim_row` and `settle_row`, for a command, whose effect the booking's workflow commits. The key has a row
   before the command is sent: its status is 102 while somebody works on it, 503 when the outcome is not known, else
-  that of the answer. Until there is an answer, the row holds the name of the turn in its place. `release` and
-  `leave_open` end a turn without an answer.
+  that of the answer. Until there is an answer, the row holds the claim's token in its place. `release` and
+  `leave_open` end a claim without an answer.
 
 The scope of a key names its caller, so reading by key needs no tenant beside it.
 """
@@ -157,33 +158,33 @@ async def look_up(conn: AsyncConnection, key: Key, booking_id: UUID, command_key
     return Seen(None if found["status"] is None else _answer_in(found, key), found["is_applied"])
 
 
-# What nobody has finished for as long as a turn lasts was left behind by a crash. Only the same request may go on
+# What nobody has finished for as long as a claim lasts was left behind by a crash. Only the same request may go on
 # with it: the command has the same id then, and is applied once however often it is sent.
-_CLAIM_TURN = text("""
+_CLAIM_ROW = text("""
 INSERT INTO idempotency_keys (scope, key, business_id, request_hash, response, status)
-VALUES (:scope, :key, :business_id, :request_hash, :turn, 102)
+VALUES (:scope, :key, :business_id, :request_hash, :token, 102)
 ON CONFLICT (scope, key) DO UPDATE SET status = 102, created_at = clock_timestamp()
 WHERE idempotency_keys.request_hash = excluded.request_hash
   AND (idempotency_keys.status = 503
        OR idempotency_keys.status = 102
           AND idempotency_keys.created_at < clock_timestamp() - CAST(:lasts AS interval))
-RETURNING response AS turn
+RETURNING response AS token
 """)
 
 
-async def claim_turn(conn: AsyncConnection, business_id: UUID, key: Key, lasts: timedelta) -> str:
+async def claim_row(conn: AsyncConnection, business_id: UUID, key: Key, lasts: timedelta) -> str:
     """Claim the key in a row of its own until it is settled, released, left open, or `lasts` is over.
 
-    Returns the name of the turn: the same as long as the outcome is not known, a new one after a refusal.
+    Returns the claim's token: the same as long as the outcome is not known, a new one after a refusal.
 
     Raises:
-        RequestInFlightError: another request has the turn, or the key has its answer or is another command's.
+        RequestInFlightError: another request has the claim, or the key has its answer or is another command's.
     """
-    parameters = _key_parameters(business_id, key) | {"turn": new_id().hex, "lasts": lasts}
-    claimed = await row_or_none(conn, _CLAIM_TURN, parameters)
+    parameters = _key_parameters(business_id, key) | {"token": new_id().hex, "lasts": lasts}
+    claimed = await row_or_none(conn, _CLAIM_ROW, parameters)
     if claimed is None:
         raise RequestInFlightError
-    return str(claimed["turn"])
+    return str(claimed["token"])
 
 
 _SETTLED = """
@@ -197,10 +198,10 @@ WITH settled AS (
 ), audited AS ({audited}), confirmed AS ({confirmed})
 SELECT 1 FROM settled
 """
-_SETTLE_TURN = text(_SETTLED.format(audited=ADD_AFTER.format(after="settled"), confirmed=CONFIRM))
+_SETTLE_ROW = text(_SETTLED.format(audited=ADD_AFTER.format(after="settled"), confirmed=CONFIRM))
 
 
-async def settle_turn(
+async def settle_row(
     conn: AsyncConnection,
     business_id: UUID,
     key: Key,
@@ -217,7 +218,7 @@ async def settle_turn(
     """
     parameters = answer_parameters(business_id, key, answer) | line_parameters(line)
     parameters |= {"booking_id": booking_id, "confirmed_version": confirmed_version}
-    return await row_or_none(conn, _SETTLE_TURN, parameters) is not None
+    return await row_or_none(conn, _SETTLE_ROW, parameters) is not None
 
 
 _RELEASE = text("""

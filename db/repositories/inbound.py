@@ -24,19 +24,21 @@ RETURNING event_id
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class InboundEvent:
     """An event of a vendor."""
 
     id: str
     type: str
 
 
-async def note(conn: AsyncConnection, business_id: UUID, integration_id: UUID, told: Sequence[Told]) -> set[str]:
+async def note(
+    conn: AsyncConnection, business_id: UUID, integration_id: UUID, events: Sequence[InboundEvent]
+) -> set[str]:
     """Record events as taken; the ids of those that are new. Within the transaction that handles them."""
     parameters = {
         "business_id": business_id,
         "integration_id": integration_id,
-        "told": to_json_text([{"id": one.id, "type": one.type} for one in told]),
+        "told": to_json_text([{"id": one.id, "type": one.type} for one in events]),
     }
     return {found["event_id"] for found in await rows(conn, _NOTE, parameters)}
 

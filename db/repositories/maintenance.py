@@ -37,7 +37,9 @@ WHERE id = ANY(CAST(:ids AS uuid[])) AND status NOT IN ('completed', 'cancelled'
 """)
 
 _COMPARABLE = text("""
-SELECT id AS booking_id, business_id, status, version, provider_id, starts_at, needs_attention, updated_at
+SELECT id AS booking_id, business_id, status, version, provider_id, starts_at, needs_attention, updated_at,
+       updated_at BETWEEN statement_timestamp() - interval '30 seconds'
+                      AND statement_timestamp() + interval '30 seconds' AS has_just_changed
 FROM bookings WHERE id = ANY(CAST(:ids AS uuid[]))
 """)
 

@@ -11,7 +11,7 @@ from db.repositories.rows import Row, row_or_none
 from domain.customers import LatestConsent, consent_for_booking
 from domain.lifecycle import Status
 from domain.messages import (
-    GONE_OUT,
+    SENT_STATES,
     WITH_ENTRY,
     Announcement,
     BookingSnapshot,
@@ -40,7 +40,7 @@ SELECT CAST(NULL AS uuid) AS id, CAST(:booking_id AS uuid) AS booking_id, CAST(:
 # The booking's own contact comes first, then the customer's record. A customer's account has the verified address;
 # so does the account of a provider without an address.
 _WITH_ENTRY = ", ".join(f"'{kind}'" for kind in WITH_ENTRY)
-_GONE_OUT = ", ".join(f"'{state}'" for state in GONE_OUT)
+_SENT_STATES = ", ".join(f"'{state}'" for state in SENT_STATES)
 _REST = f"""
 SELECT asked.id, asked.booking_id, asked.kind, asked.audience, asked.channel, asked.state AS message_state,
        asked.minutes_before, asked.starts_at AS told_starts_at, asked.booking_version,
@@ -66,7 +66,7 @@ SELECT asked.id, asked.booking_id, asked.kind, asked.audience, asked.channel, as
        EXISTS (SELECT FROM messages before
                WHERE before.business_id = b.business_id AND before.booking_id = b.id
                  AND before.audience = 'customer' AND before.channel = 'email'
-                 AND before.kind IN ({_WITH_ENTRY}) AND before.state IN ({_GONE_OUT})) AS has_entry,
+                 AND before.kind IN ({_WITH_ENTRY}) AND before.state IN ({_SENT_STATES})) AS has_entry,
        (SELECT jsonb_agg(jsonb_build_object('language', t.language, 'subject', t.subject, 'body', t.body,
                                             'html', t.html))
         FROM message_templates t

@@ -29,7 +29,7 @@ from domain.errors import (
 
 _CUSTOMERS_HOLDS: Final = 5
 _STAFFS_HOLDS: Final = 50
-"""At the desk one person holds time for many customers."""
+"""A member of staff holds time for many customers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ async def _find_same(conn: AsyncConnection, command: PlaceHold) -> Row | None:
         TooManyHoldsError: they hold it with another provider than they request now.
     """
     offering, appointment = command.offering, command.appointment
-    # At the desk one person holds time for many, and in a group session somebody may want several seats.
+    # A member of staff holds time for many, and in a group session somebody may want several seats.
     if command.is_at_desk or offering.rules.capacity > 1:
         return None
     user_id, service_id = command.user.user_id, offering.rules.service_id

@@ -209,7 +209,7 @@ async def admits_move(conn: AsyncConnection, business_id: UUID, step: Step, quer
     await locks.lock(conn, business_id, _lock_names(query, step.after.policy.assignment))
     calendar = await availability.load(conn, business_id, query)
     try:
-        calendar.admit(step.after.starts_at)
+        calendar.require_within_rules(step.after.starts_at)
     except HoldfastError:
         return False
     return True
@@ -278,7 +278,7 @@ def _day_lock(query: SlotQuery) -> Iterator[str]:
 def _free_for_new(calendar: BusinessCalendar, intake: Intake, request: AppointmentRequest) -> list[Candidate]:
     if intake is Intake.INSTANT:
         return calendar.bookable_at(request.starts_at)
-    calendar.admit(request.starts_at)
+    calendar.require_within_rules(request.starts_at)
     return calendar.free_at(request.starts_at) if request.provider_id is not None else []
 
 

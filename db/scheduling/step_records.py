@@ -18,7 +18,7 @@ from domain.assignment import Candidate, Choice
 from domain.booking import BookingState
 from domain.errors import NotFoundError, ProviderUnfitError
 from domain.lifecycle import Role
-from domain.steps import CatchUp, Hold, Outcome, Step, StepKind, StepResult
+from domain.steps import CatchUpRequest, Hold, Outcome, Step, StepKind, StepResult
 
 Announce = Callable[[AsyncConnection, Step, BookingState], Awaitable[None]]
 """Writes the messages and effects of a step and the state after it."""
@@ -33,15 +33,18 @@ async def record_step(conn: AsyncConnection, business_id: UUID, step: Step, anno
         NotFoundError: there is no such booking.
     """
     async with conn.begin() as transaction:
-        result = await _write(conn, business_id, step, announce)
-        if result.outcome is Outcome.RECORDED:
-            return result
+        placed = await _place(conn, business_id, step)
+        if not isinstance(placed, Outcome):
+            state, choice = placed
+            if await booking_writes.write_step(conn, business_id, step, state, choice):
+                await announce(conn, step, state)
+                return StepResult(outcome=Outcome.RECORDED, state=state)
+            placed = Outcome.STALE
         await transaction.rollback()
-    stored = await _find_written(conn, business_id, step)
-    return result if stored is None else stored
+    return await _find_written(conn, business_id, step) or StepResult(outcome=placed)
 
 
-async def find_ahead(conn: AsyncConnection, business_id: UUID, known: CatchUp) -> StepResult:
+async def find_ahead(conn: AsyncConnection, business_id: UUID, known: CatchUpRequest) -> StepResult:
     """The stored booking, and the commands behind the steps after the known version.
 
     Raises:
@@ -51,18 +54,6 @@ async def find_ahead(conn: AsyncConnection, business_id: UUID, known: CatchUp) -
     sequence = known.version + 1
     traces = await booking_writes.find_traces(conn, business_id, known.booking_id, sequence=sequence)
     return _stale(state, traces)
-
-
-async def _write(conn: AsyncConnection, business_id: UUID, step: Step, announce: Announce) -> StepResult:
-    """Write the step; unless the outcome is `RECORDED` the transaction must be rolled back."""
-    placed = await _place(conn, business_id, step)
-    if isinstance(placed, Outcome):
-        return StepResult(outcome=placed)
-    state, choice = placed
-    if not await booking_writes.write_step(conn, business_id, step, state, choice):
-        return StepResult(outcome=Outcome.STALE)
-    await announce(conn, step, state)
-    return StepResult(outcome=Outcome.RECORDED, state=state)
 
 
 async def _find_written(conn: AsyncConnection, business_id: UUID, step: Step) -> StepResult | None:

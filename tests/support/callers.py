@@ -21,7 +21,7 @@ from db.models import ApiKey, Membership, Session
 from domain.access import PERMITTED, Permission, Rule
 from domain.accounts import token_hash
 from domain.callers import CallerKind, Scope
-from domain.lifecycle import DESK, Command, Role, may_command
+from domain.lifecycle import MANAGERS, Command, Role, may_command
 from runtime.ids import new_id
 from runtime.settings import Settings
 from tests.support.factories import Tenant, add_user, future
@@ -97,7 +97,7 @@ def _with_the_booking(route: APIRoute, rule: Rule, caller: Caller) -> int:
         return 404
     if rule.roles and not rule.roles & roles:
         return 403
-    if "{attachment_id}" in route.path and route.methods == {"DELETE"} and not roles & DESK:
+    if "{attachment_id}" in route.path and route.methods == {"DELETE"} and not roles & MANAGERS:
         return 403  # it is the desk that has attached it
     last = route.path.rsplit("/", 1)[-1]
     if last in _COMMANDS and not any(may_command(role, Command(last)) for role in roles):

@@ -28,7 +28,7 @@ from tests.support.factories import Tenant, future
 from tests.support.lost_steps import commit_behind_the_workflow, unconfirmed
 from tests.support.workflows.invariants import check_invariants
 from tests.support.workflows.live import ADMIN, CUSTOMER, Live, LiveBooking, acting_as
-from worker.audit import Audit
+from worker.consistency_check import WorkflowConsistencyCheck
 
 _PATIENCE = 20.0
 
@@ -143,7 +143,7 @@ async def test_the_audit_finds_what_nobody_noted(live: Live, client: Client, ten
     stored = await commit(booking, make(tenant), is_noted=False)
     async with asyncio.timeout(_PATIENCE):
         while (await booking.queried()).version < stored.version:  # what visibility shows may be a moment old
-            await Audit(client, booking.engine).tell_those_behind()
+            await WorkflowConsistencyCheck(client, booking.engine).signal_stale_workflows()
     await until_known(booking, stored)
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.repositories import bookings
 from db.repositories.booking_writes import Insertion
+from db.repositories.idempotency import Key
 from domain.booking import BookingState
 from tests.support.booking_states import booking_state, stored
 from tests.support.factories import Tenant, future, insert_booking, make_booking, make_tenant
@@ -49,16 +50,18 @@ async def test_without_a_provider_nobody_s_time_is_taken(engine: AsyncEngine, te
 
 
 async def test_a_key_that_was_used_stops_everything(engine: AsyncEngine, tenant: Tenant) -> None:
-    await insert(engine, tenant, booking_state(tenant), key="same")
-    second = await insert(engine, tenant, booking_state(tenant, starts_at=future(300)), key="same")
+    await insert(engine, tenant, booking_state(tenant), key=Key("tests", "same", "0"))
+    second = await insert(
+        engine, tenant, booking_state(tenant, starts_at=future(300)), key=Key("tests", "same", "0")
+    )
     assert second is Insertion.KEY_USED
     assert await rows_of(engine, tenant) == dict.fromkeys(_TABLES, 1)
 
 
 async def test_the_same_key_in_another_scope_is_another_key(engine: AsyncEngine, tenant: Tenant) -> None:
     first, second = booking_state(tenant), booking_state(tenant, provider="ben")
-    assert await insert(engine, tenant, first, key="same", scope="casey") is Insertion.BOOKED
-    assert await insert(engine, tenant, second, key="same", scope="robin") is Insertion.BOOKED
+    assert await insert(engine, tenant, first, key=Key("casey", "same", "0")) is Insertion.BOOKED
+    assert await insert(engine, tenant, second, key=Key("robin", "same", "0")) is Insertion.BOOKED
 
 
 async def test_a_time_that_is_taken_leaves_nothing_behind(engine: AsyncEngine, tenant: Tenant) -> None:

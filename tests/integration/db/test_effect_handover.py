@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.models import Effect
 from db.repositories import effect_attempts, effect_handover, effect_planning
-from domain.effects import EffectKind, HandOver, Planned, Port, SequenceKey, Vendor
+from domain.effects import DueEffect, EffectKind, Planned, Port, SequenceKey, Vendor
 from tests.support.factories import Tenant, make_booking, make_tenant
 
 
@@ -28,7 +28,7 @@ async def _plan(conn: AsyncConnection, tenant: Tenant, count: int, vendor: Vendo
         await effect_planning.plan_with(conn, tenant.business_id, None, one, vendor=vendor, target_id=None)
 
 
-async def _next(conn: AsyncConnection, *tenants: Tenant, limit: int = 1000) -> list[HandOver]:
+async def _next(conn: AsyncConnection, *tenants: Tenant, limit: int = 1000) -> list[DueEffect]:
     """Those of these tenants: others' may be due as well."""
     ids = {tenant.business_id for tenant in tenants}
     return [one for one in await effect_handover.list_to_hand_over(conn, limit=limit) if one.business_id in ids]

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from api.limits import Limiter, RateLimitPolicy, seconds_until_next, standing_of
+from api.limits import Limiter, RateLimitPolicy, quota_status_of, seconds_until_next
 from db.repositories.rate_limits import QuotaUsage
 from runtime.settings import Settings
 
@@ -17,7 +17,7 @@ def counted(*, granted: int = 1, requests: int = 1, before: int = 0, elapsed: fl
 
 def test_requests_counted_together_stand_one_behind_the_other() -> None:
     together = counted(granted=3, requests=3, elapsed=20.5)
-    standings = [standing_of(POLICY, together, place) for place in range(4)]
+    standings = [quota_status_of(POLICY, together, place) for place in range(4)]
     assert [(s.is_admitted, s.left) for s in standings] == [(True, 59), (True, 58), (True, 57), (False, 0)]
     assert standings[0].headers() == {
         "RateLimit-Policy": '"default";q=60;w=60',
@@ -52,8 +52,8 @@ def test_who_waits_as_long_as_they_were_told_is_admitted_and_no_sooner(
     assert quota_left(wait + 1e-6) >= 1
     if wait:
         assert quota_left(wait - 1e-3) < 1
-        standing = standing_of(POLICY, counted(granted=0, requests=requests, before=before, elapsed=elapsed), 0)
-        assert standing.seconds == max(1, math.ceil(wait))
+        status = quota_status_of(POLICY, counted(granted=0, requests=requests, before=before, elapsed=elapsed), 0)
+        assert status.seconds == max(1, math.ceil(wait))
 
 
 async def test_signing_in_is_counted_more_tightly() -> None:

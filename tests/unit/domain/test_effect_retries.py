@@ -71,7 +71,7 @@ def test_a_vendor_that_asks_for_a_pause_gets_at_least_that() -> None:
 
 
 def test_effects_that_failed_together_are_spread_over_a_tenth_of_their_wait() -> None:
-    waits = [wait_after_failure(Vendor.GA4, 1, luck=luck) for luck in (0.0, 0.5, 1.0)]
+    waits = [wait_after_failure(Vendor.GA4, 1, jitter=jitter) for jitter in (0.0, 0.5, 1.0)]
     assert waits == [timedelta(seconds=seconds) for seconds in (10, 10.5, 11)]
 
 

@@ -38,6 +38,9 @@ async def test_whatever_goes_wrong_has_the_same_shape(
     [
         ("GET", "/v1/businesses/a.b", None, "must be an id, or made of letters"),
         ("GET", "{}/services/a.b", None, "must be an id, or made of letters"),
+        ("GET", "/v1/businesses/a.b/hours", None, "must be an id, or made of letters"),
+        ("GET", "{}/providers/a.b/hours", None, "must be an id, or made of letters"),
+        ("GET", "{}/providers/a.b/time-off", None, "must be an id, or made of letters"),
         ("GET", "{}/audit-log?action=a.b", None, "must be an operation id"),
         ("PATCH", "{}", {"slug": "Corner Salon"}, "as corner-salon"),
         ("PATCH", "{}", {"currency": "euro"}, "as EUR"),

@@ -195,7 +195,9 @@ async def test_a_connection_that_breaks_in_the_middle_leaves_nothing(stage: Stag
     path = await founded(stage, "broken")
     before = await counted(stage, path)
     async with stage.engine.connect() as conn, conn.begin() as meeting:
-        await customers.meet(conn, UUID(path.rpartition("/")[2]), Contact("Sam", "sam@example.com", None))
+        await customers.match_or_create(
+            conn, UUID(path.rpartition("/")[2]), Contact("Sam", "sam@example.com", None)
+        )
         importing = asyncio.create_task(send(stage, path, document()))
         pid = await waiting_for_customers(stage)
         await conn.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
@@ -207,7 +209,7 @@ async def test_a_connection_that_breaks_in_the_middle_leaves_nothing(stage: Stag
 
 async def test_an_import_waits_for_somebody_who_is_just_being_met(stage: Stage) -> None:
     async with stage.engine.begin() as conn:
-        await customers.meet(conn, stage.tenant.business_id, Contact("Robin", ROBIN["email"], None))
+        await customers.match_or_create(conn, stage.tenant.business_id, Contact("Robin", ROBIN["email"], None))
         importing = asyncio.create_task(bring(stage, home(stage), {"customers": [ROBIN]}))
         await waiting_for_customers(stage)
     assert (await importing)["customers"] == {"created": 0, "updated": 1, "unchanged": 0, "removed": 0}

@@ -1,10 +1,11 @@
-"""The audit: every booking is compared with its workflow, to find what nothing else has found.
+"""Compares every booking with its workflow, to find what recovery has not found.
 
 - An open booking without a workflow gets one.
 - A workflow that shows another status, provider or time than the booking, or an older version, or that runs
-  although the booking has ended, is told to read its booking again.
+  although the booking has ended, gets a signal to read its booking again.
 
-The audit has a loop of its own: it may take minutes, and recovery must not wait for it.
+It has a loop of its own: it may take minutes, and recovery must not wait for it. Metrics and settings call it the
+audit.
 """
 
 import contextlib
@@ -27,7 +28,7 @@ from domain.lifecycle import Status, is_terminal
 from domain.steps import BookingRef, BookingStart
 from runtime.metrics import CAUGHT_UP, STARTS
 from worker.polling import attempt_all, raise_first
-from workflows.launch import start_booking, tell_to_catch_up
+from workflows.launch import signal_catch_up, start_booking
 
 _log = structlog.get_logger()
 
@@ -43,7 +44,7 @@ _STARTS_AT: Final = SearchAttributeKey.for_datetime(names.STARTS_AT)
 _ATTENTION: Final = SearchAttributeKey.for_bool(names.NEEDS_ATTENTION)
 
 
-class Audit:
+class WorkflowConsistencyCheck:
     """Compares all bookings with all workflows, one page at a time."""
 
     def __init__(self, client: Client, engine: AsyncEngine) -> None:
@@ -52,9 +53,9 @@ class Audit:
         self._changed_since = datetime.now(UTC) - _FIRST_LOOK_BACK
 
     async def compare_all(self) -> None:
-        """Start the workflows that are missing, and tell those that are behind."""
+        """Start the workflows that are missing, and signal those that are behind."""
         await self._start_lost()
-        await self.tell_those_behind()
+        await self.signal_stale_workflows()
 
     async def _start_lost(self) -> None:
         """Start a workflow for each open booking that has none.
@@ -85,8 +86,8 @@ class Audit:
             yield [ref for ref in page if ref.booking_id not in running]
             after = page[-1]
 
-    async def tell_those_behind(self) -> None:
-        """Tell every running workflow that is behind what is stored to read its booking again.
+    async def signal_stale_workflows(self) -> None:
+        """Signal every running workflow that is behind what is stored to read its booking again.
 
         Raises:
             Exception: the first of what kept some from being compared, once the others were.
@@ -117,9 +118,11 @@ class Audit:
         )
 
     async def _compare_one(self, row: Row, run: WorkflowExecution) -> None:
-        if differs(row, run) or (row["updated_at"] >= self._changed_since and await self._is_older(row)):
+        # What Temporal shows follows a step by some seconds. Until then only the workflow itself knows.
+        shows_another = not row["has_just_changed"] and differs(row, run)
+        if shows_another or (row["updated_at"] >= self._changed_since and await self._is_older(row)):
             _log.warning("workflow_behind", booking_id=str(row["booking_id"]), stored_version=row["version"])
-            await tell_to_catch_up(self._client, row["booking_id"])
+            await signal_catch_up(self._client, row["booking_id"])
             CAUGHT_UP.labels("audit").inc()
 
     async def _is_older(self, row: Row) -> bool:
@@ -132,7 +135,7 @@ class Audit:
 def differs(row: Row, run: WorkflowExecution) -> bool:
     """Whether a running workflow shows something else than is stored.
 
-    Search attributes follow a moment after the step. A workflow that is told in vain reads its booking once.
+    Search attributes follow a moment after the step. A workflow that is signalled in vain reads its booking once.
     """
     if is_terminal(Status(row["status"])):
         return True

@@ -1,4 +1,4 @@
-"""Founding a business, by the API or by an operator."""
+"""Creating a business, by the API or by an operator."""
 
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from runtime.ids import new_id
 from runtime.json import to_json_text
 
 
-async def found_business(conn: AsyncConnection, body: BusinessIn, user_id: UUID) -> Row:
+async def create_business(conn: AsyncConnection, body: BusinessIn, user_id: UUID) -> Row:
     """Create a business in `setup` that this user owns.
 
     Raises:
