@@ -52,8 +52,8 @@ def test_who_waits_as_long_as_they_were_told_is_admitted_and_no_sooner(
     assert quota_left(wait + 1e-6) >= 1
     if wait:
         assert quota_left(wait - 1e-3) < 1
-        told = quota_status_of(POLICY, counted(granted=0, requests=requests, before=before, elapsed=elapsed), 0)
-        assert told.seconds == max(1, math.ceil(wait))
+        status = quota_status_of(POLICY, counted(granted=0, requests=requests, before=before, elapsed=elapsed), 0)
+        assert status.seconds == max(1, math.ceil(wait))
 
 
 async def test_signing_in_is_counted_more_tightly() -> None:
