@@ -1,6 +1,7 @@
 """`python -m api`: serve the API; `python -m api businesses …`: commands for operators."""
 
 import argparse
+import contextlib
 import gc
 import sys
 
@@ -39,6 +40,7 @@ def _serve(config: Settings, host: str, port: int) -> int:
     from api.app import create_app  # noqa: PLC0415
     from api.identity.signing_keys import SigningKeyError, load_keys  # noqa: PLC0415
     from api.protocol import Protocol  # noqa: PLC0415
+    from api.server import Server  # noqa: PLC0415
 
     try:
         load_keys(config)
@@ -54,7 +56,7 @@ def _serve(config: Settings, host: str, port: int) -> int:
     # middle of a request.
     gc.freeze()
     gc.enable()
-    uvicorn.run(
+    server_config = uvicorn.Config(
         app,
         host=host,
         port=port,
@@ -69,7 +71,10 @@ def _serve(config: Settings, host: str, port: int) -> int:
         # Longer than proxies keep idle connections: else one sends a request into a connection that is closing.
         timeout_keep_alive=75,
     )
-    return 0
+    server = Server(server_config)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    return 0 if server.started else 1
 
 
 if __name__ == "__main__":

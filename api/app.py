@@ -1,5 +1,6 @@
 """The application: its state, routers and middleware are wired together here."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -26,6 +27,8 @@ from api.middleware.request_context import RequestContextMiddleware
 from api.openapi.document import describe
 from api.openapi.pages import add_pages
 from api.routes import ROUTERS
+from api.streams.hub import EventHub
+from api.streams.rights import RightsWatch
 from db.engine import create_engine, warm
 from runtime import temporal
 from runtime.metrics import Exposition
@@ -80,9 +83,11 @@ async def running_app(settings: Settings) -> AsyncIterator[AppState]:
         client, engine, concurrency=settings.start_concurrency, backlog_limit=settings.start_backlog_limit
     )
     limiter = Limiter(settings)
+    hub, stream_rights = EventHub(engine, settings.database_url), RightsWatch(engine)
     await warm(engine, settings.database_pool_min)
     starter.start()
     limiter.start()
+    listening = [asyncio.create_task(hub.run()), asyncio.create_task(stream_rights.run())]
     try:
         yield AppState(
             settings=settings,
@@ -97,8 +102,13 @@ async def running_app(settings: Settings) -> AsyncIterator[AppState]:
             origins=Origins(engine, settings.own_origins),
             storages=Storages(settings),
             metrics=Exposition(),
+            hub=hub,
+            stream_rights=stream_rights,
         )
     finally:
+        hub.close()
+        for task in listening:
+            task.cancel()
         await starter.stop(within_seconds=_DRAIN_SECONDS)
         await limiter.stop()
         await engine.dispose()

@@ -15,6 +15,8 @@ from api.engine.starter import Starter
 from api.identity.credentials import Credentials
 from api.identity.tokens import Tokens
 from api.limits import Limiter
+from api.streams.hub import EventHub
+from api.streams.rights import RightsWatch
 from runtime.metrics import Exposition
 from runtime.settings import Settings
 from runtime.storage import Storages
@@ -36,6 +38,8 @@ class AppState:
     origins: Origins
     storages: Storages
     metrics: Exposition
+    hub: EventHub
+    stream_rights: RightsWatch
 
     @staticmethod
     def now() -> datetime:

@@ -1,6 +1,7 @@
 """`/v1/events`: what has happened in a business, in order and without a gap."""
 
 import asyncio
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
@@ -18,6 +19,7 @@ from db.repositories.events import EventRange
 from domain.access import Permission, require_membership
 from domain.callers import businesses_run_by
 from domain.errors import InvalidRequestError, NotFoundError
+from domain.event_audiences import EVERYTHING
 from domain.events import LONGEST_PATTERN, PATTERN, checked_pattern, cloud_event
 
 EventPattern = Annotated[
@@ -41,7 +43,7 @@ class CloudEvent(BaseModel):
     """Of each business its own: `sequence` is an order within it."""
     type: str
     subject: str
-    """The booking's id."""
+    """What it is about: the id of the booking, or of the message, the hold, the service …"""
     time: datetime
     datacontenttype: Literal["application/json"] = "application/json"
     sequence: str
@@ -68,7 +70,6 @@ class EventPage(BaseModel):
 router = APIRouter(prefix="/v1/events", tags=["events"])
 
 _LONGEST_WAIT: Final = 25
-_LOOK_EVERY: Final = 0.25
 _MARGIN: Final = 2.0
 _LAST_POSITION: Final = 2**53 - 1
 """The last number that every JSON parser reads exactly."""
@@ -100,16 +101,23 @@ async def list_events(
     Go on with `after` = `next`, also when `items` is empty: of some types, an answer looks at 10,000 events at
     most. `business_id` is needed when you run several businesses.
     """
-    business = await _business_of(app, context, business_id)
+    business = await business_of(app, context, business_id)
+    found = await _look(app, business, after, limit, types)
     patience = min(float(wait), app.settings.request_timeout_seconds - _MARGIN)
-    while True:
+    if patience > 0 and not found.events and found.next <= after:
+        await _wait(app, business, found.next, types, patience)
         found = await _look(app, business, after, limit, types)
-        if found.events or found.next > after or patience <= 0:
-            break
-        await asyncio.sleep(_LOOK_EVERY)
-        patience -= _LOOK_EVERY
     items = [cloud_event(row) for row in found.events]
     return listed({"items": items, "next": found.next, "last": found.last})
+
+
+async def _wait(app: AppState, business_id: UUID, after: int, types: list[str] | None, patience: float) -> None:
+    """Wait for an event of these types behind a position, or until patience is over or this process stops."""
+    topics, places = {business_id: frozenset({EVERYTHING})}, {business_id: after}
+    with suppress(TimeoutError):
+        async with asyncio.timeout(patience), app.hub.follow(topics, places, types or ()) as follower:
+            while not app.hub.is_closing and not await follower.next(patience):
+                pass
 
 
 async def _look(app: AppState, business_id: UUID, after: int, limit: int, types: list[str] | None) -> EventRange:
@@ -117,7 +125,7 @@ async def _look(app: AppState, business_id: UUID, after: int, limit: int, types:
         return await events.list_after(conn, business_id, after=after, limit=limit, types=types or ())
 
 
-async def _business_of(app: AppState, context: RequestContext, business_id: UUID | None) -> UUID:
+async def business_of(app: AppState, context: RequestContext, business_id: UUID | None) -> UUID:
     """The business whose events are asked for, if the caller may see them."""
     run = businesses_run_by(context.caller)
     if business_id is None:

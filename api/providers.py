@@ -132,6 +132,7 @@ async def create(
         await require_carried(conn, app.settings, business["id"], body.email)
         row = await _added(conn, business, body)
         write.set_object_id(row["id"])
+        write.announce("business.provider.created", row["id"], providerId=row["id"])
         return created(_details(row), f"/v1/businesses/{business['id']}/providers/{row['id']}")
 
     return await write.once(body, make)
@@ -204,6 +205,7 @@ async def change(
         expected.check(*seen)
         await require_carried(conn, app.settings, business["id"], body.email)
         row = await _update(conn, business["id"], stored, body)
+        write.announce("business.provider.changed", row["id"], providerId=row["id"])
     return changed(_details(row))
 
 

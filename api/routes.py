@@ -34,6 +34,8 @@ from api.messages import routes as messages
 from api.messages import template_routes as message_templates
 from api.schedule import areas, exceptions, hours, time_off
 from api.slots import routes as slots
+from api.streams import routes as streams
+from api.streams import tickets as stream_tickets
 from api.transfer import routes as transfer
 from api.webhooks import delivery_routes as webhook_deliveries
 from api.webhooks import routes as webhooks
@@ -63,7 +65,9 @@ _MODULES: Final = (
     external_source,
     webhooks,
     webhook_deliveries,
+    streams,  # before the JSON form of the same path: it matches clients that accept a stream
     events,
+    stream_tickets,
     reports,
     message_templates,
     messages,

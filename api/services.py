@@ -181,6 +181,7 @@ async def create(business: BusinessDep, body: ServiceIn, write: OnceWriterDep) -
         if row is None:
             raise await _code_taken(conn, business, code)
         write.set_object_id(row["id"])
+        write.announce("business.service.created", row["id"], serviceId=row["id"])
         return created(_shown(row), f"/v1/businesses/{business['id']}/services/{row['id']}")
 
     return await write.once(body, make)
@@ -232,6 +233,7 @@ async def change(
         expected.check(_shown(stored))
         changes = columns(body.model_dump(exclude_unset=True), stored["currency"])
         row = await services.update(conn, business["id"], _merged(stored, changes))
+        write.announce("business.service.changed", row["id"], serviceId=row["id"])
     return changed(_shown(row))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends, Header, Request, Response
@@ -12,8 +13,10 @@ from api import audit_trail
 from api.deps import AppStateDep
 from api.idempotency import KEY_DESCRIPTION, digest_of, plain_key
 from api.request_context import context_of
-from db.repositories import idempotency
+from db.repositories import event_emission, idempotency
+from db.repositories.event_emission import BusinessEvent
 from db.repositories.idempotency import Answer, Key
+from domain.access import actor_managing
 
 _KEPT_HEADERS = ("location", "etag", "content-type")
 
@@ -25,12 +28,14 @@ class Writer:
         self._request = request
         self._app = app
         self._context = context_of(request)
+        self._events: list[BusinessEvent] = []
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that commits the write together with its line in the audit log, or nothing."""
         async with self._app.engine.begin() as conn:
             yield conn
+            await self._emit(conn)
             if self._context.needs_audit:
                 await audit_trail.note_done(conn, self._request)
         self._context.settle_audit()  # by now: a line that could not be committed is none
@@ -38,6 +43,18 @@ class Writer:
     def set_object_id(self, object_id: object) -> None:
         """Name what was made for the audit log: the path cannot."""
         self._context.about(object_id=object_id)
+
+    def announce(self, type_: str, subject: object, **data: object) -> None:
+        """Write an event in this transaction: its type, what it is about, and further members of its data."""
+        self._events.append(BusinessEvent(type_, str(subject), data))
+
+    async def _emit(self, conn: AsyncConnection) -> None:
+        business_id = self._context.business_id
+        if not self._events or business_id is None:
+            return
+        events = [replace(event, data={"businessId": business_id, **event.data}) for event in self._events]
+        actor = actor_managing(self._context.caller, business_id)
+        await event_emission.emit(conn, business_id, events, actor=actor, correlation_id=self._context.request_id)
 
 
 class OnceWriter(Writer):

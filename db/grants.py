@@ -57,6 +57,7 @@ ON_TABLES: Final = MappingProxyType(
         "service_areas": _ADD_AND_REMOVE,
         "services": _KEEP,
         "sessions": _EVERYTHING,
+        "stream_tickets": _EVERYTHING,
         "time_off": _EVERYTHING,
         "unconfirmed_commands": _ADD_AND_REMOVE,
         "users": _KEEP,

@@ -1,4 +1,7 @@
-"""Check or publish the API's contract, `docs/openapi.json`: `python -m dev.contract check|write`."""
+"""Check or publish the API's contracts: `python -m dev.contract check|write`.
+
+`docs/openapi.json` is the HTTP API, `docs/asyncapi.json` the events.
+"""
 
 import argparse
 import json
@@ -8,21 +11,29 @@ from pathlib import Path
 from typing import Any, Final
 
 from api.app import create_app
+from api.streams.asyncapi import asyncapi_document
 from dev.breaking_changes import find_breaks
 from runtime.settings import Settings
 
 Json = dict[str, Any]
 
-PUBLISHED: Final = Path(__file__).parent.parent / "docs" / "openapi.json"
+_DOCS: Final = Path(__file__).parent.parent / "docs"
+PUBLISHED: Final = _DOCS / "openapi.json"
+PUBLISHED_EVENTS: Final = _DOCS / "asyncapi.json"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compare the application with the published document, or publish it; 1 on failure."""
     options = _parser().parse_args(arguments)
-    document = create_app(Settings()).openapi()
-    if options.command == "check":
-        return check(options.file, document)
-    return write(options.file, document, despite_breaks=options.breaking)
+    app = create_app(Settings())
+    documents = {options.file: app.openapi(), options.events_file: asyncapi_document(app.version)}
+    failed = False
+    for published, document in documents.items():
+        if options.command == "check":
+            failed |= check(published, document) != 0
+        else:
+            failed |= write(published, document, despite_breaks=options.breaking) != 0
+    return int(failed)
 
 
 def check(published: Path, document: Json) -> int:
@@ -30,7 +41,7 @@ def check(published: Path, document: Json) -> int:
     if not published.exists():
         return _stale(published)
     before = json.loads(published.read_text())
-    if found := find_breaks(before, document):
+    if found := _breaks(before, document):
         return _refuse(found)
     return 0 if published.read_text() == _text(document) else _stale(published)
 
@@ -38,11 +49,27 @@ def check(published: Path, document: Json) -> int:
 def write(published: Path, document: Json, *, despite_breaks: bool) -> int:
     """Publish the document, unless it breaks clients of the published one."""
     before = json.loads(published.read_text()) if published.exists() else None
-    found = find_breaks(before, document) if before else []
+    found = _breaks(before, document) if before else []
     if found and not despite_breaks:
         return _refuse(found)
     published.write_text(_text(document))
     return 0
+
+
+def _breaks(before: Json, now: Json) -> list[str]:
+    return find_breaks(_as_answers(before), _as_answers(now))
+
+
+def _as_answers(document: Json) -> Json:
+    """An OpenAPI document as it is; of an AsyncAPI document, each message's data as the answer of an operation."""
+    if "asyncapi" not in document:
+        return document
+    paths = {}
+    for name, message in document["components"]["messages"].items():
+        schema = message["payload"]["allOf"][1]["properties"]["data"]
+        answer = {"200": {"description": "", "content": {"application/json": {"schema": schema}}}}
+        paths[name] = {"get": {"operationId": name, "responses": answer}}
+    return {"paths": paths, "components": {"schemas": {}}}
 
 
 def _refuse(found: list[str]) -> int:
@@ -62,9 +89,12 @@ def _text(document: Json) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m dev.contract", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m dev.contract", description="Check or publish the API's contracts."
+    )
     parser.add_argument("command", choices=("check", "write"))
     parser.add_argument("--file", type=Path, default=PUBLISHED, help="the published document")
+    parser.add_argument("--events-file", type=Path, default=PUBLISHED_EVENTS, help="the published events")
     parser.add_argument("--breaking", action="store_true", help="publish even if it breaks clients")
     return parser
 

@@ -47,6 +47,8 @@ class Permission(StrEnum):
     """Retry or skip a stuck effect."""
     RECONCILE = "reconcile"
     """Start a reconciliation, and dismiss findings."""
+    LISTEN = "listen"
+    """Open a stream; what is heard there, each stream says."""
     READ_EVENTS = "read_events"
     """Read the stream of a business's events."""
     MANAGE_WEBHOOKS = "manage_webhooks"
@@ -104,6 +106,7 @@ PERMITTED: Final = MappingProxyType(
         Permission.READ_JOBS: Rule(kinds=_USERS_AND_KEYS, roles=MANAGERS, scope=Scope.READ_BOOKINGS),
         Permission.REPAIR_JOBS: Rule(kinds=_USERS, roles=frozenset({Role.ADMIN})),
         Permission.RECONCILE: Rule(kinds=_USERS, roles=MANAGERS),
+        Permission.LISTEN: Rule(kinds=_KNOWN),
         Permission.READ_EVENTS: Rule(kinds=_USERS_AND_KEYS, roles=MANAGERS, scope=Scope.READ_EVENTS),
         Permission.MANAGE_WEBHOOKS: Rule(kinds=_USERS, roles=MANAGERS),
         Permission.READ_REPORTS: Rule(kinds=_USERS_AND_KEYS, roles=MANAGERS, scope=Scope.READ_BOOKINGS),
@@ -210,6 +213,15 @@ def actor_for_command(actors: list[Actor], command: Command) -> Actor:
             return actor
     roles = " or ".join(actor.role for actor in actors)
     raise ForbiddenError(f"As {roles} you may not {command} this booking.")
+
+
+def actor_managing(caller: Caller, business_id: UUID) -> Actor:
+    """As whom the caller changes a business: by their strongest role in it, or as the owner who founds it."""
+    here = [m for m in caller.memberships if m.business_id == business_id]
+    here.sort(key=lambda m: _PRECEDENCE.index(m.role))
+    if here:
+        return Actor(role=here[0].role, user_id=caller.id, provider_id=here[0].provider_id)
+    return Actor(role=Role.OWNER, user_id=caller.id)
 
 
 def actor_creating(caller: Caller, business_id: UUID) -> Actor:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
+from domain.event_catalogue import CATALOGUE
 from domain.lifecycle import Status
 from domain.steps import StepKind
 
@@ -34,9 +35,6 @@ _BY_KIND = {
     StepKind.PAID: "scheduling.booking.paid",
 }
 
-TYPES: Final = frozenset({*_BY_STATUS.values(), *_BY_KIND.values(), BOOKING_REMINDER_DUE})
-"""Every event type in a business's stream."""
-
 PATTERN: Final = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*(\.\*)?")
 """A type, or a prefix such as `scheduling.booking.*`."""
 LONGEST_PATTERN: Final = 100
@@ -63,7 +61,7 @@ def checked_pattern(pattern: str) -> str:
     """
     if len(pattern) > LONGEST_PATTERN or not PATTERN.fullmatch(pattern):
         raise ValueError("write a type of event, or the beginning of some as scheduling.booking.*")
-    if not any(matches(pattern, type_) for type_ in TYPES):
+    if not any(matches(pattern, type_) for type_ in CATALOGUE):
         raise ValueError("there is no such type of event")
     return pattern
 

@@ -52,6 +52,7 @@ async def create(
     async def make(conn: AsyncConnection) -> Response:
         row = await create_business(conn, body, user.user_id)
         context.about(row["id"], row["id"])
+        write.announce("business.business.created", row["id"])
         return created(_shown(row), f"/v1/businesses/{row['id']}")
 
     return await write.once(body, make)
@@ -115,6 +116,7 @@ async def change(
         row = await businesses.update(conn, business["id"], {**stored, **_changes(body, stored)})
         if row["status"] == "active" and stored["status"] != "active":
             await _require_ready(conn, business["id"])
+        write.announce("business.business.changed", business["id"])
     return changed(_shown(row))
 
 

@@ -10,9 +10,9 @@ from starlette.datastructures import Headers
 
 from api.identity.tokens import AccessClaims, Tokens
 from db.engine import autocommit
-from db.repositories import api_keys, sessions
+from db.repositories import api_keys, live_rights, sessions, stream_tickets
 from domain.accounts import token_hash
-from domain.callers import ANONYMOUS, Caller, Guest, KeyHolder, Scope
+from domain.callers import ANONYMOUS, Caller, CallerKind, Guest, KeyHolder, Scope
 from domain.errors import UnauthenticatedError
 
 KEY_MARK: Final = "hfk_"
@@ -56,6 +56,28 @@ class Credentials:
             return Credential(f"{guest.kind}:{guest.id}", lambda: _known(guest))
         claims = self._tokens.check(token)
         return Credential(f"user:{claims.user_id}", lambda: self._user(claims))
+
+    def read_ticket(self, ticket: str) -> Credential:
+        """The credential of a request that opens a stream with a ticket, which is used up when it is looked up."""
+        return Credential(None, lambda: self._ticket_holder(ticket))
+
+    async def _ticket_holder(self, ticket: str) -> Caller:
+        async with autocommit(self._engine) as conn:
+            found = await stream_tickets.use(conn, token_hash(ticket))
+            if found is None:
+                raise UnauthenticatedError("The ticket is not valid: unknown, used or expired. Get a new one.")
+            kind, caller_id, session_id = found
+            if kind is CallerKind.GUEST:
+                return Guest(booking_id=caller_id)
+            if kind is CallerKind.API_KEY:
+                rights = await live_rights.find_all(conn, sessions=(), keys=(caller_id,), users=())
+                caller: Caller | None = rights.keys.get(caller_id)
+            else:
+                assert session_id is not None
+                caller = await sessions.find_principal(conn, session_id, caller_id)
+        if caller is None:
+            raise UnauthenticatedError("The login or key of this ticket has ended.")
+        return caller
 
     async def _user(self, claims: AccessClaims) -> Caller:
         async with autocommit(self._engine) as conn:

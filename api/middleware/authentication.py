@@ -1,10 +1,11 @@
 """Authentication and rate limits, and the audit line of writes that have none when they are answered."""
 
 import asyncio
+import re
 from collections.abc import Awaitable
 from typing import Final
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,8 +19,12 @@ from api.request_context import RequestContext
 from domain.callers import ANONYMOUS, KeyHolder
 from domain.errors import RateLimitedError, UnauthenticatedError
 
-_OPEN_PATHS: Final = frozenset({"/livez", "/readyz", "/health", "/metrics", "/docs", "/openapi.json"})
+_OPEN_PATHS: Final = frozenset(
+    {"/livez", "/readyz", "/health", "/metrics", "/docs", "/openapi.json", "/asyncapi.json"}
+)
 """Without authentication and rate limits."""
+_STREAM: Final = re.compile(r"/v1/(events|me/events|bookings/[^/]+/events)")
+"""Where a ticket stands for `Authorization`."""
 _PAGE_FILES: Final = "/docs/"
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _WITHOUT_EFFECT = frozenset({"GET", "HEAD"})
@@ -154,7 +159,12 @@ class RateLimitGuard:
 def _read(app: AppState, scope: Scope, context: RequestContext) -> Credential | None:
     """The request's credential; none if it is not valid, and then the context has the refusal."""
     try:
-        return app.credentials.read(Headers(scope=scope))
+        headers = Headers(scope=scope)
+        if _STREAM.fullmatch(scope["path"]) and "authorization" not in headers:
+            ticket = QueryParams(scope["query_string"]).get("ticket")
+            if ticket is not None:
+                return app.credentials.read_ticket(ticket)
+        return app.credentials.read(headers)
     except UnauthenticatedError as refusal:
         context.refusal = refusal
         return None

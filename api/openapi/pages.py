@@ -1,4 +1,4 @@
-"""`/openapi.json` and `/docs`: the document, serialized once, and a page that needs no internet."""
+"""`/openapi.json`, `/asyncapi.json` and `/docs`: two documents, and a page that needs no internet."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,6 +8,7 @@ from typing import Final
 from fastapi import FastAPI, Request, Response
 
 from api.caching import Representation, answer_cached, represent
+from api.streams.asyncapi import asyncapi_document
 from runtime.json import to_json
 
 _CACHE: Final = "public, no-cache"
@@ -49,6 +50,7 @@ _ASSETS: Final = {
 def add_pages(app: FastAPI) -> None:
     """Serve the document and the page; these routes are not in the document."""
     _add(app, "/openapi.json", "application/json", lambda: to_json(app.openapi()))
+    _add(app, "/asyncapi.json", "application/json", lambda: to_json(asyncapi_document(app.version)))
     _add(app, "/docs", "text/html", _PAGE.encode)
     _add(app, "/docs/start.js", "text/javascript", _START.encode)
     for name, media_type in _ASSETS.items():

@@ -132,6 +132,7 @@ async def put(owner: OwnerDep, body: AreasIn, expected: IfMatchDep, write: Write
         await businesses.lock(conn, owner.business_id)
         expected.check(await _shown(conn, owner))
         await areas.replace_areas(conn, *owner.key, body.plain())
+        owner.announce(write, "areas_changed")
         content = await _shown(conn, owner)
     return changed(content)
 

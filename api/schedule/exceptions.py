@@ -145,6 +145,7 @@ async def put(owner: OwnerDep, date: Day, body: ExceptionIn, expected: IfMatchDe
         await businesses.lock(conn, owner.business_id)
         expected.check(*await _of_day(conn, owner, date))
         await schedule.replace_exception(conn, *owner.key, exception)
+        owner.announce(write, "exception_changed", date=date)
     return changed(_shown(exception))
 
 
@@ -165,7 +166,8 @@ async def put(owner: OwnerDep, date: Day, body: ExceptionIn, expected: IfMatchDe
 )
 async def delete(owner: OwnerDep, date: Day, write: WriterDep) -> None:
     async with write.begin() as conn:
-        await schedule.remove_exception(conn, *owner.key, date)
+        if await schedule.remove_exception(conn, *owner.key, date):
+            owner.announce(write, "exception_changed", date=date)
 
 
 async def _of_day(conn: AsyncConnection, owner: ScheduleOwner, day: date) -> list[dict[str, Any]]:

@@ -128,6 +128,7 @@ async def put(owner: OwnerDep, body: HoursIn, expected: IfMatchDep, write: Write
         await businesses.lock(conn, owner.business_id)
         expected.check(await _shown(conn, owner))
         await schedule.replace_hours(conn, *owner.key, body.rules())
+        owner.announce(write, "hours_changed")
         content = await _shown(conn, owner)
     return changed(content)
 

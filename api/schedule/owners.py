@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Request
 from api.access import BusinessDep, needs
 from api.deps import AppStateDep
 from api.paths import ProviderKey
+from api.writes import Writer
 from db.engine import autocommit
 from db.repositories import providers
 from db.repositories.rows import Row
@@ -42,6 +43,12 @@ class ScheduleOwner:
     def key(self) -> tuple[UUID, UUID | None]:
         """Business and provider, as repositories take them."""
         return self.business_id, self.provider_id
+
+    def announce(self, write: Writer, what: str, **data: object) -> None:
+        """Write the event that this owner's availability has changed."""
+        subject = self.provider_id or self.business_id
+        ids = {} if self.provider_id is None else {"providerId": self.provider_id}
+        write.announce(f"business.availability.{what}", subject, **ids, **data)
 
     @property
     def path(self) -> str:

@@ -143,6 +143,7 @@ async def create(owner: OwnerDep, body: TimeOffIn, app: AppStateDep, write: Once
         )
         conflicts = await time_off.count_conflicts(conn, *owner.key, starts_at, ends_at)
         write.set_object_id(stored["id"])
+        owner.announce(write, "time_off_added", timeOffId=stored["id"])
         return created(_shown(stored) | {"conflicts": conflicts}, f"{owner.path}/time-off/{stored['id']}")
 
     return await write.once(body, make)
@@ -193,7 +194,8 @@ async def list_(owner: OwnerDep, asked: TimeOffQueryDep, app: AppStateDep) -> Re
 )
 async def delete(owner: OwnerDep, time_off_id: UUID, write: WriterDep) -> None:
     async with write.begin() as conn:
-        await time_off.remove(conn, *owner.key, time_off_id)
+        if await time_off.remove(conn, *owner.key, time_off_id):
+            owner.announce(write, "time_off_removed", timeOffId=time_off_id)
 
 
 async def _zone(conn: AsyncConnection, owner: ScheduleOwner) -> ZoneInfo:

@@ -129,7 +129,9 @@ async def import_(
         return _report(counts, plan, dry_run=True)
 
     async def make(conn: AsyncConnection) -> Response:
-        return _report(await store_import(conn, business["id"], plan, problems), plan, dry_run=False)
+        counts = await store_import(conn, business["id"], plan, problems)
+        write.announce("business.availability.imported", business["id"])
+        return _report(counts, plan, dry_run=False)
 
     return await write.once(_Sent(section=section, digest=hashlib.sha256(body).hexdigest()), make)
 

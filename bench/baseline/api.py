@@ -167,7 +167,6 @@ def _values(request: Request, request_body: Values, offering: Any) -> Values:
         "correlation_id": None,
         "actor": "{}",
         "event_data": "{}",
-        "schema_version": "1.0",
         "audit_id": new_id(),
         "audit_actor_kind": "user",
         "audit_actor_id": user_id,

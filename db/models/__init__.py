@@ -8,7 +8,7 @@ from db.models.effects import Effect, Finding, InboundEvent, Integration, Webhoo
 from db.models.external_calendars import ExternalSource, ExternalTime
 from db.models.identity import AccountRequest, AccountToken, ApiKey, LoginAttempts, RefreshToken, Session
 from db.models.messages import Message, MessageTemplate
-from db.models.operations import AuditEntry, Lease, RateCounter
+from db.models.operations import AuditEntry, Lease, RateCounter, StreamTicket
 from db.models.payments import Payment
 from db.models.schedule import DateException, ServiceArea, TimeOff, WeeklyHours
 from db.models.scheduling import (
@@ -63,6 +63,7 @@ __all__ = [
     "Service",
     "ServiceArea",
     "Session",
+    "StreamTicket",
     "TimeOff",
     "UnconfirmedCommand",
     "User",

@@ -63,3 +63,18 @@ class Lease(Base):
     """One object in one process, during its lifetime."""
     expires_at: Mapped[Moment]
     """By PostgreSQL's clock. Afterwards anybody may take the lease."""
+
+
+class StreamTicket(Base):
+    """Opens one stream, once and within seconds. UNLOGGED: a crash costs a client one more request."""
+
+    __tablename__ = "stream_tickets"
+    __table_args__ = (Index("ix_stream_tickets_expires_at", "expires_at"), {"prefixes": ["UNLOGGED"]})
+
+    ticket_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    caller_kind: Mapped[str] = mapped_column(String(20))
+    caller_id: Mapped[UUID]
+    """The user or the API key; for a guest, the booking."""
+    session_id: Mapped[UUID | None]
+    """The login of a user."""
+    expires_at: Mapped[Moment]

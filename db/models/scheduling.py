@@ -85,6 +85,9 @@ class Hold(Base):
         Index("ix_holds_expires_at", "expires_at"),
         Index("ix_holds_held_by", "held_by", "business_id"),
         Index("ix_holds_business_id_expires_at", "business_id", "expires_at"),
+        Index(
+            "ix_holds_expiry_untold", "expires_at", postgresql_where=text("booking_id IS NULL AND NOT expiry_told")
+        ),
     )
 
     id: Mapped[Key]
@@ -100,6 +103,8 @@ class Hold(Base):
     """`domain.assignment.Choice`: why this provider was chosen."""
     promise: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     """`domain.promises.Promise`: the price and terms if it is booked with this hold."""
+    expiry_told: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether the event is written that it expired."""
     expires_at: Mapped[Moment]
     created_at: Mapped[Created]
 

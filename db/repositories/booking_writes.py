@@ -8,12 +8,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories.audit import ADD_AFTER, Entry, line_parameters
+from db.repositories.event_emission import HOLD_COLUMNS, hold_events, insert_events
 from db.repositories.idempotency import SETTLE, Answer, Key, answer_parameters
 from db.repositories.reservations import TAKE_TIME, Appointment
 from db.repositories.rows import Row, row, row_or_none
 from domain.assignment import Choice
 from domain.booking import Actor, BookingState
-from domain.events import SCHEMA_VERSION, SOURCE, event_type
+from domain.events import SOURCE, event_type
 from domain.lifecycle import Status
 from domain.steps import Step, StepKind
 from runtime.ids import new_id
@@ -56,11 +57,7 @@ WITH key AS ({settled}), {take}, free AS (
         CAST(:provider_id AS uuid), :now
     FROM booking
 ), event AS (
-    INSERT INTO events (
-        id, business_id, type, source, subject, time, correlation_id, actor, data, schema_version)
-    SELECT :event_id, :business_id, :event_type, :source, :subject, :now, :correlation_id,
-        CAST(:actor AS jsonb), CAST(:event_data AS jsonb), :schema_version
-    FROM booking
+    {event}
 ), audited AS ({audited})
 SELECT EXISTS (SELECT 1 FROM key) AS key_was_new, EXISTS (SELECT 1 FROM free) AS time_was_free,
        EXISTS (SELECT 1 FROM booking) AS booked
@@ -78,11 +75,20 @@ slot AS (
 ), redeemed AS (
     UPDATE holds SET booking_id = CAST(:reserved_for AS uuid)
     WHERE business_id = :business_id AND id IN (SELECT id FROM slot)
-)"""
+    RETURNING {columns}
+), told AS (
+    {event}
+)""".format(columns=HOLD_COLUMNS, event=hold_events("redeemed", "redeemed"))  # noqa: S608
 
 _AUDITED = ADD_AFTER.format(after="booking")
-INSERT = text(_INSERT.format(settled=SETTLE, take=TAKE_TIME.format(after="key"), audited=_AUDITED))
-INSERT_HELD = text(_INSERT.format(settled=SETTLE, take=_REDEEM, audited=_AUDITED))
+_CREATED = insert_events("""
+    SELECT CAST(:event_id AS uuid), CAST(:business_id AS uuid), CAST(:event_type AS text), CAST(:source AS text),
+           CAST(:subject AS text), CAST(:now AS timestamptz), CAST(:correlation_id AS text), CAST(:actor AS jsonb),
+           CAST(:event_data AS jsonb)
+    FROM booking""")
+_PARTS = {"settled": SETTLE, "audited": _AUDITED, "event": _CREATED}
+INSERT = text(_INSERT.format(take=TAKE_TIME.format(after="key"), **_PARTS))
+INSERT_HELD = text(_INSERT.format(take=_REDEEM, **_PARTS))
 
 
 async def insert(
@@ -167,7 +173,6 @@ def _created_event(state: BookingState, customer_id: UUID, actor: Actor) -> dict
         "actor_id": actor.user_id,
         "actor": actor.model_dump_json(),
         "event_data": _json(data),
-        "schema_version": SCHEMA_VERSION,
     }
 
 
@@ -229,7 +234,17 @@ async def find_traces(
     return await row(conn, _TRACES, parameters)
 
 
-_WRITE = text("""
+_STEP_EVENT = """
+    SELECT CAST(:event_id AS uuid), CAST(:business_id AS uuid), CAST(:event_type AS text), CAST(:source AS text),
+           CAST(id AS text), CAST(:at AS timestamptz), CAST(:correlation_id AS text), CAST(:actor AS jsonb),
+           jsonb_build_object(
+               'bookingId', id, 'providerId', CAST(:provider_id AS uuid), 'customerId', customer_id,
+               'startTime', CAST(:starts_at AS timestamptz), 'endTime', CAST(:ends_at AS timestamptz),
+               'status', CAST(:status AS text))
+           || jsonb_strip_nulls(jsonb_build_object('formerProviderId', left_provider_id))
+    FROM booking"""
+
+_WRITE = text(f"""
 WITH booking AS (
     UPDATE bookings SET
         status = :status, version = :sequence, starts_at = :starts_at, ends_at = :ends_at,
@@ -245,7 +260,7 @@ WITH booking AS (
       AND NOT EXISTS (
           SELECT 1 FROM booking_history
           WHERE booking_id = :booking_id AND command_id = CAST(:command_id AS text))
-    RETURNING id, customer_id
+    RETURNING id, customer_id, nullif(old.provider_id, new.provider_id) AS left_provider_id
 ), history AS (
     INSERT INTO booking_history (
         booking_id, sequence, business_id, kind, step_key, old_status, new_status, actor_role, actor_id,
@@ -257,21 +272,13 @@ WITH booking AS (
         CAST(:provider_id AS uuid), :command_id, :at
     FROM booking
 ), event AS (
-    INSERT INTO events (
-        id, business_id, type, source, subject, time, correlation_id, actor, data, schema_version)
-    SELECT :event_id, :business_id, :event_type, :source, id::text, :at, :correlation_id, CAST(:actor AS jsonb),
-        jsonb_build_object(
-            'bookingId', id, 'providerId', CAST(:provider_id AS uuid), 'customerId', customer_id,
-            'startTime', CAST(:starts_at AS timestamptz), 'endTime', CAST(:ends_at AS timestamptz),
-            'status', CAST(:status AS text)),
-        :schema_version
-    FROM booking
+    {insert_events(_STEP_EVENT)}
 ), unconfirmed AS (
     INSERT INTO unconfirmed_commands (booking_id, sequence, business_id)
     SELECT id, :sequence, :business_id FROM booking WHERE CAST(:command_id AS text) IS NOT NULL
 )
 SELECT id FROM booking
-""")
+""")  # noqa: S608
 
 
 async def write_step(
@@ -300,6 +307,5 @@ async def write_step(
         "event_id": new_id(),
         "event_type": event_type(step.kind, state.status),
         "source": SOURCE,
-        "schema_version": SCHEMA_VERSION,
     }
     return await row_or_none(conn, _WRITE, parameters) is not None

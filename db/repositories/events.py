@@ -21,6 +21,10 @@ BATCH: Final = 500
 SCAN: Final = 10_000
 """The most events that are searched for those of some types before an answer is given."""
 
+CHANNEL: Final = "holdfast_events"
+"""Notified when events get their positions; the payload is the business. Never by a booking's own transaction: a
+`NOTIFY` takes a lock over all commits that notify."""
+
 _LOCK: Final = 0x4576656E
 
 _MEANT = """(cardinality({patterns}) = 0 OR EXISTS (
@@ -75,7 +79,9 @@ WITH turn AS MATERIALIZED (
     RETURNING e.id, e.business_id, e.type, e.written, e.time, e.position, e.data
 ), told AS (
     {insert_effects(_DELIVERIES)})
-SELECT count(*) AS n FROM numbered
+SELECT (SELECT count(*) FROM numbered) AS n,
+       (SELECT count(pg_notify('{CHANNEL}', CAST(business_id AS text)))
+        FROM (SELECT DISTINCT business_id FROM numbered) AS placed) AS notified
 """)  # noqa: S608
 
 

@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.repositories.event_emission import HOLD_COLUMNS, hold_events
 from db.repositories.reservations import TAKE_TIME, Appointment
 from db.repositories.rows import Row, row, row_or_none
 from domain.assignment import Choice
@@ -39,7 +40,9 @@ hold AS (
     SELECT :reservation_id, :business_id, :service_id, :provider_id, :starts_at, :ends_at, :held_by,
            CAST(:choice AS jsonb), CAST(:promise AS jsonb), until.moment
     FROM until WHERE EXISTS (SELECT 1 FROM slot)
-    RETURNING id, business_id, service_id, provider_id, starts_at, ends_at, expires_at, promise::text
+    RETURNING {HOLD_COLUMNS}, promise::text
+), told AS (
+    {hold_events("created", "hold")}
 )
 SELECT EXISTS (SELECT 1 FROM few) AS within_limit, hold.* FROM (SELECT 1) AS one LEFT JOIN hold ON true
 """)  # noqa: S608 - our own text
@@ -123,17 +126,23 @@ async def find_own(conn: AsyncConnection, user_id: UUID, hold_id: UUID) -> Row |
 
 
 # The reservation first, then the hold, as redeeming does: the same order prevents deadlocks.
-_RELEASE = text("""
+_RELEASE = text(f"""
 WITH freed AS (
     DELETE FROM reservations
     WHERE booking_id IS NULL
       AND id IN (SELECT id FROM holds WHERE id = :id AND held_by = :held_by AND booking_id IS NULL)
     RETURNING 1
+), released AS (
+    DELETE FROM holds
+    WHERE id = :id AND held_by = :held_by AND booking_id IS NULL AND (SELECT count(*) FROM freed) >= 0
+    RETURNING {HOLD_COLUMNS}
+), live AS (
+    SELECT * FROM released WHERE NOT expiry_told
+), told AS (
+    {hold_events("released", "live")}
 )
-DELETE FROM holds
-WHERE id = :id AND held_by = :held_by AND booking_id IS NULL AND (SELECT count(*) FROM freed) >= 0
-RETURNING business_id
-""")
+SELECT business_id FROM released
+""")  # noqa: S608 - our own text
 
 
 async def release_own(conn: AsyncConnection, user_id: UUID, hold_id: UUID) -> UUID | None:

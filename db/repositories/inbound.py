@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.repositories.event_emission import notification_events
 from db.repositories.rows import row_or_none, rows
 from domain.notifications import Audience
 from runtime.json import to_json_text
@@ -61,6 +62,9 @@ WITH told AS (
     WHERE m.business_id = :business_id AND m.id = told.id
       AND CASE WHEN m.state = 'failed' AND m.vendor_ref IS NULL THEN 0 ELSE CASE m.state {_RANKS} END
           < CASE CAST(:state AS text) {_RANKS}
+    RETURNING m.*
+), event AS (
+    {notification_events("moved")}
 )
 SELECT b.customer_id, told.audience FROM told
 JOIN bookings b ON b.business_id = :business_id AND b.id = told.booking_id

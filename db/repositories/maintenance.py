@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.repositories.event_emission import HOLD_COLUMNS, hold_events
 from db.repositories.rows import Row, execute, row, rows
 from domain.steps import BookingRef
 
@@ -78,22 +79,32 @@ async def list_comparable(conn: AsyncConnection, ids: Sequence[UUID]) -> Sequenc
 
 
 # The limit is written out: a query plan that does not know how few rows are wanted reads the whole table.
-_PURGE_HOLDS = text("""
+_PURGE_HOLDS = text(f"""
 WITH over AS (
     SELECT id FROM reservations WHERE expires_at <= statement_timestamp()
     ORDER BY expires_at LIMIT 10000 FOR UPDATE SKIP LOCKED
 ), freed AS (
     DELETE FROM reservations WHERE id IN (SELECT id FROM over)
+), expired AS (
+    UPDATE holds SET expiry_told = true
+    WHERE id IN (
+        SELECT id FROM holds
+        WHERE booking_id IS NULL AND NOT expiry_told AND expires_at <= statement_timestamp()
+        ORDER BY expires_at LIMIT 10000 FOR UPDATE SKIP LOCKED)
+    RETURNING {HOLD_COLUMNS}
+), told AS (
+    {hold_events("expired", "expired")}
 ), old AS (
-    SELECT id FROM holds WHERE expires_at <= CAST(:kept_since AS timestamptz)
+    SELECT id FROM holds
+    WHERE (expiry_told OR booking_id IS NOT NULL) AND expires_at <= CAST(:kept_since AS timestamptz)
     ORDER BY expires_at LIMIT 10000 FOR UPDATE SKIP LOCKED
 )
 DELETE FROM holds WHERE id IN (SELECT id FROM old)
-""")
+""")  # noqa: S608
 
 
 async def purge_holds(conn: AsyncConnection, *, kept_since: datetime) -> None:
-    """Delete the reservations of holds that ran out, and the holds that ran out before `kept_since`.
+    """Delete the reservations of holds that ran out, tell of these, and delete those from before `kept_since`.
 
     Up to 10000 of each. Nothing depends on it: their time has been free since they ran out.
     """
@@ -119,6 +130,12 @@ async def list_unsent_messages(conn: AsyncConnection, *, grace: timedelta, after
 _PURGES = tuple(
     text(statement)
     for statement in (
+        """
+DELETE FROM stream_tickets WHERE ticket_hash IN (
+    SELECT ticket_hash FROM stream_tickets WHERE expires_at <= statement_timestamp()
+    ORDER BY expires_at LIMIT 10000 FOR UPDATE SKIP LOCKED
+)
+""",
         """
 DELETE FROM sessions WHERE id IN (
     SELECT id FROM sessions WHERE expires_at <= statement_timestamp() - interval '1 day'

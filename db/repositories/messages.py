@@ -9,9 +9,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories.effect_planning import insert_effects
+from db.repositories.event_emission import insert_events, notification_events
 from db.repositories.rows import Row, execute, row_or_none, rows
 from domain.effects import EffectKind
-from domain.events import BOOKING_REMINDER_DUE, SCHEMA_VERSION, SOURCE
+from domain.events import BOOKING_REMINDER_DUE, SOURCE
 from domain.lifecycle import Role, Status
 from domain.messages import MessageState
 from domain.notifications import TOLD_BY_SMS, Notice
@@ -53,7 +54,9 @@ WITH notice AS (
     FROM notice n JOIN sender s ON s.channel = 'email' OR n.by_sms
     ORDER BY n.place
     ON CONFLICT (business_id, key) DO NOTHING
-    RETURNING id, key, channel
+    RETURNING *
+), told AS (
+    {notification_events("message")}
 ), effect AS (
     {insert_effects(_SEND)})
 SELECT key, channel FROM message
@@ -102,15 +105,15 @@ async def find_appointment(conn: AsyncConnection, business_id: UUID, booking_id:
     return None if row is None else Appointment(Status(row["status"]), row["starts_at"])
 
 
-_REMINDER_EVENT = text("""
-INSERT INTO events (id, business_id, type, source, subject, time, actor, data, schema_version)
-SELECT :id, business_id, :type, :source, id::text, now(), CAST(:actor AS jsonb),
-       jsonb_build_object('bookingId', id, 'providerId', provider_id, 'customerId', customer_id,
-                          'startTime', starts_at),
-       :schema_version
-FROM bookings WHERE business_id = :business_id AND id = :booking_id
-ON CONFLICT (id) DO NOTHING
+_REMINDER_EVENT = text(
+    insert_events("""
+    SELECT CAST(:id AS uuid), business_id, CAST(:type AS text), CAST(:source AS text), CAST(id AS text), now(),
+           CAST(NULL AS text), CAST(:actor AS jsonb),
+           jsonb_build_object('bookingId', id, 'providerId', provider_id, 'customerId', customer_id,
+                              'startTime', starts_at)
+    FROM bookings WHERE business_id = :business_id AND id = :booking_id
 """)
+)
 
 
 async def add_reminder_event(
@@ -124,7 +127,6 @@ async def add_reminder_event(
         "type": BOOKING_REMINDER_DUE,
         "source": SOURCE,
         "actor": to_json_text({"role": Role.SYSTEM}),
-        "schema_version": SCHEMA_VERSION,
     }
     await execute(conn, _REMINDER_EVENT, parameters)
 
@@ -132,7 +134,8 @@ async def add_reminder_event(
 # --- results --------------------------------------------------------------------------------------------------
 
 # The vendor may have reported meanwhile what comes after `sent`, about this very message.
-_NOTE_SENT = text("""
+_NOTE_SENT = text(f"""
+WITH message AS (
 UPDATE messages
 SET state = CASE WHEN further THEN state ELSE 'sent' END,
     state_at = CASE WHEN further THEN state_at ELSE clock_timestamp() END,
@@ -143,12 +146,23 @@ FROM (SELECT m.id AS this, m.state IN ('delivered', 'opened', 'bounced')
              OR (m.state = 'failed' AND m.vendor_ref = CAST(:vendor_ref AS text)) IS TRUE AS further
       FROM messages m WHERE m.business_id = :business_id AND m.id = :message_id) AS now
 WHERE business_id = :business_id AND id = this
-""")
+RETURNING messages.*, old.state <> new.state AS is_news
+), news AS (
+    SELECT * FROM message WHERE is_news
+)
+{notification_events("news")}
+""")  # noqa: S608
 
-_NOTE_UNSENT = text("""
-UPDATE messages SET state = :state, state_at = clock_timestamp(), error = :error
-WHERE business_id = :business_id AND id = :message_id AND state IN ('queued', 'failed', 'suppressed')
-""")
+_NOTE_UNSENT = text(f"""
+WITH message AS (
+    UPDATE messages SET state = :state, state_at = clock_timestamp(), error = :error
+    WHERE business_id = :business_id AND id = :message_id AND state IN ('queued', 'failed', 'suppressed')
+    RETURNING messages.*, old.state <> new.state AS is_news
+), news AS (
+    SELECT * FROM message WHERE is_news
+)
+{notification_events("news")}
+""")  # noqa: S608
 
 _OF_BOOKING = text("""
 SELECT m.id, m.kind, m.audience, m.channel, m.state_at, m.minutes_before, m.starts_at, m.language, m.subject,

@@ -9,10 +9,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories import effect_planning
+from db.repositories.event_emission import insert_events
 from db.repositories.rows import Row, execute, row, row_or_none, rows
 from domain.effects import EffectKind, Planned, Port, SequenceKey, Vendor
 from domain.errors import NothingToPayError, TooManyPaymentTriesError
-from domain.events import SCHEMA_VERSION
 from domain.lifecycle import Role
 from domain.payments import PAYMENT_SOURCE, Collect, Payment, PaymentEvent, PaymentState
 from domain.steps import BookingRef
@@ -208,15 +208,17 @@ async def save(
     await execute(conn, _SAVE, parameters)
 
 
-_EVENT = text("""
-INSERT INTO events (id, business_id, type, source, subject, time, actor, data, schema_version)
-SELECT :id, p.business_id, :type, :source, CAST(p.booking_id AS text), now(), CAST(:actor AS jsonb),
-       jsonb_build_object('bookingId', p.booking_id, 'amountMinor', CAST(:amount AS integer),
-                          'currency', p.currency, 'vendor', p.vendor, 'gatewayRef', p.gateway_ref),
-       :schema_version
-FROM payments p WHERE p.business_id = :business_id AND p.booking_id = :booking_id
-ON CONFLICT (id) DO NOTHING
+_EVENT = text(
+    insert_events("""
+    SELECT CAST(:id AS uuid), p.business_id, CAST(:type AS text), CAST(:source AS text),
+           CAST(p.booking_id AS text), now(), CAST(NULL AS text), CAST(:actor AS jsonb),
+           jsonb_build_object('bookingId', p.booking_id, 'customerId', b.customer_id,
+                              'amountMinor', CAST(:amount AS integer), 'currency', p.currency, 'vendor', p.vendor,
+                              'gatewayRef', p.gateway_ref)
+    FROM payments p JOIN bookings b ON b.business_id = p.business_id AND b.id = p.booking_id
+    WHERE p.business_id = :business_id AND p.booking_id = :booking_id
 """)
+)
 
 
 async def add_events(
@@ -233,7 +235,6 @@ async def add_events(
             "source": PAYMENT_SOURCE,
             "actor": to_json_text({"role": Role.SYSTEM}),
             "amount": event.amount,
-            "schema_version": SCHEMA_VERSION,
         }
         await execute(conn, _EVENT, parameters)
 

@@ -86,6 +86,7 @@ DELETE FROM date_exceptions
 WHERE business_id = :business_id AND provider_id IS NOT DISTINCT FROM CAST(:provider_id AS uuid)
   AND (date = CAST(:day AS date)
        OR yearly AND CAST(:yearly AS boolean) AND to_char(date, 'MMDD') = to_char(CAST(:day AS date), 'MMDD'))
+RETURNING 1
 """)
 _ADD_EXCEPTION = text("""
 INSERT INTO date_exceptions (id, business_id, provider_id, date, yearly, kind, opens_minute, closes_minute, name)
@@ -146,7 +147,7 @@ async def replace_exception(
 
 async def remove_exception(
     conn: AsyncConnection, business_id: UUID, provider_id: UUID | None, day: date, *, yearly: bool = False
-) -> None:
-    """Delete the exception of the date, if there is one; with `yearly` that of this day of every year too."""
+) -> bool:
+    """Delete the date's exception; with `yearly` also that of this day of every year. Whether there was one."""
     parameters = {"business_id": business_id, "provider_id": provider_id, "day": day, "yearly": yearly}
-    await execute(conn, _CLEAR_EXCEPTION, parameters)
+    return bool(await rows(conn, _CLEAR_EXCEPTION, parameters))

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories.rows import Row, execute, row, rows
+from db.repositories.rows import Row, row, row_or_none, rows
 
 _ADD = text("""
 INSERT INTO time_off (id, business_id, provider_id, kind, starts_at, ends_at, note)
@@ -25,6 +25,7 @@ ORDER BY starts_at, id LIMIT :limit
 _REMOVE = text("""
 DELETE FROM time_off
 WHERE business_id = :business_id AND provider_id IS NOT DISTINCT FROM CAST(:provider_id AS uuid) AND id = :id
+RETURNING 1
 """)
 # No service takes more than a week, so the query reads one range of an index.
 _CONFLICTS = text("""
@@ -86,10 +87,10 @@ async def list_page(
     return await rows(conn, _LIST, parameters)
 
 
-async def remove(conn: AsyncConnection, business_id: UUID, provider_id: UUID | None, time_off_id: UUID) -> None:
-    """Delete the time off with this id, if there is one."""
+async def remove(conn: AsyncConnection, business_id: UUID, provider_id: UUID | None, time_off_id: UUID) -> bool:
+    """Delete the time off with this id; whether there was one."""
     parameters = {"business_id": business_id, "provider_id": provider_id, "id": time_off_id}
-    await execute(conn, _REMOVE, parameters)
+    return await row_or_none(conn, _REMOVE, parameters) is not None
 
 
 async def count_conflicts(

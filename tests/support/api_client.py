@@ -1,5 +1,6 @@
 """An HTTP client for the API that authenticates as one user."""
 
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 from uuid import uuid4
 
@@ -62,6 +63,10 @@ class ApiClient:
 
     async def send(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
         return await self._http.request(method, path, json=body, headers=self.headers(**headers))
+
+    def stream(self, path: str, **headers: str) -> AbstractAsyncContextManager[httpx.Response]:
+        """`GET` an answer that is read while it is sent."""
+        return self._http.stream("GET", path, headers=self.headers(**headers), timeout=None)
 
     async def book(self, tenant: Tenant, *, key: str | None = None, **body: Any) -> httpx.Response:
         """`POST /v1/bookings` for `repair`; `starts_at` is required."""

@@ -34,6 +34,8 @@ negative_data_rejection.expected-statuses = [400, 401, 403, 404, 405, 406, 409, 
 
 _ENDS_THE_LOGIN: Final = ("logout", "logoutEverywhere")
 """After these everything would be answered 401; they have tests of their own."""
+_WITHOUT_END: Final = ("streamBookingEvents", "streamMyEvents")
+"""Their answers go on for as long as their client listens; they have tests of their own."""
 _IN_A_COLLECTION: Final = (
     "checks.unsupported_method.enabled = false\nchecks.allow_header_conformance.enabled = false"
 )
@@ -103,6 +105,7 @@ def text(
     parts += [_table(f"dictionaries.{name}", {"values": [value]}) for name, value in ids.items()]
     parts.append(_table("parameters", {f"path.{name}": value for name, value in values.items()}))
     parts += [_table(f'parameters."path.{name}"', {"dictionary": name, "probability": 0.5}) for name in ids]
+    parts.append(_operations(_WITHOUT_END, "enabled = false"))
     parts.append(_operations(["searchCustomers"], _IN_A_COLLECTION))
     parts.append(_operations(["createBusiness"], _ANOTHER_BUSINESS))
     if uncovered:

@@ -8,6 +8,7 @@ from typing import Any
 import uvicorn
 
 from api.protocol import Protocol
+from api.server import Server
 
 
 @asynccontextmanager
@@ -35,7 +36,7 @@ async def served(app: Any, protocol: type[Protocol] = Protocol) -> AsyncIterator
         await serving
 
 
-class _Server(uvicorn.Server):
+class _Server(Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -65,7 +66,8 @@ async def test_a_moved_booking_sends_its_reminder_once_at_the_new_time(
     await booking.until_messages("reminder", 2)
     await _settled(business)
     [reminder] = _reminders(business)
-    assert f"{new:%B} {new.day}" in reminder
+    local = new.astimezone(ZoneInfo("America/New_York"))
+    assert f"{local:%B} {local.day}" in reminder
 
 
 async def _accepted(booking: LiveBooking) -> datetime:

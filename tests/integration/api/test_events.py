@@ -24,25 +24,29 @@ async def read(by: ApiClient, **query: Any) -> Json:
 
 
 async def read_until(by: ApiClient, count: int) -> list[Json]:
-    """The events from the first on, as they come."""
+    """The events from the first on, as they come, until so many are about bookings' steps."""
     found: list[Json] = []
     page: Json = {"next": 0}
     async with asyncio.timeout(20):
-        while len(found) < count:
+        while len(steps(found)) < count:
             page = await read(by, after=page["next"], wait=5)
             found += page["items"]
-    assert page["next"] == page["last"] == len(found)
+    assert [int(event["sequence"]) for event in found] == list(range(1, len(found) + 1))
     return found
+
+
+def steps(events: list[Json]) -> list[Json]:
+    """Those about bookings' steps: others tell of the messages that the steps set off."""
+    return [event for event in events if event["type"].startswith("scheduling.booking.")]
 
 
 async def test_a_booking_is_told_of_in_order_as_cloud_events(stage: Stage) -> None:
     booking = await stage.book()
     await stage.settled(booking, "assigned")
     ok(await stage.as_("ana").command(booking["id"], "accept"))
-    events = await read_until(stage.as_("owner"), 3)
+    events = steps(await read_until(stage.as_("owner"), 3))
     kinds = [event["type"].removeprefix("scheduling.booking.") for event in events]
     assert kinds == ["created", "assigned", "accepted"]
-    assert [int(event["sequence"]) for event in events] == [1, 2, 3]
     business_id, ana = str(stage.tenant.business_id), stage.tenant.principals["ana"]
     accepted = events[-1]
     assert accepted.pop("correlationid")
@@ -54,7 +58,7 @@ async def test_a_booking_is_told_of_in_order_as_cloud_events(stage: Stage) -> No
         "subject": booking["id"],
         "time": accepted["time"],
         "datacontenttype": "application/json",
-        "sequence": f"{3:019d}",
+        "sequence": f"{int(accepted['sequence']):019d}",
         "tenant": business_id,
         "actorrole": "provider",
         "actorid": str(ana.user_id),
@@ -72,14 +76,16 @@ async def test_a_stretch_is_read_by_position_and_by_type(stage: Stage) -> None:
     owner = stage.as_("owner")
     everything = await read_until(owner, 4)
     middle = await read(owner, after=1, limit=2)
-    assert middle == {"items": everything[1:3], "next": 3, "last": 4}
+    last = middle.pop("last")
+    assert middle == {"items": everything[1:3], "next": 3}
     created = await read(owner, types="scheduling.booking.created")
     assert len(created["items"]) == 2
-    assert created["next"] == 4
+    assert created["next"] >= last
     two = ["scheduling.booking.created", "scheduling.booking.as*"]
     problem(await owner.get("/v1/events", types=two), 422, "invalid_request")
-    assert (await read(owner, types="scheduling.booking.*"))["items"] == everything
-    assert await read(owner, after=99) == {"items": [], "next": 99, "last": 4}
+    assert (await read(owner, types="scheduling.booking.*"))["items"] == steps(everything)
+    beyond = await read(owner, after=99)
+    assert (beyond["items"], beyond["next"]) == ([], 99)
     for wrong in ({"types": "scheduling.booking.acepted"}, {"after": -1}, {"limit": 0}, {"wait": 26}):
         problem(await owner.get("/v1/events", **wrong), 422, "invalid_request")
 

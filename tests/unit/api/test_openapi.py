@@ -52,7 +52,9 @@ def test_every_operation_has_an_id_of_its_own_and_is_described() -> None:
 
 def test_every_route_is_in_the_document_with_its_permission_and_what_it_takes_to_prove_it() -> None:
     by_id = {operation["operationId"]: operation for operation in OPERATIONS}
-    routes = [c.original_route for c in iter_route_contexts(APP.routes) if isinstance(c.original_route, APIRoute)]
+    found = [c.original_route for c in iter_route_contexts(APP.routes) if isinstance(c.original_route, APIRoute)]
+    # OpenAPI has one operation for a path and method: the stream of `/v1/events` is described with its JSON form.
+    routes = [route for route in found if route.operation_id != "streamEvents"]
     assert {route.operation_id for route in routes} == set(by_id)
     for route in routes:
         permission, operation = permission_of(route), by_id[str(route.operation_id)]

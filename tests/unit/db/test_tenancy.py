@@ -14,6 +14,11 @@ from db.models import Base
 from db.repositories.bookings import Reach
 
 WITHOUT_TENANT = {
+    "event_tail.last_positions": "names the tenants, many at once",
+    "event_tail.list_new": "names the tenants, many at once",
+    "live_rights.find_all": "the callers of many streams, whatever their businesses",
+    "stream_tickets.add": "a ticket is its caller's, who may be of several businesses",
+    "stream_tickets.use": "only who has the ticket can name it",
     "events.number_new": "the event log serves all tenants and gets a number only",
     "unconfirmed.list_unconfirmed": "recovery serves all tenants and gets ids only",
     "maintenance.list_comparable": "the consistency check serves all tenants and asks by id",
@@ -81,6 +86,7 @@ TENANTLESS_TABLES = {
     "leases",
     "login_attempts",
     "rate_counters",
+    "stream_tickets",
     "refresh_tokens",
     "sessions",
     "users",

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.sse import EventSourceResponse
 from sqlalchemy import insert, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -112,7 +113,19 @@ class World:
         headers = {"If-Match": "*", "Idempotency-Key": str(uuid4())}
         if caller.token is not None:
             headers["Authorization"] = f"Bearer {caller.token}"
+        if route.response_class is EventSourceResponse:
+            return await self._begin(route, headers)
         return await self.http.request(_method(route), self.url(route), json=self.body(route), headers=headers)
+
+    async def _begin(self, route: APIRoute, headers: dict[str, str]) -> httpx.Response:
+        """The beginning of a stream, which is not read to its end: it has none."""
+        accepted = headers | {"Accept": "text/event-stream"}
+        async with self.http.stream("GET", self.url(route), headers=accepted) as response:
+            if response.status_code != 200:
+                await response.aread()
+                return response
+            beginning = await anext(response.aiter_bytes())
+            return httpx.Response(200, headers=response.headers, content=beginning, request=response.request)
 
     def leaked_secrets(self, caller: Caller, response: httpx.Response) -> list[str]:
         """The secrets in an answer that this caller must not see, except those in the request itself."""
@@ -143,8 +156,11 @@ def _smallest(schema: Json) -> Any:
 @pytest.fixture(scope="module")
 async def world(api: ApiClient, api_url: str, engine: AsyncEngine, settings: Settings) -> AsyncIterator[World]:
     """The world, created once."""
-    # The booking stays Ana's even if a caller may reject it: no other provider is searched.
+    # The booking stays Ana's although some callers may reject and move it: no other provider takes more.
     stage = await make_stage(api, engine, Policy(backoff=Backoff(attempts=1)))
+    async with engine.begin() as conn:
+        ben = Provider.id == stage.tenant.providers["ben"]
+        await conn.execute(update(Provider).where(ben).values(available=False))
     other = await make_tenant(engine)
     elsewhere = await make_booking(engine, other)
     async with httpx.AsyncClient(base_url=api_url, timeout=30) as http:

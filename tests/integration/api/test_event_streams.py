@@ -1,0 +1,200 @@
+"""Server-sent events over real HTTP: each listener hears what they may, once, in order, from where they were."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from api.app import create_app
+from runtime.settings import Settings
+from tests.support.api_client import ApiClient
+from tests.support.servers import served
+from tests.support.stage import Stage, ok, problem
+
+STREAM = {"Accept": "text/event-stream"}
+
+
+class Sent(NamedTuple):
+    """One event as it came over the wire."""
+
+    id: str
+    event: str
+    data: dict[str, Any]
+
+
+class Listener:
+    """Reads a stream in the background, so that nothing waits for the test."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.response = response
+        self._found: asyncio.Queue[Sent | None] = asyncio.Queue()
+        self._task = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        fields: dict[str, str] = {}
+        try:
+            async for line in self.response.aiter_lines():
+                if line == "" and "data" in fields:
+                    sent = Sent(fields.get("id", ""), fields["event"], json.loads(fields["data"]))
+                    self._found.put_nowait(sent)
+                    fields = {}
+                elif line and not line.startswith(":"):
+                    name, _, value = line.partition(": ")
+                    fields[name] = value
+        except httpx.HTTPError:
+            pass
+        self._found.put_nowait(None)
+
+    async def next(self) -> Sent | None:
+        """The next event; none when the stream has ended."""
+        return await asyncio.wait_for(self._found.get(), 10)
+
+    async def until(self, event: str) -> list[Sent]:
+        """All events up to the first of this type."""
+        found: list[Sent] = []
+        while not found or found[-1].event != event:
+            sent = await self.next()
+            assert sent is not None, [one.event for one in found]
+            found.append(sent)
+        return found
+
+    def stop(self) -> None:
+        self._task.cancel()
+
+
+@asynccontextmanager
+async def listening(client: ApiClient, path: str, **headers: str) -> AsyncIterator[Listener]:
+    async with client.stream(path, **STREAM | headers) as response:
+        assert response.status_code == 200, await response.aread()
+        assert response.headers["Content-Type"].startswith("text/event-stream")
+        listener = Listener(response)
+        try:
+            yield listener
+        finally:
+            listener.stop()
+
+
+def of_booking(booking: dict[str, Any]) -> str:
+    return f"/v1/bookings/{booking['id']}/events"
+
+
+async def test_the_desk_hears_a_booking_from_its_creation_on_with_growing_ids(stage: Stage) -> None:
+    async with listening(stage.as_("owner"), "/v1/events") as desk:
+        booking = await stage.book()
+        found = await desk.until("scheduling.booking.assigned")
+    mine = [sent for sent in found if sent.data["data"].get("bookingId") == booking["id"]]
+    assert mine[0].event == "scheduling.booking.created"
+    assert [int(sent.id) for sent in found] == list(range(int(found[0].id), int(found[-1].id) + 1))
+    assert mine[0].data["subject"] == booking["id"]
+
+
+async def test_who_resumes_hears_what_came_meanwhile_once_and_in_order(stage: Stage) -> None:
+    async with listening(stage.as_("owner"), "/v1/events") as desk:
+        await stage.book()
+        before = await desk.until("scheduling.booking.assigned")
+    await stage.book()
+    async with listening(stage.as_("owner"), "/v1/events", **{"Last-Event-ID": before[-1].id}) as desk:
+        after = await desk.until("scheduling.booking.assigned")
+    assert int(after[0].id) == int(before[-1].id) + 1
+    async with listening(stage.as_("owner"), "/v1/events?after=0") as desk:
+        everything = [sent.id for sent in await desk.until("scheduling.booking.assigned")]
+    assert everything[: len(before)][-1] == before[-1].id
+
+
+async def test_a_customer_hears_their_booking_and_neither_the_desks_affairs_nor_others_bookings(
+    stage: Stage, engine: AsyncEngine
+) -> None:
+    mine, other = await stage.book(), await stage.book()
+    async with listening(stage.as_("customer"), of_booking(mine) + "?after=0") as customer:
+        ok(await stage.as_("ana").command(other["id"], "accept"))
+        ok(await stage.as_("ana").command(mine["id"], "accept"))
+        found = await customer.until("scheduling.booking.accepted")
+    assert {sent.data["data"]["bookingId"] for sent in found} == {mine["id"]}
+
+
+async def test_a_stream_over_everything_of_mine_resumes_by_an_opaque_place(stage: Stage) -> None:
+    async with listening(stage.as_("customer"), "/v1/me/events") as customer:
+        first = await stage.book()
+        found = await customer.until("scheduling.booking.assigned")
+    assert found[0].data["data"]["bookingId"] == first["id"]
+    second = await stage.book()
+    resumed = {"Last-Event-ID": found[-1].id}
+    async with listening(stage.as_("customer"), "/v1/me/events", **resumed) as customer:
+        later = await customer.until("scheduling.booking.assigned")
+    assert {sent.data["data"]["bookingId"] for sent in later} == {second["id"]}
+
+
+async def test_types_are_filtered(stage: Stage) -> None:
+    async with listening(stage.as_("owner"), "/v1/events?types=scheduling.booking.assigned") as desk:
+        await stage.book()
+        found = await desk.until("scheduling.booking.assigned")
+    assert [sent.event for sent in found] == ["scheduling.booking.assigned"]
+
+
+async def test_a_provider_hears_a_booking_until_the_event_by_which_it_leaves_them(stage: Stage) -> None:
+    booking = await stage.book()
+    async with listening(stage.as_("ana"), of_booking(booking) + "?after=0") as ana:
+        await ana.until("scheduling.booking.assigned")
+        ok(await stage.as_("ana").command(booking["id"], "reject"))
+        left = (await ana.until("scheduling.booking.assigned"))[-1].data["data"]
+        ok(await stage.as_("ben").command(booking["id"], "accept"))
+        assert left["providerId"] == str(stage.tenant.providers["ben"])
+        assert left["formerProviderId"] == str(stage.tenant.providers["ana"])
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(ana.next(), 0.5)
+
+
+async def test_a_stream_ends_within_two_seconds_of_the_role_that_it_stood_on(
+    stage: Stage, engine: AsyncEngine
+) -> None:
+    gone = text("DELETE FROM memberships WHERE business_id = :business_id AND user_id = :user_id")
+    owner = {"business_id": stage.tenant.business_id, "user_id": stage.tenant.principals["owner"].user_id}
+    async with listening(stage.as_("owner"), "/v1/events") as desk:
+        async with engine.begin() as conn:
+            await conn.execute(gone, owner)
+        async with asyncio.timeout(2):
+            last = await desk.next()
+        assert last is not None
+        assert (last.event, last.data) == ("stream.ended", {"reason": "rights_ended"})
+        assert await desk.next() is None
+
+
+async def test_refusals_are_ordinary_problems(stage: Stage) -> None:
+    booking = await stage.book()
+    problem(await stage.as_("customer").send("GET", "/v1/events", **STREAM), 422, "invalid_request")
+    bad = {**STREAM, "Last-Event-ID": "the last one"}
+    problem(await stage.as_("owner").send("GET", "/v1/events", **bad), 400, "invalid_cursor")
+    problem(await stage.as_("ben").send("GET", of_booking(booking), **STREAM), 404, "not_found")
+    problem(await stage.api.send("GET", of_booking(booking), **STREAM), 401, "unauthenticated")
+
+
+async def test_the_json_form_of_the_same_address_stays(stage: Stage) -> None:
+    assert ok(await stage.as_("owner").send("GET", "/v1/events"))["items"] == []
+
+
+async def test_a_ticket_opens_one_stream_once(stage: Stage) -> None:
+    booking = await stage.book()
+    ticket = ok(await stage.as_("customer").send("POST", "/v1/stream-tickets"))["ticket"]
+    address = f"{of_booking(booking)}?after=0&ticket={ticket}"
+    async with listening(stage.api, address) as customer:
+        assert await customer.until("scheduling.booking.assigned")
+    problem(await stage.api.send("GET", address, **STREAM), 401, "unauthenticated")
+    problem(await stage.api.send("GET", f"/v1/bookings?ticket={ticket}"), 401, "unauthenticated")
+    problem(await stage.api.send("POST", "/v1/stream-tickets"), 401, "unauthenticated")
+
+
+async def test_a_process_that_stops_tells_its_clients_to_come_back(stage: Stage, settings: Settings) -> None:
+    serving = served(create_app(settings))
+    url = await serving.__aenter__()
+    async with httpx.AsyncClient(base_url=url, timeout=30) as http:
+        owner = ApiClient.over(http, settings).as_(stage.tenant.principals["owner"])
+        async with listening(owner, "/v1/events") as desk, asyncio.timeout(5):
+            stopping = asyncio.create_task(serving.__aexit__(None, None, None))
+            assert (await desk.until("stream.ended"))[-1].data == {"reason": "restarting"}
+            await stopping

@@ -1,0 +1,157 @@
+"""The hub hands every event to whoever follows it: once, in order, whatever gets lost in between."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from api.streams import hub as hub_module
+from api.streams.hub import EventHub, Follower
+from db.engine import autocommit
+from db.repositories import events
+from domain.event_audiences import EVERYTHING, of_booking
+from runtime.ids import new_id
+from runtime.settings import Settings
+from tests.support.factories import Tenant, make_booking, make_tenant
+
+ALL = frozenset({EVERYTHING})
+_ADD = text("""
+INSERT INTO events (id, business_id, type, source, subject, time, actor, data, schema_version)
+SELECT :id, :business_id, :type, '/holdfast/scheduling', CAST(:subject AS text), now(), '{"role": "system"}',
+       jsonb_build_object('bookingId', CAST(:subject AS text)), '1'
+""")
+
+
+async def write(engine: AsyncEngine, tenant: Tenant, count: int, *, about: UUID, type_: str = "accepted") -> None:
+    async with engine.begin() as conn:
+        for _ in range(count):
+            values = {"id": new_id(), "business_id": tenant.business_id, "subject": str(about)}
+            await conn.execute(_ADD, values | {"type": f"scheduling.booking.{type_}"})
+
+
+async def place_all(engine: AsyncEngine) -> None:
+    left = text("SELECT EXISTS (SELECT 1 FROM events WHERE position IS NULL)")
+    async with asyncio.timeout(10), autocommit(engine) as conn:
+        while (await conn.execute(left)).scalar_one():
+            if await events.number_new(conn) == 0:
+                await asyncio.sleep(0.01)
+
+
+async def heard(follower: Follower, count: int) -> list[int]:
+    """The positions of the next `count` events."""
+    found: list[int] = []
+    async with asyncio.timeout(10):
+        while len(found) < count:
+            found += [event["position"] for event in await follower.next(1)]
+    return found
+
+
+@asynccontextmanager
+async def running(hub: EventHub) -> AsyncIterator[None]:
+    task = asyncio.create_task(hub.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+@pytest.fixture
+async def hub(engine: AsyncEngine, settings: Settings) -> AsyncIterator[EventHub]:
+    hub = EventHub(engine, settings.database_url)
+    async with running(hub):
+        yield hub
+
+
+async def test_what_is_written_while_one_listens_is_heard_in_order(
+    engine: AsyncEngine, tenant: Tenant, hub: EventHub
+) -> None:
+    await place_all(engine)
+    async with hub.follow({tenant.business_id: ALL}) as follower:
+        for _ in range(5):
+            await write(engine, tenant, 3, about=new_id())
+            await place_all(engine)
+        assert await heard(follower, 15) == list(range(1, 16))
+        assert await follower.next(0.05) == []
+
+
+async def test_a_resumed_listener_gets_the_log_and_then_what_is_new_without_a_seam(
+    engine: AsyncEngine, tenant: Tenant, hub: EventHub
+) -> None:
+    await write(engine, tenant, 30, about=new_id())
+    await place_all(engine)
+    async with hub.follow({tenant.business_id: ALL}, {tenant.business_id: 7}) as follower:
+        await write(engine, tenant, 30, about=new_id())
+        await place_all(engine)
+        assert await heard(follower, 53) == list(range(8, 61))
+
+
+async def test_a_listener_too_slow_for_its_buffer_reads_the_log_and_misses_nothing(
+    engine: AsyncEngine, tenant: Tenant, hub: EventHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_module, "_BUFFER", 10)
+    await place_all(engine)
+    async with hub.follow({tenant.business_id: ALL}) as slow, hub.follow({tenant.business_id: ALL}) as quick:
+        for _ in range(6):
+            await write(engine, tenant, 8, about=new_id())
+            await place_all(engine)
+            await heard(quick, 8)
+        assert await heard(slow, 48) == list(range(1, 49))
+
+
+async def test_who_follows_a_booking_hears_of_no_other_and_of_nothing_that_is_the_desks_alone(
+    engine: AsyncEngine, tenant: Tenant, hub: EventHub
+) -> None:
+    mine, other = new_id(), new_id()
+    stranger = await make_tenant(engine, providers={})
+    await write(engine, tenant, 1, about=mine)
+    await place_all(engine)
+    topics = frozenset({of_booking(mine)})
+    async with hub.follow({tenant.business_id: topics}, {tenant.business_id: 0}) as follower:
+        await write(engine, tenant, 2, about=other)
+        await write(engine, tenant, 1, about=mine, type_="flagged")
+        await write(engine, stranger, 1, about=mine)
+        await write(engine, tenant, 1, about=mine, type_="started")
+        await place_all(engine)
+        assert await heard(follower, 2) == [1, 5]
+
+
+async def test_types_are_left_out_of_the_log_and_of_what_is_new(
+    engine: AsyncEngine, tenant: Tenant, hub: EventHub
+) -> None:
+    await write(engine, tenant, 1, about=new_id())
+    await write(engine, tenant, 1, about=new_id(), type_="started")
+    await place_all(engine)
+    types = ("scheduling.booking.started",)
+    async with hub.follow({tenant.business_id: ALL}, {tenant.business_id: 0}, types) as follower:
+        assert await heard(follower, 1) == [2]
+        await write(engine, tenant, 1, about=new_id())
+        await write(engine, tenant, 1, about=new_id(), type_="started")
+        await place_all(engine)
+        assert await heard(follower, 1) == [4]
+
+
+async def test_a_hub_that_lost_its_connection_hears_again(
+    engine: AsyncEngine, tenant: Tenant, hub: EventHub
+) -> None:
+    await place_all(engine)
+    ended = text("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = :name")
+    async with hub.follow({tenant.business_id: ALL}) as follower:
+        await write(engine, tenant, 1, about=new_id())
+        await place_all(engine)
+        assert await heard(follower, 1) == [1]
+        async with autocommit(engine) as conn:
+            assert (await conn.execute(ended, {"name": "holdfast-hub"})).scalar_one() >= 1  # others have theirs
+        await write(engine, tenant, 2, about=new_id())
+        await place_all(engine)
+        assert await heard(follower, 2) == [2, 3]
+
+
+async def test_nothing_is_kept_for_those_who_have_left(engine: AsyncEngine, tenant: Tenant, hub: EventHub) -> None:
+    booking = await make_booking(engine, tenant)
+    async with hub.follow({tenant.business_id: frozenset({of_booking(booking.booking_id)})}):
+        assert hub._tails
+    assert not hub._tails
