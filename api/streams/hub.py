@@ -28,7 +28,7 @@ from domain.events import matches
 _log = structlog.get_logger()
 
 _PAGE: Final = 500
-_BUFFER: Final = 256
+BUFFER: Final = 256
 """Events that wait for one listener in memory; the log keeps what is more."""
 _POLL: Final = 1.0
 _POLL_DEAF: Final = 0.25
@@ -71,7 +71,7 @@ class Follower:
         """Take an event from the tail, once, or remember that there was no room for it."""
         if self._overflowed or (self._buffer and self._buffer[-1] is event):
             return
-        if len(self._buffer) >= _BUFFER:
+        if len(self._buffer) >= BUFFER:
             self._overflowed = True
             self._buffer.clear()
         else:

@@ -9,8 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from api.streams import hub as hub_module
-from api.streams.hub import EventHub, Follower
+from api.streams.hub import BUFFER, EventHub, Follower
 from db.engine import autocommit
 from db.repositories import events
 from domain.event_audiences import EVERYTHING, of_booking
@@ -90,16 +89,17 @@ async def test_a_resumed_listener_gets_the_log_and_then_what_is_new_without_a_se
 
 
 async def test_a_listener_too_slow_for_its_buffer_reads_the_log_and_misses_nothing(
-    engine: AsyncEngine, tenant: Tenant, hub: EventHub, monkeypatch: pytest.MonkeyPatch
+    engine: AsyncEngine, tenant: Tenant, hub: EventHub
 ) -> None:
-    monkeypatch.setattr(hub_module, "_BUFFER", 10)
+    each, rounds = 60, 6
+    assert each * rounds > BUFFER
     await place_all(engine)
     async with hub.follow({tenant.business_id: ALL}) as slow, hub.follow({tenant.business_id: ALL}) as quick:
-        for _ in range(6):
-            await write(engine, tenant, 8, about=new_id())
+        for _ in range(rounds):
+            await write(engine, tenant, each, about=new_id())
             await place_all(engine)
-            await heard(quick, 8)
-        assert await heard(slow, 48) == list(range(1, 49))
+            await heard(quick, each)
+        assert await heard(slow, each * rounds) == list(range(1, each * rounds + 1))
 
 
 async def test_who_follows_a_booking_hears_of_no_other_and_of_nothing_that_is_the_desks_alone(
