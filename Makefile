@@ -27,7 +27,7 @@ demo: $(INSTALLED) ## Run bookings through their lifecycle on the running stack
 	@exec $(PYTHON) -m dev demo
 
 test: $(INSTALLED) ## Run all tests on servers that they start (ARGS="-k name" selects)
-	@exec $(PYTHON) -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
+	@exec $(PYTHON) -m pytest --numprocesses 2 --dist loadgroup --max-worker-restart 0 $(ARGS)
 
 lint: $(INSTALLED) ## Check style, formatting, types, the import rule and insecure code
 	$(VENV)/bin/ruff check .
