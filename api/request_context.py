@@ -1,7 +1,9 @@
 """What is known of one request: who asks, from where, and what it is about."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -9,6 +11,8 @@ from fastapi import Depends, Request
 from domain.callers import ANONYMOUS, Caller, CallerKind, Principal
 from domain.errors import HiddenError, UnauthenticatedError
 from runtime.ids import new_id
+
+_ACCEPTABLE_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
 @dataclass(slots=True)
@@ -84,6 +88,11 @@ async def _context(request: Request) -> RequestContext:
 
 
 RequestContextDep = Annotated[RequestContext, Depends(_context)]
+
+
+def request_id_from(sent: Iterable[bytes]) -> str:
+    """The caller's id if it is safe for logs and headers, else a new one."""
+    return next((value.decode() for value in sent if _ACCEPTABLE_ID.fullmatch(value)), None) or new_request_id()
 
 
 def new_request_id() -> str:

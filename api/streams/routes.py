@@ -57,7 +57,7 @@ router = APIRouter(tags=["events"])
 _beside_json = APIRouter(tags=["events"], route_class=_StreamRoute)
 
 
-async def _open(
+async def open_stream(
     app: AppState, caller: Caller, subject: Subject, after: str | None, types: list[str] | None
 ) -> EventStream:
     """A stream for a caller who may hear something of the subject.
@@ -86,7 +86,7 @@ async def _of_business(
     ticket: Ticket = None,  # the authentication has used it
 ) -> EventStream:
     business = await business_of(app, context, business_id)
-    return await _open(app, context.caller, WholeBusiness(business), last_event_id or after, types)
+    return await open_stream(app, context.caller, WholeBusiness(business), last_event_id or after, types)
 
 
 async def _of_booking(
@@ -99,7 +99,7 @@ async def _of_booking(
     ticket: Ticket = None,  # the authentication has used it
 ) -> EventStream:
     row = await find_booking(app, context, booking_id)
-    return await _open(
+    return await open_stream(
         app, context.caller, OneBooking(row["business_id"], booking_id), last_event_id or after, types
     )
 
@@ -112,7 +112,7 @@ async def _of_user(
     types: Types = None,
     ticket: Ticket = None,  # the authentication has used it
 ) -> EventStream:
-    return await _open(app, caller, AllOfMine(), last_event_id or after, types)
+    return await open_stream(app, caller, AllOfMine(), last_event_id or after, types)
 
 
 async def _sent(request: Request, stream: EventStream) -> AsyncIterator[ServerSentEvent]:

@@ -38,10 +38,11 @@ class EventStream:
     """Of each business: where to resume, once the noted events have reached the client."""
 
     async def batches(self) -> AsyncIterator[Sequence[Row] | Ending]:
-        """Events in order, an empty batch as a heartbeat, and at last the reason why it ends."""
+        """Events in order, an empty batch at first and as a heartbeat, and at last the reason why it ends."""
         interests = self.subject.interests(self.caller.caller, self.caller.records)
         async with self.hub.follow(interests, self.after, self.types) as follower:
             self.sent = dict(follower.positions)
+            yield ()
             with self.rights.watch(self.caller, follower.wake):
                 while True:
                     if self.hub.is_closing:

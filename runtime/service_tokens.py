@@ -1,0 +1,44 @@
+"""Tokens of services that may call the gRPC server, as the settings have them: hashes, never the tokens."""
+
+import re
+from typing import Final
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from domain.access import Permission
+
+_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+class ServiceToken(BaseModel):
+    """One token: whose it is, and what may be done with it. Several of one name are the same service's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    name: str = Field(pattern=f"^{_NAME.pattern}$")
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    """Of the token's UTF-8 bytes, in hexadecimal digits."""
+    permissions: frozenset[Permission] = Field(min_length=1)
+    """What may be done with it, for whomever it calls."""
+    business_id: UUID | None = None
+    """The one business that its calls may be about; without a user's credential it acts for this business."""
+    certificate_name: str | None = Field(default=None, min_length=1)
+    """A name in the client certificate with which alone it is valid."""
+
+
+_TOKENS: Final = TypeAdapter(tuple[ServiceToken, ...])
+
+
+def read_tokens(text: str) -> tuple[ServiceToken, ...]:
+    """The tokens of a JSON list.
+
+    Raises:
+        ValueError: it is no such list; says where and why, not what was read.
+    """
+    try:
+        return _TOKENS.validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the value"
+        raise ValueError(f"{place}: {first['msg']}") from None
