@@ -1,12 +1,15 @@
 """Tokens of services that may call the gRPC server, as the settings have them: hashes, never the tokens."""
 
+import hashlib
 import re
+from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from domain.access import Permission
+from runtime.json import to_json
 
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -25,6 +28,23 @@ class ServiceToken(BaseModel):
     """The one business that its calls may be about; without a user's credential it acts for this business."""
     certificate_name: str | None = Field(default=None, min_length=1)
     """A name in the client certificate with which alone it is valid."""
+
+    @classmethod
+    def for_token(
+        cls, token: str, name: str, permissions: Iterable[str], business_id: UUID | None = None
+    ) -> "ServiceToken":
+        """The entry of a token.
+
+        Raises:
+            ValidationError: the name or a permission is not valid.
+        """
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        values = {"name": name, "sha256": digest, "permissions": list(permissions), "business_id": business_id}
+        return cls.model_validate(values)
+
+    def as_json(self) -> str:
+        """The entry as the setting's list has it."""
+        return to_json(self.model_dump(exclude_none=True) | {"permissions": sorted(self.permissions)}).decode()
 
 
 _TOKENS: Final = TypeAdapter(tuple[ServiceToken, ...])

@@ -99,7 +99,7 @@ def _handlers(calls: Calls, service: ServiceDescriptor) -> grpc.GenericRpcHandle
     return grpc.method_handlers_generic_handler(service.full_name, methods)
 
 
-def _handler(calls: Calls, method: MethodDescriptor) -> grpc.RpcMethodHandler[Any, Any]:
+def _handler(calls: Calls, method: MethodDescriptor) -> "grpc.RpcMethodHandler[Any, Any]":
     read: Any = GetMessageClass(method.input_type).FromString
     write: Any = GetMessageClass(method.output_type).SerializeToString
     name = f"{method.containing_service.name}/{method.name}"

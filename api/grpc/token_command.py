@@ -1,7 +1,6 @@
 """`python -m api.grpc token`: a new token for a service, and the entry for `HOLDFAST_GRPC_TOKENS`."""
 
 import argparse
-import hashlib
 import sys
 from collections.abc import Sequence
 from uuid import UUID
@@ -15,31 +14,14 @@ from runtime.service_tokens import ServiceToken
 
 def main(arguments: Sequence[str]) -> int:
     """Print the token and its entry; 1 when the entry would not be valid."""
-    options = _parser().parse_args(arguments)
-    token = new_token()
+    options, token = _parser().parse_args(arguments), new_token()
     try:
-        print(f"token: {token}\nentry: {entry_for(token, options.name, options.permission, options.business)}")  # noqa: T201
+        entry = ServiceToken.for_token(token, options.name, options.permission, options.business)
     except ValidationError as error:
         sys.stderr.write(f"grpc: {error.errors()[0]['msg']}\n")
         return 1
+    sys.stdout.write(f"token: {token}\nentry: {entry.as_json()}\n")
     return 0
-
-
-def entry_for(token: str, name: str, permissions: Sequence[str], business_id: UUID | None = None) -> str:
-    """The token's entry in the setting, as JSON.
-
-    Raises:
-        ValidationError: the name or a permission is not valid.
-    """
-    entry = ServiceToken.model_validate(
-        {
-            "name": name,
-            "sha256": hashlib.sha256(token.encode()).hexdigest(),
-            "permissions": sorted(permissions),
-            "business_id": business_id,
-        }
-    )
-    return entry.model_dump_json(exclude_none=True)
 
 
 def _parser() -> argparse.ArgumentParser:

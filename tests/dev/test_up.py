@@ -60,7 +60,7 @@ async def test_a_stack_whose_supervisor_was_killed_comes_back_shows_the_demo_and
         assert shown.code == 0, shown.errors
         page = (await http.get(settings.vendors_url)).text
     children = _running(home)
-    assert set(children) == {"postgres", "temporal", "vendors", "api", "worker"}
+    assert set(children) == {"postgres", "temporal", "vendors", "api", "grpc", "worker"}
     for expected in ("create_job", "capture_payment", "refunded 199.00, kept 0.00", "refunded 149.25, kept 49.75"):
         assert expected in shown.output
     assert not re.search(
