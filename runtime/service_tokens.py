@@ -26,6 +26,8 @@ class ServiceToken(BaseModel):
     """What may be done with it, for whomever it calls."""
     business_id: UUID | None = None
     """The one business that its calls may be about; without a user's credential it acts for this business."""
+    requests_per_minute: int | None = Field(default=None, ge=0)
+    """The limit of its calls for itself; None: that of every caller, 0: none."""
     certificate_name: str | None = Field(default=None, min_length=1)
     """A name in the client certificate with which alone it is valid."""
 

@@ -1,4 +1,4 @@
-"""`python -m api.grpc`: serve gRPC; `python -m api.grpc token …`: make a token for a service."""
+"""`python -m api.grpc`: serve gRPC; `… token` makes a token for a service, `… check` asks whether it serves."""
 
 import argparse
 import asyncio
@@ -18,13 +18,18 @@ def main(argv: list[str] | None = None) -> int:
         from api.grpc import token_command  # noqa: PLC0415  # serving does not need it
 
         return token_command.main(argv[1:])
+    if argv[:1] == ["check"]:
+        from api.grpc import check_command  # noqa: PLC0415
+
+        return check_command.main(argv[1:], settings())
     # Imports create long-lived objects: collecting garbage among them takes a tenth of the start time.
     gc.disable()
     config = settings()
     parser = argparse.ArgumentParser(
         prog="python -m api.grpc",
         description="Holdfast's gRPC API.",
-        epilog="`python -m api.grpc token --help`: make a token for a service.",
+        epilog="`python -m api.grpc token --help`: make a token for a service. `python -m api.grpc check`: ask "
+        "whether the server serves.",
     )
     parser.add_argument("--host", default=config.api_host, help="HOLDFAST_API_HOST (%(default)s)")
     parser.add_argument("--port", type=int, default=config.grpc_port, help="HOLDFAST_GRPC_PORT (%(default)s)")

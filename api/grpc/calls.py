@@ -22,6 +22,7 @@ from api.grpc.services import Service, Services
 from api.grpc.statuses import Failure, failure_of
 from api.idempotency import plain_key
 from api.identity.credentials import Credential
+from api.limits import RateLimitPolicy
 from api.middleware.proxies import plain_address
 from api.request_context import RequestContext, request_id_from
 from db.repositories.audit import Entry
@@ -169,36 +170,45 @@ class Calls:
             UnauthenticatedError: the service's token or the caller's credential is missing or not valid.
             ForbiddenError: the token or the caller may not do this.
         """
-        context, operation, limiter = call.context, call.operation, self._app.limiter
-        service, credential = self._read(call, rpc)
-        policy = limiter.policy_for("POST", "")
-        if policy is None:
-            await identify(credential, context)
-        else:
-            call.count = RequestCount(limiter, context)
-            if refused := await call.count.begin(credential, policy):
-                raise refused
-            if operation.writes:
-                await _require_counted(call)
+        context, permission = call.context, call.operation.permission
+        service, credential, policy = self._read(call, rpc)
+        await self._count(call, credential, policy)
         if context.refusal is not None:
             raise context.refusal
         assert service is not None
-        service.require(operation.permission)
-        require_permission(context.caller, operation.permission)
+        service.require(permission)
+        require_permission(context.caller, permission)
 
-    def _read(self, call: Call, rpc: Rpc) -> tuple[Service | None, Credential | None]:
-        """Who calls, and for whom; where one of them is not valid, the context has the refusal."""
-        context = call.context
+    def _read(self, call: Call, rpc: Rpc) -> tuple[Service | None, Credential | None, RateLimitPolicy | None]:
+        """Who calls, for whom, and within which limit; the context has the refusal of who is not valid."""
+        context, limiter = call.context, self._app.limiter
+        policy = limiter.policy_for("POST", "")
         try:
             service = self._services.identify(call.metadata, rpc.auth_context())
             context.confined_to = service.token.business_id
             own = service.own_caller
             if own is None or "authorization" in call.metadata:
-                return service, self._app.credentials.read(call.metadata)
-            return service, Credential(f"{own.kind}:{own.id}", partial(_as_it_is, own))
+                return service, self._app.credentials.read(call.metadata), policy
         except UnauthenticatedError as refusal:
             context.refusal = refusal
-            return None, None
+            return None, None, policy
+        policy = limiter.policy_of_service(service.token.requests_per_minute)
+        return service, Credential(f"{own.kind}:{own.id}", partial(_as_it_is, own)), policy
+
+    async def _count(self, call: Call, credential: Credential | None, policy: RateLimitPolicy | None) -> None:
+        """Identify the caller, and count the call while that is done; a write waits for its count.
+
+        Raises:
+            RateLimitedError: it is over its caller's quota.
+        """
+        if policy is None:
+            return await identify(credential, call.context)
+        call.count = RequestCount(self._app.limiter, call.context)
+        if refused := await call.count.begin(credential, policy):
+            raise refused
+        if call.operation.writes:
+            await _require_counted(call)
+        return None
 
     async def _finish(self, call: Call) -> None:
         """Add the audit line of a write that has none; a read over the quota is not answered."""

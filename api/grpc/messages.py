@@ -61,6 +61,8 @@ def made(kind: type[Made], values: Mapping[str, Any]) -> Made:
 
 
 def _is_said(message: Message, field: FieldDescriptor) -> bool:
+    if field.is_repeated:
+        return len(getattr(message, field.name)) > 0
     return not field.has_presence or message.HasField(field.name)
 
 

@@ -150,4 +150,5 @@ def booking_request(tenant: Tenant, starts_at: Any, **more: Any) -> Any:
 
 async def book(client: GrpcClient, tenant: Tenant, starts_at: Any, *, key: str | None = None, **more: Any) -> Any:
     """A booking."""
-    return await client.call("CreateBooking", booking_request(tenant, starts_at, **more), key=key or str(uuid4()))
+    request = booking_request(tenant, starts_at, **more)
+    return await client.call("CreateBooking", request, key=key or str(uuid4()))

@@ -98,7 +98,8 @@ async def test_an_api_key_acts_within_its_scopes(rpc: GrpcClient, patient_stage:
 async def test_what_is_denied_and_what_is_done_is_in_the_audit_log(rpc: GrpcClient, patient_stage: Stage) -> None:
     stage = patient_stage
     customer, stranger = stage.tenant.principals["customer"], await make_tenant(stage.engine)
-    made = await book(rpc.as_(customer), stage.tenant, stage.next_start(), x_request_id="made-1")
+    asked = booking_request(stage.tenant, stage.next_start())
+    made = await rpc.as_(customer).call("CreateBooking", asked, key="k", x_request_id="made-1")
     await rpc.as_(customer).call(
         "CancelBooking", messages.CancelBookingRequest(booking_id=made.id), x_request_id="made-2"
     )
@@ -189,6 +190,18 @@ async def test_limits_hold_as_over_http(settings: Settings, patient_stage: Stage
         assert "r=0" in refused.trailers["ratelimit"]
 
 
+async def test_a_service_can_have_a_limit_of_its_own(settings: Settings, patient_stage: Stage) -> None:
+    business = {"business_id": str(patient_stage.tenant.business_id)}
+    narrow = entry("narrow", "narrow", requests_per_minute=2, **business)
+    free = entry("free", "free", requests_per_minute=0, **business)
+    async with grpc_client(with_tokens(settings, narrow, free, rate_limit_per_minute=1)) as client:
+        for token, codes in (("narrow", [Code.OK, Code.OK, Code.RESOURCE_EXHAUSTED]), ("free", [Code.OK] * 3)):
+            calls = [
+                client.from_service(token).begin("ListBookings", messages.ListBookingsRequest()) for _ in codes
+            ]
+            assert sorted([await call.code() for call in calls], key=lambda code: code.value[0]) == codes
+
+
 async def test_holds_belong_to_users(rpc: GrpcClient, stage: Stage) -> None:
     customer, starts_at = rpc.as_(stage.tenant.principals["customer"]), stage.next_start()
     asked = CreateHoldRequest(business_id=stage.tenant.slug, service_id="repair", starts_at=starts_at)
@@ -200,7 +213,7 @@ async def test_holds_belong_to_users(rpc: GrpcClient, stage: Stage) -> None:
     assert (await other.refused("ReleaseHold", ReleaseHoldRequest(hold_id=hold.id))).code is Code.NOT_FOUND
     assert (await rpc.refused("CreateHold", asked)).code is Code.UNAUTHENTICATED
     await customer.call("ReleaseHold", ReleaseHoldRequest(hold_id=hold.id))
-    assert (await customer.call("GetHold", GetHoldRequest(hold_id=hold.id))).status == 3
+    assert (await customer.refused("GetHold", GetHoldRequest(hold_id=hold.id))).code is Code.NOT_FOUND
     actions = [(line.action, line.outcome) for line in await audit_lines(stage)]
     assert actions[0] == ("createHold", "done")
     assert actions[-1] == ("releaseHold", "done")

@@ -177,8 +177,7 @@ async def test_bad_input_is_refused_with_its_places(rpc: GrpcClient, patient_sta
     assert refused.fields.keys() == {"starts_at", "customer.email", "provider_id"}
     assert "no address" not in str(refused)
     unkeyed = await client.refused("CreateBooking", booking_request(patient_stage.tenant, Timestamp()))
-    assert (unkeyed.code, unkeyed.fields.keys()) == (Code.INVALID_ARGUMENT, set())
-    assert unkeyed.reason == "idempotency_key_missing"
+    assert (unkeyed.code, unkeyed.reason) == (Code.INVALID_ARGUMENT, "idempotency_key_missing")
     unnamed = await client.refused("GetBooking", messages.GetBookingRequest(booking_id="7"))
     assert unnamed.fields.keys() == {"booking_id"}
     absent = messages.ReportNoShowRequest(booking_id=str(uuid4()))
@@ -190,7 +189,7 @@ async def test_a_field_that_the_server_does_not_know_is_refused(rpc: GrpcClient,
         messages.GetBookingRequest(booking_id=str(uuid4())).SerializeToString() + b"\xc2\x3e\x01x"
     )
     refused = await customer_of(patient_stage, rpc).refused("GetBooking", newer)
-    assert (refused.code, refused.fields.keys()) == (Code.INVALID_ARGUMENT, {"#1000"})
+    assert (refused.code, list(refused.fields)) == (Code.INVALID_ARGUMENT, ["#1000"])
 
 
 async def test_a_taken_time_is_a_failed_precondition(rpc: GrpcClient, stage: Stage) -> None:
