@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import grpc
 import structlog
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from grpc_status import rpc_status
 from starlette.datastructures import Headers
 
@@ -48,8 +48,8 @@ class Call:
     context: RequestContext
     metadata: Headers
     operation: Operation
-    named: Sequence[str] = ()
-    """The ids that its request names."""
+    request: Message | None
+    """None: what was sent is no such message."""
     count: RequestCount | None = field(default=None, init=False)
     """Its place in its caller's quota; none: there are no limits."""
 
@@ -67,7 +67,7 @@ class Call:
 
     def audit_entry(self, outcome: str, code: str | None = None) -> Entry:
         """Its line for the audit log, by what is known of it now."""
-        return audit_trail.line_of(self.context, self.operation.id, self.named, outcome, code)
+        return audit_trail.line_of(self.context, self.operation.id, _named_in(self.request), outcome, code)
 
     async def charge(self, requests: int) -> None:
         """Count it as so many further requests.
@@ -85,7 +85,8 @@ class Method:
 
     name: str
     """As BookingService/CreateBooking."""
-    operation: Operation
+    request: type[Message]
+    operation_of: Callable[[Message], Operation]
 
 
 Reply = TypeVar("Reply")
@@ -101,35 +102,37 @@ class Calls:
         self._app = app
         self._services = Services(app.settings.service_tokens)
 
-    async def answer(self, rpc: Rpc, method: Method, handler: Handler, request: Message) -> Message:
+    async def answer(self, rpc: Rpc, method: Method, handler: Handler, sent: bytes) -> Message:
         """Answer a call with one message."""
 
         async def work(call: Call, _timer: asyncio.Timeout) -> Message:
-            reply = await handler(call, request)
+            reply = await handler(call, _required(call))
             await self._finish(call)
             return reply
 
-        return await self._run(rpc, method, request, work)
+        return await self._run(rpc, method, sent, work)
 
-    async def stream(self, rpc: Rpc, method: Method, opener: Opener, request: Message) -> None:
+    async def stream(self, rpc: Rpc, method: Method, opener: Opener, sent: bytes) -> None:
         """Answer a call with a stream; the timeout is that of its opening."""
 
         async def work(call: Call, timer: asyncio.Timeout) -> None:
-            messages = await opener(call, request)
+            messages = await opener(call, _required(call))
             await self._finish(call)
             timer.reschedule(None)
             async for message in messages:
                 await rpc.write(message)
 
-        await self._run(rpc, method, request, work)
+        await self._run(rpc, method, sent, work)
 
-    async def _run(self, rpc: Rpc, method: Method, request: Message, work: Work[Reply]) -> Reply:
+    async def _run(self, rpc: Rpc, method: Method, sent: bytes, work: Work[Reply]) -> Reply:
         started, code = time.perf_counter(), grpc.StatusCode.CANCELLED
         metadata = _headers(rpc)
         span = begin_span(metadata.getlist("traceparent"))
         request_id = request_id_from(value.encode("latin-1") for value in metadata.getlist("x-request-id"))
         context = RequestContext(request_id, _address(rpc.peer()), headers={"traceparent": span.traceparent})
-        call = Call(self._app, context, metadata, method.operation, _named_in(request))
+        request = _parsed(method.request, sent)
+        operation = method.operation_of(request or method.request())
+        call = Call(self._app, context, metadata, operation, request)
         with structlog.contextvars.bound_contextvars(request_id=context.request_id, trace_id=span.trace_id):
             try:
                 reply = await self._in_time(call, rpc, work)
@@ -246,9 +249,22 @@ def _headers(rpc: Rpc) -> Headers:
     return Headers(raw=[(name.encode(), value.encode("latin-1", "replace")) for name, value in sent])
 
 
-def _named_in(request: Message) -> Sequence[str]:
+def _parsed(kind: type[Message], sent: bytes) -> Message | None:
+    try:
+        return kind.FromString(sent)
+    except DecodeError:
+        return None
+
+
+def _required(call: Call) -> Message:
+    if call.request is None:
+        raise InvalidRequestError("What was sent is no message of this call.")
+    return call.request
+
+
+def _named_in(request: Message | None) -> Sequence[str]:
     """The booking or hold that a request is about is its first field."""
-    first = request.DESCRIPTOR.fields_by_number.get(1)
+    first = request.DESCRIPTOR.fields_by_number.get(1) if request is not None else None
     return (getattr(request, first.name),) if first is not None and first.name in _NAMING else ()
 
 

@@ -100,22 +100,23 @@ def _handlers(calls: Calls, service: ServiceDescriptor) -> grpc.GenericRpcHandle
 
 
 def _handler(calls: Calls, method: MethodDescriptor) -> "grpc.RpcMethodHandler[Any, Any]":
-    read: Any = GetMessageClass(method.input_type).FromString
-    write: Any = GetMessageClass(method.output_type).SerializeToString
+    """The handler takes bytes, so that what is no message gets an answer of ours."""
+    request, write = GetMessageClass(method.input_type), GetMessageClass(method.output_type).SerializeToString
     name = f"{method.containing_service.name}/{method.name}"
     if method.server_streaming:
-        opener = OPENERS[method.name]
+        opener, opened = OPENERS[method.name], Method(name, request, events.operation_of)
 
-        async def stream(request: Message, rpc: Rpc) -> None:
-            await calls.stream(rpc, Method(name, events.operation_of(request)), opener, request)
+        async def stream(sent: bytes, rpc: Rpc) -> None:
+            await calls.stream(rpc, opened, opener, sent)
 
-        return grpc.unary_stream_rpc_method_handler(stream, read, write)
-    handler, called = HANDLERS[method.name], Method(name, operation_of(method.name))
+        return grpc.unary_stream_rpc_method_handler(stream, None, write)
+    operation, handler = operation_of(method.name), HANDLERS[method.name]
+    called = Method(name, request, lambda _: operation)
 
-    async def answer(request: Message, rpc: Rpc) -> Message:
-        return await calls.answer(rpc, called, handler, request)
+    async def answer(sent: bytes, rpc: Rpc) -> Message:
+        return await calls.answer(rpc, called, handler, sent)
 
-    return grpc.unary_unary_rpc_method_handler(answer, read, write)
+    return grpc.unary_unary_rpc_method_handler(answer, None, write)
 
 
 async def _keep_reporting(app: AppState, reported: Any) -> None:

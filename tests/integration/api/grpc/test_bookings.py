@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from api.grpc import booking_service_pb2 as messages
 from api.grpc.bookings_pb2 import PARTY_CUSTOMER, BookingStatus
 from api.grpc.money_pb2 import Money
-from tests.support.grpc_client import GrpcClient, book, booking_request
+from tests.support.grpc_client import GrpcClient, book, booking_request, refusal_of
 from tests.support.stage import Stage, ok
 
 Code = grpc.StatusCode
@@ -190,6 +190,17 @@ async def test_a_field_that_the_server_does_not_know_is_refused(rpc: GrpcClient,
     )
     refused = await customer_of(patient_stage, rpc).refused("GetBooking", newer)
     assert (refused.code, list(refused.fields)) == (Code.INVALID_ARGUMENT, ["#1000"])
+
+
+async def test_what_is_no_message_is_refused(rpc: GrpcClient, patient_stage: Stage) -> None:
+    client = customer_of(patient_stage, rpc)
+    metadata = (("x-internal-token", str(client.service)), ("authorization", f"Bearer {client.bearer}"))
+    for name in ("BookingService/CreateBooking", "BookingService/CancelBooking"):
+        call: Any = rpc.channel.unary_unary(f"/holdfast.v1.{name}")
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await call(b"\xff\xff\xff", metadata=metadata)
+        refused = refusal_of(raised.value)
+        assert (refused.code, refused.reason) == (Code.INVALID_ARGUMENT, "invalid_request")
 
 
 async def test_a_taken_time_is_a_failed_precondition(rpc: GrpcClient, stage: Stage) -> None:
