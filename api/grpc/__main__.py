@@ -43,7 +43,7 @@ def _serve(config: Settings, host: str, port: int) -> int:
     import structlog  # noqa: PLC0415  # slow imports
     import uvloop  # noqa: PLC0415
 
-    from api.grpc.server import TlsFilesError, running_server  # noqa: PLC0415
+    from api.grpc.server import ServerStartError, running_server  # noqa: PLC0415
     from api.identity.signing_keys import SigningKeyError  # noqa: PLC0415
 
     if config.grpc_metrics_port:
@@ -63,7 +63,7 @@ def _serve(config: Settings, host: str, port: int) -> int:
 
     try:
         uvloop.run(serve())
-    except (SigningKeyError, TlsFilesError, RuntimeError) as error:
+    except (SigningKeyError, ServerStartError) as error:
         sys.stderr.write(f"grpc: {error}\n")
         return 1
     return 0

@@ -50,6 +50,8 @@ class Call:
     operation: Operation
     request: Message | None
     """None: what was sent is no such message."""
+    service: Service | None = field(default=None, init=False)
+    """Whose token it carries; none: no valid one."""
     count: RequestCount | None = field(default=None, init=False)
     """Its place in its caller's quota; none: there are no limits."""
 
@@ -148,7 +150,8 @@ class Calls:
             finally:
                 seconds = time.perf_counter() - started
                 GRPC_SECONDS.labels(method.name, code.name).observe(seconds)
-                _log.info("grpc_call", method=method.name, code=code.name, ms=round(seconds * 1000, 1))
+                by = call.service.token.name if call.service else None
+                _log.info("grpc_call", method=method.name, code=code.name, by=by, ms=round(seconds * 1000, 1))
 
     async def _in_time(self, call: Call, rpc: Rpc, work: Work[Reply]) -> Reply:
         """The work's result, within our timeout and the caller's deadline."""
@@ -174,29 +177,29 @@ class Calls:
             ForbiddenError: the token or the caller may not do this.
         """
         context, permission = call.context, call.operation.permission
-        service, credential, policy = self._read(call, rpc)
+        credential, policy = self._read(call, rpc)
         await self._count(call, credential, policy)
         if context.refusal is not None:
             raise context.refusal
-        assert service is not None
-        service.require(permission)
+        assert call.service is not None
+        call.service.require(permission)
         require_permission(context.caller, permission)
 
-    def _read(self, call: Call, rpc: Rpc) -> tuple[Service | None, Credential | None, RateLimitPolicy | None]:
-        """Who calls, for whom, and within which limit; the context has the refusal of who is not valid."""
+    def _read(self, call: Call, rpc: Rpc) -> tuple[Credential | None, RateLimitPolicy | None]:
+        """Note which service calls; for whom, and within which limit. The context has the refusal of either."""
         context, limiter = call.context, self._app.limiter
         policy = limiter.policy_for("POST", "")
         try:
-            service = self._services.identify(call.metadata, rpc.auth_context())
+            call.service = service = self._services.identify(call.metadata, rpc.auth_context())
             context.confined_to = service.token.business_id
             own = service.own_caller
             if own is None or "authorization" in call.metadata:
-                return service, self._app.credentials.read(call.metadata), policy
+                return self._app.credentials.read(call.metadata), policy
         except UnauthenticatedError as refusal:
             context.refusal = refusal
-            return None, None, policy
+            return None, policy
         policy = limiter.policy_of_service(service.token.requests_per_minute)
-        return service, Credential(f"{own.kind}:{own.id}", partial(_as_it_is, own)), policy
+        return Credential(f"{own.kind}:{own.id}", partial(_as_it_is, own)), policy
 
     async def _count(self, call: Call, credential: Credential | None, policy: RateLimitPolicy | None) -> None:
         """Identify the caller, and count the call while that is done; a write waits for its count.

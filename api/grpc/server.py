@@ -58,8 +58,8 @@ _OPTIONS: Final = (
 )
 
 
-class TlsFilesError(Exception):
-    """The files for TLS are incomplete, or cannot be used."""
+class ServerStartError(Exception):
+    """The server cannot start as it is configured: what is wrong, in one sentence."""
 
 
 @asynccontextmanager
@@ -67,8 +67,7 @@ async def running_server(settings: Settings, host: str, port: int) -> AsyncItera
     """Serve; yields the port, which the system chooses for 0. At the end streams are told to come back.
 
     Raises:
-        TlsFilesError: a file for TLS is missing or cannot be read.
-        RuntimeError: the port cannot be used.
+        ServerStartError: a file for TLS is missing or cannot be used, or the port is taken.
     """
     credentials = _credentials(settings)
     async with running_app(settings, application_name="holdfast-grpc") as app:
@@ -79,8 +78,7 @@ async def running_server(settings: Settings, host: str, port: int) -> AsyncItera
         health_pb2_grpc.add_HealthServicer_to_server(reported, server)
         names = [service.full_name for service in SERVICES]
         reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        bound = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
+        bound = _bind(server, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", credentials)
         await _report(app, reported)
         await server.start()
         _warn(settings)
@@ -92,6 +90,16 @@ async def running_server(settings: Settings, host: str, port: int) -> AsyncItera
             await reported.enter_graceful_shutdown()
             app.hub.close()  # streams end at once, other calls in their own time
             await server.stop(_GRACE_SECONDS)
+
+
+def _bind(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None) -> int:
+    try:
+        if credentials is not None:
+            return server.add_secure_port(address, credentials)
+        return server.add_insecure_port(address)
+    except RuntimeError as error:
+        more = "" if credentials is None else ", or the files for TLS are no certificate and its key"
+        raise ServerStartError(f"{address} cannot be used: the port is taken{more}.") from error
 
 
 def _handlers(calls: Calls, service: ServiceDescriptor) -> grpc.GenericRpcHandler:
@@ -146,7 +154,7 @@ def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
     if not certificate and not key and not authorities:
         return None
     if not certificate or not key:
-        raise TlsFilesError("TLS needs both HOLDFAST_GRPC_TLS_CERTIFICATE_FILE and HOLDFAST_GRPC_TLS_KEY_FILE.")
+        raise ServerStartError("TLS needs both HOLDFAST_GRPC_TLS_CERTIFICATE_FILE and HOLDFAST_GRPC_TLS_KEY_FILE.")
     return grpc.ssl_server_credentials(
         [(_read(key), _read(certificate))],
         root_certificates=_read(authorities) if authorities else None,
@@ -158,4 +166,4 @@ def _read(path: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise TlsFilesError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from error
+        raise ServerStartError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from error

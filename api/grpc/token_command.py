@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from api.grpc.operations import OPERATIONS
+from api.grpc.services import service_id
 from runtime.ids import new_token
 from runtime.service_tokens import ServiceToken
 
@@ -20,7 +21,7 @@ def main(arguments: Sequence[str]) -> int:
     except ValidationError as error:
         sys.stderr.write(f"grpc: {error.errors()[0]['msg']}\n")
         return 1
-    sys.stdout.write(f"token: {token}\nentry: {entry.as_json()}\n")
+    sys.stdout.write(f"token: {token}\nentry: {entry.as_json()}\nid in the audit log: {service_id(entry.name)}\n")
     return 0
 
 

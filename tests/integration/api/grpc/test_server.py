@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from api.grpc import booking_service_pb2 as messages
-from api.grpc.server import SERVICES, TlsFilesError, running_server
+from api.grpc.server import SERVICES, ServerStartError, running_server
 from runtime.settings import Settings
 from tests.support.certificates import Certificate
 from tests.support.grpc_client import TOKEN, GrpcClient, entry, open_channel, with_tokens
@@ -69,8 +69,22 @@ async def test_with_mutual_tls_only_clients_with_our_certificate_are_heard(
 
 @pytest.mark.parametrize("name", ["grpc_tls_certificate_file", "grpc_tls_key_file", "grpc_tls_client_ca_file"])
 async def test_a_server_with_half_of_its_tls_does_not_start(settings: Settings, name: str) -> None:
-    with pytest.raises(TlsFilesError, match=r"HOLDFAST_GRPC_TLS_CERTIFICATE_FILE and HOLDFAST_GRPC_TLS_KEY_FILE"):
+    with pytest.raises(
+        ServerStartError, match=r"HOLDFAST_GRPC_TLS_CERTIFICATE_FILE and HOLDFAST_GRPC_TLS_KEY_FILE"
+    ):
         async with running_server(settings.model_copy(update={name: "some.pem"}), "127.0.0.1", 0):
+            pass
+
+
+async def test_a_taken_port_and_a_file_that_is_no_key_are_named(settings: Settings, tmp_path: Path) -> None:
+    async with running_server(settings, "127.0.0.1", 0) as port:
+        with pytest.raises(ServerStartError, match=f"127.0.0.1:{port} cannot be used: the port is taken"):
+            async with running_server(settings, "127.0.0.1", port):
+                pass
+    secured = tls(settings, tmp_path)
+    (tmp_path / "key.pem").write_text("no key")
+    with pytest.raises(ServerStartError, match="no certificate and its key"):
+        async with running_server(secured, "127.0.0.1", 0):
             pass
 
 

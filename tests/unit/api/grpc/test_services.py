@@ -95,7 +95,7 @@ def test_the_command_prints_an_entry_that_its_token_opens(capsys: pytest.Capture
     business = UUID(int=7)
     arguments = ["--name", "crm", "--permission", "book", "--permission", "browse", "--business", str(business)]
     assert token_command.main(arguments) == 0
-    token, entry = (line.partition(": ")[2] for line in capsys.readouterr().out.splitlines())
+    token, entry, _ = (line.partition(": ")[2] for line in capsys.readouterr().out.splitlines())
     [read] = read_tokens(f"[{entry}]")
     assert read.permissions == {Permission.BOOK, Permission.BROWSE}
     assert read.business_id == business
