@@ -15,7 +15,7 @@ from api.grpc.messages import made, parsed, values_of
 from api.grpc.operations import OPERATIONS, Operation
 from api.grpc.statuses import StreamEndedError
 from api.shapes import In
-from api.streams.positions import write_positions
+from api.streams.positions import write_place
 from api.streams.rights import AllOfMine, OneBooking, Subject, WholeBusiness
 from api.streams.routes import open_stream
 from api.streams.stream import Ending, EventStream
@@ -70,7 +70,7 @@ async def _messages(call: Call, stream: EventStream) -> AsyncIterator[WatchRespo
 
 
 def _response(call: Call, stream: EventStream, message: dict[str, Any]) -> WatchResponse:
-    cursor = write_positions(call.app.cursors, stream.subject, stream.sent)
+    cursor = write_place(call.app.cursors, stream.subject, stream.place)
     return made(WatchResponse, {"cursor": cursor} | message)
 
 

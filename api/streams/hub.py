@@ -200,6 +200,16 @@ class EventHub:
         async with autocommit(self._engine) as conn:
             return await events.list_after(conn, business_id, after=after, limit=_PAGE, types=tuple(types))
 
+    async def count_written(self) -> int:
+        """How many events have been written so far, in all businesses."""
+        async with autocommit(self._engine) as conn:
+            return await event_tail.count_written(conn)
+
+    async def places_at(self, business_ids: Iterable[UUID], written: int) -> dict[UUID, int]:
+        """Of each business: the position behind which are all events that were written after this count."""
+        async with autocommit(self._engine) as conn:
+            return {one: await event_tail.last_before(conn, one, written) for one in business_ids}
+
     @asynccontextmanager
     async def follow(
         self,

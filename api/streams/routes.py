@@ -18,7 +18,7 @@ from api.bookings.lookup import find_booking
 from api.deps import AppState, AppStateDep
 from api.events import EventPattern, business_of
 from api.request_context import RequestContextDep
-from api.streams.positions import read_positions, write_positions
+from api.streams.positions import Place, read_place, write_place
 from api.streams.rights import AllOfMine, OneBooking, Subject, WholeBusiness
 from api.streams.stream import Ending, EventStream
 from domain.access import Permission
@@ -67,13 +67,13 @@ async def open_stream(
         HiddenError: there is nothing of it that they may hear.
         InvalidCursorError: the id to resume from is none of such a stream.
     """
-    places = read_positions(app.cursors, subject, after)
+    place = read_place(app.cursors, subject, after) if after else Place({}, await app.hub.count_written())
     watched = await app.stream_rights.look_up(caller)
     if watched.has_ended:
         raise UnauthenticatedError
     if not isinstance(subject, AllOfMine) and not subject.interests(watched.caller, watched.records):
         raise HiddenError
-    return EventStream(app.hub, app.stream_rights, watched, subject, places, types or ())
+    return EventStream(app.hub, app.stream_rights, watched, subject, place, types or ())
 
 
 async def _of_business(
@@ -126,7 +126,7 @@ async def _sent(request: Request, stream: EventStream) -> AsyncIterator[ServerSe
         for event in batch:
             stream.note(event)
             yield ServerSentEvent(
-                id=write_positions(cursors, stream.subject, stream.sent),
+                id=write_place(cursors, stream.subject, stream.place),
                 event=event["type"],
                 raw_data=to_json(cloud_event(event)).decode(),
             )

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
 from api.streams.hub import EventHub
-from api.streams.rights import RightsWatch, Subject, WatchedCaller
+from api.streams.positions import Place
+from api.streams.rights import AllOfMine, Interests, RightsWatch, Subject, WatchedCaller
 from db.repositories.rows import Row
 
 HEARTBEAT: Final = 15.0
@@ -32,37 +33,48 @@ class EventStream:
     rights: RightsWatch
     caller: WatchedCaller
     subject: Subject
-    after: Mapping[UUID, int]
+    place: Place
+    """Where it goes on, and where to resume once the noted events have reached the client."""
     types: Sequence[str] = ()
-    sent: dict[UUID, int] = field(default_factory=dict)
-    """Of each business: where to resume, once the noted events have reached the client."""
 
     async def batches(self) -> AsyncIterator[Sequence[Row] | Ending]:
         """Events in order, an empty batch at first and as a heartbeat, and at last the reason why it ends."""
-        interests = self.subject.interests(self.caller.caller, self.caller.records)
-        async with self.hub.follow(interests, self.after, self.types) as follower:
-            self.sent = dict(follower.positions)
+        interests = self._interests()
+        after = await self._positions(interests) if self.place.positions else {}
+        async with self.hub.follow(interests, after, self.types) as follower:
+            self._join(follower.positions)
             yield ()
             with self.rights.watch(self.caller, follower.wake):
-                while True:
-                    if self.hub.is_closing:
-                        yield Ending.RESTARTING
-                        return
-                    wanted = {} if self.caller.has_ended else self._interests()
-                    if not wanted:
-                        yield Ending.RIGHTS_ENDED
-                        return
-                    if wanted != follower.interests:
-                        await self.hub.follow_instead(follower, wanted)
+                while (ending := self._ending()) is None:
+                    interests = self._interests()
+                    if interests != follower.interests:
+                        self.place.positions |= follower.positions
+                        await self.hub.follow_instead(follower, interests, await self._positions(interests))
+                        self._join(follower.positions)
                     started = asyncio.get_running_loop().time()
                     found = await follower.next(HEARTBEAT)
-                    self.sent |= {key: value for key, value in follower.positions.items() if key not in self.sent}
                     if found or asyncio.get_running_loop().time() - started >= HEARTBEAT:
                         yield found
+                yield ending
 
     def note(self, event: Row) -> None:
         """The event goes to the client now: its id resumes behind it."""
-        self.sent[event["business_id"]] = event["position"]
+        self.place.positions[event["business_id"]] = event["position"]
 
-    def _interests(self) -> dict[UUID, frozenset[str]]:
+    def _ending(self) -> Ending | None:
+        if self.hub.is_closing:
+            return Ending.RESTARTING
+        has_none = not self._interests() and not isinstance(self.subject, AllOfMine)  # a user may get some later
+        return Ending.RIGHTS_ENDED if self.caller.has_ended or has_none else None
+
+    async def _positions(self, interests: Interests) -> dict[UUID, int]:
+        """Where to go on in each business; one that is new to the client is heard from where its stream began."""
+        new = interests.keys() - self.place.positions.keys()
+        return self.place.positions | (await self.hub.places_at(new, self.place.began_at) if new else {})
+
+    def _join(self, positions: Mapping[UUID, int]) -> None:
+        """Know where to resume in businesses that have had no event yet."""
+        self.place.positions = {**positions, **self.place.positions}
+
+    def _interests(self) -> Interests:
         return self.subject.interests(self.caller.caller, self.caller.records)

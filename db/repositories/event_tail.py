@@ -1,12 +1,13 @@
 """The end of the event log, of many businesses at once: an API process asks for all its listeners."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories.rows import Row, rows
+from db.repositories.rows import Row, row, rows
 
 _COLUMNS = "id, business_id, type, source, subject, time, correlation_id, actor, data, schema_version, position"
 
@@ -23,6 +24,37 @@ CROSS JOIN LATERAL (
 ) AS e
 ORDER BY e.business_id, e.position
 """)  # noqa: S608
+
+_WRITTEN = text("SELECT coalesce(pg_sequence_last_value('events_written'), 0) AS written")
+
+_PAGE: Final = 10_000
+# Positions follow the order of writing, but for transactions that were open for long: a page's slack covers them.
+_FIRST_SINCE = text("""
+SELECT min(position) FILTER (WHERE written > :written) AS first, min(position) AS lowest
+FROM events WHERE business_id = :business_id AND position <= :until AND position > :until - :page
+""")
+
+
+async def count_written(conn: AsyncConnection) -> int:
+    """How many events have been written so far, by PostgreSQL's count over all businesses."""
+    return int((await row(conn, _WRITTEN, {}))["written"])
+
+
+async def last_before(conn: AsyncConnection, business_id: UUID, written: int) -> int:
+    """The position behind which are all events of a business that were written after this count.
+
+    It walks back from the end of the log, a page at a time, as far as there are such events.
+    """
+    until: int = (await last_positions(conn, [business_id])).get(business_id, 0)
+    while until:
+        values = {"business_id": business_id, "written": written, "until": until, "page": _PAGE}
+        page = await row(conn, _FIRST_SINCE, values)
+        if page["first"] is None:
+            return until
+        until = page["first"] - 1
+        if page["first"] > page["lowest"]:
+            return until
+    return 0
 
 
 async def last_positions(conn: AsyncConnection, business_ids: list[UUID]) -> dict[UUID, int]:
