@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, NoReturn, TypeVar
@@ -93,7 +94,7 @@ class Method:
 
 Reply = TypeVar("Reply")
 Handler = Callable[[Call, Message], Awaitable[Message]]
-Opener = Callable[[Call, Message], Awaitable[AsyncIterator[Message]]]
+Opener = Callable[[Call, Message], Awaitable[AsyncGenerator[Message, None]]]
 Work = Callable[[Call, asyncio.Timeout], Awaitable[Reply]]
 
 
@@ -121,8 +122,9 @@ class Calls:
             messages = await opener(call, _required(call))
             await self._finish(call)
             timer.reschedule(None)
-            async for message in messages:
-                await rpc.write(message)
+            async with aclosing(messages):  # a client that leaves is forgotten at once
+                async for message in messages:
+                    await rpc.write(message)
 
         await self._run(rpc, method, sent, work)
 

@@ -1,6 +1,7 @@
 """The handler of `EventService`: the same streams as server-sent events, from the same hub."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -38,7 +39,7 @@ def operation_of(request: Message) -> Operation:
     return OPERATIONS[streams.get(request.WhichOneof("subject") or "", "streamEvents")]
 
 
-async def watch(call: Call, request: Message) -> AsyncIterator[WatchResponse]:
+async def watch(call: Call, request: Message) -> AsyncGenerator[WatchResponse, None]:
     """What happens, from a cursor or from now on."""
     asked = parsed(_Watched, values_of(request))
     subject = await _subject(call, asked)
@@ -58,15 +59,16 @@ async def _subject(call: Call, asked: _Watched) -> Subject:
     return WholeBusiness(await business_of(call.app, context, asked.business_id or context.confined_to))
 
 
-async def _messages(call: Call, stream: EventStream) -> AsyncIterator[WatchResponse]:
-    async for batch in stream.batches():
-        if isinstance(batch, Ending):
-            raise StreamEndedError(batch)
-        if not batch:
-            yield _response(call, stream, {"heartbeat": {}})
-        for event in batch:
-            stream.note(event)
-            yield _response(call, stream, {"event": _event(event)})
+async def _messages(call: Call, stream: EventStream) -> AsyncGenerator[WatchResponse, None]:
+    async with aclosing(stream.batches()) as batches:
+        async for batch in batches:
+            if isinstance(batch, Ending):
+                raise StreamEndedError(batch)
+            if not batch:
+                yield _response(call, stream, {"heartbeat": {}})
+            for event in batch:
+                stream.note(event)
+                yield _response(call, stream, {"event": _event(event)})
 
 
 def _response(call: Call, stream: EventStream, message: dict[str, Any]) -> WatchResponse:

@@ -1,7 +1,7 @@
 """One client's stream: what it may hear, as batches, until it ends for a reason."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -37,7 +37,7 @@ class EventStream:
     """Where it goes on, and where to resume once the noted events have reached the client."""
     types: Sequence[str] = ()
 
-    async def batches(self) -> AsyncIterator[Sequence[Row] | Ending]:
+    async def batches(self) -> AsyncGenerator[Sequence[Row] | Ending, None]:
         """Events in order, an empty batch at first and as a heartbeat, and at last the reason why it ends."""
         interests = self._interests()
         after = await self._positions(interests) if self.place.positions else {}
