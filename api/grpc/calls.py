@@ -28,7 +28,7 @@ from api.middleware.proxies import plain_address
 from api.request_context import RequestContext, request_id_from
 from db.repositories.audit import Entry
 from domain.access import require_permission
-from domain.errors import HoldfastError, InvalidRequestError, TimedOutError, UnauthenticatedError
+from domain.errors import HoldfastError, InvalidRequestError, RateLimitedError, TimedOutError, UnauthenticatedError
 from runtime.metrics import GRPC_SECONDS
 from runtime.tracing import begin_span
 
@@ -135,15 +135,15 @@ class Calls:
         request_id = request_id_from(value.encode("latin-1") for value in metadata.getlist("x-request-id"))
         context = RequestContext(request_id, _address(rpc.peer()), headers={"traceparent": span.traceparent})
         request = _parsed(method.request, sent)
-        operation = method.operation_of(request or method.request())
+        operation = method.operation_of(method.request() if request is None else request)
         call = Call(self._app, context, metadata, operation, request)
         with structlog.contextvars.bound_contextvars(request_id=context.request_id, trace_id=span.trace_id):
             try:
                 reply = await self._in_time(call, rpc, work)
             except Exception as error:
-                failure = failure_of(error)
-                code = failure.code
                 await self._note_denial(call, error)
+                failure = failure_of(await _over_quota(call) or error)
+                code = failure.code
                 await _abort(rpc, failure, context)
             else:
                 code = grpc.StatusCode.OK
@@ -211,9 +211,10 @@ class Calls:
         """
         if policy is None:
             return await identify(credential, call.context)
-        call.count = RequestCount(self._app.limiter, call.context)
-        if refused := await call.count.begin(credential, policy):
+        count = RequestCount(self._app.limiter, call.context)
+        if refused := await count.begin(credential, policy):
             raise refused
+        call.count = count
         if call.operation.writes:
             await _require_counted(call)
         return None
@@ -230,8 +231,13 @@ class Calls:
 
 
 async def _require_counted(call: Call) -> None:
-    if call.count is not None and (refused := await call.count.refusal()):
+    if refused := await _over_quota(call):
         raise refused
+
+
+async def _over_quota(call: Call) -> RateLimitedError | None:
+    """Wait for its count: over the quota a call is refused, whatever its answer would be."""
+    return None if call.count is None else await call.count.refusal()
 
 
 async def _as_it_is(caller: Any) -> Any:

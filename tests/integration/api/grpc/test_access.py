@@ -183,7 +183,8 @@ async def test_limits_hold_as_over_http(settings: Settings, patient_stage: Stage
         assert dict(await begun.trailing_metadata())["ratelimit"].startswith('"default";r=2;')
         for _ in range(2):
             await owner.call("ListBookings", messages.ListBookingsRequest())
-        refused = await owner.refused("ListBookings", messages.ListBookingsRequest())
+        for rpc_name, request in (("GetBooking", get(uuid4())), ("ListBookings", messages.ListBookingsRequest())):
+            refused = await owner.refused(rpc_name, request)
         assert (refused.code, refused.reason) == (Code.RESOURCE_EXHAUSTED, "rate_limited")
         assert refused.retry_after is not None
         assert 0 < refused.retry_after <= 120
