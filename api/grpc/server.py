@@ -81,7 +81,7 @@ async def running_server(settings: Settings, host: str, port: int) -> AsyncItera
         bound = _bind(server, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", credentials)
         await _report(app, reported)
         await server.start()
-        _warn(settings)
+        _warn(settings, host)
         reporting = asyncio.create_task(_keep_reporting(app, reported))
         try:
             yield bound
@@ -141,10 +141,10 @@ async def _report(app: AppState, reported: Any) -> None:
         await reported.set(name, state)
 
 
-def _warn(settings: Settings) -> None:
+def _warn(settings: Settings, host: str) -> None:
     if not settings.service_tokens:
         _log.warning("grpc_without_tokens", setting="HOLDFAST_GRPC_TOKENS")
-    if not settings.grpc_tls_client_ca_file and settings.api_host not in {"127.0.0.1", "::1", "localhost"}:
+    if not settings.grpc_tls_client_ca_file and host not in {"127.0.0.1", "::1", "localhost"}:
         _log.warning("grpc_without_mutual_tls", setting="HOLDFAST_GRPC_TLS_CLIENT_CA_FILE")
 
 
