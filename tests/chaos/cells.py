@@ -120,6 +120,11 @@ MATRIX: Final[tuple[Cell, ...]] = (
         (Scheduled(3, Freeze("temporal", seconds=20)), Scheduled(13, Kill("worker"))),
         10,
     ),
+    _cell(
+        "stop-temporal-20s-kill-api",
+        (Scheduled(3, Freeze("temporal", seconds=20)), Scheduled(13, Kill("api"))),
+        10,
+    ),
     _cell("flapping-worker", _every(Kill("worker"), 11, 3)),
     _cell(
         "reminders",
