@@ -54,7 +54,7 @@ async def get(hold_id: UUID, app: AppStateDep, context: RequestContextDep, user:
 async def release(hold_id: UUID, context: RequestContextDep, user: UserDep, write: WriterDep) -> Response:
     """Give the time back. A hold that is over, or has become a booking, is left as it is."""
     async with write.begin() as conn:
-        owner = await holds.release_own(conn, user.user_id, hold_id)
+        owner = await holds.release_own(conn, user.user_id, hold_id, correlation_id=context.request_id)
         if owner is None:
             if await holds.find_own(conn, user.user_id, hold_id) is None:
                 context.about(await holds.find_owner(conn, hold_id))

@@ -11,33 +11,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.streams.hub import BUFFER, EventHub, Follower
 from db.engine import autocommit
-from db.repositories import events
 from domain.event_audiences import EVERYTHING, of_booking
 from runtime.ids import new_id
 from runtime.settings import Settings
+from tests.support.events import add_event, place_all
 from tests.support.factories import Tenant, make_booking, make_tenant
 
 ALL = frozenset({EVERYTHING})
-_ADD = text("""
-INSERT INTO events (id, business_id, type, source, subject, time, actor, data, schema_version)
-SELECT :id, :business_id, :type, '/holdfast/scheduling', CAST(:subject AS text), now(), '{"role": "system"}',
-       jsonb_build_object('bookingId', CAST(:subject AS text)), '1'
-""")
 
 
 async def write(engine: AsyncEngine, tenant: Tenant, count: int, *, about: UUID, type_: str = "accepted") -> None:
     async with engine.begin() as conn:
         for _ in range(count):
-            values = {"id": new_id(), "business_id": tenant.business_id, "subject": str(about)}
-            await conn.execute(_ADD, values | {"type": f"scheduling.booking.{type_}"})
-
-
-async def place_all(engine: AsyncEngine) -> None:
-    left = text("SELECT EXISTS (SELECT 1 FROM events WHERE position IS NULL)")
-    async with asyncio.timeout(10), autocommit(engine) as conn:
-        while (await conn.execute(left)).scalar_one():
-            if await events.number_new(conn) == 0:
-                await asyncio.sleep(0.01)
+            await add_event(conn, tenant.business_id, f"scheduling.booking.{type_}", booking_id=about)
 
 
 async def heard(follower: Follower, count: int) -> list[int]:
