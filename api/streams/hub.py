@@ -8,9 +8,10 @@ too slow for its small buffer, reads the log itself, at its own speed, and joins
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -157,10 +158,15 @@ class EventHub:
             await self._look_deaf()
 
     async def _follow(self, listener: Listener) -> None:
-        await self._look(None)  # what came before we could hear
+        loop = asyncio.get_running_loop()
+        due = loop.time()  # at once: what came before we could hear
         while not listener.is_lost:
-            heard = await listener.take(_POLL)
-            await self._look({UUID(one) for one in heard} or None)
+            heard = await listener.take(max(0.0, due - loop.time()))
+            if loop.time() < due:
+                await self._look({UUID(one) for one in heard})
+            else:  # at its time, however much is heard: a business that began to be followed may have been missed
+                await self._look(None)
+                due = loop.time() + _POLL
 
     async def _look_deaf(self) -> None:
         for _ in range(round(_LISTEN_AGAIN / _POLL_DEAF)):
@@ -194,6 +200,11 @@ class EventHub:
     def position(self, business_id: UUID) -> int:
         """How far a business's log has been handed out."""
         return self._tails[business_id].position
+
+    async def positions_at(self, business_ids: Collection[UUID], moment: datetime) -> dict[UUID, int]:
+        """How far the logs of these businesses had got by then, by the clocks of those who wrote them."""
+        async with autocommit(self._engine) as conn:
+            return await event_tail.positions_at(conn, business_ids, moment)
 
     async def read(self, business_id: UUID, after: int, types: Iterable[str]) -> events.EventRange:
         """A page of the log itself."""

@@ -8,6 +8,9 @@ from api.cursors import Cursors
 from api.streams.rights import AllOfMine, Subject
 from domain.errors import InvalidCursorError
 
+ELSEWHERE: Final = UUID(int=0)
+"""In place of a business: of those that are not named, everything since this time, in seconds since 1970. So a
+user misses nothing of a business that they got to do with while they were away."""
 _LISTING: Final = "me/events"
 _LAST_POSITION: Final = 2**53 - 1
 

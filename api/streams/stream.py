@@ -1,18 +1,23 @@
 """One client's stream: what it may hear, as batches, until it ends for a reason."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from api.streams.hub import EventHub
-from api.streams.rights import RightsWatch, Subject, WatchedCaller
+from api.streams.hub import EventHub, Follower
+from api.streams.positions import ELSEWHERE
+from api.streams.rights import Interests, RightsWatch, Subject, WatchedCaller
 from db.repositories.rows import Row
 
 HEARTBEAT: Final = 15.0
 """Seconds without an event after which `batches` yields an empty batch."""
+_DOUBT: Final = timedelta(minutes=1)
+"""How far apart the clocks of writers may be, and how long rights take to be noticed."""
 
 
 class Ending(StrEnum):
@@ -38,11 +43,16 @@ class EventStream:
     """Of each business: where to resume, once the noted events have reached the client."""
 
     async def batches(self) -> AsyncIterator[Sequence[Row] | Ending]:
-        """Events in order, an empty batch as a heartbeat, and at last the reason why it ends."""
-        interests = self.subject.interests(self.caller.caller, self.caller.records)
-        async with self.hub.follow(interests, self.after, self.types) as follower:
-            self.sent = dict(follower.positions)
+        """Events in order, and at last the reason why it ends.
+
+        An empty batch says that nothing is missed from now on; later ones are heartbeats.
+        """
+        interests = self._interests()
+        self.sent = dict(await self._places(interests, self.after))
+        async with self.hub.follow(interests, self.sent, self.types) as follower:
+            self._note_places(follower)
             with self.rights.watch(self.caller, follower.wake):
+                yield ()
                 while True:
                     if self.hub.is_closing:
                         yield Ending.RESTARTING
@@ -52,10 +62,11 @@ class EventStream:
                         yield Ending.RIGHTS_ENDED
                         return
                     if wanted != follower.interests:
-                        await self.hub.follow_instead(follower, wanted)
+                        after = await self._places(wanted, self.sent | follower.positions)
+                        await self.hub.follow_instead(follower, wanted, after)
+                    self._note_places(follower)
                     started = asyncio.get_running_loop().time()
                     found = await follower.next(HEARTBEAT)
-                    self.sent |= {key: value for key, value in follower.positions.items() if key not in self.sent}
                     if found or asyncio.get_running_loop().time() - started >= HEARTBEAT:
                         yield found
 
@@ -63,5 +74,17 @@ class EventStream:
         """The event goes to the client now: its id resumes behind it."""
         self.sent[event["business_id"]] = event["position"]
 
-    def _interests(self) -> dict[UUID, frozenset[str]]:
+    async def _places(self, interests: Interests, known: Mapping[UUID, int]) -> Mapping[UUID, int]:
+        """Where to go on in these businesses; in one that is new, behind what was there before they knew of it."""
+        new = interests.keys() - known.keys()
+        if not new or ELSEWHERE not in known:
+            return known
+        moment = datetime.fromtimestamp(known[ELSEWHERE], UTC) - _DOUBT
+        return {**known, **await self.hub.positions_at(new, moment)}
+
+    def _note_places(self, follower: Follower) -> None:
+        """Remember where each business was begun, and up to when none is missing."""
+        self.sent = {**follower.positions, **self.sent, ELSEWHERE: int(time.time())}
+
+    def _interests(self) -> Interests:
         return self.subject.interests(self.caller.caller, self.caller.records)

@@ -1,10 +1,7 @@
 """Server-sent events over real HTTP: each listener hears what they may, once, in order, from where they were."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 import pytest
@@ -14,70 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from api.app import create_app
 from runtime.settings import Settings
 from tests.support.api_client import ApiClient
+from tests.support.event_streams import STREAM, listening
 from tests.support.servers import served
 from tests.support.stage import Stage, ok, problem
-
-STREAM = {"Accept": "text/event-stream"}
-
-
-class Sent(NamedTuple):
-    """One event as it came over the wire."""
-
-    id: str
-    event: str
-    data: dict[str, Any]
-
-
-class Listener:
-    """Reads a stream in the background, so that nothing waits for the test."""
-
-    def __init__(self, response: httpx.Response) -> None:
-        self.response = response
-        self._found: asyncio.Queue[Sent | None] = asyncio.Queue()
-        self._task = asyncio.create_task(self._read())
-
-    async def _read(self) -> None:
-        fields: dict[str, str] = {}
-        try:
-            async for line in self.response.aiter_lines():
-                if line == "" and "data" in fields:
-                    sent = Sent(fields.get("id", ""), fields["event"], json.loads(fields["data"]))
-                    self._found.put_nowait(sent)
-                    fields = {}
-                elif line and not line.startswith(":"):
-                    name, _, value = line.partition(": ")
-                    fields[name] = value
-        except httpx.HTTPError:
-            pass
-        self._found.put_nowait(None)
-
-    async def next(self) -> Sent | None:
-        """The next event; none when the stream has ended."""
-        return await asyncio.wait_for(self._found.get(), 10)
-
-    async def until(self, event: str) -> list[Sent]:
-        """All events up to the first of this type."""
-        found: list[Sent] = []
-        while not found or found[-1].event != event:
-            sent = await self.next()
-            assert sent is not None, [one.event for one in found]
-            found.append(sent)
-        return found
-
-    def stop(self) -> None:
-        self._task.cancel()
-
-
-@asynccontextmanager
-async def listening(client: ApiClient, path: str, **headers: str) -> AsyncIterator[Listener]:
-    async with client.stream(path, **STREAM | headers) as response:
-        assert response.status_code == 200, await response.aread()
-        assert response.headers["Content-Type"].startswith("text/event-stream")
-        listener = Listener(response)
-        try:
-            yield listener
-        finally:
-            listener.stop()
 
 
 def of_booking(booking: dict[str, Any]) -> str:
