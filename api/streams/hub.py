@@ -136,16 +136,16 @@ class EventHub:
         self._engine = engine
         self._url = database_url
         self._tails: dict[UUID, _Tail] = {}
+        self._followers: set[Follower] = set()
+        """All of them, those too who have nothing to follow yet."""
         self.is_closing = False
         """Whether the process stops: streams end, and their clients come back to another."""
 
     def close(self) -> None:
         """Have every stream end."""
         self.is_closing = True
-        for tail in self._tails.values():
-            for followers in tail.followers.values():
-                for follower in followers:
-                    follower.wake()
+        for follower in self._followers:
+            follower.wake()
 
     async def run(self) -> None:
         """Follow the log until cancelled; retries whatever fails."""
@@ -220,10 +220,12 @@ class EventHub:
     ) -> AsyncIterator[Follower]:
         """Follow topics of businesses, from behind the positions given, or else from now on."""
         follower = Follower(self, types)
+        self._followers.add(follower)
         try:
             await self.follow_instead(follower, interests, after or {})
             yield follower
         finally:
+            self._followers.discard(follower)
             former, follower.interests = follower.interests, {}
             self._leave(follower, former)
 

@@ -118,13 +118,13 @@ async def _of_user(
 async def _sent(request: Request, stream: EventStream) -> AsyncIterator[ServerSentEvent]:
     """The stream as it goes over the wire. FastAPI adds a comment after 15 seconds without an event."""
     cursors = request.app.state.holdfast.cursors
-    has_begun = False
+    is_open = False
     async for batch in stream.batches():
         if isinstance(batch, Ending):
             yield ServerSentEvent(event="stream.ended", data={"reason": batch})
             return
-        if not has_begun:
-            has_begun = True
+        if not is_open:
+            is_open = True
             place = write_positions(cursors, stream.subject, stream.sent)
             yield ServerSentEvent(id=place, comment="listening", retry=_RETRY_MILLISECONDS)
         for event in batch:

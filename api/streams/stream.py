@@ -11,7 +11,7 @@ from uuid import UUID
 
 from api.streams.hub import EventHub, Follower
 from api.streams.positions import ELSEWHERE
-from api.streams.rights import Interests, RightsWatch, Subject, WatchedCaller
+from api.streams.rights import AllOfMine, Interests, RightsWatch, Subject, WatchedCaller
 from db.repositories.rows import Row
 
 HEARTBEAT: Final = 15.0
@@ -25,8 +25,14 @@ class Ending(StrEnum):
 
     RIGHTS_ENDED = "rights_ended"
     """The login, key or role by which the client listened is gone, or its booking is with somebody else."""
+    TOKEN_EXPIRED = "token_expired"  # noqa: S105  # a reason, no secret
+    """The token that opened it has ended."""
+    TOO_SLOW = "too_slow"
+    """The client has not read what was sent."""
     RESTARTING = "restarting"
     """This process stops: come back, to any other."""
+    INTERRUPTED = "interrupted"
+    """Something failed on our side: come back."""
 
 
 @dataclass(slots=True)
@@ -39,6 +45,8 @@ class EventStream:
     subject: Subject
     after: Mapping[UUID, int]
     types: Sequence[str] = ()
+    ends_at: float | None = None
+    """When the token ends that opened it, in seconds since the epoch; none: somebody else watches that."""
     sent: dict[UUID, int] = field(default_factory=dict)
     """Of each business: where to resume, once the noted events have reached the client."""
 
@@ -52,23 +60,20 @@ class EventStream:
         async with self.hub.follow(interests, self.sent, self.types) as follower:
             self._note_places(follower)
             with self.rights.watch(self.caller, follower.wake):
-                yield ()
-                while True:
-                    if self.hub.is_closing:
-                        yield Ending.RESTARTING
-                        return
-                    wanted = {} if self.caller.has_ended else self._interests()
-                    if not wanted:
-                        yield Ending.RIGHTS_ENDED
-                        return
+                if (ending := self._ending()) is None:
+                    yield ()
+                while ending is None:
+                    wanted = self._interests()
                     if wanted != follower.interests:
                         after = await self._places(wanted, self.sent | follower.positions)
                         await self.hub.follow_instead(follower, wanted, after)
                     self._note_places(follower)
                     started = asyncio.get_running_loop().time()
-                    found = await follower.next(HEARTBEAT)
+                    found = await follower.next(self._patience())
                     if found or asyncio.get_running_loop().time() - started >= HEARTBEAT:
                         yield found
+                    ending = self._ending()
+                yield ending
 
     def note(self, event: Row) -> None:
         """The event goes to the client now: its id resumes behind it."""
@@ -85,6 +90,20 @@ class EventStream:
     def _note_places(self, follower: Follower) -> None:
         """Remember where each business was begun, and up to when none is missing."""
         self.sent = {**follower.positions, **self.sent, ELSEWHERE: int(time.time())}
+
+    def _ending(self) -> Ending | None:
+        if self.hub.is_closing:
+            return Ending.RESTARTING
+        if self.caller.has_ended or not (self._interests() or isinstance(self.subject, AllOfMine)):
+            return Ending.RIGHTS_ENDED
+        return Ending.TOKEN_EXPIRED if self._left() <= 0 else None
+
+    def _left(self) -> float:
+        """Seconds until the token ends."""
+        return HEARTBEAT if self.ends_at is None else self.ends_at - time.time()
+
+    def _patience(self) -> float:
+        return min(HEARTBEAT, self._left())
 
     def _interests(self) -> Interests:
         return self.subject.interests(self.caller.caller, self.caller.records)

@@ -22,19 +22,14 @@ class Sent(NamedTuple):
     data: dict[str, Any]
 
 
-async def sent_over(response: httpx.Response) -> AsyncIterator[Sent | None]:
-    """What a stream sends: none for each comment, among them the first, with which it begins to listen."""
+async def sent_over(response: httpx.Response) -> AsyncIterator[Sent]:
+    """What a stream sends. Comments come without an `event`; with the first it begins to listen, from its `id`."""
     fields: dict[str, str] = {}
     async for line in response.aiter_lines():
         if line == "":
-            if "data" in fields:
-                yield Sent(fields.get("id", ""), fields["event"], json.loads(fields["data"]))
-            elif fields:
-                yield Sent(fields.get("id", ""), "", {})
+            yield Sent(fields.get("id", ""), fields.get("event", ""), json.loads(fields.get("data", "{}")))
             fields = {}
-        elif line.startswith(":"):
-            yield None
-        else:
+        elif not line.startswith(":"):
             name, _, value = line.partition(": ")
             fields[name] = value
 
@@ -46,14 +41,17 @@ class Listener:
         self.response = response
         self.listens = asyncio.Event()
         """Set when everything from now on is heard."""
+        self.beginning = ""
+        """The first id: where it began."""
         self._found: asyncio.Queue[Sent | None] = asyncio.Queue()
         self._task = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
         try:
             async for sent in sent_over(self.response):
+                self.beginning = self.beginning or sent.id
                 self.listens.set()
-                if sent is not None and sent.event:
+                if sent.event:
                     self._found.put_nowait(sent)
         except httpx.HTTPError:
             pass

@@ -1,6 +1,7 @@
 """Events as tests write them, and a check of those that the servers have written."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final, Literal, get_args, get_origin
@@ -27,7 +28,27 @@ _ADD = text("""
 INSERT INTO events (id, business_id, type, source, subject, time, actor, data, schema_version)
 VALUES (:id, :business_id, :type, :source, :subject, :time, '{"role": "system"}', CAST(:data AS jsonb), :version)
 """)
+_ADD_MANY = text("""
+INSERT INTO events (id, business_id, type, source, subject, time, actor, data, schema_version)
+SELECT gen_random_uuid(), :business_id, :type, :source, :subject, clock_timestamp(), '{"role": "system"}',
+       CAST(:data AS jsonb), :version
+FROM generate_series(1, :count)
+""")
 _UNPLACED = text("SELECT EXISTS (SELECT 1 FROM events WHERE position IS NULL)")
+_TURN = text("SELECT pg_advisory_xact_lock(0x4576656E)")
+_PLACE_UNTOLD = text("""
+WITH fresh AS (
+    SELECT id, row_number() OVER (ORDER BY written) AS nth FROM events
+    WHERE business_id = :business AND position IS NULL
+), moved AS (
+    INSERT INTO event_positions AS known (business_id, last)
+    SELECT CAST(:business AS uuid), count(*) FROM fresh HAVING count(*) > 0
+    ON CONFLICT (business_id) DO UPDATE SET last = known.last + excluded.last
+    RETURNING last
+)
+UPDATE events e SET position = moved.last - (SELECT count(*) FROM fresh) + fresh.nth
+FROM fresh, moved WHERE e.id = fresh.id
+""")
 _NEXT = text("SELECT * FROM events WHERE id > :after ORDER BY id LIMIT 5000")
 
 
@@ -57,19 +78,26 @@ async def add_event(
     conn: AsyncConnection, business_id: UUID, type_: str, *, at: datetime | None = None, **members: object
 ) -> UUID:
     """An event of this type, as its cause writes it: without a position. Returns its id."""
-    event_id, data = new_id(), example_data(type_, **members)
-    values = {
-        "id": event_id,
+    event_id = new_id()
+    values = _values(business_id, type_, members) | {"id": event_id, "time": at or datetime.now(UTC)}
+    await conn.execute(_ADD, values)
+    return event_id
+
+
+async def add_events(conn: AsyncConnection, business_id: UUID, type_: str, count: int, **members: object) -> None:
+    """So many events of this type, all alike."""
+    await conn.execute(_ADD_MANY, _values(business_id, type_, members) | {"count": count})
+
+
+def _values(business_id: UUID, type_: str, members: Mapping[str, object]) -> dict[str, Any]:
+    return {
         "business_id": business_id,
         "type": type_,
         "source": SOURCE,
-        "subject": str(members.get("booking_id", event_id)),
-        "time": at or datetime.now(UTC),
-        "data": to_json_text(data),
+        "subject": str(members.get("booking_id", business_id)),
+        "data": to_json_text(example_data(type_, **members)),
         "version": SCHEMA_VERSION,
     }
-    await conn.execute(_ADD, values)
-    return event_id
 
 
 async def place_all(engine: AsyncEngine) -> None:
@@ -78,6 +106,13 @@ async def place_all(engine: AsyncEngine) -> None:
         while (await conn.execute(_UNPLACED)).scalar_one():
             if await events.number_new(conn) == 0:
                 await asyncio.sleep(0.01)
+
+
+async def place_untold(engine: AsyncEngine, business_id: UUID) -> None:
+    """Give a business's events their positions, as if the notification of it got lost."""
+    async with engine.begin() as conn:
+        await conn.execute(_TURN)
+        await conn.execute(_PLACE_UNTOLD, {"business": business_id})
 
 
 # --- written by the servers -----------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from domain.callers import Caller, Guest, KeyHolder, Principal, Scope
 from domain.lifecycle import Role
 from runtime.ids import new_id
 from tests.support.audiences import Right, may_hear
-from tests.support.events import add_event, example_data
+from tests.support.events import add_events, example_data, place_untold
 from tests.support.factories import Tenant, add_user, make_tenant
 
 TYPES: Final = (
@@ -44,20 +44,6 @@ _KEY = """
 INSERT INTO api_keys (id, business_id, name, prefix, secret_hash, scopes, created_by)
 VALUES (:key, :business, 'model', :prefix, sha256('model'), '{events:read}', :user)
 """
-_TURN = text("SELECT pg_advisory_xact_lock(0x4576656E)")
-_PLACE_UNTOLD = text("""
-WITH fresh AS (
-    SELECT id, row_number() OVER (ORDER BY written) AS nth FROM events
-    WHERE business_id = :business AND position IS NULL
-), moved AS (
-    INSERT INTO event_positions AS known (business_id, last)
-    SELECT CAST(:business AS uuid), count(*) FROM fresh HAVING count(*) > 0
-    ON CONFLICT (business_id) DO UPDATE SET last = known.last + excluded.last
-    RETURNING last
-)
-UPDATE events e SET position = moved.last - (SELECT count(*) FROM fresh) + fresh.nth
-FROM fresh, moved WHERE e.id = fresh.id
-""")
 _CUT_HUBS = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'holdfast-hub'")
 
 
@@ -233,8 +219,7 @@ class Model:
             "provider_id": holder,
         } | ({} if former is None else {"former_provider_id": former})
         async with self._engine.begin() as conn:
-            for _ in range(what.count):
-                await add_event(conn, tenant.business_id, type_, **members)
+            await add_events(conn, tenant.business_id, type_, what.count, **members)
         event = {"business_id": tenant.business_id, "type": type_, "data": example_data(type_, **members)}
         self._logs[tenant.business_id] += [event] * what.count
 
@@ -246,9 +231,7 @@ class Model:
     async def place_untold(self) -> None:
         """Give positions, as if the notification got lost."""
         for tenant in self._tenants:
-            async with self._engine.begin() as conn:
-                await conn.execute(_TURN)
-                await conn.execute(_PLACE_UNTOLD, {"business": tenant.business_id})
+            await place_untold(self._engine, tenant.business_id)
 
     # --- the process ----------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from db.engine import autocommit
 from domain.event_audiences import EVERYTHING, of_booking
 from runtime.ids import new_id
 from runtime.settings import Settings
-from tests.support.events import add_event, place_all
+from tests.support.events import add_event, place_all, place_untold
 from tests.support.factories import Tenant, make_booking, make_tenant
 
 ALL = frozenset({EVERYTHING})
@@ -134,6 +134,29 @@ async def test_a_hub_that_lost_its_connection_hears_again(
         await write(engine, tenant, 2, about=new_id())
         await place_all(engine)
         assert await heard(follower, 2) == [2, 3]
+
+
+async def test_what_nobody_told_of_is_found_however_much_is_told_of_others(
+    engine: AsyncEngine, tenant: Tenant, hub: EventHub
+) -> None:
+    other = await make_tenant(engine, providers={})
+
+    async def keep_busy() -> None:
+        while True:
+            await write(engine, other, 1, about=new_id())
+            await place_all(engine)
+            await asyncio.sleep(0.1)
+
+    await place_all(engine)
+    async with hub.follow({tenant.business_id: ALL, other.business_id: ALL}) as follower:
+        busy = asyncio.create_task(keep_busy())
+        async with engine.begin() as conn:
+            await add_event(conn, tenant.business_id, "scheduling.booking.accepted", booking_id=new_id())
+        await place_untold(engine, tenant.business_id)
+        async with asyncio.timeout(5):
+            while tenant.business_id not in {event["business_id"] for event in await follower.next(1)}:
+                pass
+        busy.cancel()
 
 
 async def test_nothing_is_kept_for_those_who_have_left(engine: AsyncEngine, tenant: Tenant, hub: EventHub) -> None:
