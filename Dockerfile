@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 
-# The API, the worker and the migrations are one image: `python -m api`, `python -m worker`, `python -m db upgrade`.
+# All processes are one image: `python -m api`, `python -m api.grpc`, `python -m worker`, `python -m db upgrade`.
 
 FROM python:3.13-slim-trixie AS dependencies
 
@@ -42,7 +42,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     HOLDFAST_API_PORT=8000
 
 USER 10001:10001
-EXPOSE 8000
+EXPOSE 8000 50051
 
 # Health of the API; docker-compose.yml sets the worker's. Not ready means that PostgreSQL is unreachable.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \

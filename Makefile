@@ -9,7 +9,7 @@ LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv --quiet pip compile
 	--universal --generate-hashes --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop status demo test lint format check openapi configuration chaos bench lock clean
+.PHONY: help run stop status demo test lint format check openapi grpc configuration chaos bench lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,13 +40,19 @@ format: $(INSTALLED) ## Format the code and apply the linter's safe fixes
 	$(VENV)/bin/ruff check --fix-only .
 	$(VENV)/bin/ruff format .
 
-check: lint ## Run lint, and check the API contract, docs/configuration.md and known vulnerabilities
+check: lint ## Run lint, and check the contracts, generated code, docs/configuration.md and known vulnerabilities
 	$(PYTHON) -m dev.contract check
+	$(PYTHON) -m dev.grpc_code check
+	$(PYTHON) -m dev.grpc_contract check
 	$(PYTHON) -m dev.configuration check
 	$(PYTHON) -m dev.vulnerabilities requirements.txt
 
 openapi: $(INSTALLED) ## Write the API contract to docs/openapi.json (BREAKING=1 allows breaking changes)
 	$(PYTHON) -m dev.contract write $(if $(BREAKING),--breaking)
+
+grpc: $(INSTALLED) ## Write the code and the contract of the gRPC API from api/grpc/*.proto (BREAKING=1 as above)
+	$(PYTHON) -m dev.grpc_code write
+	$(PYTHON) -m dev.grpc_contract write $(if $(BREAKING),--breaking)
 
 configuration: $(INSTALLED) ## Write docs/configuration.md from the settings
 	$(PYTHON) -m dev.configuration write

@@ -73,10 +73,10 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 @asynccontextmanager
-async def running_app(settings: Settings) -> AsyncIterator[AppState]:
-    """The state of a running API; its parts are closed in reverse order."""
+async def running_app(settings: Settings, *, application_name: str = "holdfast-api") -> AsyncIterator[AppState]:
+    """The state of a running API, whose connections to PostgreSQL have this name; parts close in reverse order."""
     tokens = load_tokens(settings)
-    engine = create_engine(settings, application_name="holdfast-api")
+    engine = create_engine(settings, application_name=application_name)
     client = await temporal.connect(lazy=True, retry_for=_RETRY_FOR)
     gateway = EngineGateway(client, timedelta(seconds=settings.command_timeout_seconds))
     starter = Starter(

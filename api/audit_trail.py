@@ -1,6 +1,7 @@
 """Writing the audit log: every write, in the transaction that makes it, and every denied access."""
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
@@ -23,13 +24,8 @@ _NO_OBJECTS: Final = frozenset({"business", "role"})
 _LONGEST_ADDRESS: Final = 45
 
 
-async def note_done(conn: AsyncConnection, request: Request) -> None:
-    """Add the line of a write to the transaction that makes it. Its caller settles the audit after the commit."""
-    await audit.add(conn, context_of(request).business_id, entry_of(request, "done"))
-
-
 async def note_done_apart(app: AppState, request: Request, code: str | None = None) -> None:
-    """The same for a write that was committed elsewhere, such as a booking's command.
+    """Add the line of a write that was committed elsewhere, such as a booking's command.
 
     The write stands whether or not the line can be stored; a line that cannot goes to the process's log. With a
     code it is unknown whether the write was done: nothing answered in time.
@@ -38,7 +34,7 @@ async def note_done_apart(app: AppState, request: Request, code: str | None = No
 
 
 async def add_apart(app: AppState, context: RequestContext, line: Entry) -> None:
-    """Add the line of a write that was committed elsewhere, as `note_done_apart`."""
+    """The same, of a line that is made already."""
     try:
         async with autocommit(app.engine) as conn:
             await audit.add(conn, context.business_id, line)
@@ -49,12 +45,16 @@ async def add_apart(app: AppState, context: RequestContext, line: Entry) -> None
 
 async def note_denied(app: AppState, request: Request, error: HoldfastError) -> None:
     """Add the line of a denied access. The denial stands whether or not the line can be stored."""
-    context = context_of(request)
+    await add_denied(app, context_of(request), entry_of(request, "denied", error.code))
+
+
+async def add_denied(app: AppState, context: RequestContext, line: Entry) -> None:
+    """Add the line of a denied access, as `note_denied`."""
     if not context.needs_audit:
         return
     try:
         async with autocommit(app.engine) as conn:
-            await note_denied_in(conn, request, error.code)
+            await audit.add(conn, context.business_id, line)
     except Exception as failure:
         _log.warning("denial_not_audited", error=type(failure).__name__)
     context.settle_audit()
@@ -66,14 +66,21 @@ async def note_denied_in(conn: AsyncConnection, request: Request, code: str) -> 
 
 
 def entry_of(request: Request, outcome: str, code: str | None = None) -> Entry:
-    """The line for this request, by what is known of it now."""
-    context = context_of(request)
-    route = request.scope.get("route")
+    """The line for this HTTP request, by what is known of it now."""
+    action = getattr(request.scope.get("route"), "operation_id", None) or "unknown"
+    named = [str(value) for name, value in request.path_params.items() if name not in _NO_OBJECTS]
+    return line_of(context_of(request), action, named, outcome, code)
+
+
+def line_of(
+    context: RequestContext, action: str, named: Sequence[str], outcome: str, code: str | None = None
+) -> Entry:
+    """The line for a request: `action` is its operation id, `named` are the objects that it names."""
     return Entry(
         actor_kind=context.caller.kind,
         actor_id=context.caller.id,
-        action=getattr(route, "operation_id", None) or "unknown",
-        object_id=_object_of(request, context, outcome),
+        action=action,
+        object_id=_object_of(context, named, outcome),
         outcome=outcome,
         code=code,
         address=context.address[:_LONGEST_ADDRESS],
@@ -81,13 +88,12 @@ def entry_of(request: Request, outcome: str, code: str | None = None) -> Entry:
     )
 
 
-def _object_of(request: Request, context: RequestContext, outcome: str) -> str | None:
-    """What the handler named, else the last id in the path.
+def _object_of(context: RequestContext, named: Sequence[str], outcome: str) -> str | None:
+    """What the handler named, else the last id that the request names.
 
-    Of a denied request only UUIDs count: a stranger may have written anything into the path.
+    Of a denied request only UUIDs count: a stranger may have written anything into it.
     """
     if context.object_id is not None:
         return context.object_id
     kept = _ID if outcome == "done" else _UUID
-    named = [str(value) for name, value in request.path_params.items() if name not in _NO_OBJECTS]
     return next((value for value in reversed(named) if kept.fullmatch(value)), None)

@@ -121,14 +121,19 @@ async def _invalid(request: Request, error: Exception) -> Response:
         response = _framework_problem(request, _UNSUPPORTED)
         response.headers["Accept"] = "application/json"
         return response
-    errors = [
-        {"pointer": _pointer(found["loc"]), "message": found["msg"].removeprefix(_PREFIX)}
-        for found in error.errors()[:_MOST_ERRORS]
-    ]
+    errors = places_of(error)
     first = errors[0]
     detail = f"{first['pointer']}: {first['message']}"
     title = InvalidRequestError.title
     return problem_response(request, 422, InvalidRequestError.code, title, detail, {"errors": errors})
+
+
+def places_of(error: RequestValidationError) -> list[dict[str, str]]:
+    """What is wrong where, as `pointer` and `message`; the first fifty."""
+    return [
+        {"pointer": _pointer(found["loc"]), "message": found["msg"].removeprefix(_PREFIX)}
+        for found in error.errors()[:_MOST_ERRORS]
+    ]
 
 
 def _pointer(location: Sequence[str | int]) -> str:
@@ -175,13 +180,19 @@ def _where(error: Exception) -> list[str]:
 
 def answer_unexpected(request: Request, error: Exception) -> Response:
     """The answer to an unexpected error. The outermost middleware calls it, so that it carries the request id."""
+    code, title, detail = log_unexpected(error)
+    return problem_response(request, 503 if code == DATABASE_UNAVAILABLE[0] else 500, code, title, detail)
+
+
+def log_unexpected(error: Exception) -> tuple[str, str, str]:
+    """Log it without what it says; the code, title and detail to answer: of an outage, or of a fault of ours."""
     if is_outage(error):
         _log.warning("database_unavailable", error=type(error).__name__)
         code, title = DATABASE_UNAVAILABLE
-        return problem_response(request, 503, code, title, title)
+        return code, title, title
     _log.error("unexpected_error", error=type(error).__name__, where=_where(error))
     code, title = INTERNAL_ERROR
-    return problem_response(request, 500, code, title, f"{title} Quote the request id to support.")
+    return code, title, f"{title} Quote the request id to support."
 
 
 def install(app: FastAPI) -> None:

@@ -72,6 +72,11 @@ async def metrics(app: AppStateDep) -> Response:
     return Response(await app.metrics.text(), media_type=METRICS_TYPE)
 
 
+async def can_take_bookings(app: AppState) -> bool:
+    """Whether the database answers."""
+    return await _try(ping(app.engine)) == "ok"
+
+
 async def _checks(app: AppState) -> dict[str, str]:
     database, temporal = await asyncio.gather(_try(ping(app.engine)), _try(app.gateway.ping()))
     return {"database": database, "temporal": temporal}

@@ -28,6 +28,7 @@ _SIGN_IN_SHARE: Final = 6
 _HOOKS_SHARE: Final = 100
 """Factor for vendors' calls: they call for all their customers from a few addresses."""
 _HOOKS: Final = "/v1/hooks/"
+_SERVICE: Final = "service"
 _SIGN_IN: Final = frozenset(
     f"/v1/auth/{way}" for way in ("login", "register", "verify-email", "forgot-password", "reset-password")
 )
@@ -107,12 +108,18 @@ class Limiter:
 
     def by_address(self, policy: RateLimitPolicy, address: str) -> str:
         """The subject of a caller who is known by address only."""
-        kind = "address" if policy == self._default else policy.name
+        kind = "address" if self.counts_by_caller(policy) else policy.name
         return f"{kind}:{network_of(address)}"
 
     def counts_by_caller(self, policy: RateLimitPolicy) -> bool:
         """Whether authenticated callers are counted by identity rather than by address."""
-        return policy == self._default
+        return policy.name in {self._default.name, _SERVICE}
+
+    def policy_of_service(self, quota: int | None) -> RateLimitPolicy | None:
+        """The policy of a service that calls for itself: its own quota, or that of every caller."""
+        if quota is None or not self._is_on:
+            return self.policy_for("POST", "")
+        return RateLimitPolicy(_SERVICE, quota) if quota else None
 
     def refusal(self, policy: RateLimitPolicy, subject: str) -> QuotaStatus | None:
         """The refusal of a subject that has used up its quota, from memory; none: it has to be counted."""

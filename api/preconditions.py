@@ -20,21 +20,20 @@ def require_if_match(request: Request) -> str:
     Raises:
         PreconditionRequiredError: there is none (RFC 6585, section 3).
     """
-    sent = _if_match(request)
+    sent = if_match_of(request)
     if not sent:
         raise PreconditionRequiredError
     return sent
 
 
-def expected_versions(request: Request) -> frozenset[int] | None:
-    """The versions that `If-Match` names, such as 3 by `"3"` or `W/"3"`; none for any version: `*`, or no header.
+def versions_in(sent: str) -> frozenset[int] | None:
+    """The versions that entity tags name, such as 3 by `"3"` or `W/"3"`; none for any version: `*`, or no tag.
 
-    A tag that is no version matches nothing, so a header of such tags alone gives the empty set.
+    A tag that is no version matches nothing, so such tags alone give the empty set.
 
     Raises:
         InvalidRequestError: it contains something that is no entity tag.
     """
-    sent = _if_match(request)
     if sent in ("", "*"):
         return None
     tags = [_TAG.fullmatch(part.strip()) for part in sent.split(",")]
@@ -48,5 +47,6 @@ def etag_of(version: int) -> str:
     return f'"{version}"'
 
 
-def _if_match(request: Request) -> str:
+def if_match_of(request: Request) -> str:
+    """The value of `If-Match`; empty without it."""
     return ", ".join(request.headers.getlist("If-Match")).strip()

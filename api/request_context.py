@@ -1,14 +1,18 @@
 """What is known of one request: who asks, from where, and what it is about."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import Depends, Request
 
 from domain.callers import ANONYMOUS, Caller, CallerKind, Principal
-from domain.errors import UnauthenticatedError
+from domain.errors import HiddenError, UnauthenticatedError
 from runtime.ids import new_id
+
+_ACCEPTABLE_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
 @dataclass(slots=True)
@@ -26,6 +30,8 @@ class RequestContext:
     """Why the credentials that were sent are refused."""
     headers: dict[str, str] = field(default_factory=dict)
     """Further headers of the answer, whatever the answer is."""
+    confined_to: UUID | None = None
+    """The one business that the request may be about; none: any."""
     _business_id: UUID | None = field(default=None, init=False)
     _object_id: str | None = field(default=None, init=False)
     _needs_audit: bool = field(default=True, init=False)
@@ -46,9 +52,15 @@ class RequestContext:
         return self._needs_audit
 
     def about(self, business_id: UUID | None = None, object_id: object = None) -> None:
-        """Say what the request is about, as far as it is known now; what is not named stays as it is."""
+        """Say what the request is about, as far as it is known now; what is not named stays as it is.
+
+        Raises:
+            HiddenError: the business is another than the one to which the request is confined.
+        """
         self._business_id = business_id or self._business_id
         self._object_id = self._object_id if object_id is None else str(object_id)
+        if self.confined_to is not None and business_id not in {None, self.confined_to}:
+            raise HiddenError
 
     def settle_audit(self) -> None:
         """The line is committed, or none is needed: the request changes nothing, or repeats an audited one."""
@@ -76,6 +88,11 @@ async def _context(request: Request) -> RequestContext:
 
 
 RequestContextDep = Annotated[RequestContext, Depends(_context)]
+
+
+def request_id_from(sent: Iterable[bytes]) -> str:
+    """The caller's id if it is safe for logs and headers, else a new one."""
+    return next((value.decode() for value in sent if _ACCEPTABLE_ID.fullmatch(value)), None) or new_request_id()
 
 
 def new_request_id() -> str:

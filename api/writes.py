@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Header, Request, Response
@@ -10,10 +11,11 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import audit_trail
-from api.deps import AppStateDep
+from api.deps import AppState, AppStateDep
 from api.idempotency import KEY_DESCRIPTION, digest_of, plain_key
-from api.request_context import context_of
-from db.repositories import event_emission, idempotency
+from api.request_context import RequestContext, context_of
+from db.repositories import audit, event_emission, idempotency
+from db.repositories.audit import Entry
 from db.repositories.event_emission import BusinessEvent
 from db.repositories.idempotency import Answer, Key
 from domain.access import actor_managing
@@ -21,13 +23,13 @@ from domain.access import actor_managing
 _KEPT_HEADERS = ("location", "etag", "content-type")
 
 
-class Writer:
-    """Makes the transaction of a route that writes."""
+class AuditedWriter:
+    """Makes the transaction of a request that writes; `audit_entry` gives its line of an outcome."""
 
-    def __init__(self, request: Request, app: AppStateDep) -> None:
-        self._request = request
+    def __init__(self, app: AppState, context: RequestContext, audit_entry: Callable[[str], Entry]) -> None:
         self._app = app
-        self._context = context_of(request)
+        self._context = context
+        self._audit_entry = audit_entry
         self._events: list[BusinessEvent] = []
 
     @asynccontextmanager
@@ -37,7 +39,7 @@ class Writer:
             yield conn
             await self._emit(conn)
             if self._context.needs_audit:
-                await audit_trail.note_done(conn, self._request)
+                await audit.add(conn, self._context.business_id, self._audit_entry("done"))
         self._context.settle_audit()  # by now: a line that could not be committed is none
 
     def set_object_id(self, object_id: object) -> None:
@@ -55,6 +57,14 @@ class Writer:
         events = [replace(event, data={"businessId": business_id, **event.data}) for event in self._events]
         actor = actor_managing(self._context.caller, business_id)
         await event_emission.emit(conn, business_id, events, actor=actor, correlation_id=self._context.request_id)
+
+
+class Writer(AuditedWriter):
+    """The same for a route."""
+
+    def __init__(self, request: Request, app: AppStateDep) -> None:
+        super().__init__(app, context_of(request), partial(audit_trail.entry_of, request))
+        self._request = request
 
 
 class OnceWriter(Writer):

@@ -51,7 +51,7 @@ class Servers:
 
     def everything(self) -> tuple[str, ...]:
         """The names of all processes of the benchmark."""
-        return ("postgres", "temporal", "api", "worker", "vendors", *self.baseline_processes, CLIENT)
+        return ("postgres", "temporal", "api", "grpc", "worker", "vendors", *self.baseline_processes, CLIENT)
 
     def usage(self, names: Sequence[str]) -> dict[str, Usage]:
         """The resource usage of processes up to now, each with its children."""
@@ -81,7 +81,7 @@ async def running_servers(reporter: Reporter) -> AsyncIterator[Servers]:
             os.environ["HOLDFAST_STREAMS_PER_ADDRESS"] = "0"  # a thousand clients listen from one address
             os.environ["HOLDFAST_SMTP_URL"] = ""  # bookings and effects are measured separately
             settings = DevSettings.on_free_ports(home)
-            stack = Stack(settings, reporter=reporter, restart=False, demo_data=False, vendors=True)
+            stack = Stack(settings, reporter=reporter, restart=False, demo_data=False, vendors=True, grpc=True)
             await resources.enter_async_context(stack)
             with reporter.step("baseline"):
                 servers = await _add_baseline(stack, baseline_url, resources)

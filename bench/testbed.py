@@ -9,6 +9,8 @@ from uuid import UUID
 import asyncpg
 from temporalio.client import Client
 
+from api.grpc.booking_service_pb2 import CreateBookingRequest
+from api.grpc.messages import made
 from api.identity.tokens import Tokens, load_tokens
 from bench import database
 from bench.http_client import HttpClient, encode
@@ -57,6 +59,15 @@ class Testbed:
         body = self._body(slot or self.slots.take())
         headers = {"Idempotency-Key": str(new_id())}
         return encode("POST", "/v1/bookings", token=self.token(self._customer()), body=body, headers=headers)
+
+    def grpc_create_request(self) -> tuple[CreateBookingRequest, tuple[tuple[str, str], ...]]:
+        """The same request and its metadata for gRPC."""
+        metadata = (
+            ("x-internal-token", self.servers.stack.home.grpc_token.read_text()),
+            ("authorization", f"Bearer {self.token(self._customer())}"),
+            ("idempotency-key", str(new_id())),
+        )
+        return made(CreateBookingRequest, self._body(self.slots.take())), metadata
 
     def baseline_request(self, slot: Slot | None = None) -> bytes:
         """The same request for the baseline."""

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from dev.environment import child_environment
 from dev.home import Home
-from dev.keys import ensure_secrets_key
+from dev.keys import ensure_secrets_key, ensure_service_token
 from dev.postgres import EmbeddedPostgres
 from dev.process import Journal
-from dev.programs import Api, Simulator, Worker
+from dev.programs import Api, Grpc, Simulator, Worker
 from dev.service import Service
 from dev.settings import DevSettings
 from dev.temporal import DevTemporal
@@ -27,11 +27,13 @@ class Assembly:
     simulator: Simulator | None
     """None without simulated vendors."""
     api: Api
+    grpc: Grpc | None
+    """None without a gRPC server."""
     worker: Worker
 
     def services(self) -> list[Service]:
         """All parts, in the order of their start."""
-        parts = (self.postgres, self.temporal, self.simulator, self.api, self.worker)
+        parts = (self.postgres, self.temporal, self.simulator, self.api, self.grpc, self.worker)
         return [part for part in parts if part is not None]
 
 
@@ -42,6 +44,7 @@ def assemble(
     dynamic_config: Mapping[str, str] | None,
     *,
     vendors: bool,
+    grpc: bool,
 ) -> Assembly:
     """Create the parts without starting them.
 
@@ -58,6 +61,7 @@ def assemble(
         temporal_address=temporal_address,
         jwt_key=home.jwt_key,
         secrets_key=ensure_secrets_key(home.secrets_key),
+        service_token=ensure_service_token(home.grpc_token),
         vendors=vendors,
     )
     return Assembly(
@@ -68,6 +72,7 @@ def assemble(
         temporal=temporal,
         simulator=Simulator(settings, home.logs, environment, journal) if vendors else None,
         api=Api(settings.api_url, home.logs, environment, journal),
+        grpc=Grpc(settings.grpc_port, home.logs, environment, journal) if grpc else None,
         worker=Worker(home.logs, environment, journal),
     )
 

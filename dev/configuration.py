@@ -29,10 +29,11 @@ Temporal's connection has no settings here. All processes connect through `tempo
 _PRODUCT: Final = """\
 ## API, worker and migrations
 
-`python -m api`, `python -m worker` and `python -m db` read these. Further reading:
+`python -m api`, `python -m api.grpc`, `python -m worker` and `python -m db` read these. Further reading:
 [keys](operations.md#keys-and-tokens), [database roles](operations.md#two-database-roles),
-[rate limits](operations.md#rate-limits), [effects](effects.md), [outside calendars](external-calendars.md),
-[reconciliation](reconciliation.md), [the installation's mail server](messages.md#the-installations-mail-server).
+[rate limits](operations.md#rate-limits), [gRPC](grpc.md), [effects](effects.md),
+[outside calendars](external-calendars.md), [reconciliation](reconciliation.md),
+[the installation's mail server](messages.md#the-installations-mail-server).
 """
 _DEV: Final = """\
 ## Development stack

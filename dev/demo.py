@@ -6,6 +6,7 @@ from dev.demo_booking import FAR, NEAR, DemoBooking, DemoSession
 from dev.demo_business import BUSINESS, CUSTOMER, login_email
 from dev.demo_client import DemoClient, Json, demo_http
 from dev.demo_output import EffectList, Timeline
+from dev.demo_stream import heard_by
 
 
 class Links(NamedTuple):
@@ -19,6 +20,8 @@ class Links(NamedTuple):
 async def demo(links: Links) -> None:
     """Book; let one provider reject and another accept and complete; cancel in time, and late; print each step.
 
+    Beside the steps of the first booking stands what the customer's stream hears of them.
+
     Raises:
         DevError: no stack answers, or a booking did not complete.
     """
@@ -26,9 +29,11 @@ async def demo(links: Links) -> None:
         customer = await DemoClient.log_in(http, CUSTOMER)
         owner = await DemoClient.log_in(http, login_email("owner"))
         session = DemoSession(http, customer, owner, await _names(customer))
-        booked = await session.book(FAR)
-        print(f"Booked {booked.what}: {booked.reference}, {booked.starts_at}\n")
-        await _complete(session, booked)
+        async with heard_by(customer) as heard:
+            booked = await session.book(FAR)
+            print(f"Booked {booked.what}: {booked.reference}, {booked.starts_at}\n")
+            await _complete(session, booked)
+            await heard.wait_for(booked.id, "scheduling.booking.completed")
         effects = EffectList(owner, booked.id)
         print("\nEffects:\n")
         await effects.show()

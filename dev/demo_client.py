@@ -1,5 +1,7 @@
 """A client for the part of the API that the demo uses."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
@@ -93,6 +95,17 @@ class DemoClient:
         if response.is_error:
             raise ApiError(response)
         return _json(response)
+
+    @asynccontextmanager
+    async def stream(self, path: str, *, silence_seconds: float) -> AsyncIterator[httpx.Response]:
+        """Open an event stream; one that is silent for longer counts as broken."""
+        headers = self._headers | {"Accept": "text/event-stream"}
+        timeout = httpx.Timeout(_TIMEOUT_SECONDS, read=silence_seconds)
+        async with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
+            if response.is_error:
+                await response.aread()
+                raise ApiError(response)
+            yield response
 
 
 def demo_http(api_url: str) -> httpx.AsyncClient:

@@ -1,6 +1,7 @@
 """Prints the history of a booking and its effects at vendors."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from time import monotonic
@@ -108,9 +109,9 @@ class EffectList:
         self._booking_id = booking_id
 
     async def show(self) -> None:
-        """Print the effects when none is open any more, or after half a minute."""
-        for job in await self._settled():
-            print(job_line(job))
+        """Print the effects when none is open any more, or after half a minute; alike ones as one line."""
+        for line, count in Counter(map(job_line, await self._settled())).items():
+            print(f"{line}, {count} times" if count > 1 else line)
 
     async def _settled(self) -> list[Json]:
         deadline = monotonic() + _EFFECTS_TIMEOUT_SECONDS

@@ -6,6 +6,8 @@ from pathlib import Path
 from dev.ports import LOOPBACK
 from dev.postgres import APP_ROLE
 from dev.settings import DevSettings
+from domain.access import Permission
+from runtime.service_tokens import ServiceToken
 
 OWNER_URL = "HOLDFAST_MIGRATIONS_DATABASE_URL"
 _WORKER_GRACE_SECONDS = "8"  # less than the time that the stack gives a process to end
@@ -19,6 +21,7 @@ def child_environment(
     temporal_address: str,
     jwt_key: Path,
     secrets_key: str,
+    service_token: str,
     vendors: bool,
 ) -> dict[str, str]:
     """The caller's environment, plus the addresses of the servers; the database URL has the application's role.
@@ -34,6 +37,8 @@ def child_environment(
         environment["HOLDFAST_DATABASE_APP_ROLE"] = APP_ROLE
     environment.setdefault("HOLDFAST_WORKER_GRACEFUL_SECONDS", _WORKER_GRACE_SECONDS)
     environment.setdefault("HOLDFAST_SECRETS_KEY", secrets_key)
+    everything = ServiceToken.for_token(service_token, "development", Permission)
+    environment.setdefault("HOLDFAST_GRPC_TOKENS", f"[{everything.as_json()}]")
     environment.setdefault("HOLDFAST_OUTBOUND_ALLOW_LOOPBACK", "true")  # the simulators listen on loopback
     environment.setdefault("HOLDFAST_MAIL_FOLDER", str(settings.home.absolute() / "mail"))
     environment.setdefault("HOLDFAST_PUBLIC_URL", settings.api_url)
@@ -48,6 +53,7 @@ def child_environment(
         "HOLDFAST_JWT_KEY_FILE": str(jwt_key),
         "HOLDFAST_API_HOST": LOOPBACK,
         "HOLDFAST_API_PORT": str(settings.api_port),
+        "HOLDFAST_GRPC_PORT": str(settings.grpc_port),
         "PYTHONUNBUFFERED": "1",
     }
 

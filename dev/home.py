@@ -22,6 +22,7 @@ class Home:
         self.logs = self.path / "logs"
         self.jwt_key = self.path / "keys" / "jwt.pem"
         self.secrets_key = self.path / "keys" / "secrets.key"
+        self.grpc_token = self.path / "keys" / "grpc.token"
         self.run_state = self.path / "run.json"
         self.schema = self.path / "schema"
 

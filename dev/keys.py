@@ -1,4 +1,4 @@
-"""The keys of the development stack: one signs access tokens, one encrypts stored secrets."""
+"""The keys of the development stack: one signs access tokens, one encrypts stored secrets, one opens gRPC."""
 
 import os
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from runtime.ids import new_token
 from runtime.secrets import new_key
 
 
@@ -20,6 +21,13 @@ def ensure_secrets_key(path: Path) -> str:
     """The key for stored secrets, created (mode 0600) if there is none."""
     if not path.exists():
         _write(path, new_key().encode())
+    return path.read_text()
+
+
+def ensure_service_token(path: Path) -> str:
+    """The token with which gRPC clients may do everything, created (mode 0600) if there is none."""
+    if not path.exists():
+        _write(path, new_token().encode())
     return path.read_text()
 
 

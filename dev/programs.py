@@ -7,7 +7,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+import grpc
 import httpx
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
@@ -15,7 +17,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from dev.errors import DevError
-from dev.ports import is_listening
+from dev.ports import LOOPBACK, is_listening
 from dev.process import Command, Journal, ManagedProcess
 from dev.service import Service, died
 from dev.settings import DevSettings
@@ -25,6 +27,8 @@ from domain import names
 ROOT = Path(__file__).parent.parent
 
 _STOP_SECONDS = 15.0  # they finish their current work within ten seconds
+
+_ANSWER_SECONDS = 5.0
 
 _QUEUES = ((names.BOOKINGS_TASK_QUEUE, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW),)
 
@@ -106,6 +110,30 @@ class Api(Service):
 
     async def is_ready(self) -> bool:
         return await _is_healthy(f"{self._url}/readyz")
+
+
+class Grpc(Service):
+    """`python -m api.grpc`; ready when its health service says that it serves."""
+
+    def __init__(self, port: int, logs: Path, environment: Mapping[str, str], journal: Journal) -> None:
+        self._port = port
+        self._has_tls = bool(environment.get("HOLDFAST_GRPC_TLS_CERTIFICATE_FILE"))
+        command = python_command("grpc", "api.grpc", logs=logs, environment=environment)
+        super().__init__(ManagedProcess(command, journal))
+
+    async def is_ready(self) -> bool:
+        if not await is_listening(self._port):
+            return False
+        return self._has_tls or await self._serves()  # with TLS only its own clients may ask
+
+    async def _serves(self) -> bool:
+        request = health_pb2.HealthCheckRequest()
+        async with grpc.aio.insecure_channel(f"{LOOPBACK}:{self._port}") as channel:
+            try:
+                answer = await health_pb2_grpc.HealthStub(channel).Check(request, timeout=_ANSWER_SECONDS)
+            except grpc.aio.AioRpcError:
+                return False
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
 class Worker(Service):

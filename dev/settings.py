@@ -32,6 +32,8 @@ class DevSettings(BaseSettings):
     """Folder of the stack's files: data, logs, keys, run state."""
     api_port: int = Field(default=8000, ge=1, le=65535)
     """Port of the API."""
+    grpc_port: int = Field(default=50051, ge=1, le=65535)
+    """Port of the gRPC server."""
     temporal_port: int = Field(default=7233, ge=1, le=65535)
     """Port of the Temporal server."""
     temporal_ui_port: int = Field(default=8233, ge=1, le=65535)
@@ -69,6 +71,7 @@ class DevSettings(BaseSettings):
         return cls(
             home=home,
             api_port=free_port(),
+            grpc_port=free_port(),
             temporal_port=free_port(),
             temporal_ui_port=free_port(),
             vendors_port=free_port(),
@@ -87,6 +90,10 @@ class DevSettings(BaseSettings):
     @property
     def api_url(self) -> str:
         return f"http://{LOOPBACK}:{self.api_port}"
+
+    @property
+    def grpc_address(self) -> str:
+        return f"{LOOPBACK}:{self.grpc_port}"
 
     @property
     def vendors_url(self) -> str:

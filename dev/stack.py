@@ -1,4 +1,4 @@
-"""The whole stack: PostgreSQL, Temporal, migrations, demo data, API and worker."""
+"""The whole stack: PostgreSQL, Temporal, migrations, demo data, API, gRPC server and worker."""
 
 import asyncio
 from collections.abc import Mapping
@@ -44,6 +44,7 @@ class Stack:
         restart: bool = True,
         demo_data: bool = True,
         vendors: bool = False,
+        grpc: bool = False,
         dynamic_config: Mapping[str, str] | None = None,
     ) -> None:
         self.settings = settings
@@ -52,6 +53,7 @@ class Stack:
         self._restart = restart
         self._demo_data = demo_data
         self._vendors = vendors
+        self._grpc = grpc
         self._dynamic_config = dynamic_config
         self._services: dict[str, Service] = {}
         self._resources = ExitStack()
@@ -71,11 +73,11 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of the API and the worker, for additional processes."""
+        """The environment of the API, the gRPC server and the worker, for additional processes."""
         return dict(self._parts.environment)
 
     def process(self, name: str) -> ManagedProcess:
-        """The process named postgres, temporal, vendors, api or worker."""
+        """The process named postgres, temporal, vendors, api, grpc or worker."""
         return self._services[name].process
 
     async def failed(self) -> DevError:
@@ -134,11 +136,15 @@ class Stack:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._start_service(self._parts.api, "API"))
             group.create_task(self._start_service(self._parts.worker, "worker"))
+            if self._parts.grpc:
+                group.create_task(self._start_service(self._parts.grpc, "gRPC server"))
         if self._demo_data:
             await self._load_demo_data()
 
     def _check_ports(self) -> None:
         require_free(self.settings.api_port, "HOLDFAST_API_PORT")
+        if self._grpc:
+            require_free(self.settings.grpc_port, "HOLDFAST_GRPC_PORT")
         if self._vendors:
             require_free(self.settings.vendors_port, "HOLDFAST_VENDORS_PORT")
             require_free(self.settings.vendors_smtp_port, "HOLDFAST_VENDORS_SMTP_PORT")
@@ -151,13 +157,15 @@ class Stack:
         self._journal = RunJournal(self.home.run_state)
         self._resources.callback(self._journal.close)
         self._parts: Assembly = assemble(
-            self.settings, self.home, self._journal, self._dynamic_config, vendors=self._vendors
+            self.settings, self.home, self._journal, self._dynamic_config, vendors=self._vendors, grpc=self._grpc
         )
         self._services = {service.name: service for service in self._parts.services()}
         self._journal.record_urls(self._urls())
 
     def _urls(self) -> dict[str, str]:
         urls = {"api": self.api_url}
+        if self._grpc:
+            urls["grpc"] = self.settings.grpc_address
         if self._parts.postgres:  # the URL of the user's own database may contain a password
             urls["database"] = self.database_url
         if self.settings.temporal_ui_url:

@@ -22,7 +22,7 @@ async def up(settings: DevSettings, *, demo_data: bool) -> None:
     Raises:
         DevError: it does not start, or a process was given up.
     """
-    stack = Stack(settings, reporter=ConsoleReporter(Console()), demo_data=demo_data, vendors=True)
+    stack = Stack(settings, reporter=ConsoleReporter(Console()), demo_data=demo_data, vendors=True, grpc=True)
     run = asyncio.create_task(_run(stack))
     with _stopped_by_signals(run, stack):
         await asyncio.wait({run})

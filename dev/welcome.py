@@ -19,6 +19,7 @@ Holdfast is up.
 
   API           {settings.api_url}
   API docs      {settings.api_url}/docs
+  gRPC          {settings.grpc_address}   (its token: {settings.home.absolute() / "keys" / "grpc.token"})
   Vendors       {settings.vendors_url}   (simulated: e-mails, texts, payments, jobs)
   Temporal UI   {settings.temporal_ui_url or "of your own server at " + str(settings.temporal_address)}
 

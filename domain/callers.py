@@ -69,6 +69,8 @@ class KeyHolder(BaseModel):
     key_id: UUID
     business_id: UUID
     scopes: frozenset[Scope]
+    is_configured: bool = False
+    """Whether it holds a service's token, which the settings have and not the database."""
 
     @property
     def is_public(self) -> bool:

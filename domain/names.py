@@ -22,6 +22,8 @@ LOAD_BOOKING = "load_booking"
 RECORD_STEP = "record_step"
 SEND_REMINDER = "send_reminder"
 CATCH_UP = "catch_up"
+CATCH_UP_TO = "catch_up_to"
+UP_TO_DATE = "up_to_date"
 """The signal that makes a booking's workflow read steps it may not know from the database; also its activity."""
 
 EXTERNAL_CALENDARS_WORKFLOW = "RefreshExternalCalendars"

@@ -12,6 +12,12 @@ REQUEST_SECONDS = Histogram(
     ("method", "route", "status"),
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
 )
+GRPC_SECONDS = Histogram(
+    "holdfast_grpc_seconds",
+    "Time of a gRPC call; of a stream, until it ended.",
+    ("method", "code"),
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+)
 CONNECTIONS_DISCARDED = Counter(
     "holdfast_database_connections_discarded_total",
     "Connections to PostgreSQL that were closed because their state was not known, by why.",

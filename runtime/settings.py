@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.effects import RATES, Vendor
+from runtime.service_tokens import ServiceToken, read_tokens
 
 _KEY_BYTES = 32
 _ORIGIN = re.compile(r"https?://[a-z0-9.:\[\]-]+")
@@ -49,6 +50,22 @@ class Settings(BaseSettings):
     """Separate port of the API's `/metrics`, which is then 404 on the API's port. 0: served on the API's port."""
     api_metrics_host: str = "127.0.0.1"
     """Address on which the separate metrics port listens."""
+
+    grpc_port: int = Field(default=50051, ge=0, le=65535)
+    """Port of the gRPC server, which listens on `HOLDFAST_API_HOST`."""
+    grpc_tokens: SecretStr | None = None
+    """JSON list of the services that may call the gRPC server, with hashes of their tokens
+    ([gRPC](grpc.md#tokens)). Without it every call is refused."""
+    grpc_tls_certificate_file: str = ""
+    """PEM file of the gRPC server's certificate chain. Empty: no TLS."""
+    grpc_tls_key_file: str = ""
+    """PEM file of its private key."""
+    grpc_tls_client_ca_file: str = ""
+    """PEM file of the authorities whose client certificates are accepted: each client must have one (mTLS)."""
+    grpc_max_concurrent_streams: int = Field(default=1000, ge=1)
+    """Maximum concurrent calls of one gRPC connection."""
+    grpc_metrics_port: int = Field(default=0, ge=0, le=65535)
+    """Port of the gRPC server's `/metrics`, on `HOLDFAST_API_METRICS_HOST`. 0: off."""
 
     jwt_key_file: str = ""
     """PEM files of Ed25519 keys, comma-separated. The first, a private key, signs tokens; all of them verify.
@@ -148,6 +165,11 @@ class Settings(BaseSettings):
     """`json` or `console`."""
 
     @property
+    def service_tokens(self) -> tuple[ServiceToken, ...]:
+        """The tokens of services that may call the gRPC server."""
+        return () if self.grpc_tokens is None else read_tokens(self.grpc_tokens.get_secret_value())
+
+    @property
     def jwt_key_paths(self) -> list[Path]:
         return [Path(name.strip()) for name in self.jwt_key_file.split(",") if name.strip()]
 
@@ -163,6 +185,14 @@ class Settings(BaseSettings):
     @property
     def own_origins(self) -> frozenset[str]:
         return frozenset(_parts(self.cors_origins))
+
+    @field_validator("grpc_tokens")
+    @classmethod
+    def _are_tokens(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value():
+            return None
+        read_tokens(value.get_secret_value())
+        return value
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -1,8 +1,9 @@
 """Compares every booking with its workflow, to find what recovery has not found.
 
 - An open booking without a workflow gets one.
-- A workflow that shows another status, provider or time than the booking, or an older version, or that runs
-  although the booking has ended, gets a signal to read its booking again.
+- A workflow that shows another status, provider or time than the booking, or that runs although the booking has
+  ended, gets a signal to read its booking again. One whose booking has changed lately gets an update with the
+  stored version, which only a workflow that is older accepts.
 
 It has a loop of its own: it may take minutes, and recovery must not wait for it. Metrics and settings call it the
 audit.
@@ -11,7 +12,7 @@ audit.
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import structlog
@@ -23,18 +24,16 @@ from db.engine import autocommit
 from db.repositories import maintenance
 from db.repositories.rows import Row
 from domain import names
-from domain.booking import BookingState
 from domain.lifecycle import Status, is_terminal
 from domain.steps import BookingRef, BookingStart
 from runtime.metrics import CAUGHT_UP, STARTS
 from worker.polling import attempt_all, raise_first
-from workflows.launch import signal_catch_up, start_booking
+from workflows.launch import catch_up_if_older, signal_catch_up, start_booking
 
 _log = structlog.get_logger()
 
 _PAGE: Final = 100
 _AT_ONCE: Final = 4
-_QUERY_TIMEOUT: Final = timedelta(seconds=10)
 _OVERLAP: Final = timedelta(minutes=65)
 """Changes are dated by the clock of the process that made them, which may be wrong by an hour."""
 _FIRST_LOOK_BACK: Final = timedelta(hours=2)
@@ -119,17 +118,16 @@ class WorkflowConsistencyCheck:
 
     async def _compare_one(self, row: Row, run: WorkflowExecution) -> None:
         # What Temporal shows follows a step by some seconds. Until then only the workflow itself knows.
-        shows_another = not row["has_just_changed"] and differs(row, run)
-        if shows_another or (row["updated_at"] >= self._changed_since and await self._is_older(row)):
-            _log.warning("workflow_behind", booking_id=str(row["booking_id"]), stored_version=row["version"])
+        if not row["has_just_changed"] and differs(row, run):
             await signal_catch_up(self._client, row["booking_id"])
-            CAUGHT_UP.labels("audit").inc()
+        elif row["updated_at"] < self._changed_since or not await self._is_older(row):
+            return
+        _log.warning("workflow_behind", booking_id=str(row["booking_id"]), stored_version=row["version"])
+        CAUGHT_UP.labels("audit").inc()
 
     async def _is_older(self, row: Row) -> bool:
-        """Whether the workflow, when it is asked, knows an older version."""
-        handle = self._client.get_workflow_handle(names.booking_workflow_id(row["booking_id"]))
-        known: Any = await handle.query("state", result_type=BookingState, rpc_timeout=_QUERY_TIMEOUT)
-        return known is not None and known.version < row["version"]
+        """Whether the workflow, when it is asked, knows an older version; then it catches up."""
+        return await catch_up_if_older(self._client, row["booking_id"], row["version"])
 
 
 def differs(row: Row, run: WorkflowExecution) -> bool:

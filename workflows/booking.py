@@ -42,6 +42,8 @@ class BookingWorkflow(MessageHandlers):
     def __init__(self, start: BookingStart) -> None:
         self._ref = BookingRef(booking_id=start.booking_id, business_id=start.business_id)
         super().__init__(KnownBooking(self._ref, start.state))
+        self._alarm: datetime | None = None
+        """The moment whose timer has just fired, until something has been done about it."""
         workflow.register_random_seed_callback(self._booking.on_reseed)
 
     # --- the life of a booking ---------------------------------------------------------------------------
@@ -58,6 +60,7 @@ class BookingWorkflow(MessageHandlers):
 
     async def _run_phase(self, phase: Phase) -> None:
         """Go on until the state has changed, whoever changed it."""
+        self._alarm = None
         match phase:
             case Phase.AWAITING_PAYMENT:
                 await self._await_payment()
@@ -148,12 +151,12 @@ class BookingWorkflow(MessageHandlers):
     async def _sleep_until_next(self) -> None:
         """Sleep until the next deadline or reminder, or until a message comes."""
         at, why = self._next_moment()
-        timeout = None if at is None else at - workflow.now()
-        self._is_sleeping = True
+        timeout = None if at is None else at - self._now()
+        self._is_sleeping, self._alarm = True, None
         try:
             await workflow.wait_condition(self._has_work, timeout=timeout, timeout_summary=why)
         except TimeoutError:
-            pass
+            self._alarm = self._latest_alarm = at or self._latest_alarm
         finally:
             self._is_sleeping = False
 
@@ -163,7 +166,11 @@ class BookingWorkflow(MessageHandlers):
 
     def _due_now(self) -> DeadlineKind | None:
         deadline = timeline.deadline(self._state)
-        return deadline.kind if deadline and deadline.at <= workflow.now() else None
+        return deadline.kind if deadline and self._is_due(deadline.at) else None
+
+    def _is_due(self, moment: datetime) -> bool:
+        """Whether a moment has come. What an alarm was set for goes before what has become due since."""
+        return moment <= (self._alarm or self._now())
 
     def _next_moment(self) -> tuple[datetime | None, str | None]:
         moments = [(r.at, f"reminder, {r.minutes_before} min before") for r in self._reminders_to_come()[:1]]
@@ -177,11 +184,12 @@ class BookingWorkflow(MessageHandlers):
 
     def _reminder_due(self) -> Reminder | None:
         to_come = self._reminders_to_come()
-        return to_come[0] if to_come and to_come[0].at <= workflow.now() else None
+        return to_come[0] if to_come and self._is_due(to_come[0].at) else None
 
     async def _remind(self, reminder: Reminder) -> None:
         self._booking.reminded_until = reminder.at
-        await local_activities.send_reminder(reminder_due(self._state, reminder, workflow.now()))
+        await local_activities.send_reminder(reminder_due(self._state, reminder, self._now()))
+        self._alarm = None
 
     # --- commands ----------------------------------------------------------------------------------------
 
@@ -193,7 +201,7 @@ class BookingWorkflow(MessageHandlers):
                 self._check(command)
                 if self._state.status is Status.CANCELLED:
                     self._payment_came = False  # a signal so far is about a payment that is settled
-                outcome = await booking.commit(decide(self._state, command, workflow.now()), command)
+                outcome = await booking.commit(decide(self._state, command, self._now()), command)
                 _require_provider(outcome)
             booking.require_still_its_answer(command.command_id)
         except HoldfastError as error:
@@ -209,7 +217,7 @@ class BookingWorkflow(MessageHandlers):
         check(self._state, command)
         role, starts_at = command.actor.role, self._state.starts_at
         # Histories from before this rule go on with moves that it refuses.
-        if is_too_late(command.kind, role, starts_at, workflow.now()) and workflow.patched(_MOVES_END_AT_START):
+        if is_too_late(command.kind, role, starts_at, self._now()) and workflow.patched(_MOVES_END_AT_START):
             raise AppointmentBegunError
 
     # --- steps that the booking takes by itself ----------------------------------------------------------
@@ -217,15 +225,15 @@ class BookingWorkflow(MessageHandlers):
     async def _attempt_assignment(self) -> None:
         """Offer the booking to the provider whose time it holds, or to the best one who is free."""
         hold = Hold.KEEP if self._state.holds_time else Hold.CHOOSE
-        after = self._state.entering(Status.ASSIGNED, workflow.now())
+        after = self._state.entering(Status.ASSIGNED, self._now())
         outcome = await self._booking.commit(Decision(kind=StepKind.TRANSITION, after=after, hold=hold))
         if outcome is not Outcome.RECORDED:
-            failed, reason = self._state.assignment_failed(workflow.now()), Reason.NO_PROVIDER_FREE
+            failed, reason = self._state.assignment_failed(self._now()), Reason.NO_PROVIDER_FREE
             await self._booking.commit(Decision(kind=StepKind.ATTEMPT_FAILED, after=failed, reason=reason))
 
     async def _move_to(self, status: Status, reason: str) -> None:
         hold = Hold.RELEASE if status in RELEASES_TIME else Hold.KEEP
-        after = self._state.entering(status, workflow.now())
+        after = self._state.entering(status, self._now())
         await self._booking.commit(Decision(kind=StepKind.TRANSITION, after=after, hold=hold, reason=reason))
 
     async def _expire(self, due: DeadlineKind | None) -> None:
@@ -240,15 +248,15 @@ class BookingWorkflow(MessageHandlers):
         return self._payment_came and self._state.payment is PaymentGate.AWAITING
 
     async def _ask_for_payment(self) -> None:
-        after = self._state.payment_asked(workflow.now())
+        after = self._state.payment_asked(self._now())
         await self._booking.commit(Decision(kind=StepKind.PAYMENT_ASKED, after=after))
 
     async def _note_payment(self) -> None:
-        after = self._state.paid(workflow.now())
+        after = self._state.paid(self._now())
         await self._booking.commit(Decision(kind=StepKind.PAID, after=after))
 
     async def _flag(self, reason: str) -> None:
-        after = self._state.flagged(workflow.now())
+        after = self._state.flagged(self._now())
         await self._booking.commit(Decision(kind=StepKind.FLAGGED, after=after, reason=reason))
 
     async def _take_note(self) -> None:

@@ -7,9 +7,11 @@ import asyncio
 import functools
 import re
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from temporalio import workflow
+from temporalio.exceptions import ApplicationError
 
 from domain import names
 from domain.booking import Actor, BookingState
@@ -96,6 +98,17 @@ class MessageHandlers:
         self._flag_reasons: list[str] = []
         """Why the booking is to be flagged, as far as it has not been."""
         self._payment_came = False
+        self._latest_alarm = datetime.min.replace(tzinfo=UTC)
+        """The latest moment whose timer has fired in this run."""
+
+    def _now(self) -> datetime:
+        """Temporal's time, but never before a moment whose timer has fired.
+
+        A query makes a worker that does not have the run in memory process what happened since the last task. Then
+        the time is still that of the last task, but in a replay it is that of the next one. Deadlines that are
+        compared with it would lead to other commands than the replay expects, and the run could not go on.
+        """
+        return max(workflow.now(), self._latest_alarm)
 
     accept = _update(Accept)
     reject = _update(Reject)
@@ -118,7 +131,7 @@ class MessageHandlers:
         if not is_quiet or booking.has_applied(_command_id(command)):
             return
         try:
-            check_at(booking.state, command, workflow.now())
+            check_at(booking.state, command, self._now())
         except HoldfastError as error:
             raise refused(error) from None
 
@@ -144,6 +157,19 @@ class MessageHandlers:
     def catch_up_signal(self) -> None:
         """Sent when the database has a step whose command was never answered; more than once does no harm."""
         self._booking.must_catch_up = True
+
+    @workflow.update(
+        name=names.CATCH_UP_TO, description="Read the booking again if the database has this version."
+    )
+    async def catch_up_to(self, version: int) -> None:
+        """Sent with the version that the database has; a run that knows it refuses, which leaves no trace."""
+        self._booking.must_catch_up = True
+
+    @catch_up_to.validator
+    def _require_older(self, version: int) -> None:
+        known = self._booking.current
+        if known is None or known.version >= version:
+            raise ApplicationError("This run knows that version.", type=names.UP_TO_DATE, non_retryable=True)
 
     @workflow.signal(name=names.FLAG_SIGNAL, description="Flag the booking for the desk: why, as a code.")
     def flag_signal(self, reason: str = Reason.FLAGGED) -> None:

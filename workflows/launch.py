@@ -4,8 +4,9 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from temporalio.client import Client, WithStartWorkflowOperation
+from temporalio.client import Client, WithStartWorkflowOperation, WorkflowUpdateFailedError
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain import names
@@ -15,6 +16,7 @@ from workflows import options, visibility
 from workflows.booking import BookingWorkflow
 
 _SIGNAL_TIMEOUT = timedelta(seconds=3)
+_UPDATE_TIMEOUT = timedelta(seconds=10)
 
 
 async def start_booking(client: Client, start: BookingStart) -> None:
@@ -55,6 +57,29 @@ async def signal_catch_up(client: Client, booking_id: UUID) -> None:
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
+
+
+async def catch_up_if_older(client: Client, booking_id: UUID, version: int) -> bool:
+    """Have the booking's workflow read what the database has, if it knows an older version; whether it does.
+
+    An update, not a query: a query may have a worker process what has happened at the wrong time.
+
+    Raises:
+        RPCError: the server refused or cannot be reached.
+        WorkflowUpdateRPCTimeoutOrCancelledError: no worker answered in time.
+    """
+    handle = client.get_workflow_handle(names.booking_workflow_id(booking_id))
+    try:
+        await handle.execute_update(names.CATCH_UP_TO, version, rpc_timeout=_UPDATE_TIMEOUT)
+    except WorkflowUpdateFailedError as error:
+        if isinstance(error.cause, ApplicationError) and error.cause.type == names.UP_TO_DATE:
+            return False
+        raise
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return False
+        raise
+    return True
 
 
 def _start_options(start: BookingStart) -> dict[str, Any]:

@@ -3,20 +3,36 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
+from api.preconditions import versions_in
 from db.repositories.idempotency import Key
 from db.repositories.rows import Row
 from domain.booking import Actor
 from domain.callers import Caller
 from domain.commands import BookingCommand
+from domain.errors import PreconditionRequiredError
 from domain.lifecycle import Command
 from domain.steps import BookingRef
 from runtime.ids import new_id
 from runtime.json import to_json
 
 _HALF = 32
+_NEEDS_VERSION: Final = frozenset({Command.RESCHEDULE, Command.OVERRIDE})
+"""Commands that may undo a change which their sender has not seen."""
+
+
+def expected_by(kind: Command, tags: str) -> frozenset[int] | None:
+    """The versions of the booking for which a command is meant, by the entity tags sent with it; none: any.
+
+    Raises:
+        PreconditionRequiredError: the command needs a tag, and there is none.
+        InvalidRequestError: it is no entity tag.
+    """
+    if not tags and kind in _NEEDS_VERSION:
+        raise PreconditionRequiredError
+    return versions_in(tags)
 
 
 @dataclass(frozen=True, slots=True)

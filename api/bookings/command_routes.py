@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from api import audit_trail
 from api.access import needs
 from api.bookings import representation
-from api.bookings.command_requests import CommandRequest
+from api.bookings.command_requests import CommandRequest, expected_by
 from api.bookings.command_service import CommandService
 from api.bookings.schemas import (
     AssignIn,
@@ -24,12 +24,11 @@ from api.bookings.schemas import (
 from api.deps import AppStateDep
 from api.errors import Problem
 from api.idempotency import plain_key
-from api.preconditions import IF_MATCH_DESCRIPTION, expected_versions, require_if_match
+from api.preconditions import IF_MATCH_DESCRIPTION, if_match_of
 from api.request_context import context_of
 from domain import commands
 from domain.access import Permission
 from domain.commands import BookingCommand
-from domain.errors import InvalidRequestError
 
 router = APIRouter(prefix="/v1/bookings/{booking_id}", tags=["commands"])
 
@@ -65,24 +64,15 @@ class CommandEndpoint:
         self._app = app
         self._key = plain_key(idempotency_key)
 
-    def require_if_match(self) -> None:
-        """Refuse a change that may undo another which its sender has not seen.
-
-        Raises:
-            PreconditionRequiredError: there is no `If-Match`.
-        """
-        require_if_match(self._request)
-
     async def execute(
         self, command_type: type[BookingCommand], *, reason: str | None = None, **particulars: Any
     ) -> Response:
         """Execute the command that the body asks for, with what the headers say.
 
         Raises:
-            InvalidRequestError: `If-Match` cannot be read.
-            HoldfastError: as `CommandService.execute_idempotent`.
+            HoldfastError: as `expected_by` and `CommandService.execute_idempotent`.
         """
-        expected, context = expected_versions(self._request), context_of(self._request)
+        context, expected = context_of(self._request), expected_by(command_type.kind, if_match_of(self._request))
         service = CommandService(self._app, context, partial(audit_trail.entry_of, self._request))
         answer = await service.execute_idempotent(
             CommandRequest(self._booking_id, command_type, self._key, expected, reason, particulars)
@@ -135,14 +125,11 @@ async def cancel(endpoint: CommandEndpointDep, body: ReasonIn | None = None) -> 
 @router.post(
     "/reschedule", operation_id="rescheduleBooking", dependencies=[needs(Permission.COMMAND_BOOKINGS)], **_ANSWER
 )
-async def reschedule(endpoint: CommandEndpointDep, body: RescheduleIn, app: AppStateDep) -> Response:
+async def reschedule(endpoint: CommandEndpointDep, body: RescheduleIn) -> Response:
     """Move to another time, and to another provider where one is named; the old time is free at once.
 
     Needs `If-Match`.
     """
-    endpoint.require_if_match()
-    if body.starts_at <= app.now():
-        raise InvalidRequestError("starts_at lies in the past.")
     return await endpoint.execute(commands.Reschedule, starts_at=body.starts_at, provider_id=body.provider_id)
 
 
@@ -157,5 +144,4 @@ async def assign(endpoint: CommandEndpointDep, body: AssignIn) -> Response:
 )
 async def override(endpoint: CommandEndpointDep, body: OverrideIn) -> Response:
     """Set any status, from any status. Admins only; the reason stays in the history. Needs `If-Match`."""
-    endpoint.require_if_match()
     return await endpoint.execute(commands.Override, reason=body.reason, status=body.status)

@@ -27,6 +27,7 @@ from domain.errors import (
     EngineUnavailableError,
     ForbiddenError,
     HoldfastError,
+    InvalidRequestError,
     InvalidTransitionError,
     RepeatedCommandError,
     StaleError,
@@ -39,7 +40,7 @@ _REFUSED_BY_STATE = (ForbiddenError, InvalidTransitionError, StaleError, Appoint
 
 @dataclass(frozen=True, slots=True)
 class CommandService:
-    """Takes commands from one HTTP request to the engine."""
+    """Takes commands from one request to the engine."""
 
     app: AppState
     context: RequestContext
@@ -99,8 +100,9 @@ class CommandService:
 
         Raises:
             HoldfastError: `not_found`, `forbidden`, `invalid_transition`, `stale`, `appointment_begun` or, of a
-                move with a business that takes no bookings, `invalid_request`.
+                move into the past or with a business that takes no bookings, `invalid_request`.
         """
+        self._refuse_the_past(request)
         row = await find_booking(self.app, self.context, request.booking_id)
         actor = actor_for_command(_actors(self.context.caller, row), request.kind)
         # What has ended is not woken only to say no.
@@ -113,6 +115,11 @@ class CommandService:
         if is_too_late(request.kind, actor.role, row["starts_at"], self.app.now()):
             raise AppointmentBegunError
         return AuthorizedCommand(request, row, actor)
+
+    def _refuse_the_past(self, request: CommandRequest) -> None:
+        starts_at = request.particulars.get("starts_at")
+        if starts_at is not None and starts_at <= self.app.now():
+            raise InvalidRequestError("starts_at lies in the past.")
 
     @asynccontextmanager
     async def _auditing_the_unknown(self) -> AsyncIterator[None]:

@@ -22,7 +22,7 @@ from db.scheduling import creation, offerings
 from db.scheduling.creation import Booked, CreateBooking
 from db.scheduling.requests import AppointmentRequest
 from domain.callers import Anonymous, Caller, Principal
-from domain.errors import HoldfastError
+from domain.errors import HoldfastError, IdempotencyKeyMissingError
 from domain.steps import BookingStart
 from runtime.metrics import BOOKINGS_CREATED
 
@@ -36,14 +36,17 @@ class Created:
 
 
 async def create_booking(
-    app: AppState, context: RequestContext, body: BookingIn, key: str, audit: Entry
+    app: AppState, context: RequestContext, body: BookingIn, key: str | None, audit: Entry
 ) -> Created:
     """Book, or return the answer that this key got before. `audit` is the line in the audit log.
 
     Raises:
+        IdempotencyKeyMissingError: there is no key.
         HoldfastError: what `creation.create_booking` or `offerings.find_offering` refuses with, or
             `start_backlog_full`; nothing was stored.
     """
+    if key is None:
+        raise IdempotencyKeyMissingError
     app.starter.refuse_when_full()
     try:
         booked = await _book(app, context, body, key, audit)

@@ -1,14 +1,16 @@
 """Which bookings a caller may see."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from api.deps import AppState
 from api.request_context import RequestContext
 from db.engine import autocommit
 from db.repositories import bookings
-from db.repositories.bookings import Reach
+from db.repositories.bookings import Filters, Page, Reach
 from db.repositories.rows import Row
-from domain.callers import Caller, Guest, Principal, businesses_run_by, providers_acted_as_by
+from domain.callers import Caller, CallerKind, Guest, Principal, businesses_run_by, providers_acted_as_by
 from domain.errors import HiddenError, NotFoundError
 
 
@@ -37,3 +39,33 @@ async def find_booking(app: AppState, context: RequestContext, booking_id: UUID)
         missing = f"There is no booking {booking_id}."
         raise NotFoundError(missing) if owner is None else HiddenError(missing)
     return row
+
+
+@dataclass(frozen=True, slots=True)
+class BookingsPage:
+    """A page of bookings, by start."""
+
+    rows: Sequence[Row]
+    next_cursor: str | None
+    """Where the next page begins; none: this was the last."""
+
+
+async def list_page(
+    app: AppState, context: RequestContext, filters: Filters, *, limit: int, cursor: str | None
+) -> BookingsPage:
+    """Bookings that the caller may see, by start.
+
+    Raises:
+        InvalidCursorError: the cursor is not one of this listing.
+    """
+    listing = f"bookings/{context.caller_name}"
+    after = app.cursors.decode(listing, cursor) if cursor is not None else ()
+    page = Page(limit=limit + 1, after=(after[0], after[1]) if after else None)
+    async with autocommit(app.engine) as conn:
+        rows = await bookings.list_page(conn, reach_of(context.caller), filters, page)
+    if context.caller.kind is not CallerKind.USER and rows:  # every other caller belongs to one business
+        context.about(rows[0]["business_id"])
+    shown = rows[:limit]
+    is_more = len(rows) > limit
+    more = app.cursors.encode(listing, shown[-1]["starts_at"], shown[-1]["id"]) if is_more else None
+    return BookingsPage(shown, more)

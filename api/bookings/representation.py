@@ -49,24 +49,27 @@ def row_as_json(row: BookingRow, caller: Caller) -> bytes:
 
 def booking_response(row: BookingRow, caller: Caller, tokens: Tokens) -> Response:
     """200 with the booking, and its version as the entity tag."""
-    body, headers = _linked(row_as_json(row, caller), caller, tokens), {"ETag": etag_of(row["version"])}
+    body, headers = linked(row_as_json(row, caller), caller, tokens), {"ETag": etag_of(row["version"])}
     return Response(body, 200, headers, "application/json")
 
 
 def command_response(answer: Answer, caller: Caller, tokens: Tokens) -> Response:
     """The booking after the command, also when the request is repeated."""
-    body = _linked(answer.response, caller, tokens)
+    body = linked(answer.response, caller, tokens)
     return Response(body, answer.status, answer.headers, "application/json")
 
 
-def _linked(body: bytes | str, caller: Caller, tokens: Tokens) -> bytes | str:
+def linked(body: bytes | str, caller: Caller, tokens: Tokens) -> bytes | str:
     """Guests get their link with every booking they see; it expires some days after the booking ends."""
     return guests.with_link(tokens, body) if isinstance(caller, Guest) else body
 
 
 def created_response(body: bytes | str, booking_id: object, caller: Caller, tokens: Tokens) -> Response:
     """201 with the booking as it was created, also when the request is repeated."""
-    if not isinstance(caller, Principal):  # everybody without an account gets the link to the booking
-        body = guests.with_link(tokens, body)
     headers = {"Location": f"/v1/bookings/{booking_id}", "ETag": etag_of(1)}
-    return Response(body, 201, headers, "application/json")
+    return Response(created_body(body, caller, tokens), 201, headers, "application/json")
+
+
+def created_body(body: bytes | str, caller: Caller, tokens: Tokens) -> bytes | str:
+    """The created booking; everybody without an account gets the link to it."""
+    return body if isinstance(caller, Principal) else guests.with_link(tokens, body)

@@ -8,15 +8,13 @@ from api import audit_trail
 from api.access import UserDep, needs
 from api.deps import AppStateDep
 from api.holds.creation import create_hold
+from api.holds.lookup import find_hold, release_hold
 from api.holds.representation import hold_as_json
 from api.holds.schemas import HoldIn, HoldOut
 from api.idempotency import OptionalKey, plain_key
 from api.request_context import RequestContextDep
 from api.writes import WriterDep
-from db.engine import autocommit
-from db.repositories import holds
 from domain.access import Permission
-from domain.errors import HiddenError, NotFoundError
 
 router = APIRouter(prefix="/v1/holds", tags=["holds"])
 
@@ -41,25 +39,12 @@ async def create(
 @router.get("/{hold_id}", operation_id="getHold", dependencies=[needs(Permission.HOLD)], response_model=HoldOut)
 async def get(hold_id: UUID, app: AppStateDep, context: RequestContextDep, user: UserDep) -> Response:
     """A hold of yours: `held`, `booked` or `expired`."""
-    async with autocommit(app.engine) as conn:
-        hold = await holds.find_own(conn, user.user_id, hold_id)
-        owner = await holds.find_owner(conn, hold_id) if hold is None else hold["business_id"]
-    context.about(owner)
-    if hold is None:
-        raise NotFoundError if owner is None else HiddenError
+    hold = await find_hold(app, context, user, hold_id)
     return Response(hold_as_json(hold), media_type="application/json")
 
 
 @router.delete("/{hold_id}", operation_id="releaseHold", dependencies=[needs(Permission.HOLD)], status_code=204)
 async def release(hold_id: UUID, context: RequestContextDep, user: UserDep, write: WriterDep) -> Response:
     """Give the time back. A hold that is over, or has become a booking, is left as it is."""
-    async with write.begin() as conn:
-        owner = await holds.release_own(conn, user.user_id, hold_id, correlation_id=context.request_id)
-        if owner is None:
-            if await holds.find_own(conn, user.user_id, hold_id) is None:
-                context.about(await holds.find_owner(conn, hold_id))
-                if context.business_id is not None:
-                    raise HiddenError
-            context.settle_audit()  # nothing was there to be given back
-        context.about(owner)
+    await release_hold(write, context, user, hold_id)
     return Response(status_code=204)

@@ -18,7 +18,7 @@ class TrustedProxies:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Put the client's address into the scope; the state keeps the connection's own as `peer`."""
         if scope["type"] == "http":
-            peer = _plain(_host(scope))
+            peer = plain_address(_host(scope))
             scope.setdefault("state", {})["peer"] = peer
             if peer is not None:
                 scope["client"] = (peer, (scope["client"] or ("", 0))[1])
@@ -27,7 +27,7 @@ class TrustedProxies:
 
 def address_of(scope: Scope) -> str:
     """The client's address; the proxy's own if it forwarded something that is no address."""
-    return _plain(_host(scope)) or scope["state"].get("peer") or "unknown"
+    return plain_address(_host(scope)) or scope["state"].get("peer") or "unknown"
 
 
 def _host(scope: Scope) -> str | None:
@@ -36,7 +36,7 @@ def _host(scope: Scope) -> str | None:
 
 
 @lru_cache(maxsize=4096)
-def _plain(address: str | None) -> str | None:
+def plain_address(address: str | None) -> str | None:
     """The address in canonical form; a mapped IPv4 address becomes IPv4."""
     try:
         ip = ip_address(address or "")

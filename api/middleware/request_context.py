@@ -1,8 +1,6 @@
 """Outermost: the request's id, trace, log line and metrics; it answers every exception."""
 
-import re
 import time
-from typing import Final
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -13,13 +11,11 @@ from api.errors import answer_http, answer_unexpected
 from api.middleware.bodies import bounded, refusal_of
 from api.middleware.headers import add_headers
 from api.middleware.proxies import address_of
-from api.request_context import RequestContext, new_request_id
+from api.request_context import RequestContext, request_id_from
 from runtime.metrics import REQUEST_SECONDS, method_label
 from runtime.tracing import begin_span
 
 _log = structlog.get_logger()
-
-_ACCEPTABLE_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestContextMiddleware:
@@ -34,7 +30,11 @@ class RequestContextMiddleware:
             return await self._app(scope, receive, send)
         started = time.perf_counter()
         span = begin_span([value.decode("latin-1") for value in _sent(scope, b"traceparent")])
-        context = RequestContext(_request_id(scope), address_of(scope), headers={"traceparent": span.traceparent})
+        context = RequestContext(
+            request_id_from(_sent(scope, b"x-request-id")),
+            address_of(scope),
+            headers={"traceparent": span.traceparent},
+        )
         scope.setdefault("state", {})["context"] = context
         answer = _Answer(send, context, scope)
         # HEAD is GET without the content (RFC 9110, section 9.3.2): the application sees GET.
@@ -79,14 +79,6 @@ class _Answer:
         elif self._is_head:
             message["body"] = b""
         await self._send(message)
-
-
-def _request_id(scope: Scope) -> str:
-    """The caller's id if it is safe for logs and headers, else a new one."""
-    for value in _sent(scope, b"x-request-id"):
-        if _ACCEPTABLE_ID.fullmatch(value):
-            return value.decode()
-    return new_request_id()
 
 
 def _sent(scope: Scope, wanted: bytes) -> list[bytes]:

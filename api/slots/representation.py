@@ -1,68 +1,44 @@
-"""The slot list as JSON, within bounds: a long one is made off the event loop, a longer one is refused."""
+"""The slot list as JSON; a long one is made off the event loop."""
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from api.caching import Representation, represent
-from db.repositories.services import Offering
+from api.slots.lookup import SlotCalendar
 from domain.availability import Slot
-from domain.businesses import takes_bookings
-from domain.errors import InvalidRequestError
-from domain.slots import BusinessCalendar
 from runtime.json import to_json
 
-_SLOT_BYTES: Final = 110
-_OFFER_BYTES: Final = 39
-"""The id of a provider who could take a slot."""
-_MAX_BYTES: Final = 6 * 1024 * 1024
-"""A month of fifty providers, every quarter of an hour, day and night."""
 _MAX_BYTES_IN_LOOP: Final = 128 * 1024
 """Some milliseconds of work."""
-_BYTES_OF_A_REQUEST: Final = 512 * 1024
-"""A longer list counts as several requests."""
 _SLOTS_OF_A_PIECE: Final = 100
 # One thread: long lists share the processor with everybody's short requests.
 _LONG_LISTS: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="slots")
 
-
-def cost_in_requests(calendar: BusinessCalendar) -> int:
-    """How many further requests the list counts as; 0 for a short one.
-
-    Raises:
-        InvalidRequestError: the list may be too long for one answer.
-    """
-    max_bytes = _max_bytes(calendar)
-    if max_bytes > _MAX_BYTES:
-        raise InvalidRequestError(
-            "That may be more slots than one answer holds: ask for fewer days or one provider."
-        )
-    return max_bytes // _BYTES_OF_A_REQUEST
+Made = TypeVar("Made")
 
 
-async def slot_list(offering: Offering, calendar: BusinessCalendar, zone: ZoneInfo) -> Representation:
-    """`SlotsOut` as JSON, with times in this zone."""
-    if _max_bytes(calendar) <= _MAX_BYTES_IN_LOOP:
-        return _represent(offering, calendar, zone)
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_LONG_LISTS, _represent, offering, calendar, zone)
+async def slot_list(found: SlotCalendar) -> Representation:
+    """`SlotsOut` as JSON."""
+    return await made(found, _represent)
 
 
-def _max_bytes(calendar: BusinessCalendar) -> int:
-    return _SLOT_BYTES * calendar.most_slots() + _OFFER_BYTES * calendar.most_offers()
+async def made(found: SlotCalendar, make: Callable[[SlotCalendar], Made]) -> Made:
+    """What is made of the slots; a long list is made off the event loop."""
+    if found.max_bytes <= _MAX_BYTES_IN_LOOP:
+        return make(found)
+    return await asyncio.get_running_loop().run_in_executor(_LONG_LISTS, make, found)
 
 
-def _represent(offering: Offering, calendar: BusinessCalendar, zone: ZoneInfo) -> Representation:
-    """The JSON; a business that takes no bookings has no slots.
-
-    It is written piece by piece: one call for everything would block every other thread, the event loop's too.
-    """
-    slots = calendar.slots() if takes_bookings(offering.business_status) else []
+def _represent(found: SlotCalendar) -> Representation:
+    """The JSON, piece by piece: one call for everything would block every other thread, the event loop's too."""
+    slots, zone = found.slots(), found.zone
     pieces = (slots[first : first + _SLOTS_OF_A_PIECE] for first in range(0, len(slots), _SLOTS_OF_A_PIECE))
     items = b",".join(to_json([_slot(slot, zone) for slot in piece])[1:-1] for piece in pieces)
-    head = to_json({"timezone": zone.key, "as_of": calendar.as_of})[:-1]
+    head = to_json({"timezone": zone.key, "as_of": found.calendar.as_of})[:-1]
     return represent(head + b',"items":[' + items + b"]}")
 
 

@@ -1,8 +1,8 @@
 """`/v1/businesses/{business}/slots`: what can be booked, at this moment."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -14,13 +14,10 @@ from api.paths import IdOrSlug
 from api.request_context import RequestContextDep
 from api.shapes import Text, Zone
 from api.slots import representation
+from api.slots.lookup import SlotsRequest, find_slots
 from api.slots.schemas import SlotsOut
-from api.slots.window import DayOrMoment, window
-from db.engine import autocommit
-from db.repositories import services
-from db.scheduling import placement
+from api.slots.window import DayOrMoment
 from domain.access import Permission
-from domain.errors import NotFoundError
 
 router = APIRouter(prefix="/v1/businesses", tags=["slots"])
 
@@ -48,19 +45,6 @@ async def list_slots(
     The answer may be kept, but must be asked about again each time (`If-None-Match`): a booking changes it at
     once.
     """
-    async with autocommit(app.engine) as conn:
-        offering = await services.find_offering(conn, business, service_id)
-        if offering is None:
-            raise NotFoundError(f"'{business}' offers no service '{service_id}'.")
-        context.about(offering.business_id)
-        zone = ZoneInfo(timezone or offering.timezone)
-        calendar = await placement.read_slots(
-            conn,
-            offering,
-            window(from_, to, zone),
-            app.now(),
-            provider_id=provider_id,
-            postal_code=postal_code,
-        )
-    await charge(request, representation.cost_in_requests(calendar))
-    return answer_cached(request, await representation.slot_list(offering, calendar, zone), SLOTS)
+    asked = SlotsRequest(business, service_id, from_, to, provider_id, postal_code, timezone)
+    found = await find_slots(app, context, asked, partial(charge, request))
+    return answer_cached(request, await representation.slot_list(found), SLOTS)

@@ -8,10 +8,9 @@ too slow for its small buffer, reads the log itself, at its own speed, and joins
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -201,15 +200,20 @@ class EventHub:
         """How far a business's log has been handed out."""
         return self._tails[business_id].position
 
-    async def positions_at(self, business_ids: Collection[UUID], moment: datetime) -> dict[UUID, int]:
-        """How far the logs of these businesses had got by then, by the clocks of those who wrote them."""
-        async with autocommit(self._engine) as conn:
-            return await event_tail.positions_at(conn, business_ids, moment)
-
     async def read(self, business_id: UUID, after: int, types: Iterable[str]) -> events.EventRange:
         """A page of the log itself."""
         async with autocommit(self._engine) as conn:
             return await events.list_after(conn, business_id, after=after, limit=_PAGE, types=tuple(types))
+
+    async def count_written(self) -> int:
+        """How many events have been written so far, in all businesses."""
+        async with autocommit(self._engine) as conn:
+            return await event_tail.count_written(conn)
+
+    async def places_at(self, business_ids: Iterable[UUID], written: int) -> dict[UUID, int]:
+        """Of each business: the position behind which are all events that were written after this count."""
+        async with autocommit(self._engine) as conn:
+            return {one: await event_tail.last_before(conn, one, written) for one in business_ids}
 
     @asynccontextmanager
     async def follow(

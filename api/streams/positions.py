@@ -1,6 +1,6 @@
 """The `id` of streamed events: a position in one business's log, or an opaque place in several."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
@@ -8,31 +8,41 @@ from api.cursors import Cursors
 from api.streams.rights import AllOfMine, Subject
 from domain.errors import InvalidCursorError
 
-ELSEWHERE: Final = UUID(int=0)
-"""In place of a business: of those that are not named, everything since this time, in seconds since 1970. So a
-user misses nothing of a business that they got to do with while they were away."""
-_LISTING: Final = "me/events"
+_LISTING: Final = "my-events"
 _LAST_POSITION: Final = 2**53 - 1
 
 
-def read_positions(cursors: Cursors, subject: Subject, sent: str | None) -> dict[UUID, int]:
-    """Where a client wants to go on, by business; empty: from now on.
+@dataclass(slots=True)
+class Place:
+    """How far a stream has come."""
+
+    positions: dict[UUID, int]
+    """By business."""
+    began_at: int
+    """How many events had been written, in all businesses, when it first began.
+
+    A business that its listener may hear only since then is heard from there on."""
+    is_new: bool = False
+    """Whether it begins only now, at the end of each log."""
+
+
+def read_place(cursors: Cursors, subject: Subject, sent: str) -> Place:
+    """Where a client wants to go on.
 
     Raises:
         InvalidCursorError: it is no id of such a stream.
     """
-    if not sent:
-        return {}
     if isinstance(subject, AllOfMine):
-        parts = cursors.decode(_LISTING, sent)
-        return dict(zip(parts[::2], parts[1::2], strict=True))
+        began_at, *parts = cursors.decode(_LISTING, sent)
+        return Place(dict(zip(parts[::2], parts[1::2], strict=True)), began_at)
     if not sent.isascii() or not sent.isdigit() or int(sent) > _LAST_POSITION:
         raise InvalidCursorError
-    return {subject.business_id: int(sent)}
+    return Place({subject.business_id: int(sent)}, 0)
 
 
-def write_positions(cursors: Cursors, subject: Subject, positions: Mapping[UUID, int]) -> str:
-    """The id of the event up to which these positions reach."""
+def write_place(cursors: Cursors, subject: Subject, place: Place) -> str:
+    """The id of the event up to which a stream has come."""
     if isinstance(subject, AllOfMine):
-        return cursors.encode(_LISTING, *(part for pair in sorted(positions.items()) for part in pair))
-    return str(positions[subject.business_id])
+        pairs = sorted(place.positions.items())
+        return cursors.encode(_LISTING, place.began_at, *(part for pair in pairs for part in pair))
+    return str(place.positions[subject.business_id])

@@ -107,7 +107,7 @@ class WatchedCaller:
             case Principal(session_id=session_id, user_id=user_id) if session_id is not None:
                 found: Caller | None = rights.users.get(session_id)
                 self.records = rights.customers.get(user_id, frozenset())
-            case KeyHolder(key_id=key_id):
+            case KeyHolder(key_id=key_id, is_configured=False):
                 found = rights.keys.get(key_id)
             case _:
                 found = self.caller

@@ -18,7 +18,7 @@ from api.bookings.lookup import find_booking
 from api.deps import AppState, AppStateDep
 from api.events import EventPattern, business_of
 from api.request_context import RequestContextDep
-from api.streams.positions import read_positions, write_positions
+from api.streams.positions import Place, read_place, write_place
 from api.streams.rights import AllOfMine, OneBooking, Subject, WholeBusiness
 from api.streams.stream import Ending, EventStream
 from domain.access import Permission
@@ -57,7 +57,7 @@ router = APIRouter(tags=["events"])
 _beside_json = APIRouter(tags=["events"], route_class=_StreamRoute)
 
 
-async def _open(
+async def open_stream(
     app: AppState, caller: Caller, subject: Subject, after: str | None, types: list[str] | None
 ) -> EventStream:
     """A stream for a caller who may hear something of the subject.
@@ -67,13 +67,19 @@ async def _open(
         HiddenError: there is nothing of it that they may hear.
         InvalidCursorError: the id to resume from is none of such a stream.
     """
-    places = read_positions(app.cursors, subject, after)
+    place = await _place(app, subject, after)
     watched = await app.stream_rights.look_up(caller)
     if watched.has_ended:
         raise UnauthenticatedError
     if not isinstance(subject, AllOfMine) and not subject.interests(watched.caller, watched.records):
         raise HiddenError
-    return EventStream(app.hub, app.stream_rights, watched, subject, places, types or ())
+    return EventStream(app.hub, app.stream_rights, watched, subject, place, types or ())
+
+
+async def _place(app: AppState, subject: Subject, after: str | None) -> Place:
+    if after:
+        return read_place(app.cursors, subject, after)
+    return Place({}, await app.hub.count_written(), is_new=True)
 
 
 async def _of_business(
@@ -86,7 +92,7 @@ async def _of_business(
     ticket: Ticket = None,  # the authentication has used it
 ) -> EventStream:
     business = await business_of(app, context, business_id)
-    return await _open(app, context.caller, WholeBusiness(business), last_event_id or after, types)
+    return await open_stream(app, context.caller, WholeBusiness(business), last_event_id or after, types)
 
 
 async def _of_booking(
@@ -99,7 +105,7 @@ async def _of_booking(
     ticket: Ticket = None,  # the authentication has used it
 ) -> EventStream:
     row = await find_booking(app, context, booking_id)
-    return await _open(
+    return await open_stream(
         app, context.caller, OneBooking(row["business_id"], booking_id), last_event_id or after, types
     )
 
@@ -112,7 +118,7 @@ async def _of_user(
     types: Types = None,
     ticket: Ticket = None,  # the authentication has used it
 ) -> EventStream:
-    return await _open(app, caller, AllOfMine(), last_event_id or after, types)
+    return await open_stream(app, caller, AllOfMine(), last_event_id or after, types)
 
 
 async def _sent(request: Request, stream: EventStream) -> AsyncIterator[ServerSentEvent]:
@@ -125,12 +131,12 @@ async def _sent(request: Request, stream: EventStream) -> AsyncIterator[ServerSe
             return
         if not is_open:
             is_open = True
-            place = write_positions(cursors, stream.subject, stream.sent)
+            place = write_place(cursors, stream.subject, stream.place)
             yield ServerSentEvent(id=place, comment="listening", retry=_RETRY_MILLISECONDS)
         for event in batch:
             stream.note(event)
             yield ServerSentEvent(
-                id=write_positions(cursors, stream.subject, stream.sent),
+                id=write_place(cursors, stream.subject, stream.place),
                 event=event["type"],
                 raw_data=to_json(cloud_event(event)).decode(),
             )

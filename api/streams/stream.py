@@ -1,23 +1,19 @@
 """One client's stream: what it may hear, as batches, until it ends for a reason."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from api.streams.hub import EventHub, Follower
-from api.streams.positions import ELSEWHERE
+from api.streams.hub import EventHub
+from api.streams.positions import Place
 from api.streams.rights import AllOfMine, Interests, RightsWatch, Subject, WatchedCaller
 from db.repositories.rows import Row
 
 HEARTBEAT: Final = 15.0
 """Seconds without an event after which `batches` yields an empty batch."""
-_DOUBT: Final = timedelta(minutes=1)
-"""How far apart the clocks of writers may be, and how long rights take to be noticed."""
 
 
 class Ending(StrEnum):
@@ -25,14 +21,8 @@ class Ending(StrEnum):
 
     RIGHTS_ENDED = "rights_ended"
     """The login, key or role by which the client listened is gone, or its booking is with somebody else."""
-    TOKEN_EXPIRED = "token_expired"  # noqa: S105  # a reason, no secret
-    """The token that opened it has ended."""
-    TOO_SLOW = "too_slow"
-    """The client has not read what was sent."""
     RESTARTING = "restarting"
     """This process stops: come back, to any other."""
-    INTERRUPTED = "interrupted"
-    """Something failed on our side: come back."""
 
 
 @dataclass(slots=True)
@@ -43,67 +33,48 @@ class EventStream:
     rights: RightsWatch
     caller: WatchedCaller
     subject: Subject
-    after: Mapping[UUID, int]
+    place: Place
+    """Where it goes on, and where to resume once the noted events have reached the client."""
     types: Sequence[str] = ()
-    ends_at: float | None = None
-    """When the token ends that opened it, in seconds since the epoch; none: somebody else watches that."""
-    sent: dict[UUID, int] = field(default_factory=dict)
-    """Of each business: where to resume, once the noted events have reached the client."""
 
-    async def batches(self) -> AsyncIterator[Sequence[Row] | Ending]:
-        """Events in order, and at last the reason why it ends.
-
-        An empty batch says that nothing is missed from now on; later ones are heartbeats.
-        """
+    async def batches(self) -> AsyncGenerator[Sequence[Row] | Ending, None]:
+        """Events in order, an empty batch at first and as a heartbeat, and at last the reason why it ends."""
         interests = self._interests()
-        self.sent = dict(await self._places(interests, self.after))
-        async with self.hub.follow(interests, self.sent, self.types) as follower:
-            self._note_places(follower)
+        after = {} if self.place.is_new else await self._positions(interests)
+        async with self.hub.follow(interests, after, self.types) as follower:
+            self._join(follower.positions)
+            yield ()
             with self.rights.watch(self.caller, follower.wake):
-                if (ending := self._ending()) is None:
-                    yield ()
-                while ending is None:
-                    wanted = self._interests()
-                    if wanted != follower.interests:
-                        after = await self._places(wanted, self.sent | follower.positions)
-                        await self.hub.follow_instead(follower, wanted, after)
-                    self._note_places(follower)
+                while (ending := self._ending()) is None:
+                    interests = self._interests()
+                    if interests != follower.interests:
+                        self.place.positions |= follower.positions
+                        await self.hub.follow_instead(follower, interests, await self._positions(interests))
+                        self._join(follower.positions)
                     started = asyncio.get_running_loop().time()
-                    found = await follower.next(self._patience())
+                    found = await follower.next(HEARTBEAT)
                     if found or asyncio.get_running_loop().time() - started >= HEARTBEAT:
                         yield found
-                    ending = self._ending()
                 yield ending
 
     def note(self, event: Row) -> None:
         """The event goes to the client now: its id resumes behind it."""
-        self.sent[event["business_id"]] = event["position"]
-
-    async def _places(self, interests: Interests, known: Mapping[UUID, int]) -> Mapping[UUID, int]:
-        """Where to go on in these businesses; in one that is new, behind what was there before they knew of it."""
-        new = interests.keys() - known.keys()
-        if not new or ELSEWHERE not in known:
-            return known
-        moment = datetime.fromtimestamp(known[ELSEWHERE], UTC) - _DOUBT
-        return {**known, **await self.hub.positions_at(new, moment)}
-
-    def _note_places(self, follower: Follower) -> None:
-        """Remember where each business was begun, and up to when none is missing."""
-        self.sent = {**follower.positions, **self.sent, ELSEWHERE: int(time.time())}
+        self.place.positions[event["business_id"]] = event["position"]
 
     def _ending(self) -> Ending | None:
         if self.hub.is_closing:
             return Ending.RESTARTING
-        if self.caller.has_ended or not (self._interests() or isinstance(self.subject, AllOfMine)):
-            return Ending.RIGHTS_ENDED
-        return Ending.TOKEN_EXPIRED if self._left() <= 0 else None
+        has_none = not self._interests() and not isinstance(self.subject, AllOfMine)  # a user may get some later
+        return Ending.RIGHTS_ENDED if self.caller.has_ended or has_none else None
 
-    def _left(self) -> float:
-        """Seconds until the token ends."""
-        return HEARTBEAT if self.ends_at is None else self.ends_at - time.time()
+    async def _positions(self, interests: Interests) -> dict[UUID, int]:
+        """Where to go on in each business; one that is new to the client is heard from where its stream began."""
+        new = interests.keys() - self.place.positions.keys()
+        return self.place.positions | (await self.hub.places_at(new, self.place.began_at) if new else {})
 
-    def _patience(self) -> float:
-        return min(HEARTBEAT, self._left())
+    def _join(self, positions: Mapping[UUID, int]) -> None:
+        """Know where to resume in businesses that have had no event yet."""
+        self.place.positions = {**positions, **self.place.positions}
 
     def _interests(self) -> Interests:
         return self.subject.interests(self.caller.caller, self.caller.records)

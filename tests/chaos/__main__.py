@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--patience",
         type=float,
-        default=30.0,
+        default=60.0,
         help="seconds before a temporary violation counts (default: %(default)s)",
     )
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="folder of histories and report")

@@ -129,6 +129,13 @@ def one_workflow(evidence: Evidence) -> _Found:
             )
 
 
+@invariant("no-stuck-workflow", "no workflow task keeps failing")
+def no_stuck_workflow(evidence: Evidence) -> _Found:
+    for booking in evidence.facts.bookings:
+        if evidence.facts.workflow(booking["id"]).is_stuck:
+            yield booking["id"], "its workflow task keeps failing"
+
+
 @invariant("projection", "the projection equals the workflow's state")
 def projection(evidence: Evidence) -> _Found:
     for booking in evidence.facts.bookings:

@@ -34,7 +34,7 @@ class RunOptions:
 
     rate: float = 4.0
     """New clients per second."""
-    patience: float = 30.0
+    patience: float = 60.0
     """Seconds before a violation counts: one that disappears earlier is ignored."""
 
 

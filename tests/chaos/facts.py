@@ -9,16 +9,23 @@ from uuid import UUID
 
 import asyncpg
 import httpx
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import (
+    Client,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowQueryFailedError,
+)
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain.booking import BookingState
-from domain.names import booking_workflow_id
+from domain.names import BOOKING_WORKFLOW, booking_workflow_id
 from tests.chaos.business import Business
 from tests.chaos.deployment import Deployment
 from tests.chaos.history import Json
 
 _AT_ONCE: Final = 12
+_STUCK_AFTER: Final = 4
+"""Attempts at one workflow task. Kills and frozen processes cost one or two."""
 _QUERY_TIMEOUT: Final = timedelta(seconds=10)
 
 _TABLES: Final = {
@@ -43,6 +50,8 @@ class Workflow:
     status: str | None = None
     """The booking's status from the workflow's query; None: it does not run or did not answer."""
     version: int | None = None
+    is_stuck: bool = False
+    """Whether its workflow task keeps failing."""
 
 
 @dataclass(slots=True)
@@ -128,11 +137,30 @@ async def _workflow(client: Client, booking_id: str) -> Workflow:
         if error.status is RPCStatusCode.NOT_FOUND:
             return Workflow(is_running=False)
         raise
+    is_stuck = _is_stuck(description)
     try:
         state = await handle.query("state", result_type=BookingState, rpc_timeout=_QUERY_TIMEOUT)
-    except RPCError:
-        return Workflow(is_running=True)
-    return Workflow(is_running=True, status=str(state.status), version=state.version)
+    except (RPCError, WorkflowQueryFailedError):
+        return Workflow(is_running=True, is_stuck=is_stuck)
+    return Workflow(is_running=True, status=str(state.status), version=state.version, is_stuck=is_stuck)
+
+
+def _is_stuck(description: WorkflowExecutionDescription) -> bool:
+    return description.raw_description.pending_workflow_task.attempt > _STUCK_AFTER
+
+
+async def stuck_workflows(client: Client) -> list[str]:
+    """The ids of all bookings' workflows, of every cell so far, whose workflow task keeps failing."""
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def look(workflow_id: str) -> str | None:
+        async with slots:
+            description = await client.get_workflow_handle(workflow_id).describe(rpc_timeout=_QUERY_TIMEOUT)
+            return workflow_id if _is_stuck(description) else None
+
+    running = f"WorkflowType = '{BOOKING_WORKFLOW}' AND ExecutionStatus = 'Running'"
+    ids = [run.id async for run in client.list_workflows(running)]
+    return [one for one in await asyncio.gather(*map(look, ids)) if one]
 
 
 _PROGRESS: Final = """

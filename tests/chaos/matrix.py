@@ -11,6 +11,7 @@ from dev.errors import DevError
 from tests.chaos.cell_run import Outcome, Output, RunOptions, run_cell
 from tests.chaos.cells import Cell, Topology
 from tests.chaos.deployment import Deployment, running_deployment
+from tests.chaos.facts import stuck_workflows
 from tests.chaos.invariants import Violation
 from tests.chaos.report import Report
 from tests.chaos.sometimes import count_events
@@ -18,6 +19,7 @@ from tests.chaos.topologies import NotPossibleError, deployment_for
 
 SUPERVISOR_GAVE_UP = "supervisor"
 """The invariant that the stack keeps itself running."""
+STUCK = "no-stuck-workflow"
 ABORTED = "broken-off"
 """The cell could not be completed."""
 
@@ -32,6 +34,11 @@ class SharedStack:
     async def deployment(self) -> Deployment:
         if self._site is None:
             self._site = await self._resources.enter_async_context(running_deployment())
+        return self._site
+
+    @property
+    def running(self) -> Deployment | None:
+        """The stack, if a cell has needed it."""
         return self._site
 
     async def close(self) -> None:
@@ -50,11 +57,23 @@ async def run_matrix(
         for number, cell in enumerate(cells, 1):
             output(f"[{number}/{len(cells)}] {cell.name}: {cell.seconds:.0f} s of load, {len(cell.faults)} faults")
             await _run_safely(cell, seed, report, shared, options, output)
+        await _look_back(shared, report, output)
     finally:
         await shared.close()
         report.write()
     output(f"\n{report.text()}\n\nhistories and timelines: {folder}")
     return 1 if report.has_violations else 0
+
+
+async def _look_back(shared: SharedStack, report: Report, output: Output) -> None:
+    """Check the bookings of all cells once more: what a later cell did to them, their own did not see."""
+    if (deployment := shared.running) is None:
+        return
+    await deployment.until_ready()
+    for workflow_id in await stuck_workflows(deployment.temporal):
+        report.violated["all", STUCK] += 1
+        report.notes.append(f"all: {STUCK}: the workflow task of {workflow_id} keeps failing")
+        output(f"    {report.notes[-1]}")
 
 
 async def _run_safely(

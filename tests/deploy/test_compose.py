@@ -42,7 +42,7 @@ def _environment() -> list[tuple[str, str, str]]:
 
 
 def test_what_serves_and_what_only_runs_once() -> None:
-    assert sorted(SERVERS) == ["api", "postgres", "temporal", "temporal-ui", "worker"]
+    assert sorted(SERVERS) == ["api", "grpc", "postgres", "temporal", "temporal-ui", "worker"]
     assert sorted(JOBS) == ["demo-data", "migrate", "temporal-namespace", "temporal-schema"]
 
 
@@ -116,7 +116,7 @@ def test_nothing_but_the_migrations_comes_in_as_the_owner_of_the_schema() -> Non
     app = Settings.model_fields["database_app_role"].default
     assert urls.pop(("migrate", "HOLDFAST_MIGRATIONS_DATABASE_URL")) == "holdfast"
     assert set(urls.values()) == {app}
-    assert {name for name, _ in urls} == {"api", "worker", "migrate", "demo-data"}
+    assert {name for name, _ in urls} == {"api", "grpc", "worker", "migrate", "demo-data"}
     knowing = {name for name, _, value in _environment() if "HOLDFAST_OWNER_PASSWORD" in value}
     assert knowing == {"migrate", "postgres"}
 
@@ -142,21 +142,21 @@ def test_the_signing_key_is_a_secret_that_git_ignores() -> None:
     assert COMPOSE["secrets"]["jwt_key"] == {"file": "./deploy/secrets/jwt.pem"}
     assert "secrets/" in read("deploy/.gitignore").splitlines()
     assert SERVICES["api"]["environment"]["HOLDFAST_JWT_KEY_FILE"] == "/run/secrets/jwt_key"
-    assert [name for name, service in SERVICES.items() if service.get("secrets")] == ["api"]
+    assert [name for name, service in SERVICES.items() if service.get("secrets")] == ["api", "grpc"]
 
 
-@pytest.mark.parametrize("name", ["api", "worker", "migrate", "demo-data"])
+@pytest.mark.parametrize("name", ["api", "grpc", "worker", "migrate", "demo-data"])
 def test_our_own_containers_write_nowhere_and_gain_nothing(name: str) -> None:
     assert SERVICES[name]["read_only"] is True
     assert SERVICES[name]["cap_drop"] == ["ALL"]
     assert SERVICES[name]["security_opt"] == ["no-new-privileges:true"]
 
 
-@pytest.mark.parametrize("name", ["api", "worker", "migrate"])
+@pytest.mark.parametrize("name", ["api", "grpc", "worker", "migrate"])
 def test_modules_that_are_run_exist(name: str) -> None:
     python, flag, module, *_ = _command(name)
     assert (python, flag) == ("python", "-m")
-    assert (ROOT / module / "__main__.py").is_file()
+    assert (ROOT / module.replace(".", "/") / "__main__.py").is_file()
 
 
 @each_service

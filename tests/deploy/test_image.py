@@ -60,7 +60,7 @@ def test_the_command_is_a_module_that_exists() -> None:
     assert (ROOT / "api/__main__.py").is_file()
 
 
-@pytest.mark.parametrize("module", ["api", "worker", "db"])
+@pytest.mark.parametrize("module", ["api", "api.grpc", "worker", "db"])
 def test_each_program_starts_with_only_what_is_copied(module: str, tmp_path: Path) -> None:
     for folder in COPIED:
         (tmp_path / folder).symlink_to(ROOT / folder)

@@ -2,6 +2,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from dev.demo_output import job_line, next_line, row_line
+from dev.demo_stream import heard_line
 from dev.demo_vendors import SimulatorUrls, accounts
 from dev.vendors.s3 import REGION
 from dev.welcome import booking_command, next_opening
@@ -40,6 +41,15 @@ def test_a_history_row_in_one_line() -> None:
     assert " ".join(words.split()) == (
         "#3 transition assigned -> rejected by provider Ana Ruiz, the van is in repair"
     )
+
+
+def test_a_heard_event_in_one_line() -> None:
+    event: dict[str, Any] = {
+        "type": "scheduling.booking.accepted",
+        "time": "2026-11-20T10:00:00.123456+00:00",
+        "sequence": "00000000000000000042",
+    }
+    assert heard_line(event).split(maxsplit=1)[1] == "heard scheduling.booking.accepted, event 42"
 
 
 def test_a_job_in_one_line() -> None:

@@ -14,11 +14,11 @@ from dev.stack import Stack
 
 
 async def _start(settings: DevSettings) -> None:
-    async with Stack(settings):
+    async with Stack(settings, grpc=True):
         pytest.fail("it started")
 
 
-@pytest.mark.parametrize("name", ["api_port", "temporal_port", "temporal_ui_port"])
+@pytest.mark.parametrize("name", ["api_port", "grpc_port", "temporal_port", "temporal_ui_port"])
 async def test_a_port_in_use(home: Path, name: str) -> None:
     with socket.create_server((LOOPBACK, 0)) as server:
         port = server.getsockname()[1]

@@ -60,8 +60,16 @@ async def test_a_stack_whose_supervisor_was_killed_comes_back_shows_the_demo_and
         assert shown.code == 0, shown.errors
         page = (await http.get(settings.vendors_url)).text
     children = _running(home)
-    assert set(children) == {"postgres", "temporal", "vendors", "api", "worker"}
-    for expected in ("create_job", "capture_payment", "refunded 199.00, kept 0.00", "refunded 149.25, kept 49.75"):
+    assert set(children) == {"postgres", "temporal", "vendors", "api", "grpc", "worker"}
+    for expected in (
+        "heard scheduling.booking.created",
+        "heard payment.authorized",
+        "heard scheduling.booking.completed",
+        "create_job",
+        "capture_payment",
+        "refunded 199.00, kept 0.00",
+        "refunded 149.25, kept 49.75",
+    ):
         assert expected in shown.output
     assert not re.search(
         r" (failed|retrying|pending) ", shown.output.partition("Effects:")[2].partition("Cancel")[0]

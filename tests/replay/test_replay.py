@@ -38,3 +38,27 @@ async def test_a_history_that_today_s_code_would_not_have_made_is_noticed() -> N
     del upsert["upsertWorkflowSearchAttributesEventAttributes"]
     with pytest.raises(NondeterminismError):
         await replay(WorkflowHistory.from_json("booking/tampered", json.dumps(history)))
+
+
+def _with_early_timers(path: Path) -> str | None:
+    """The history with each task that a timer set off at the time of the task before it; none without such a task.
+
+    That is how a worker sees it that processes the timer for a query, before the task has started.
+    """
+    history = json.loads(path.read_text())
+    last, has_fired, is_changed = "", False, False
+    for event in history["events"]:
+        has_fired = has_fired or event["eventType"] == "EVENT_TYPE_TIMER_FIRED"
+        if event["eventType"] == "EVENT_TYPE_WORKFLOW_TASK_STARTED":
+            if has_fired:
+                event["eventTime"], is_changed = last, True
+            last, has_fired = event["eventTime"], False
+    return json.dumps(history) if is_changed else None
+
+
+EARLY = {path.stem: history for path in STORED if (history := _with_early_timers(path))}
+
+
+@pytest.mark.parametrize("name", EARLY)
+async def test_a_timer_leads_to_the_same_whatever_the_time_of_its_task(name: str) -> None:
+    await replay(WorkflowHistory.from_json(f"booking/{name}", EARLY[name]))

@@ -15,6 +15,11 @@ from tests.support.stage import Stage
 
 async def key_holder(stage: Stage, *scopes: Scope) -> ApiClient:
     """A program of this business with a key of these scopes."""
+    return stage.api.with_token(await make_key(stage, *scopes))
+
+
+async def make_key(stage: Stage, *scopes: Scope) -> str:
+    """A key of this business with these scopes."""
     key = KEY_MARK + uuid4().hex * 2
     async with stage.engine.begin() as conn:
         await conn.execute(
@@ -28,4 +33,4 @@ async def key_holder(stage: Stage, *scopes: Scope) -> ApiClient:
                 created_by=stage.tenant.principals["owner"].user_id,
             )
         )
-    return stage.api.with_token(key)
+    return key

@@ -21,6 +21,7 @@ async def spawn(settings: DevSettings, *arguments: str, **variables: str) -> Pro
     environment = {
         "HOLDFAST_HOME": str(settings.home),
         "HOLDFAST_API_PORT": str(settings.api_port),
+        "HOLDFAST_GRPC_PORT": str(settings.grpc_port),
         "HOLDFAST_TEMPORAL_PORT": str(settings.temporal_port),
         "HOLDFAST_TEMPORAL_UI_PORT": str(settings.temporal_ui_port),
         "HOLDFAST_VENDORS_PORT": str(settings.vendors_port),

@@ -24,11 +24,13 @@ from domain.commands import (
 from domain.errors import RepeatedCommandError
 from domain.lifecycle import Party, Status, is_terminal
 from domain.steps import BookingRef
+from runtime.ids import new_id
 from tests.support.factories import Tenant, future
 from tests.support.lost_steps import commit_behind_the_workflow, unconfirmed
 from tests.support.workflows.invariants import check_invariants
 from tests.support.workflows.live import ADMIN, CUSTOMER, Live, LiveBooking, acting_as
 from worker.consistency_check import WorkflowConsistencyCheck
+from workflows.launch import catch_up_if_older
 
 _PATIENCE = 20.0
 
@@ -145,6 +147,18 @@ async def test_the_audit_finds_what_nobody_noted(live: Live, client: Client, ten
         while (await booking.queried()).version < stored.version:  # what visibility shows may be a moment old
             await WorkflowConsistencyCheck(client, booking.engine).signal_stale_workflows()
     await until_known(booking, stored)
+
+
+async def test_a_workflow_that_knows_what_is_stored_is_asked_without_a_trace(live: Live, tenant: Tenant) -> None:
+    booking = await live(tenant)
+    stored = await booking.until_status(Status.ASSIGNED)
+    await until_known(booking, stored)
+    before = (await booking.handle.fetch_history()).events
+    for version in (stored.version - 1, stored.version):
+        assert not await catch_up_if_older(booking.client, booking.booking_id, version)
+    after = (await booking.handle.fetch_history()).events
+    assert [e.event_type for e in after] == [e.event_type for e in before]
+    assert not await catch_up_if_older(booking.client, new_id(), 1)  # no workflow runs, and none is started
 
 
 async def test_an_answered_command_leaves_nothing_to_be_told(live: Live, tenant: Tenant) -> None:

@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import text
@@ -12,12 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.cursors import Cursors
 from api.streams.hub import EventHub
-from api.streams.positions import read_positions, write_positions
+from api.streams.positions import Place, read_place, write_place
 from api.streams.rights import AllOfMine, OneBooking, RightsWatch, Subject, WholeBusiness
 from api.streams.stream import Ending, EventStream
 from db.engine import autocommit
 from db.repositories import events
-from db.repositories.rows import Row
 from domain.callers import Caller, Guest, KeyHolder, Principal, Scope
 from domain.lifecycle import Role
 from runtime.ids import new_id
@@ -99,16 +98,16 @@ class Listener:
         self.appetite = appetite
         self._hungry.set()
 
-    async def listen(self, cursors: Cursors, stream: EventStream) -> None:
-        batches = cast("AsyncGenerator[Sequence[Row] | Ending]", stream.batches())
-        async with contextlib.aclosing(batches):
+    async def listen(self, cursors: Cursors, stream: EventStream, listens: asyncio.Event) -> None:
+        async with contextlib.aclosing(stream.batches()) as batches:
             async for batch in batches:
                 if isinstance(batch, Ending):
                     return
+                listens.set()
                 for event in batch:
                     await self._until_hungry()
                     stream.note(event)
-                    self.place = write_positions(cursors, self.subject, stream.sent)
+                    self.place = write_place(cursors, self.subject, stream.place)
                     self._hear(event["business_id"], event["position"])
 
     def _hear(self, business_id: UUID, position: int) -> None:
@@ -267,13 +266,19 @@ class Model:
         if watched.has_ended or not (may or isinstance(listener.subject, AllOfMine)):
             assert listener.barred, "refused although it has every right"
             return
-        places = read_positions(self._cursors, listener.subject, listener.place)
-        stream = EventStream(self.hub, self._watch, watched, listener.subject, places, listener.types)
-        listener.task = asyncio.create_task(listener.listen(self._cursors, stream))
-        await _until(lambda: bool(stream.sent) or not listener.listens)
+        place = await self._place_of(listener)
+        stream = EventStream(self.hub, self._watch, watched, listener.subject, place, listener.types)
+        listens = asyncio.Event()
+        listener.task = asyncio.create_task(listener.listen(self._cursors, stream, listens))
+        await _until(lambda: listens.is_set() or not listener.listens)
         if listener.place is None:
-            listener.place = write_positions(self._cursors, listener.subject, stream.sent)
-            listener.starts = dict(stream.sent)
+            listener.place = write_place(self._cursors, listener.subject, stream.place)
+            listener.starts = dict(stream.place.positions)
+
+    async def _place_of(self, listener: Listener) -> Place:
+        if listener.place is None:
+            return Place({}, await self.hub.count_written(), is_new=True)
+        return read_place(self._cursors, listener.subject, listener.place)
 
     async def drop(self, listener: Listener) -> None:
         """Break its connection, wherever it is in what it was sent."""

@@ -105,6 +105,24 @@ async def test_who_follows_a_booking_hears_of_no_other_and_of_nothing_that_is_th
         assert await heard(follower, 2) == [1, 5]
 
 
+async def test_the_place_of_a_count_is_before_whatever_was_written_later(
+    engine: AsyncEngine, tenant: Tenant, hub: EventHub
+) -> None:
+    await write(engine, tenant, 3, about=new_id())
+    await place_all(engine)
+    async with engine.begin() as slow:
+        await add_event(slow, tenant.business_id, "scheduling.booking.accepted", booking_id=new_id())
+        count = await hub.count_written()
+        assert await hub.places_at([tenant.business_id], count) == {tenant.business_id: 3}
+        await write(engine, tenant, 2, about=new_id())
+        await place_all(engine)
+    await place_all(engine)  # the slow one comes sixth, although it was written fourth
+    assert await hub.places_at([tenant.business_id], count) == {tenant.business_id: 3}
+    assert await hub.places_at([tenant.business_id], 0) == {tenant.business_id: 0}
+    nobody = new_id()
+    assert await hub.places_at([nobody], count) == {nobody: 0}
+
+
 async def test_types_are_left_out_of_the_log_and_of_what_is_new(
     engine: AsyncEngine, tenant: Tenant, hub: EventHub
 ) -> None:

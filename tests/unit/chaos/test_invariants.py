@@ -117,6 +117,11 @@ BREAKS: list[tuple[str, str, Break]] = [
     ("time-held", "after the end", lambda e: e.facts.reservations[0].update(booking_id=CANCELLED)),
     ("one-workflow", "none", lambda e: e.facts.workflows.update({BOOKING: Workflow(False)})),
     ("one-workflow", "after the end", lambda e: e.facts.workflows.update({CANCELLED: Workflow(True)})),
+    (
+        "no-stuck-workflow",
+        "a task that fails",
+        lambda e: e.facts.workflows.update({BOOKING: Workflow(True, "accepted", 5, is_stuck=True)}),
+    ),
     ("projection", "behind", lambda e: e.facts.workflows.update({BOOKING: Workflow(True, "assigned", 4)})),
     (
         "overdue",

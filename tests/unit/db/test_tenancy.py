@@ -14,9 +14,9 @@ from db.models import Base
 from db.repositories.bookings import Reach
 
 WITHOUT_TENANT = {
+    "event_tail.count_written": "a number over all tenants",
     "event_tail.last_positions": "names the tenants, many at once",
     "event_tail.list_new": "names the tenants, many at once",
-    "event_tail.positions_at": "names the tenants, many at once",
     "live_rights.find_all": "the callers of many streams, whatever their businesses",
     "stream_tickets.add": "a ticket is its caller's, who may be of several businesses",
     "stream_tickets.use": "only who has the ticket can name it",
