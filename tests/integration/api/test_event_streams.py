@@ -178,8 +178,9 @@ async def test_a_provider_who_is_a_customer_too_hears_of_a_booking_as_the_provid
     ana, values = stage.as_("ana"), {"id": new_id(), "business_id": stage.tenant.business_id, "name": "Ana"}
     async with engine.begin() as conn:
         await conn.execute(insert(Customer).values(user_id=stage.tenant.principals["ana"].user_id, **values))
-    async with listening(ana, of_booking(booking)) as listener:
+    async with listening(ana, of_booking(booking) + "?after=0") as listener:
         ok(await ana.command(booking["id"], "reject"))
+        await listener.until("scheduling.booking.rejected")
         left = (await listener.until("scheduling.booking.assigned"))[-1].data["data"]
         assert left["formerProviderId"] == str(stage.tenant.providers["ana"])
         ok(await stage.as_("ben").command(booking["id"], "accept"))

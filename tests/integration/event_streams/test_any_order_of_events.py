@@ -117,8 +117,8 @@ async def test_no_order_of_events_loses_doubles_or_betrays_anything(
     servers = Servers(engine, settings.database_url, asyncio.get_running_loop())
     machine = type("AnyOrderHere", (AnyOrder,), {"servers": servers})
     bounds = hypothesis_settings(
-        max_examples=20,
-        stateful_step_count=18,
+        max_examples=15,
+        stateful_step_count=16,
         deadline=None,
         print_blob=True,
         suppress_health_check=list(HealthCheck),
