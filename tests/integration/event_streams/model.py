@@ -34,7 +34,7 @@ TYPES: Final = (
 Event = Mapping[str, Any]
 
 _TO_ALL: Final = "scheduling.booking.accepted"
-_PATIENCE: Final = 10.0
+_PATIENCE: Final = 5.0
 
 _MEMBER = "INSERT INTO memberships (user_id, business_id, role, provider_id) VALUES (:user, :business, :role, :of)"
 _NO_MEMBER = "DELETE FROM memberships WHERE user_id = :user AND business_id = :business"
