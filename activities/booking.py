@@ -66,16 +66,29 @@ class BookingActivities:
             return await step_records.record_step(conn, step.after.business_id, step, self._announce)
 
     async def _announce(self, conn: AsyncConnection, step: Step, after: BookingState) -> None:
-        await self._add_messages(conn, after.business_id, after.booking_id, notices_of_step(step, after))
+        notices = notices_of_step(step, after)
+        await self._add_messages(conn, after.business_id, after.booking_id, notices, step.correlation_id)
         await effect_planning.plan(conn, after.business_id, after.booking_id, effects_of_step(step, after))
 
     async def _add_messages(
-        self, conn: AsyncConnection, business_id: UUID, booking_id: UUID, notices: Sequence[Notice]
+        self,
+        conn: AsyncConnection,
+        business_id: UUID,
+        booking_id: UUID,
+        notices: Sequence[Notice],
+        correlation_id: str | None = None,
     ) -> None:
         """Write messages. Those for the console end in the log, by their keys, which hold ids only."""
         if not notices:
             return
-        written = await messages.add(conn, business_id, booking_id, notices, installation=self._mails_by)
+        written = await messages.add(
+            conn,
+            business_id,
+            booking_id,
+            notices,
+            installation=self._mails_by,
+            correlation_id=correlation_id,
+        )
         console_keys = [message.key for message in written if message.channel == CONSOLE]
         if console_keys:
             MESSAGES.labels(CONSOLE, "sent").inc(len(console_keys))

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
+from uuid import UUID
 
 import structlog
 from fastapi.exceptions import RequestValidationError
@@ -19,8 +20,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.businesses.creation import create_business
 from api.businesses.schemas import BusinessIn
 from db.engine import create_engine
-from db.repositories import businesses, users
+from db.repositories import businesses, event_emission, users
+from db.repositories.event_emission import BusinessEvent
 from db.repositories.rows import Row
+from domain.booking import SYSTEM
 from domain.errors import HoldfastError, NotFoundError
 from runtime.settings import Settings
 
@@ -94,6 +97,7 @@ async def _set_approved(conn: AsyncConnection, slug: str, *, is_approved: bool) 
     if row is None:
         raise NotFoundError(f"There is no business '{slug}'.")
     await businesses.set_approved(conn, row["id"], is_approved=is_approved)
+    await _announce(conn, row["id"], "business.business.changed")
     word = "approved" if is_approved else "withdrawn"
     _log.info(f"business_{word}", business_id=str(row["id"]))
     _say(row, word)
@@ -106,7 +110,13 @@ async def _found(conn: AsyncConnection, args: Args) -> None:
     given = {name: getattr(args, name) for name in ("name", "timezone", "currency", "slug", "locale")}
     body = BusinessIn.model_validate({name: value for name, value in given.items() if value is not None})
     row = await create_business(conn, body, owner.user_id)
+    await _announce(conn, row["id"], "business.business.created")
     await _set_approved(conn, row["slug"], is_approved=True)
+
+
+async def _announce(conn: AsyncConnection, business_id: UUID, type_: str) -> None:
+    event = BusinessEvent(type_, str(business_id), {"businessId": business_id})
+    await event_emission.emit(conn, business_id, [event], actor=SYSTEM, correlation_id=None)
 
 
 def _say(row: Row, word: str) -> None:

@@ -27,6 +27,10 @@ ASSIGNED_AT = """
 SELECT booking_id AS id, extract(epoch FROM pg_xact_commit_timestamp(xmin))::float8 AS at
 FROM booking_history WHERE booking_id = ANY($1) AND sequence = 2
 """
+STEPS_AT = """
+SELECT booking_id AS id, sequence, extract(epoch FROM pg_xact_commit_timestamp(xmin))::float8 AS at
+FROM booking_history WHERE booking_id = ANY($1) AND sequence = ANY($2)
+"""
 RECORDED_AT = """
 SELECT id, extract(epoch FROM pg_xact_commit_timestamp(xmin))::float8 AS at FROM baseline_steps WHERE id = ANY($1)
 """

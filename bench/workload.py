@@ -29,6 +29,8 @@ class Workload:
     """Duration of a vendor's hang."""
     outage_seconds: float
     """Duration of a vendor's outage."""
+    listeners: tuple[int, ...]
+    """Numbers of clients that listen to events."""
 
     def operations_at(self, rate: float) -> int:
         """The number of operations in one round at this rate per second."""
@@ -50,6 +52,7 @@ FULL = Workload(
     effects=1_000,
     hang_seconds=60.0,
     outage_seconds=600.0,
+    listeners=(1, 100, 1_000),
 )
 QUICK = Workload(
     rounds=2,
@@ -66,4 +69,5 @@ QUICK = Workload(
     effects=300,
     hang_seconds=15.0,
     outage_seconds=60.0,
+    listeners=(1, 10, 100),
 )

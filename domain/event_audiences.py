@@ -15,6 +15,11 @@ def of_booking(booking_id: UUID | str) -> str:
     return f"booking/{booking_id}"
 
 
+def of_booking_for(booking_id: UUID | str, customer_id: UUID | str) -> str:
+    """The topic of one booking for its customer, by their record with the business."""
+    return f"customer/{customer_id}/booking/{booking_id}"
+
+
 def of_booking_at_desk(booking_id: UUID | str) -> str:
     """The topic of one booking, with what only the desk hears."""
     return f"desk/booking/{booking_id}"
@@ -47,8 +52,10 @@ def topics_of(event: Mapping[str, Any]) -> frozenset[str]:
     if booking_id:
         topics.add(of_booking_at_desk(booking_id))
     if spec is not None and spec.for_customers:
+        customer_id = data.get("customerId")
         topics |= {of_booking(booking_id)} if booking_id else set()
-        topics |= {of_customer(data["customerId"])} if data.get("customerId") else set()
+        topics |= {of_customer(customer_id)} if customer_id else set()
+        topics |= {of_booking_for(booking_id, customer_id)} if booking_id and customer_id else set()
     if spec is not None and spec.for_providers:
         for provider_id in filter(None, (data.get("providerId"), data.get("formerProviderId"))):
             topics |= {of_provider(provider_id), of_booking_with(booking_id, provider_id)}

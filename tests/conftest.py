@@ -30,6 +30,7 @@ from runtime.secrets import new_key
 from runtime.settings import Settings
 from tests.support.accounts import forget_attempts
 from tests.support.api_client import ApiClient
+from tests.support.events import assert_all_events_fit
 from tests.support.factories import Tenant, make_tenant
 from tests.support.servers import served
 from tests.support.simulator import Simulator, simulated_vendors
@@ -107,12 +108,15 @@ async def vendors() -> AsyncIterator[Simulator]:
 
 
 @pytest.fixture(scope="session")
-async def settings(servers_home: Path, postgres: EmbeddedPostgres, vendors: Simulator) -> Settings:
-    """Settings for this run's servers, with a migrated schema; the application has its own role."""
+async def settings(servers_home: Path, postgres: EmbeddedPostgres, vendors: Simulator) -> AsyncIterator[Settings]:
+    """Settings for this run's servers, with a migrated schema; the application has its own role.
+
+    At the end, when no server writes any more, every event that they have written must fit its schema.
+    """
     assert await asyncio.to_thread(db_main, ["upgrade", "--database-url", postgres.url]) == 0
     key = servers_home / "jwt.pem"
     ensure_signing_key(key)
-    return Settings(
+    yield Settings(
         database_url=postgres.app_url,
         jwt_key_file=str(key),
         rate_limit_per_minute=0,
@@ -128,6 +132,7 @@ async def settings(servers_home: Path, postgres: EmbeddedPostgres, vendors: Simu
         storage_folder=str(servers_home / "files"),
         log_level="WARNING",
     )
+    await assert_all_events_fit(postgres.url)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ Every worker runs all of them. Each is harmless when several run it at once.
 
 from collections.abc import Coroutine
 from datetime import timedelta
-from functools import partial
 from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -16,7 +15,7 @@ from runtime.settings import Settings
 from worker.consistency_check import WorkflowConsistencyCheck
 from worker.effect_rates import keep_effect_rates
 from worker.effect_relay import EffectRelay
-from worker.event_log import number_events
+from worker.event_log import PACE, EventNumbering
 from worker.polling import Tasks, poll
 from worker.purges import OrphanedFiles, RowPurge
 from worker.schedules import keep_schedules
@@ -48,7 +47,12 @@ def background_loops(client: Client, engine: AsyncEngine, settings: Settings) ->
     return [
         keep_effect_rates(client, settings),
         poll(relay.hand_over, every=relay_interval, when_busy=_RELAY_WHEN_BUSY, failure="relay_failed"),
-        poll(partial(number_events, engine), every=event_log_interval, failure="event_log_failed"),
+        poll(
+            EventNumbering(engine).run_round,
+            every=event_log_interval,
+            when_busy=min(PACE, event_log_interval),
+            failure="event_log_failed",
+        ),
         poll(OrphanedFiles(engine, settings).purge, every=_FILES_EVERY, failure="files_not_tidied"),
         keep_schedules(client, engine, settings),
         poll(sweep.run_due, every=sweep_interval, failure="sweep_failed", outcomes=SWEEPS),

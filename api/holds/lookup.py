@@ -35,7 +35,7 @@ async def release_hold(write: AuditedWriter, context: RequestContext, user: Prin
         HiddenError: it is somebody else's.
     """
     async with write.begin() as conn:
-        owner = await holds.release_own(conn, user.user_id, hold_id)
+        owner = await holds.release_own(conn, user.user_id, hold_id, correlation_id=context.request_id)
         if owner is None:
             if await holds.find_own(conn, user.user_id, hold_id) is None:
                 context.about(await holds.find_owner(conn, hold_id))

@@ -135,16 +135,16 @@ class EventHub:
         self._engine = engine
         self._url = database_url
         self._tails: dict[UUID, _Tail] = {}
+        self._followers: set[Follower] = set()
+        """All of them, those too who have nothing to follow yet."""
         self.is_closing = False
         """Whether the process stops: streams end, and their clients come back to another."""
 
     def close(self) -> None:
         """Have every stream end."""
         self.is_closing = True
-        for tail in self._tails.values():
-            for followers in tail.followers.values():
-                for follower in followers:
-                    follower.wake()
+        for follower in self._followers:
+            follower.wake()
 
     async def run(self) -> None:
         """Follow the log until cancelled; retries whatever fails."""
@@ -157,10 +157,15 @@ class EventHub:
             await self._look_deaf()
 
     async def _follow(self, listener: Listener) -> None:
-        await self._look(None)  # what came before we could hear
+        loop = asyncio.get_running_loop()
+        due = loop.time()  # at once: what came before we could hear
         while not listener.is_lost:
-            heard = await listener.take(_POLL)
-            await self._look({UUID(one) for one in heard} or None)
+            heard = await listener.take(max(0.0, due - loop.time()))
+            if loop.time() < due:
+                await self._look({UUID(one) for one in heard})
+            else:  # at its time, however much is heard: a business that began to be followed may have been missed
+                await self._look(None)
+                due = loop.time() + _POLL
 
     async def _look_deaf(self) -> None:
         for _ in range(round(_LISTEN_AGAIN / _POLL_DEAF)):
@@ -219,10 +224,12 @@ class EventHub:
     ) -> AsyncIterator[Follower]:
         """Follow topics of businesses, from behind the positions given, or else from now on."""
         follower = Follower(self, types)
+        self._followers.add(follower)
         try:
             await self.follow_instead(follower, interests, after or {})
             yield follower
         finally:
+            self._followers.discard(follower)
             former, follower.interests = follower.interests, {}
             self._leave(follower, former)
 

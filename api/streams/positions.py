@@ -22,6 +22,8 @@ class Place:
     """How many events had been written, in all businesses, when it first began.
 
     A business that its listener may hear only since then is heard from there on."""
+    is_new: bool = False
+    """Whether it begins only now, at the end of each log."""
 
 
 def read_place(cursors: Cursors, subject: Subject, sent: str) -> Place:

@@ -22,6 +22,7 @@ from domain.event_audiences import (
     EVERYTHING,
     of_booking,
     of_booking_at_desk,
+    of_booking_for,
     of_booking_with,
     of_customer,
     of_provider,
@@ -63,8 +64,9 @@ class OneBooking:
             topics.add(of_booking_at_desk(self.booking_id))
         providers = [m.provider_id for m in caller.memberships if m.business_id == self.business_id]
         topics |= {of_booking_with(self.booking_id, one) for one in providers if one is not None}
-        is_guest = caller.id == self.booking_id
-        if is_guest or any(business_id == self.business_id for business_id, _ in records):
+        mine = [customer_id for business_id, customer_id in records if business_id == self.business_id]
+        topics |= {of_booking_for(self.booking_id, one) for one in mine}
+        if caller.id == self.booking_id:  # the holder of its link
             topics.add(of_booking(self.booking_id))
         return {self.business_id: frozenset(topics)} if topics else {}
 

@@ -67,13 +67,19 @@ async def open_stream(
         HiddenError: there is nothing of it that they may hear.
         InvalidCursorError: the id to resume from is none of such a stream.
     """
-    place = read_place(app.cursors, subject, after) if after else Place({}, await app.hub.count_written())
+    place = await _place(app, subject, after)
     watched = await app.stream_rights.look_up(caller)
     if watched.has_ended:
         raise UnauthenticatedError
     if not isinstance(subject, AllOfMine) and not subject.interests(watched.caller, watched.records):
         raise HiddenError
     return EventStream(app.hub, app.stream_rights, watched, subject, place, types or ())
+
+
+async def _place(app: AppState, subject: Subject, after: str | None) -> Place:
+    if after:
+        return read_place(app.cursors, subject, after)
+    return Place({}, await app.hub.count_written(), is_new=True)
 
 
 async def _of_business(
@@ -118,11 +124,15 @@ async def _of_user(
 async def _sent(request: Request, stream: EventStream) -> AsyncIterator[ServerSentEvent]:
     """The stream as it goes over the wire. FastAPI adds a comment after 15 seconds without an event."""
     cursors = request.app.state.holdfast.cursors
-    yield ServerSentEvent(comment="listening", retry=_RETRY_MILLISECONDS)
+    is_open = False
     async for batch in stream.batches():
         if isinstance(batch, Ending):
             yield ServerSentEvent(event="stream.ended", data={"reason": batch})
             return
+        if not is_open:
+            is_open = True
+            place = write_place(cursors, stream.subject, stream.place)
+            yield ServerSentEvent(id=place, comment="listening", retry=_RETRY_MILLISECONDS)
         for event in batch:
             stream.note(event)
             yield ServerSentEvent(

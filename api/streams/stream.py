@@ -40,7 +40,7 @@ class EventStream:
     async def batches(self) -> AsyncGenerator[Sequence[Row] | Ending, None]:
         """Events in order, an empty batch at first and as a heartbeat, and at last the reason why it ends."""
         interests = self._interests()
-        after = await self._positions(interests) if self.place.positions else {}
+        after = {} if self.place.is_new else await self._positions(interests)
         async with self.hub.follow(interests, after, self.types) as follower:
             self._join(follower.positions)
             yield ()

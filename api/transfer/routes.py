@@ -124,14 +124,14 @@ async def import_(
     if dry_run:
         context.settle_audit()  # nothing is written
         async with app.engine.connect() as conn, conn.begin() as transaction:
-            counts = await store_import(conn, business["id"], plan, problems)
+            stored = await store_import(conn, business["id"], plan, problems)
             await transaction.rollback()
-        return _report(counts, plan, dry_run=True)
+        return _report(stored.counts, plan, dry_run=True)
 
     async def make(conn: AsyncConnection) -> Response:
-        counts = await store_import(conn, business["id"], plan, problems)
-        write.announce("business.availability.imported", business["id"])
-        return _report(counts, plan, dry_run=False)
+        stored = await store_import(conn, business["id"], plan, problems)
+        stored.announce(write, business["id"])
+        return _report(stored.counts, plan, dry_run=False)
 
     return await write.once(_Sent(section=section, digest=hashlib.sha256(body).hexdigest()), make)
 

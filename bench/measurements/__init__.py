@@ -19,6 +19,7 @@ from bench.measurements import (
     recovery,
     slots,
     statements,
+    streams,
 )
 from bench.results import Row
 from bench.testbed import Testbed
@@ -37,6 +38,7 @@ MEASUREMENTS: dict[str, tuple[str, Measurement]] = {
     "race": ("32 clients on one slot", races.measure),
     "holds": ("holds from 16 clients", holds.measure),
     "statements": ("statements per request", statements.measure),
+    "streams": ("live streams, with up to a thousand clients", streams.measure),
     "slots": ("free slots, with up to a million bookings", slots.measure),
     "effects": ("effects, compared with bare activities", effects.measure),
     "hanging": ("creating and accepting while a vendor hangs", hanging_vendor.measure),

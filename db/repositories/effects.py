@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.repositories.event_emission import notification_events
 from db.repositories.rows import Row, row_or_none, rows
 from domain.effects import EffectState, Vendor
 
@@ -42,10 +43,21 @@ WHERE business_id = :business_id AND id = :effect_id AND state IN ('retrying', '
 RETURNING {_COLUMNS}
 """)  # noqa: S608
 
+# A message that is skipped while it waits to be sent fails by that; one that has failed has told so.
 _SKIP = text(f"""
-UPDATE effects SET state = 'skipped', next_attempt_at = NULL, done_at = statement_timestamp()
-WHERE business_id = :business_id AND id = :effect_id AND state IN ('pending', 'retrying', 'failed')
-RETURNING {_COLUMNS}
+WITH skipped AS (
+    UPDATE effects SET state = 'skipped', next_attempt_at = NULL, done_at = statement_timestamp()
+    WHERE business_id = :business_id AND id = :effect_id AND state IN ('pending', 'retrying', 'failed')
+    RETURNING *
+), unsent AS (
+    SELECT m.id, m.business_id, m.booking_id, m.kind, m.audience, m.channel, 'suppressed' AS state,
+           'skipped' AS error
+    FROM messages m JOIN skipped s ON m.business_id = s.business_id AND 'message/' || m.key = s.key
+    WHERE m.state = 'queued'
+), told AS (
+    {notification_events("unsent")}
+)
+SELECT {_COLUMNS} FROM skipped
 """)  # noqa: S608
 
 

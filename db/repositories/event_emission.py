@@ -35,16 +35,17 @@ ON CONFLICT (id) DO NOTHING
 """  # noqa: S608
 
 
-def notification_events(messages: str) -> str:
+def notification_events(messages: str, *, correlation_id: str = "CAST(NULL AS text)") -> str:
     """The part that tells of messages in their new state; `messages` is a part with the message's columns.
 
     E-mails that only the console shows count as sent. What a vendor tells of opening is no event.
+    `correlation_id` is an expression: the request whose step wrote the messages.
     """
     return insert_events(f"""
     SELECT uuidv7(), m.business_id,
            'notification.' || CASE m.channel WHEN 'sms' THEN 'sms' ELSE 'email' END || '.'
                || CASE m.state WHEN 'bounced' THEN 'failed' WHEN 'suppressed' THEN 'failed' ELSE m.state END,
-           '{NOTIFICATION_SOURCE}', CAST(m.id AS text), clock_timestamp(), CAST(NULL AS text),
+           '{NOTIFICATION_SOURCE}', CAST(m.id AS text), clock_timestamp(), {correlation_id},
            jsonb_build_object('role', 'system'),
            jsonb_strip_nulls(jsonb_build_object(
                'messageId', m.id, 'bookingId', m.booking_id, 'kind', m.kind, 'audience', m.audience,
@@ -59,12 +60,18 @@ HOLD_COLUMNS: Final = (
 
 
 def hold_events(type_: str, holds: str) -> str:
-    """The part that tells of holds; `holds` is a part with `HOLD_COLUMNS`."""
+    """The part that tells of holds; `holds` is a part with `HOLD_COLUMNS`.
+
+    Except when they expire, a request is the cause: the statement has its id as `:correlation_id`.
+    """
+    correlation_id, actor = (
+        ("NULL", "jsonb_build_object('role', 'system')")
+        if type_ == "expired"
+        else (":correlation_id", "jsonb_build_object('role', 'customer', 'user_id', h.held_by)")
+    )
     return insert_events(f"""
     SELECT uuidv7(), h.business_id, 'scheduling.hold.{type_}', '/holdfast/scheduling', CAST(h.id AS text),
-           clock_timestamp(), CAST(NULL AS text),
-           CASE '{type_}' WHEN 'expired' THEN jsonb_build_object('role', 'system')
-                ELSE jsonb_build_object('role', 'customer', 'user_id', h.held_by) END,
+           clock_timestamp(), CAST({correlation_id} AS text), {actor},
            jsonb_strip_nulls(jsonb_build_object(
                'holdId', h.id, 'serviceId', h.service_id, 'providerId', h.provider_id, 'startTime', h.starts_at,
                'endTime', h.ends_at, 'expiresAt', h.expires_at, 'bookingId', h.booking_id))

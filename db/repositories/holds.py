@@ -58,6 +58,7 @@ async def insert(
     promise: Promise | None,
     minutes: int,
     limit: int,
+    correlation_id: str | None = None,
 ) -> Insertion | Row:
     """Hold the chosen provider's time for `minutes`; the new row, or why there is none.
 
@@ -75,6 +76,7 @@ async def insert(
         "promise": None if promise is None else promise.model_dump_json(),
         "minutes": minutes,
         "limit": limit,
+        "correlation_id": correlation_id,
     }
     found = await row(conn, _INSERT, parameters)
     if not found["within_limit"]:
@@ -145,12 +147,15 @@ SELECT business_id FROM released
 """)  # noqa: S608 - our own text
 
 
-async def release_own(conn: AsyncConnection, user_id: UUID, hold_id: UUID) -> UUID | None:
+async def release_own(
+    conn: AsyncConnection, user_id: UUID, hold_id: UUID, *, correlation_id: str | None = None
+) -> UUID | None:
     """Delete a hold of this caller and return its business.
 
     None: nothing happened, because the hold has become a booking or does not exist.
     """
-    released = await row_or_none(conn, _RELEASE, {"id": hold_id, "held_by": user_id})
+    parameters = {"id": hold_id, "held_by": user_id, "correlation_id": correlation_id}
+    released = await row_or_none(conn, _RELEASE, parameters)
     return None if released is None else released["business_id"]
 
 

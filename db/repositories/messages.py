@@ -56,7 +56,7 @@ WITH notice AS (
     ON CONFLICT (business_id, key) DO NOTHING
     RETURNING *
 ), told AS (
-    {notification_events("message")}
+    {notification_events("message", correlation_id="CAST(:correlation_id AS text)")}
 ), effect AS (
     {insert_effects(_SEND)})
 SELECT key, channel FROM message
@@ -70,11 +70,18 @@ class AddedMessage:
 
 
 async def add(
-    conn: AsyncConnection, business_id: UUID, booking_id: UUID, notices: Sequence[Notice], *, installation: str
+    conn: AsyncConnection,
+    business_id: UUID,
+    booking_id: UUID,
+    notices: Sequence[Notice],
+    *,
+    installation: str,
+    correlation_id: str | None = None,
 ) -> list[AddedMessage]:
     """Write the messages of these notices, and plan the effects that send them; the new messages.
 
-    `installation` is the e-mail vendor for businesses without their own: `smtp` or `console`.
+    `installation` is the e-mail vendor for businesses without their own: `smtp` or `console`. `correlation_id` is
+    that of the step which they tell of.
     """
     lines = [notice.model_dump(mode="json") | {"by_sms": notice.kind in TOLD_BY_SMS} for notice in notices]
     parameters = {
@@ -82,6 +89,7 @@ async def add(
         "booking_id": booking_id,
         "notices": to_json_text(lines),
         "installation": installation,
+        "correlation_id": correlation_id,
     }
     return [AddedMessage(**found) for found in await rows(conn, _ADD, parameters)]
 

@@ -88,14 +88,14 @@ RETURNING id
 
 
 @dataclass(frozen=True, slots=True)
-class UpsertCounts:
-    """Numbers of created and changed rows."""
+class Upserted:
+    """The ids of created and of changed rows."""
 
-    created: int
-    updated: int
+    created: Sequence[UUID]
+    updated: Sequence[UUID]
 
 
-async def upsert_services(conn: AsyncConnection, business_id: UUID, services: Sequence[Columns]) -> UpsertCounts:
+async def upsert_services(conn: AsyncConnection, business_id: UUID, services: Sequence[Columns]) -> Upserted:
     """Add services, or change those with the same codes.
 
     A currency of None keeps the current one, or means the business's for a new service.
@@ -103,24 +103,24 @@ async def upsert_services(conn: AsyncConnection, business_id: UUID, services: Se
     return await _upsert(conn, business_id, _SERVICES, services)
 
 
-async def upsert_providers(conn: AsyncConnection, business_id: UUID, providers: Sequence[Columns]) -> UpsertCounts:
+async def upsert_providers(conn: AsyncConnection, business_id: UUID, providers: Sequence[Columns]) -> Upserted:
     """Add providers, or change those with the same codes."""
     return await _upsert(conn, business_id, _PROVIDERS, providers)
 
 
 async def _upsert(
     conn: AsyncConnection, business_id: UUID, statement: TextClause, wanted: Sequence[Columns]
-) -> UpsertCounts:
-    created = updated = 0
+) -> Upserted:
+    created: list[UUID] = []
+    updated: list[UUID] = []
     for part in chunks(wanted):
         # A millisecond apart: the calendar's index distinguishes ids by their time, and reads far more when many
         # providers share one.
         new = {UUID(int=new_id().int + (n << _MILLISECOND)): row for n, row in enumerate(part)}
         parameters = {"business_id": business_id, "rows": _with_ids(new)}
-        written = {row["id"] for row in await rows(conn, statement, parameters)}
-        created += len(written & new.keys())
-        updated += len(written - new.keys())
-    return UpsertCounts(created, updated)
+        for written in await rows(conn, statement, parameters):
+            (created if written["id"] in new else updated).append(written["id"])
+    return Upserted(created, updated)
 
 
 _LOCK_PROVIDERS = text("""

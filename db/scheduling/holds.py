@@ -121,6 +121,7 @@ async def _find_or_insert(conn: AsyncConnection, command: PlaceHold) -> Row | No
         promise=offering.promise(),
         minutes=offering.policy.hold_minutes,
         limit=_STAFFS_HOLDS if command.is_at_desk else _CUSTOMERS_HOLDS,
+        correlation_id=command.audit.request_id,
     )
     if inserted is Insertion.TOO_MANY:
         raise TooManyHoldsError

@@ -16,6 +16,7 @@ from dev.demo_vendors import SimulatorUrls, connect
 from dev.settings import DevSettings
 from dev.stack import Stack
 from tests.support.e2e.retrying_client import RetryingClient
+from tests.support.events import assert_all_events_fit
 
 # The time after which Temporal gives a killed worker's task to another worker, and the longest delay when that
 # happens repeatedly to the same task; the defaults are 10 s and 10 min.
@@ -70,10 +71,14 @@ async def vendors(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture(scope="package")
 async def stack_engine(stack: Stack) -> AsyncIterator[AsyncEngine]:
-    """Connections to the stack's database, never reused: the server may have died in between."""
+    """Connections to the stack's database, never reused: the server may have died in between.
+
+    At the end every event that the stack has written must fit its schema.
+    """
     engine = unpooled_engine(stack.database_url)
     yield engine
     await engine.dispose()
+    await assert_all_events_fit(stack.database_url)
 
 
 @pytest.fixture(scope="package")

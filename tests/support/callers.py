@@ -139,7 +139,10 @@ class CallerFactory:
             return None
         if name == "key":
             return await self._key(self._ours, frozenset(Scope))
-        user_id = self._ours.principals[name].user_id
+        return self.token_for(self._ours.principals[name].user_id)
+
+    def token_for(self, user_id: UUID) -> str:
+        """An access token of this user."""
         return self._tokens.issue(user_id, user_id)
 
     def _users(self) -> Iterator[Caller]:

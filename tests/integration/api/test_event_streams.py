@@ -1,85 +1,23 @@
 """Server-sent events over real HTTP: each listener hears what they may, once, in order, from where they were."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.app import create_app
+from db.models import Customer
 from domain.callers import Principal
+from runtime.ids import new_id
 from runtime.settings import Settings
 from tests.support.api_client import ApiClient
+from tests.support.event_streams import STREAM, listening
 from tests.support.factories import add_user, make_tenant
 from tests.support.servers import served
 from tests.support.stage import Stage, ok, problem
-
-STREAM = {"Accept": "text/event-stream"}
-
-
-class Sent(NamedTuple):
-    """One event as it came over the wire."""
-
-    id: str
-    event: str
-    data: dict[str, Any]
-
-
-class Listener:
-    """Reads a stream in the background, so that nothing waits for the test."""
-
-    def __init__(self, response: httpx.Response) -> None:
-        self.response = response
-        self._found: asyncio.Queue[Sent | None] = asyncio.Queue()
-        self._task = asyncio.create_task(self._read())
-
-    async def _read(self) -> None:
-        fields: dict[str, str] = {}
-        try:
-            async for line in self.response.aiter_lines():
-                if line == "" and "data" in fields:
-                    sent = Sent(fields.get("id", ""), fields["event"], json.loads(fields["data"]))
-                    self._found.put_nowait(sent)
-                    fields = {}
-                elif line and not line.startswith(":"):
-                    name, _, value = line.partition(": ")
-                    fields[name] = value
-        except httpx.HTTPError:
-            pass
-        self._found.put_nowait(None)
-
-    async def next(self) -> Sent | None:
-        """The next event; none when the stream has ended."""
-        return await asyncio.wait_for(self._found.get(), 10)
-
-    async def until(self, event: str) -> list[Sent]:
-        """All events up to the first of this type."""
-        found: list[Sent] = []
-        while not found or found[-1].event != event:
-            sent = await self.next()
-            assert sent is not None, [one.event for one in found]
-            found.append(sent)
-        return found
-
-    def stop(self) -> None:
-        self._task.cancel()
-
-
-@asynccontextmanager
-async def listening(client: ApiClient, path: str, **headers: str) -> AsyncIterator[Listener]:
-    async with client.stream(path, **STREAM | headers) as response:
-        assert response.status_code == 200, await response.aread()
-        assert response.headers["Content-Type"].startswith("text/event-stream")
-        listener = Listener(response)
-        try:
-            yield listener
-        finally:
-            listener.stop()
 
 
 def of_booking(booking: dict[str, Any]) -> str:
@@ -218,12 +156,54 @@ async def test_a_ticket_opens_one_stream_once(stage: Stage) -> None:
     problem(await stage.api.send("POST", "/v1/stream-tickets"), 401, "unauthenticated")
 
 
-async def test_a_process_that_stops_tells_its_clients_to_come_back(stage: Stage, settings: Settings) -> None:
+async def test_who_had_nothing_to_hear_and_comes_back_hears_what_was_new_to_them_meanwhile(
+    stage: Stage, engine: AsyncEngine
+) -> None:
+    async with engine.begin() as conn:
+        new = stage.api.as_(Principal(user_id=await add_user(conn, "new")))
+    async with listening(new, "/v1/me/events") as customer:
+        place = customer.beginning
+    booking = ok(await new.book(stage.tenant, starts_at=stage.next_start()), 201)
+    await stage.settled(booking, "assigned")
+    async with listening(new, "/v1/me/events", **{"Last-Event-ID": place}) as customer:
+        found = await customer.until("scheduling.booking.assigned")
+    assert [sent.event for sent in found] == ["scheduling.booking.created", "scheduling.booking.assigned"]
+
+
+async def test_a_provider_who_is_a_customer_too_hears_of_a_booking_as_the_provider_only(
+    stage: Stage, engine: AsyncEngine
+) -> None:
+    booking = await stage.book()
+    await stage.settled(booking, "assigned")
+    ana, values = stage.as_("ana"), {"id": new_id(), "business_id": stage.tenant.business_id, "name": "Ana"}
+    async with engine.begin() as conn:
+        await conn.execute(insert(Customer).values(user_id=stage.tenant.principals["ana"].user_id, **values))
+    async with listening(ana, of_booking(booking) + "?after=0") as listener:
+        ok(await ana.command(booking["id"], "reject"))
+        await listener.until("scheduling.booking.rejected")
+        left = (await listener.until("scheduling.booking.assigned"))[-1].data["data"]
+        assert left["formerProviderId"] == str(stage.tenant.providers["ana"])
+        ok(await stage.as_("ben").command(booking["id"], "accept"))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(listener.next(), 0.5)
+
+
+async def test_a_process_that_stops_tells_its_clients_to_come_back(
+    stage: Stage, engine: AsyncEngine, settings: Settings
+) -> None:
+    async with engine.begin() as conn:
+        nobody = Principal(user_id=await add_user(conn, "nobody in particular"))
     serving = served(create_app(settings))
     url = await serving.__aenter__()
     async with httpx.AsyncClient(base_url=url, timeout=30) as http:
-        owner = ApiClient.over(http, settings).as_(stage.tenant.principals["owner"])
-        async with listening(owner, "/v1/events") as desk, asyncio.timeout(5):
+        client = ApiClient.over(http, settings)
+        owner = client.as_(stage.tenant.principals["owner"])
+        async with (
+            listening(owner, "/v1/events") as desk,
+            listening(client.as_(nobody), "/v1/me/events") as other,
+            asyncio.timeout(5),
+        ):
             stopping = asyncio.create_task(serving.__aexit__(None, None, None))
-            assert (await desk.until("stream.ended"))[-1].data == {"reason": "restarting"}
+            for listener in (desk, other):
+                assert (await listener.until("stream.ended"))[-1].data["reason"] == "restarting"
             await stopping

@@ -10,24 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from db.engine import autocommit
 from db.repositories import events, webhooks
 from runtime.ids import new_id
+from tests.support.events import add_event, place_all
 from tests.support.factories import Tenant, make_booking, make_tenant
 
 CREATED = "scheduling.booking.created"
-_ADD = text("""
-INSERT INTO events (id, business_id, type, source, subject, time, actor, data, schema_version)
-VALUES (:id, :business_id, :type, '/holdfast/scheduling', :subject, :time, '{"role": "system"}',
-        jsonb_build_object('bookingId', CAST(:about AS uuid)), '1')
-""")
-
 _UNCOUNT = text("UPDATE events SET written = NULL WHERE id = ANY(:ids)")
 
 
 async def add(conn: AsyncConnection, tenant: Tenant, *, about: UUID, at: datetime, type_: str = CREATED) -> UUID:
     """An event as a step writes it."""
-    event_id, subject = new_id(), {"about": about, "subject": str(about)}
-    values = {"id": event_id, "business_id": tenant.business_id, "type": type_, "time": at}
-    await conn.execute(_ADD, values | subject)
-    return event_id
+    return await add_event(conn, tenant.business_id, type_, at=at, booking_id=about)
 
 
 async def add_endpoint(engine: AsyncEngine, tenant: Tenant, *event_types: str) -> UUID:
@@ -36,15 +28,6 @@ async def add_endpoint(engine: AsyncEngine, tenant: Tenant, *event_types: str) -
     async with engine.begin() as conn:
         await webhooks.add(conn, tenant.business_id, values | {"event_types": list(event_types)})
     return endpoint_id
-
-
-async def place_all(engine: AsyncEngine) -> None:
-    """Rounds until nothing is left to place; a worker of the same run may be at it in between."""
-    left = text("SELECT EXISTS (SELECT 1 FROM events WHERE position IS NULL)")
-    async with asyncio.timeout(10), autocommit(engine) as conn:
-        while (await conn.execute(left)).scalar_one():
-            if await events.number_new(conn) == 0:
-                await asyncio.sleep(0.01)
 
 
 async def stream(engine: AsyncEngine, tenant: Tenant, after: int = 0) -> events.EventRange:

@@ -365,16 +365,25 @@ def _z(moment: Any) -> str:
     return str(moment.strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
-async def test_a_message_that_somebody_skips_is_shown_as_not_sent(
+async def test_a_message_that_somebody_skips_is_shown_as_not_sent_and_the_log_says_so_once(
     business: MessagingBusiness, api: ApiClient
 ) -> None:
     booking = await make_booking(business.engine, business.tenant)
     await business.tell(booking, NoticeKind.RECEIVED)
     [effect] = await business.rows("SELECT id FROM effects WHERE business_id = :id")
-    await business.change("effects", effect["id"], state="skipped")
-    desk = Stage(api, business.engine, business.tenant).as_("owner")
-    [message] = ok(await desk.get(f"/v1/bookings/{booking.booking_id}/messages"))["items"]
+    stage = Stage(api, business.engine, business.tenant)
+    for _ in range(2):
+        await stage.as_("admin").post(f"/v1/bookings/{booking.booking_id}/jobs/{effect['id']}/skip")
+    [message] = ok(await stage.as_("owner").get(f"/v1/bookings/{booking.booking_id}/messages"))["items"]
     assert (message["state"], message["error"]) == ("suppressed", "skipped")
+    told = await business.rows(
+        "SELECT type, data ->> 'reason' AS reason FROM events"
+        " WHERE business_id = :id AND type LIKE 'notification.%' ORDER BY written"
+    )
+    assert [tuple(one.values()) for one in told] == [
+        ("notification.email.queued", None),
+        ("notification.email.failed", "skipped"),
+    ]
 
 
 async def test_messages_are_for_the_desk(stage: Stage) -> None:

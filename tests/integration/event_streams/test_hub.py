@@ -11,33 +11,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.streams.hub import BUFFER, EventHub, Follower
 from db.engine import autocommit
-from db.repositories import events
 from domain.event_audiences import EVERYTHING, of_booking
 from runtime.ids import new_id
 from runtime.settings import Settings
+from tests.support.events import add_event, place_all, place_untold
 from tests.support.factories import Tenant, make_booking, make_tenant
 
 ALL = frozenset({EVERYTHING})
-_ADD = text("""
-INSERT INTO events (id, business_id, type, source, subject, time, actor, data, schema_version)
-SELECT :id, :business_id, :type, '/holdfast/scheduling', CAST(:subject AS text), now(), '{"role": "system"}',
-       jsonb_build_object('bookingId', CAST(:subject AS text)), '1'
-""")
 
 
 async def write(engine: AsyncEngine, tenant: Tenant, count: int, *, about: UUID, type_: str = "accepted") -> None:
     async with engine.begin() as conn:
         for _ in range(count):
-            values = {"id": new_id(), "business_id": tenant.business_id, "subject": str(about)}
-            await conn.execute(_ADD, values | {"type": f"scheduling.booking.{type_}"})
-
-
-async def place_all(engine: AsyncEngine) -> None:
-    left = text("SELECT EXISTS (SELECT 1 FROM events WHERE position IS NULL)")
-    async with asyncio.timeout(10), autocommit(engine) as conn:
-        while (await conn.execute(left)).scalar_one():
-            if await events.number_new(conn) == 0:
-                await asyncio.sleep(0.01)
+            await add_event(conn, tenant.business_id, f"scheduling.booking.{type_}", booking_id=about)
 
 
 async def heard(follower: Follower, count: int) -> list[int]:
@@ -125,8 +111,7 @@ async def test_the_place_of_a_count_is_before_whatever_was_written_later(
     await write(engine, tenant, 3, about=new_id())
     await place_all(engine)
     async with engine.begin() as slow:
-        values = {"id": new_id(), "business_id": tenant.business_id, "subject": str(new_id())}
-        await slow.execute(_ADD, values | {"type": "scheduling.booking.accepted"})
+        await add_event(slow, tenant.business_id, "scheduling.booking.accepted", booking_id=new_id())
         count = await hub.count_written()
         assert await hub.places_at([tenant.business_id], count) == {tenant.business_id: 3}
         await write(engine, tenant, 2, about=new_id())
@@ -167,6 +152,29 @@ async def test_a_hub_that_lost_its_connection_hears_again(
         await write(engine, tenant, 2, about=new_id())
         await place_all(engine)
         assert await heard(follower, 2) == [2, 3]
+
+
+async def test_what_nobody_told_of_is_found_however_much_is_told_of_others(
+    engine: AsyncEngine, tenant: Tenant, hub: EventHub
+) -> None:
+    other = await make_tenant(engine, providers={})
+
+    async def keep_busy() -> None:
+        while True:
+            await write(engine, other, 1, about=new_id())
+            await place_all(engine)
+            await asyncio.sleep(0.1)
+
+    await place_all(engine)
+    async with hub.follow({tenant.business_id: ALL, other.business_id: ALL}) as follower:
+        busy = asyncio.create_task(keep_busy())
+        async with engine.begin() as conn:
+            await add_event(conn, tenant.business_id, "scheduling.booking.accepted", booking_id=new_id())
+        await place_untold(engine, tenant.business_id)
+        async with asyncio.timeout(5):
+            while tenant.business_id not in {event["business_id"] for event in await follower.next(1)}:
+                pass
+        busy.cancel()
 
 
 async def test_nothing_is_kept_for_those_who_have_left(engine: AsyncEngine, tenant: Tenant, hub: EventHub) -> None:

@@ -1,5 +1,6 @@
 """The catalogue of events: complete, without personal data, and heard by nobody by mistake."""
 
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
@@ -18,6 +19,7 @@ from domain.events import BOOKING_REMINDER_DUE, event_type
 from domain.lifecycle import Status
 from domain.payments import PAYMENT_AUTHORIZED, PAYMENT_CAPTURED, PAYMENT_DECLINED, PAYMENT_REFUNDED
 from domain.steps import StepKind
+from tests.support.events import example_data, problems_of
 
 MAY_BE_NAMED = ("Id", "Time", "At", "Minor", "Ref")
 CODES = {"status", "currency", "vendor", "kind", "audience", "channel", "reason", "date"}
@@ -34,6 +36,28 @@ def test_every_type_that_is_written_is_in_the_catalogue() -> None:
 def test_data_are_ids_times_amounts_and_codes(name: str) -> None:
     members = schema_of(CATALOGUE[name])["properties"]
     assert [one for one in members if not one.endswith(MAY_BE_NAMED) and one not in CODES] == []
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_the_check_of_written_events_finds_what_does_not_fit(name: str) -> None:
+    row = {
+        "id": uuid4(),
+        "business_id": uuid4(),
+        "type": name,
+        "source": "/tests",
+        "subject": BOOKING,
+        "time": datetime.now(UTC),
+        "correlation_id": None,
+        "actor": {"role": "system"},
+        "schema_version": "1",
+        "position": None,
+    }
+    data = example_data(name)
+    assert problems_of(row | {"data": data}) == []
+    first = next(iter(data))
+    for wrong in (data | {"more": 1}, data | {first: "?"}, {key: data[key] for key in data if key != first}):
+        assert problems_of(row | {"data": wrong}) != []
+    assert problems_of(row | {"type": f"{name}.later", "data": data}) != []
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
