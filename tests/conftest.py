@@ -118,6 +118,8 @@ async def settings(servers_home: Path, postgres: EmbeddedPostgres, vendors: Simu
         database_url=postgres.app_url,
         jwt_key_file=str(key),
         rate_limit_per_minute=0,
+        streams_per_caller=0,
+        streams_per_address=0,
         mail_folder=str(servers_home / "mail"),
         sweep_interval_seconds=0.5,
         takeover_grace_seconds=1,

@@ -173,6 +173,7 @@ def _read(app: AppState, scope: Scope, context: RequestContext) -> Credential | 
 async def _identify(credential: Credential | None, context: RequestContext) -> None:
     if credential is None or context.caller is not ANONYMOUS or context.refusal is not None:
         return
+    context.credential_ends_at = credential.ends_at
     try:
         context.caller = await credential.resolve()
     except UnauthenticatedError as refusal:

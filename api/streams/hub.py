@@ -8,9 +8,10 @@ too slow for its small buffer, reads the log itself, at its own speed, and joins
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -135,6 +136,7 @@ class EventHub:
         self._engine = engine
         self._url = database_url
         self._tails: dict[UUID, _Tail] = {}
+        self._on_close: set[Callable[[], None]] = set()
         self.is_closing = False
         """Whether the process stops: streams end, and their clients come back to another."""
 
@@ -145,6 +147,17 @@ class EventHub:
             for followers in tail.followers.values():
                 for follower in followers:
                     follower.wake()
+        for call in self._on_close:
+            call()
+
+    @contextmanager
+    def calling_at_close(self, call: Callable[[], None]) -> Iterator[None]:
+        """Have it called if the hub closes during the block."""
+        self._on_close.add(call)
+        try:
+            yield
+        finally:
+            self._on_close.discard(call)
 
     async def run(self) -> None:
         """Follow the log until cancelled; retries whatever fails."""
@@ -194,6 +207,11 @@ class EventHub:
     def position(self, business_id: UUID) -> int:
         """How far a business's log has been handed out."""
         return self._tails[business_id].position
+
+    async def position_before_customer(self, business_id: UUID, user_id: UUID, since: datetime) -> int | None:
+        """A position before all that concerns a user who became a customer since then; none: they did not."""
+        async with autocommit(self._engine) as conn:
+            return await event_tail.position_before_customer(conn, business_id, user_id, since)
 
     async def read(self, business_id: UUID, after: int, types: Iterable[str]) -> events.EventRange:
         """A page of the log itself."""

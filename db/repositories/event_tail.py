@@ -1,12 +1,13 @@
 """The end of the event log, of many businesses at once: an API process asks for all its listeners."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.repositories.rows import Row, rows
+from db.repositories.rows import Row, row_or_none, rows
 
 _COLUMNS = "id, business_id, type, source, subject, time, correlation_id, actor, data, schema_version, position"
 
@@ -23,6 +24,34 @@ CROSS JOIN LATERAL (
 ) AS e
 ORDER BY e.business_id, e.position
 """)  # noqa: S608
+
+
+# Ids of events are UUIDv7: those since a moment are one range. Clocks and commits may differ by seconds.
+_BEFORE_CUSTOMER = text("""
+SELECT coalesce(
+    min(e.position) - 1, (SELECT last FROM event_positions WHERE business_id = :business_id), 0) AS position
+FROM customers c
+LEFT JOIN LATERAL (
+    SELECT position FROM events
+    WHERE business_id = c.business_id AND position IS NOT NULL AND id >= CAST(
+        lpad(to_hex(CAST(extract(epoch FROM c.created_at - interval '5 s') * 1000 AS bigint)), 12, '0')
+        || repeat('0', 20) AS uuid)
+    ORDER BY id LIMIT 100
+) AS e ON true
+WHERE c.business_id = :business_id AND c.user_id = :user_id
+AND c.created_at >= CAST(:since AS timestamptz) - interval '5 s'
+GROUP BY c.id
+""")
+
+
+async def position_before_customer(
+    conn: AsyncConnection, business_id: UUID, user_id: UUID, since: datetime
+) -> int | None:
+    """A position before all that concerns a user who became a customer since this moment; none: they did not."""
+    found = await row_or_none(
+        conn, _BEFORE_CUSTOMER, {"business_id": business_id, "user_id": user_id, "since": since}
+    )
+    return None if found is None else found["position"]
 
 
 async def last_positions(conn: AsyncConnection, business_ids: list[UUID]) -> dict[UUID, int]:
