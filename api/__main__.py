@@ -41,6 +41,7 @@ def _serve(config: Settings, host: str, port: int) -> int:
     from api.identity.signing_keys import SigningKeyError, load_keys  # noqa: PLC0415
     from api.protocol import Protocol  # noqa: PLC0415
     from api.server import Server  # noqa: PLC0415
+    from api.websocket_protocol import SERVER_OPTIONS, WebSocketProtocol  # noqa: PLC0415
 
     try:
         load_keys(config)
@@ -66,7 +67,8 @@ def _serve(config: Settings, host: str, port: int) -> int:
         access_log=False,
         server_header=False,
         proxy_headers=False,  # api.middleware.proxies does it
-        ws="none",
+        ws=WebSocketProtocol,
+        **SERVER_OPTIONS,
         timeout_graceful_shutdown=10,
         # Longer than proxies keep idle connections: else one sends a request into a connection that is closing.
         timeout_keep_alive=75,

@@ -19,6 +19,7 @@ async def identify(credential: Credential | None, context: RequestContext) -> No
     """Look up the caller once; the context has them, or why their credential is refused."""
     if credential is None or context.caller is not ANONYMOUS or context.refusal is not None:
         return
+    context.credential_ends_at = credential.ends_at
     try:
         context.caller = await credential.resolve()
     except UnauthenticatedError as refusal:

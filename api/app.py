@@ -28,6 +28,7 @@ from api.openapi.document import describe
 from api.openapi.pages import add_pages
 from api.routes import ROUTERS
 from api.streams.hub import EventHub
+from api.streams.open_streams import OpenStreams
 from api.streams.rights import RightsWatch
 from db.engine import create_engine, warm
 from runtime import temporal
@@ -104,6 +105,7 @@ async def running_app(settings: Settings, *, application_name: str = "holdfast-a
             metrics=Exposition(),
             hub=hub,
             stream_rights=stream_rights,
+            open_streams=OpenStreams(settings),
         )
     finally:
         hub.close()

@@ -60,6 +60,25 @@ async def add_denied(app: AppState, context: RequestContext, line: Entry) -> Non
     context.settle_audit()
 
 
+async def note_denied_in_socket(app: AppState, context: RequestContext, action: str, error: HoldfastError) -> None:
+    """The same for a message over a WebSocket, which is no request of its own."""
+    line = Entry(
+        actor_kind=context.caller.kind,
+        actor_id=context.caller.id,
+        action=action,
+        object_id=context.object_id,
+        outcome="denied",
+        code=error.code,
+        address=context.address[:_LONGEST_ADDRESS],
+        request_id=context.request_id,
+    )
+    try:
+        async with autocommit(app.engine) as conn:
+            await audit.add(conn, context.business_id, line)
+    except Exception as failure:
+        _log.warning("denial_not_audited", error=type(failure).__name__)
+
+
 async def note_denied_in(conn: AsyncConnection, request: Request, code: str) -> None:
     """Add the line of a denial to a transaction that is committed all the same."""
     await audit.add(conn, context_of(request).business_id, entry_of(request, "denied", code))

@@ -16,6 +16,7 @@ from api.identity.credentials import Credentials
 from api.identity.tokens import Tokens
 from api.limits import Limiter
 from api.streams.hub import EventHub
+from api.streams.open_streams import OpenStreams
 from api.streams.rights import RightsWatch
 from runtime.metrics import Exposition
 from runtime.settings import Settings
@@ -40,6 +41,7 @@ class AppState:
     metrics: Exposition
     hub: EventHub
     stream_rights: RightsWatch
+    open_streams: OpenStreams
 
     @staticmethod
     def now() -> datetime:

@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute, Route
 
 from api import audit_trail
@@ -87,7 +88,7 @@ def document(status: int, code: str, title: str, detail: str, request_id: str) -
 
 
 def problem_response(
-    request: Request, status: int, code: str, title: str, detail: str, extra: dict[str, Any] | None = None
+    request: HTTPConnection, status: int, code: str, title: str, detail: str, extra: dict[str, Any] | None = None
 ) -> Response:
     """A problem document. 429 and 503 say when to retry (`retry_after`, seconds), 401 how to authenticate."""
     members = dict(extra or {})
@@ -108,7 +109,13 @@ async def _expected(request: Request, error: Exception) -> Response:
     return answer(request, error)
 
 
-def answer(request: Request, error: HoldfastError) -> Response:
+def problem_of(error: HoldfastError, request_id: str) -> dict[str, Any]:
+    """The problem document of an expected error, where there is no HTTP answer."""
+    found = document(STATUS[error.category], error.code, error.title, error.detail, request_id)
+    return found | error.extra
+
+
+def answer(request: HTTPConnection, error: HoldfastError) -> Response:
     """The problem document of an expected error."""
     return problem_response(request, STATUS[error.category], error.code, error.title, error.detail, error.extra)
 
@@ -131,12 +138,12 @@ async def _invalid(request: Request, error: Exception) -> Response:
 def places_of(error: RequestValidationError) -> list[dict[str, str]]:
     """What is wrong where, as `pointer` and `message`; the first fifty."""
     return [
-        {"pointer": _pointer(found["loc"]), "message": found["msg"].removeprefix(_PREFIX)}
+        {"pointer": pointer_of(found["loc"]), "message": found["msg"].removeprefix(_PREFIX)}
         for found in error.errors()[:_MOST_ERRORS]
     ]
 
 
-def _pointer(location: Sequence[str | int]) -> str:
+def pointer_of(location: Sequence[str | int]) -> str:
     """A JSON pointer (RFC 6901). The names in it come from the caller and may not be encodable."""
     parts = (str(part).encode(errors="replace").decode() for part in location)
     return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
@@ -171,7 +178,7 @@ def _methods_at(routes: Sequence[BaseRoute], path: str) -> list[str]:
     return sorted(found | ({"HEAD"} if "GET" in found else set()))
 
 
-def _where(error: Exception) -> list[str]:
+def where_in(error: Exception) -> list[str]:
     """Our own frames of the traceback, and its last one. The message is left out: it may quote personal data."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "site-packages" not in frame.filename]
@@ -190,7 +197,7 @@ def log_unexpected(error: Exception) -> tuple[str, str, str]:
         _log.warning("database_unavailable", error=type(error).__name__)
         code, title = DATABASE_UNAVAILABLE
         return code, title, title
-    _log.error("unexpected_error", error=type(error).__name__, where=_where(error))
+    _log.error("unexpected_error", error=type(error).__name__, where=where_in(error))
     code, title = INTERNAL_ERROR
     return code, title, f"{title} Quote the request id to support."
 

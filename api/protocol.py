@@ -11,6 +11,7 @@ from typing import ClassVar, Final
 import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from api.connections import bound_unsent_bytes
 from api.errors import FRAMEWORK_PROBLEMS, PROBLEM_JSON, document
 from api.middleware.headers import FIXED
 from api.request_context import new_request_id
@@ -23,6 +24,7 @@ _FRAMING_BYTES_OF_A_BYTE: Final = 8
 _MOST_DRAINED_BYTES: Final = 32 * 1024 * 1024
 """Twice the largest body of any route: many clients read the answer only after they have sent everything."""
 _BAD_REQUEST, _TIMEOUT, _TOO_LARGE = 400, 408, 431
+SOCKET_PATH: Final = b"/v1/ws"
 
 
 class Protocol(HttpToolsProtocol):
@@ -44,6 +46,9 @@ class Protocol(HttpToolsProtocol):
     _drained_bytes = 0
     _head_deadline: asyncio.TimerHandle | None = None
     _drain_deadline: asyncio.TimerHandle | None = None
+    _cut_off: asyncio.TimerHandle | None = None
+    _is_upgrade = False
+    """The connection goes on as a WebSocket, which another protocol speaks."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the timer of the first head."""
@@ -54,6 +59,18 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
         self._unwatch_head()
         self._end_drain()
+        if self._cut_off is not None:
+            self._cut_off.cancel()
+
+    def begin_stream(self) -> None:
+        """Keep little of what the client does not read."""
+        bound_unsent_bytes(self.transport)
+
+    def give_up(self, seconds: float) -> None:
+        """Send the rest of the answer without waiting for the client, and cut it off after so many seconds."""
+        self.cycle.keep_alive = False
+        self.flow.resume_writing()
+        self._cut_off = self.loop.call_later(seconds, self.transport.abort)
 
     def data_received(self, data: bytes) -> None:
         """Process the next bytes within the bounds."""
@@ -61,6 +78,8 @@ class Protocol(HttpToolsProtocol):
             return
         was_in_body, body_bytes, number = self._is_in_body, self._body_bytes, self._requests
         super().data_received(data)
+        if self._is_upgrade:
+            return
         if was_in_body and self._is_in_body and number == self._requests:  # the same request's body, all of it
             self._count_framing(len(data) - (self._body_bytes - body_bytes))
         self._head_bytes = self._head_bytes + len(data) if self._is_in_head else 0
@@ -71,6 +90,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope["state"]["connection"] = self  # for streams that give their client up
         self._is_in_head = True
         self._watch_head()
 
@@ -84,8 +104,9 @@ class Protocol(HttpToolsProtocol):
         self._requests += 1
         self._body_bytes = self._framing_bytes = 0
         self._unwatch_head()
+        self._is_upgrade = self.parser.should_upgrade() and self._opens_socket()
         super().on_headers_complete()
-        if self.parser.should_upgrade():
+        if self.parser.should_upgrade() and not self._is_upgrade:
             self.cycle.keep_alive = False  # the parser stops here: what follows is in the other protocol
 
     def on_body(self, body: bytes) -> None:
@@ -111,6 +132,18 @@ class Protocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Answer malformed HTTP."""
         self._refuse(_BAD_REQUEST)
+
+    def _opens_socket(self) -> bool:
+        """Whether the request opens a WebSocket where there is one. All else is answered as if it did not ask."""
+        if not self._should_upgrade_to_ws():
+            return False
+        is_first = self.cycle is None or self.cycle.response_complete
+        is_plain = self.parser.get_method() == b"GET" and self.parser.get_http_version() == "1.1"
+        at = self.url.partition(b"?")[0]
+        return is_first and is_plain and at == SOCKET_PATH and self._get_upgrade() == b"websocket"
+
+    def _should_upgrade(self) -> bool:
+        return self._is_upgrade
 
     def _unsupported_upgrade_warning(self) -> None:
         """Stop reading an unsupported protocol, without a log line."""

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import Depends, Request
+from starlette.requests import HTTPConnection
 
 from domain.callers import ANONYMOUS, Caller, CallerKind, Principal
 from domain.errors import HiddenError, UnauthenticatedError
@@ -28,6 +29,8 @@ class RequestContext:
     caller: Caller = ANONYMOUS
     refusal: UnauthenticatedError | None = None
     """Why the credentials that were sent are refused."""
+    credential_ends_at: float | None = None
+    """When the caller's token ends, in seconds since the epoch; none: not by itself."""
     headers: dict[str, str] = field(default_factory=dict)
     """Further headers of the answer, whatever the answer is."""
     confined_to: UUID | None = None
@@ -77,7 +80,7 @@ class RequestContext:
         return f"{caller.kind}:{self.address if caller.kind is CallerKind.ANONYMOUS else caller.id}"
 
 
-def context_of(request: Request) -> RequestContext:
+def context_of(request: HTTPConnection) -> RequestContext:
     """The context of a request."""
     context: RequestContext = request.state.context
     return context

@@ -35,6 +35,7 @@ from api.messages import template_routes as message_templates
 from api.schedule import areas, exceptions, hours, time_off
 from api.slots import routes as slots
 from api.streams import routes as streams
+from api.streams import socket_routes as sockets
 from api.streams import tickets as stream_tickets
 from api.transfer import routes as transfer
 from api.webhooks import delivery_routes as webhook_deliveries
@@ -68,6 +69,7 @@ _MODULES: Final = (
     streams,  # before the JSON form of the same path: it matches clients that accept a stream
     events,
     stream_tickets,
+    sockets,
     reports,
     message_templates,
     messages,

@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn, which ends live streams before it waits for answers that are under way."""
+"""The HTTP server: uvicorn, which ends live streams and WebSockets before it waits for answers under way."""
 
 import socket
 

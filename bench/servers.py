@@ -78,7 +78,8 @@ async def running_servers(reporter: Reporter) -> AsyncIterator[Servers]:
         async with AsyncExitStack() as resources:
             # The load has few users; bench.measurements.limits measures the cost of rate limits.
             os.environ["HOLDFAST_RATE_LIMIT_PER_MINUTE"] = "0"
-            os.environ["HOLDFAST_STREAMS_PER_ADDRESS"] = "0"  # a thousand clients listen from one address
+            # A thousand clients listen from one address.
+            os.environ["HOLDFAST_STREAMS_PER_CALLER"] = os.environ["HOLDFAST_STREAMS_PER_ADDRESS"] = "0"
             os.environ["HOLDFAST_SMTP_URL"] = ""  # bookings and effects are measured separately
             settings = DevSettings.on_free_ports(home)
             stack = Stack(settings, reporter=reporter, restart=False, demo_data=False, vendors=True, grpc=True)

@@ -61,15 +61,22 @@ def _breaks(before: Json, now: Json) -> list[str]:
 
 
 def _as_answers(document: Json) -> Json:
-    """An OpenAPI document as it is; of an AsyncAPI document, each message's data as the answer of an operation."""
+    """An OpenAPI document as it is; of an AsyncAPI document, each message as the answer of an operation.
+
+    Of an event it is the data, and what clients send is the operation's body.
+    """
     if "asyncapi" not in document:
         return document
+    asked = document["operations"].get("ask", {}).get("messages", ())
+    from_clients = {message["$ref"].rpartition("/")[2] for message in asked}
     paths = {}
     for name, message in document["components"]["messages"].items():
-        schema = message["payload"]["allOf"][1]["properties"]["data"]
-        answer = {"200": {"description": "", "content": {"application/json": {"schema": schema}}}}
-        paths[name] = {"get": {"operationId": name, "responses": answer}}
-    return {"paths": paths, "components": {"schemas": {}}}
+        payload = message["payload"]
+        schema = payload["allOf"][1]["properties"]["data"] if "allOf" in payload else payload
+        content = {"description": "", "content": {"application/json": {"schema": schema}}}
+        said = {"requestBody": content} if name in from_clients else {"responses": {"200": content}}
+        paths[name] = {"post": {"operationId": name, "responses": {}} | said}
+    return {"paths": paths, "components": {"schemas": document["components"]["schemas"]}}
 
 
 def _refuse(found: list[str]) -> int:

@@ -291,6 +291,12 @@ class RateLimitedError(HoldfastError):
     title = "Too many requests. Wait as long as Retry-After says."
 
 
+class TooManyStreamsError(HoldfastError):
+    code = "too_many_streams"
+    category = Category.THROTTLED
+    title = "You have as many live streams open as may be. Close one, or share one between your pages."
+
+
 class TooManyAttemptsError(HoldfastError):
     code = "too_many_attempts"
     category = Category.THROTTLED

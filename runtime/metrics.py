@@ -51,6 +51,10 @@ EFFECT_SECONDS = Histogram(
 )
 RELAYED = Counter("holdfast_relayed_total", "Effects handed to Temporal, by how that ended.", ("outcome",))
 EVENTS_PLACED = Counter("holdfast_events_placed_total", "Events that were given their place in the stream.")
+STREAMS_OPEN = Gauge("holdfast_streams_open", "Live streams that are open in this process, by way.", ("way",))
+STREAM_ENDS = Counter(
+    "holdfast_stream_ends_total", "Live streams that this process ended, by way and reason.", ("way", "reason")
+)
 EXTERNAL_CHECKS = Counter(
     "holdfast_external_checks_total", "Checks of outside calendars, by how they ended.", ("outcome",)
 )

@@ -85,6 +85,15 @@ class Settings(BaseSettings):
 
     rate_limit_per_minute: int = Field(default=60, ge=0)
     """Requests per user, API key or address. 0: no limit. The dev stack sets 1200."""
+    streams_per_caller: int = Field(default=20, ge=0)
+    """Live streams and WebSockets that a user, API key or manage link may have open in each API process. 0: no
+    limit."""
+    streams_per_address: int = Field(default=500, ge=0)
+    """The same for a client address, or an IPv6 network. 0: no limit."""
+    stream_send_seconds: float = Field(default=20.0, gt=0)
+    """Time in which the client of a live stream has to read what was sent to it. Then its stream ends."""
+    websocket_messages_per_minute: int = Field(default=120, ge=0)
+    """Messages that a WebSocket's client may send in a minute. 0: no limit."""
     trusted_proxies: str = ""
     """Addresses or networks of proxies, comma-separated, whose `X-Forwarded-For` is trusted."""
     cors_origins: str = ""

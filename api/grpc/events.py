@@ -16,9 +16,9 @@ from api.grpc.messages import made, parsed, values_of
 from api.grpc.operations import OPERATIONS, Operation
 from api.grpc.statuses import StreamEndedError
 from api.shapes import In
+from api.streams.opening import open_stream
 from api.streams.positions import write_place
 from api.streams.rights import AllOfMine, OneBooking, Subject, WholeBusiness
-from api.streams.routes import open_stream
 from api.streams.stream import Ending, EventStream
 from db.repositories.rows import Row
 from domain.errors import ForbiddenError
@@ -43,7 +43,10 @@ async def watch(call: Call, request: Message) -> AsyncGenerator[WatchResponse, N
     """What happens, from a cursor or from now on."""
     asked = parsed(_Watched, values_of(request))
     subject = await _subject(call, asked)
-    stream = await open_stream(call.app, call.context.caller, subject, asked.after, asked.types)
+    context = call.context
+    stream = await open_stream(
+        call.app, context.caller, subject, asked.after, asked.types, context.credential_ends_at
+    )
     return _messages(call, stream)
 
 

@@ -50,7 +50,10 @@ CODES: Final[Mapping[str, Code]] = MappingProxyType(
         TimedOutError.code: Code.DEADLINE_EXCEEDED,
         # What no use case raises.
         Ending.RESTARTING: Code.UNAVAILABLE,
+        Ending.INTERRUPTED: Code.UNAVAILABLE,
         Ending.RIGHTS_ENDED: Code.PERMISSION_DENIED,
+        Ending.TOKEN_EXPIRED: Code.UNAUTHENTICATED,
+        Ending.TOO_SLOW: Code.RESOURCE_EXHAUSTED,
         DATABASE_UNAVAILABLE[0]: Code.UNAVAILABLE,
     }
 )
@@ -65,7 +68,10 @@ _WORDS: Final = MappingProxyType(
 _ENDINGS: Final = MappingProxyType(
     {
         Ending.RESTARTING: "This server stops. Come back with the last cursor.",
+        Ending.INTERRUPTED: "Something failed on our side. Come back with the last cursor.",
         Ending.RIGHTS_ENDED: "The login, key or role by which you listened is gone.",
+        Ending.TOKEN_EXPIRED: "The token has ended. Come back with a new one and the last cursor.",
+        Ending.TOO_SLOW: "You have not read what was sent. Come back with the last cursor.",
     }
 )
 

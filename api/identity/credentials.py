@@ -14,6 +14,7 @@ from db.repositories import api_keys, live_rights, sessions, stream_tickets
 from domain.accounts import token_hash
 from domain.callers import ANONYMOUS, Caller, CallerKind, Guest, KeyHolder, Scope
 from domain.errors import UnauthenticatedError
+from runtime.ids import new_token
 
 KEY_MARK: Final = "hfk_"
 PREFIX_LENGTH: Final = 12
@@ -28,6 +29,8 @@ class Credential:
     """The caller that a valid signature proves; none: only the database can tell."""
     resolve: Callable[[], Awaitable[Caller]]
     """Looks up the caller; raises `UnauthenticatedError` if they are not admitted."""
+    ends_at: float | None = None
+    """When it ends, in seconds since the epoch; none: not by itself."""
 
 
 class Credentials:
@@ -49,17 +52,25 @@ class Credentials:
         scheme, _, token = sent[0].partition(" ")
         if len(sent) > 1 or scheme.lower() != "bearer" or not token:
             raise UnauthenticatedError("Send one header `Authorization: Bearer …`.")
+        return self.read_token(token)
+
+    def read_token(self, token: str) -> Credential:
+        """The credential that an access token, API key or manage token is.
+
+        Raises:
+            UnauthenticatedError: it is not valid.
+        """
         if token.startswith(KEY_MARK):
             return Credential(None, lambda: self._key_holder(token))
         if self._tokens.is_manage(token):
             guest = Guest(booking_id=self._tokens.check_manage(token))
-            return Credential(f"{guest.kind}:{guest.id}", lambda: _known(guest))
+            return Credential(f"{guest.kind}:{guest.id}", lambda: _known(guest), self._tokens.end_of(token))
         claims = self._tokens.check(token)
-        return Credential(f"user:{claims.user_id}", lambda: self._user(claims))
+        return Credential(f"user:{claims.user_id}", lambda: self._user(claims), self._tokens.end_of(token))
 
     def read_ticket(self, ticket: str) -> Credential:
         """The credential of a request that opens a stream with a ticket, which is used up when it is looked up."""
-        return Credential(None, lambda: self._ticket_holder(ticket))
+        return Credential(None, lambda: self._ticket_holder(ticket), ticket_end(ticket))
 
     async def _ticket_holder(self, ticket: str) -> Caller:
         async with autocommit(self._engine) as conn:
@@ -97,6 +108,20 @@ class Credentials:
                 await api_keys.note_use(conn, stored.business_id, stored.id)
         scopes = frozenset(Scope(scope) for scope in stored.scopes)
         return KeyHolder(key_id=stored.id, business_id=stored.business_id, scopes=scopes)
+
+
+def new_ticket(ends_at: float | None) -> str:
+    """A new ticket for a stream that ends when the credential does for which it is issued.
+
+    The ticket itself says when that is. Nobody can change it: then there would be no such ticket.
+    """
+    return new_token() if ends_at is None else f"{new_token()}.{ends_at:.0f}"
+
+
+def ticket_end(ticket: str) -> float | None:
+    """When the stream ends that a ticket opens, in seconds since the epoch; none: not by itself."""
+    ends_at = ticket.partition(".")[2]
+    return float(ends_at) if ends_at.isascii() and ends_at.isdigit() else None
 
 
 async def _nobody() -> Caller:

@@ -86,6 +86,10 @@ class Tokens:
         except (ValueError, TypeError, AttributeError) as error:
             raise UnauthenticatedError("The token is not valid.") from error
 
+    def end_of(self, token: str) -> float:
+        """When a token ends whose claims were checked, in seconds since the epoch."""
+        return self._verified(token, _MANAGE if self.is_manage(token) else _ACCESS)[1]
+
     def is_manage(self, token: str) -> bool:
         """Whether it claims to be a manage token; nothing is verified."""
         head = token.partition(".")[0]

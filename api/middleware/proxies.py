@@ -17,7 +17,7 @@ class TrustedProxies:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Put the client's address into the scope; the state keeps the connection's own as `peer`."""
-        if scope["type"] == "http":
+        if scope["type"] in ("http", "websocket"):
             peer = plain_address(_host(scope))
             scope.setdefault("state", {})["peer"] = peer
             if peer is not None:

@@ -13,7 +13,7 @@ from api.middleware.headers import add_headers
 from api.middleware.proxies import address_of
 from api.request_context import RequestContext, request_id_from
 from runtime.metrics import REQUEST_SECONDS, method_label
-from runtime.tracing import begin_span
+from runtime.tracing import Span, begin_span
 
 _log = structlog.get_logger()
 
@@ -25,17 +25,13 @@ class RequestContextMiddleware:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Wrap one HTTP request; other scopes pass."""
+        """Wrap one HTTP request or WebSocket; other scopes pass."""
+        if scope["type"] == "websocket":
+            return await self._converse(scope, receive, send)
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         started = time.perf_counter()
-        span = begin_span([value.decode("latin-1") for value in _sent(scope, b"traceparent")])
-        context = RequestContext(
-            request_id_from(_sent(scope, b"x-request-id")),
-            address_of(scope),
-            headers={"traceparent": span.traceparent},
-        )
-        scope.setdefault("state", {})["context"] = context
+        context, span = _begin(scope)
         answer = _Answer(send, context, scope)
         # HEAD is GET without the content (RFC 9110, section 9.3.2): the application sees GET.
         inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
@@ -45,6 +41,18 @@ class RequestContextMiddleware:
             finally:
                 _observe(inner, scope["method"], answer.status, time.perf_counter() - started)
         return None
+
+    async def _converse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        context, span = _begin(scope)
+        socket = _Socket(receive, send, context)
+        with structlog.contextvars.bound_contextvars(request_id=context.request_id, trace_id=span.trace_id):
+            try:
+                await self._app(scope, socket.receive, socket.send)
+            finally:
+                route = getattr(scope.get("route"), "path", "unmatched")
+                ms = round((time.perf_counter() - started) * 1000, 1)
+                _log.info("websocket", route=route, code=socket.code, reason=socket.reason, ms=ms)
 
     async def _answer(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
@@ -79,6 +87,48 @@ class _Answer:
         elif self._is_head:
             message["body"] = b""
         await self._send(message)
+
+
+class _Socket:
+    """Remembers how a WebSocket ends, and adds the headers of its handshake."""
+
+    def __init__(self, receive: Receive, send: Send, context: RequestContext) -> None:
+        self._receive = receive
+        self._send = send
+        self._context = context
+        self.code: int | None = None
+        """The close code, or the status of a handshake that is refused."""
+        self.reason = ""
+        """Ours; a client's may be anything."""
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "websocket.disconnect" and self.code is None:
+            self.code = message["code"]
+        return message
+
+    async def send(self, message: Message) -> None:
+        match message["type"]:
+            case "websocket.http.response.start":
+                self.code = message["status"]
+                add_headers(message, self._context, "")
+            case "websocket.accept":
+                request_id = self._context.request_id.encode()
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id)]
+            case "websocket.close":
+                self.code, self.reason = message["code"], message["reason"]
+        await self._send(message)
+
+
+def _begin(scope: Scope) -> tuple[RequestContext, Span]:
+    span = begin_span([value.decode("latin-1") for value in _sent(scope, b"traceparent")])
+    context = RequestContext(
+        request_id_from(_sent(scope, b"x-request-id")),
+        address_of(scope),
+        headers={"traceparent": span.traceparent},
+    )
+    scope.setdefault("state", {})["context"] = context
+    return context, span
 
 
 def _sent(scope: Scope, wanted: bytes) -> list[bytes]:

@@ -8,8 +8,8 @@ too slow for its small buffer, reads the log itself, at its own speed, and joins
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -137,6 +137,7 @@ class EventHub:
         self._tails: dict[UUID, _Tail] = {}
         self._followers: set[Follower] = set()
         """All of them, those too who have nothing to follow yet."""
+        self._on_close: set[Callable[[], None]] = set()
         self.is_closing = False
         """Whether the process stops: streams end, and their clients come back to another."""
 
@@ -145,6 +146,17 @@ class EventHub:
         self.is_closing = True
         for follower in self._followers:
             follower.wake()
+        for call in self._on_close:
+            call()
+
+    @contextmanager
+    def calling_at_close(self, call: Callable[[], None]) -> Iterator[None]:
+        """Have it called if the hub closes during the block."""
+        self._on_close.add(call)
+        try:
+            yield
+        finally:
+            self._on_close.discard(call)
 
     async def run(self) -> None:
         """Follow the log until cancelled; retries whatever fails."""

@@ -1,11 +1,12 @@
 """The `id` of streamed events: a position in one business's log, or an opaque place in several."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
 from api.cursors import Cursors
 from api.streams.rights import AllOfMine, Subject
+from db.repositories.rows import Row
 from domain.errors import InvalidCursorError
 
 _LISTING: Final = "my-events"
@@ -24,6 +25,10 @@ class Place:
     A business that its listener may hear only since then is heard from there on."""
     is_new: bool = False
     """Whether it begins only now, at the end of each log."""
+
+    def behind(self, event: Row) -> "Place":
+        """The place behind the next event."""
+        return replace(self, positions=self.positions | {event["business_id"]: event["position"]})
 
 
 def read_place(cursors: Cursors, subject: Subject, sent: str) -> Place:

@@ -100,6 +100,10 @@ class WatchedCaller:
         """Whether their login, key or link opens nothing any more."""
         self.on_change: Callable[[], None] = lambda: None
 
+    def replace(self, caller: Caller) -> None:
+        """They have proved again who they are, maybe with another login."""
+        self.caller = caller
+
     def update(self, rights: LiveRights) -> None:
         """Take over what was found, and tell the stream if it is something else."""
         before = (self.caller, self.records, self.has_ended)
@@ -150,14 +154,15 @@ class RightsWatch:
             self._watched.discard(caller)
 
     async def _look(self, watched: Collection[WatchedCaller]) -> None:
-        callers = list(watched)
-        users = [one.caller for one in callers if isinstance(one.caller, Principal)]
-        keys = {one.caller.key_id for one in callers if isinstance(one.caller, KeyHolder)}
+        asked = {one: one.caller for one in watched}
+        users = [caller for caller in asked.values() if isinstance(caller, Principal)]
+        keys = {caller.key_id for caller in asked.values() if isinstance(caller, KeyHolder)}
         sessions = {user.session_id for user in users if user.session_id is not None}
         if not users and not keys:
             return
         async with autocommit(self._engine) as conn:
             ids = {user.user_id for user in users}
             rights = await live_rights.find_all(conn, sessions=sessions, keys=keys, users=ids)
-        for one in callers:
-            one.update(rights)
+        for one, caller in asked.items():
+            if one.caller is caller:  # else they have logged in again meanwhile: the next look asks for that
+                one.update(rights)

@@ -8,24 +8,24 @@ from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request
-from fastapi.routing import APIRoute
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.routing import Match
 from starlette.types import Scope
 
-from api.access import CallerDep, needs
+from api.access import needs
 from api.bookings.lookup import find_booking
 from api.deps import AppState, AppStateDep
 from api.events import EventPattern, business_of
-from api.request_context import RequestContextDep
-from api.streams.positions import Place, read_place, write_place
+from api.request_context import RequestContext, RequestContextDep
+from api.streams.opening import open_stream
+from api.streams.positions import write_place
 from api.streams.rights import AllOfMine, OneBooking, Subject, WholeBusiness
+from api.streams.slow_readers import StreamRoute
 from api.streams.stream import Ending, EventStream
 from domain.access import Permission
-from domain.callers import Caller
-from domain.errors import HiddenError, UnauthenticatedError
 from domain.events import cloud_event
 from runtime.json import to_json
+from runtime.metrics import STREAM_ENDS
 
 _RETRY_MILLISECONDS: Final = 2000
 _MEDIA_TYPE: Final = b"text/event-stream"
@@ -44,7 +44,7 @@ Ticket = Annotated[
 ]
 
 
-class _StreamRoute(APIRoute):
+class _BesideJson(StreamRoute):
     """Matches only clients that accept a stream, so that a path can have a JSON form beside it."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -53,33 +53,18 @@ class _StreamRoute(APIRoute):
         return (Match.NONE, {}) if match is Match.FULL and _MEDIA_TYPE not in accepted else (match, child)
 
 
-router = APIRouter(tags=["events"])
-_beside_json = APIRouter(tags=["events"], route_class=_StreamRoute)
+router = APIRouter(tags=["events"], route_class=StreamRoute)
+_beside_json = APIRouter(tags=["events"], route_class=_BesideJson)
 
 
-async def open_stream(
-    app: AppState, caller: Caller, subject: Subject, after: str | None, types: list[str] | None
-) -> EventStream:
-    """A stream for a caller who may hear something of the subject.
+async def _counted(app: AppStateDep, context: RequestContextDep) -> AsyncIterator[None]:
+    """Count the stream while it is open.
 
     Raises:
-        UnauthenticatedError: their login or key has just ended.
-        HiddenError: there is nothing of it that they may hear.
-        InvalidCursorError: the id to resume from is none of such a stream.
+        TooManyStreamsError: the caller, or their address, has as many open as may be.
     """
-    place = await _place(app, subject, after)
-    watched = await app.stream_rights.look_up(caller)
-    if watched.has_ended:
-        raise UnauthenticatedError
-    if not isinstance(subject, AllOfMine) and not subject.interests(watched.caller, watched.records):
-        raise HiddenError
-    return EventStream(app.hub, app.stream_rights, watched, subject, place, types or ())
-
-
-async def _place(app: AppState, subject: Subject, after: str | None) -> Place:
-    if after:
-        return read_place(app.cursors, subject, after)
-    return Place({}, await app.hub.count_written(), is_new=True)
+    with app.open_streams.of_address(context.address), app.open_streams.of_caller(context.caller_name):
+        yield
 
 
 async def _of_business(
@@ -92,7 +77,7 @@ async def _of_business(
     ticket: Ticket = None,  # the authentication has used it
 ) -> EventStream:
     business = await business_of(app, context, business_id)
-    return await open_stream(app, context.caller, WholeBusiness(business), last_event_id or after, types)
+    return await _open(app, context, WholeBusiness(business), last_event_id or after, types)
 
 
 async def _of_booking(
@@ -105,20 +90,24 @@ async def _of_booking(
     ticket: Ticket = None,  # the authentication has used it
 ) -> EventStream:
     row = await find_booking(app, context, booking_id)
-    return await open_stream(
-        app, context.caller, OneBooking(row["business_id"], booking_id), last_event_id or after, types
-    )
+    return await _open(app, context, OneBooking(row["business_id"], booking_id), last_event_id or after, types)
 
 
 async def _of_user(
     app: AppStateDep,
-    caller: CallerDep,
+    context: RequestContextDep,
     after: After = None,
     last_event_id: LastEventId = None,
     types: Types = None,
     ticket: Ticket = None,  # the authentication has used it
 ) -> EventStream:
-    return await open_stream(app, caller, AllOfMine(), last_event_id or after, types)
+    return await _open(app, context, AllOfMine(), last_event_id or after, types)
+
+
+async def _open(
+    app: AppState, context: RequestContext, subject: Subject, after: str | None, types: list[str] | None
+) -> EventStream:
+    return await open_stream(app, context.caller, subject, after, types or (), context.credential_ends_at)
 
 
 async def _sent(request: Request, stream: EventStream) -> AsyncIterator[ServerSentEvent]:
@@ -127,7 +116,9 @@ async def _sent(request: Request, stream: EventStream) -> AsyncIterator[ServerSe
     is_open = False
     async for batch in stream.batches():
         if isinstance(batch, Ending):
-            yield ServerSentEvent(event="stream.ended", data={"reason": batch})
+            STREAM_ENDS.labels("sse", batch).inc()
+            resume = write_place(cursors, stream.subject, stream.place)
+            yield ServerSentEvent(id=resume, event="stream.ended", data={"reason": batch})
             return
         if not is_open:
             is_open = True
@@ -145,7 +136,7 @@ async def _sent(request: Request, stream: EventStream) -> AsyncIterator[ServerSe
 @_beside_json.get(
     "/v1/events",
     operation_id="streamEvents",
-    dependencies=[needs(Permission.READ_EVENTS)],
+    dependencies=[needs(Permission.READ_EVENTS), Depends(_counted)],
     response_class=EventSourceResponse,
     include_in_schema=False,
 )
@@ -160,7 +151,7 @@ async def stream_events(
 @router.get(
     "/v1/bookings/{booking_id}/events",
     operation_id="streamBookingEvents",
-    dependencies=[needs(Permission.READ_BOOKINGS)],
+    dependencies=[needs(Permission.READ_BOOKINGS), Depends(_counted)],
     response_class=EventSourceResponse,
 )
 async def stream_booking_events(
@@ -174,7 +165,7 @@ async def stream_booking_events(
 @router.get(
     "/v1/me/events",
     operation_id="streamMyEvents",
-    dependencies=[needs(Permission.MANAGE_ACCOUNT)],
+    dependencies=[needs(Permission.MANAGE_ACCOUNT), Depends(_counted)],
     response_class=EventSourceResponse,
 )
 async def stream_my_events(

@@ -1,6 +1,7 @@
 """One client's stream: what it may hear, as batches, until it ends for a reason."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,8 +22,14 @@ class Ending(StrEnum):
 
     RIGHTS_ENDED = "rights_ended"
     """The login, key or role by which the client listened is gone, or its booking is with somebody else."""
+    TOKEN_EXPIRED = "token_expired"  # noqa: S105  # a reason, no secret
+    """The token that opened it has ended."""
+    TOO_SLOW = "too_slow"
+    """The client has not read what was sent."""
     RESTARTING = "restarting"
     """This process stops: come back, to any other."""
+    INTERRUPTED = "interrupted"
+    """Something failed on our side: come back."""
 
 
 @dataclass(slots=True)
@@ -36,6 +43,8 @@ class EventStream:
     place: Place
     """Where it goes on, and where to resume once the noted events have reached the client."""
     types: Sequence[str] = ()
+    ends_at: float | None = None
+    """When the token ends that opened it, in seconds since the epoch; none: somebody else watches that."""
 
     async def batches(self) -> AsyncGenerator[Sequence[Row] | Ending, None]:
         """Events in order, an empty batch at first and as a heartbeat, and at last the reason why it ends."""
@@ -52,7 +61,7 @@ class EventStream:
                         await self.hub.follow_instead(follower, interests, await self._positions(interests))
                         self._join(follower.positions)
                     started = asyncio.get_running_loop().time()
-                    found = await follower.next(HEARTBEAT)
+                    found = await follower.next(self._patience())
                     if found or asyncio.get_running_loop().time() - started >= HEARTBEAT:
                         yield found
                 yield ending
@@ -65,7 +74,16 @@ class EventStream:
         if self.hub.is_closing:
             return Ending.RESTARTING
         has_none = not self._interests() and not isinstance(self.subject, AllOfMine)  # a user may get some later
-        return Ending.RIGHTS_ENDED if self.caller.has_ended or has_none else None
+        if self.caller.has_ended or has_none:
+            return Ending.RIGHTS_ENDED
+        return Ending.TOKEN_EXPIRED if self._left() <= 0 else None
+
+    def _left(self) -> float:
+        """Seconds until the token ends."""
+        return HEARTBEAT if self.ends_at is None else self.ends_at - time.time()
+
+    def _patience(self) -> float:
+        return min(HEARTBEAT, self._left())
 
     async def _positions(self, interests: Interests) -> dict[UUID, int]:
         """Where to go on in each business; one that is new to the client is heard from where its stream began."""

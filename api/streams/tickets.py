@@ -1,6 +1,6 @@
 """`POST /v1/stream-tickets`: a browser's `EventSource` cannot send a token, and an address must not have one.
 
-A ticket opens one stream, once, within 30 seconds.
+A ticket opens one stream, once, within 30 seconds. The stream ends when the token does with which it was issued.
 """
 
 from datetime import datetime, timedelta
@@ -9,14 +9,15 @@ from typing import Final
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from api.access import CallerDep, needs
+from api.access import needs
 from api.answers import listed
 from api.deps import AppStateDep
+from api.identity.credentials import new_ticket
+from api.request_context import RequestContextDep
 from db.engine import autocommit
 from db.repositories import stream_tickets
 from domain.access import Permission
 from domain.accounts import token_hash
-from runtime.ids import new_token
 
 _LIFETIME: Final = timedelta(seconds=30)
 
@@ -35,9 +36,9 @@ class StreamTicketOut(BaseModel):
     dependencies=[needs(Permission.LISTEN, is_audited=False)],
     response_model=StreamTicketOut,
 )
-async def create(app: AppStateDep, caller: CallerDep) -> Response:
+async def create(app: AppStateDep, context: RequestContextDep) -> Response:
     """Get a ticket for one stream, for clients that cannot send `Authorization` with it."""
-    ticket = new_token()
+    ticket = new_ticket(context.credential_ends_at)
     async with autocommit(app.engine) as conn:
-        await stream_tickets.add(conn, token_hash(ticket), caller, _LIFETIME)
+        await stream_tickets.add(conn, token_hash(ticket), context.caller, _LIFETIME)
     return listed({"ticket": ticket, "expires_at": app.now() + _LIFETIME})

@@ -40,6 +40,8 @@ async def stack(stack_home: Path) -> AsyncIterator[Stack]:
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("TEMPORAL_ADDRESS", raising=False)
         environment.setenv("HOLDFAST_RATE_LIMIT_PER_MINUTE", "0")  # tests send requests as fast as they can
+        environment.setenv("HOLDFAST_STREAMS_PER_CALLER", "0")
+        environment.setenv("HOLDFAST_STREAMS_PER_ADDRESS", "0")
         environment.setenv("HOLDFAST_SMTP_URL", "")
         settings = DevSettings.on_free_ports(stack_home)
         async with Stack(settings, dynamic_config=_SHORT_TASK_TIMEOUTS, vendors=True) as stack:

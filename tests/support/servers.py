@@ -9,6 +9,7 @@ import uvicorn
 
 from api.protocol import Protocol
 from api.server import Server
+from api.websocket_protocol import SERVER_OPTIONS, WebSocketProtocol
 
 
 @asynccontextmanager
@@ -22,8 +23,9 @@ async def served(app: Any, protocol: type[Protocol] = Protocol) -> AsyncIterator
         access_log=False,
         timeout_keep_alive=300,
         proxy_headers=False,
-        ws="none",
+        ws=WebSocketProtocol,
         http=protocol,
+        **SERVER_OPTIONS,
     )
     server = _Server(config)
     serving = asyncio.create_task(server.serve())

@@ -68,5 +68,6 @@ def test_what_nobody_expected_tells_nothing_of_itself() -> None:
 
 
 def test_a_stream_that_ends_says_whether_to_come_back() -> None:
+    assert all(failure_of(StreamEndedError(ending)).words for ending in Ending)
     assert failure_of(StreamEndedError(Ending.RESTARTING)).code is Code.UNAVAILABLE
     assert failure_of(StreamEndedError(Ending.RIGHTS_ENDED)).code is Code.PERMISSION_DENIED
