@@ -16,9 +16,9 @@ from api.grpc.messages import made, parsed, values_of
 from api.grpc.operations import OPERATIONS, Operation
 from api.grpc.statuses import StreamEndedError
 from api.shapes import In
+from api.streams.opening import open_stream
 from api.streams.positions import write_place
 from api.streams.rights import AllOfMine, OneBooking, Subject, WholeBusiness
-from api.streams.routes import open_stream
 from api.streams.stream import Ending, EventStream
 from db.repositories.rows import Row
 from domain.errors import ForbiddenError

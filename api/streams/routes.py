@@ -15,15 +15,14 @@ from starlette.types import Scope
 
 from api.access import CallerDep, needs
 from api.bookings.lookup import find_booking
-from api.deps import AppState, AppStateDep
+from api.deps import AppStateDep
 from api.events import EventPattern, business_of
 from api.request_context import RequestContextDep
-from api.streams.positions import Place, read_place, write_place
-from api.streams.rights import AllOfMine, OneBooking, Subject, WholeBusiness
+from api.streams.opening import open_stream
+from api.streams.positions import write_place
+from api.streams.rights import AllOfMine, OneBooking, WholeBusiness
 from api.streams.stream import Ending, EventStream
 from domain.access import Permission
-from domain.callers import Caller
-from domain.errors import HiddenError, UnauthenticatedError
 from domain.events import cloud_event
 from runtime.json import to_json
 
@@ -57,31 +56,6 @@ router = APIRouter(tags=["events"])
 _beside_json = APIRouter(tags=["events"], route_class=_StreamRoute)
 
 
-async def open_stream(
-    app: AppState, caller: Caller, subject: Subject, after: str | None, types: list[str] | None
-) -> EventStream:
-    """A stream for a caller who may hear something of the subject.
-
-    Raises:
-        UnauthenticatedError: their login or key has just ended.
-        HiddenError: there is nothing of it that they may hear.
-        InvalidCursorError: the id to resume from is none of such a stream.
-    """
-    place = await _place(app, subject, after)
-    watched = await app.stream_rights.look_up(caller)
-    if watched.has_ended:
-        raise UnauthenticatedError
-    if not isinstance(subject, AllOfMine) and not subject.interests(watched.caller, watched.records):
-        raise HiddenError
-    return EventStream(app.hub, app.stream_rights, watched, subject, place, types or ())
-
-
-async def _place(app: AppState, subject: Subject, after: str | None) -> Place:
-    if after:
-        return read_place(app.cursors, subject, after)
-    return Place({}, await app.hub.count_written(), is_new=True)
-
-
 async def _of_business(
     app: AppStateDep,
     context: RequestContextDep,
@@ -92,7 +66,7 @@ async def _of_business(
     ticket: Ticket = None,  # the authentication has used it
 ) -> EventStream:
     business = await business_of(app, context, business_id)
-    return await open_stream(app, context.caller, WholeBusiness(business), last_event_id or after, types)
+    return await open_stream(app, context.caller, WholeBusiness(business), last_event_id or after, types or ())
 
 
 async def _of_booking(
@@ -106,7 +80,7 @@ async def _of_booking(
 ) -> EventStream:
     row = await find_booking(app, context, booking_id)
     return await open_stream(
-        app, context.caller, OneBooking(row["business_id"], booking_id), last_event_id or after, types
+        app, context.caller, OneBooking(row["business_id"], booking_id), last_event_id or after, types or ()
     )
 
 
@@ -118,7 +92,7 @@ async def _of_user(
     types: Types = None,
     ticket: Ticket = None,  # the authentication has used it
 ) -> EventStream:
-    return await open_stream(app, caller, AllOfMine(), last_event_id or after, types)
+    return await open_stream(app, caller, AllOfMine(), last_event_id or after, types or ())
 
 
 async def _sent(request: Request, stream: EventStream) -> AsyncIterator[ServerSentEvent]:
