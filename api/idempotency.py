@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 import orjson
@@ -23,9 +23,12 @@ from db.repositories import idempotency
 from db.repositories.idempotency import Answer, Key
 from domain.errors import EngineUnavailableError, HoldfastError
 
+LONGEST_KEY: Final = 255
 KEY_DESCRIPTION = "A fresh unique value for each request; the same value again gets the same answer."
 
-OptionalKey = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255, description=KEY_DESCRIPTION)]
+OptionalKey = Annotated[
+    str | None, Header(alias="Idempotency-Key", max_length=LONGEST_KEY, description=KEY_DESCRIPTION)
+]
 
 
 def plain_key(header: str | None) -> str | None:

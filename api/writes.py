@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api import audit_trail
 from api.deps import AppState, AppStateDep
-from api.idempotency import KEY_DESCRIPTION, digest_of, plain_key
+from api.idempotency import KEY_DESCRIPTION, LONGEST_KEY, digest_of, plain_key
 from api.request_context import RequestContext, context_of
 from db.repositories import audit, event_emission, idempotency
 from db.repositories.audit import Entry
@@ -75,7 +75,7 @@ class OnceWriter(Writer):
         request: Request,
         app: AppStateDep,
         idempotency_key: Annotated[
-            str | None, Header(alias="Idempotency-Key", max_length=255, description=KEY_DESCRIPTION)
+            str | None, Header(alias="Idempotency-Key", max_length=LONGEST_KEY, description=KEY_DESCRIPTION)
         ] = None,
     ) -> None:
         super().__init__(request, app)

@@ -21,9 +21,10 @@ from api.deps import AppState
 from api.grpc.operations import Operation
 from api.grpc.services import Service, Services
 from api.grpc.statuses import Failure, failure_of
-from api.idempotency import plain_key
+from api.idempotency import LONGEST_KEY, plain_key
 from api.identity.credentials import Credential
 from api.limits import RateLimitPolicy
+from api.middleware.deadlines import RETRY_AFTER_SECONDS
 from api.middleware.proxies import plain_address
 from api.request_context import RequestContext, request_id_from
 from db.repositories.audit import Entry
@@ -34,9 +35,7 @@ from runtime.tracing import begin_span
 
 _log = structlog.get_logger()
 
-_LONGEST_KEY: Final = 255
 _NAMING: Final = frozenset({"booking_id", "hold_id"})
-_RETRY_AFTER_SECONDS: Final = 5
 
 Rpc = grpc.aio.ServicerContext[Any, Any]
 
@@ -64,8 +63,8 @@ class Call:
             InvalidRequestError: it is too long.
         """
         key = plain_key(self.metadata.get("idempotency-key"))
-        if key is not None and len(key) > _LONGEST_KEY:
-            raise InvalidRequestError.at("/idempotency-key", f"may have {_LONGEST_KEY} characters at most")
+        if key is not None and len(key) > LONGEST_KEY:
+            raise InvalidRequestError.at("/idempotency-key", f"may have {LONGEST_KEY} characters at most")
         return key
 
     def audit_entry(self, outcome: str, code: str | None = None) -> Entry:
@@ -167,7 +166,7 @@ class Calls:
         except Exception as error:
             # An aborted call may end in any error, such as one of its closed connection.
             if timer.expired():
-                raise TimedOutError(retry_after=_RETRY_AFTER_SECONDS) from error
+                raise TimedOutError(retry_after=RETRY_AFTER_SECONDS) from error
             raise
 
     async def _admit(self, call: Call, rpc: Rpc) -> None:

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.errors import answer
 from domain.errors import TimedOutError
 
-_RETRY_AFTER_SECONDS = 5
+RETRY_AFTER_SECONDS = 5
 
 
 class Deadline:
@@ -40,7 +40,7 @@ class Deadline:
             if not timer.expired():
                 raise
         if timer.expired():
-            response = answer(Request(scope), TimedOutError(retry_after=_RETRY_AFTER_SECONDS))
+            response = answer(Request(scope), TimedOutError(retry_after=RETRY_AFTER_SECONDS))
             response.headers["Connection"] = "close"  # the rest of its body may still arrive, byte by byte
             await response(scope, receive, send)
         return None

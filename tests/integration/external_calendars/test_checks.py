@@ -39,7 +39,7 @@ async def test_busy_and_open_time_is_kept_by_the_provider_s_code(source: Source)
 
 async def test_it_is_asked_for_its_horizon_with_its_token_in_json(source: Source) -> None:
     await source.set_up(url=f"{source.base_url}/calendars/{source.name}?tenant=7", horizon_days=10)
-    await source.check()
+    assert await source.check() == "refreshed"
     (request,) = await source.requests()
     assert request["accept"] == "application/json"
     assert request["authorized"]
@@ -59,7 +59,7 @@ async def test_a_newer_answer_replaces_the_one_before_and_what_is_the_same_is_no
     source: Source,
 ) -> None:
     await source.says({"ref": "ana", "busy": [span(1, 2), span(3, 4), span(5, 6)]})
-    await source.check()
+    assert await source.check() == "refreshed"
     before = await source.versions()
     await source.says({"ref": "ana", "busy": [span(1, 2), span(5, 7), span(8, 9)]})
     assert await source.check() == "refreshed"
@@ -68,7 +68,7 @@ async def test_a_newer_answer_replaces_the_one_before_and_what_is_the_same_is_no
     same = datetime.fromisoformat(hour(1))
     assert after[same] == before[same]
     await source.says()
-    await source.check()
+    assert await source.check() == "refreshed"
     assert await source.times() == []
 
 
@@ -90,7 +90,7 @@ async def test_a_source_that_fails_leaves_what_is_known_and_says_why(
     source: Source, behaviour: dict[str, Any], code: str
 ) -> None:
     await source.says(ANA, token=TOKEN)
-    await source.check()
+    assert await source.check() == "refreshed"
     known = await source.row()
     source.adapter["timeout_seconds"] = 0.2
     await source.behaves(**behaviour)
@@ -201,5 +201,5 @@ async def test_an_answer_of_a_source_that_has_gone_meanwhile_is_dropped(source: 
 async def test_providers_of_another_business_are_not_touched(source: Source) -> None:
     await make_tenant(source.engine, providers={"olga": 5.0})
     await source.says(ANA, {"ref": "olga", "busy": [span(1, 2)]})
-    await source.check()
+    assert await source.check() == "refreshed"
     assert await source.times() == KEPT

@@ -83,7 +83,7 @@ class Source:
         return await self.check_if_due()
 
     async def check_if_due(self) -> str:
-        adapter = HttpCalendarSource(**{"allow_loopback": True, "timeout_seconds": 5.0} | self.adapter)
+        adapter = HttpCalendarSource(**{"allow_loopback": True, "timeout_seconds": 30.0} | self.adapter)
         calendars = ExternalCalendars(self.engine, adapter, self.secrets)
         return await calendars.refresh_external_calendar(SourceRef(business_id=self.tenant.business_id))
 

@@ -173,7 +173,7 @@ async def agree_when_quiet(stage: Stage, first: datetime, last: datetime) -> Non
     """What is offered can be had, what is not cannot: each start on a grid of five minutes, with each provider."""
     offered = await offered_wishes(stage, first, last)
     wishes = sorted(offered.union(all_wishes(stage, first, last)), key=lambda wish: wish.starts_at)
-    assert len(offered) > 10
+    assert offered
 
     async def one_after_another(provider_id: str) -> None:
         caller = await newcomer(stage)  # one for each: nobody holds the same time with two providers

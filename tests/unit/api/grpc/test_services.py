@@ -8,6 +8,7 @@ from pydantic import SecretStr, ValidationError
 from starlette.datastructures import Headers
 
 from api.grpc import token_command
+from api.grpc.server import HANDLERS, OPENERS, SERVICES
 from api.grpc.services import Service, Services
 from domain.access import Permission
 from domain.callers import Scope
@@ -101,3 +102,8 @@ def test_the_command_prints_an_entry_that_its_token_opens(capsys: pytest.Capture
     assert read.business_id == business
     assert Services([read]).identify(sent(token), {}).token == read
     assert token_command.main(["--name", "no name", "--permission", "book"]) == 1
+
+
+def test_every_rpc_has_a_handler_and_every_handler_an_rpc() -> None:
+    methods = [method.name for service in SERVICES for method in service.methods]
+    assert sorted(methods) == sorted([*HANDLERS, *OPENERS])
