@@ -12,6 +12,7 @@ from pathlib import Path
 import asyncpg
 import httpx
 import pytest
+from playwright.async_api import Browser, Page
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
@@ -30,6 +31,7 @@ from runtime.secrets import new_key
 from runtime.settings import Settings
 from tests.support.accounts import forget_attempts
 from tests.support.api_client import ApiClient
+from tests.support.browser import find_browser, opened_page, running_browser
 from tests.support.factories import Tenant, make_tenant
 from tests.support.servers import served
 from tests.support.simulator import Simulator, simulated_vendors
@@ -169,6 +171,23 @@ async def api(api_url: str, settings: Settings) -> AsyncIterator[ApiClient]:
     """A client of that API; `api.as_(principal)` authenticates."""
     async with httpx.AsyncClient(base_url=api_url, timeout=30) as http:
         yield ApiClient.over(http, settings)
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """A real browser; the test is skipped where there is none."""
+    path = find_browser()
+    if path is None:
+        pytest.skip("no browser: install Chromium to run the tests of pages")
+    async with running_browser(path) as browser:
+        yield browser
+
+
+@pytest.fixture
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    """An empty page with cookies and storage of its own; `page.context.new_page()` opens another."""
+    async with opened_page(browser) as page:
+        yield page
 
 
 @pytest.fixture
