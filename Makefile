@@ -3,7 +3,7 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
-PRODUCT := domain runtime db activities workflows api worker dev
+PRODUCT := domain runtime db activities workflows api web worker dev
 PACKAGES := $(PRODUCT) bench tests
 LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv --quiet pip compile pyproject.toml \
 	--universal --generate-hashes --no-annotate

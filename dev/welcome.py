@@ -17,6 +17,7 @@ def welcome(settings: DevSettings, now: datetime) -> str:
     return f"""
 Holdfast is up.
 
+  Booking page  {settings.api_url}/b/{BUSINESS}
   API           {settings.api_url}
   API docs      {settings.api_url}/docs
   Vendors       {settings.vendors_url}   (simulated: e-mails, texts, payments, jobs)

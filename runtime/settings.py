@@ -18,6 +18,7 @@ from domain.effects import RATES, Vendor
 
 _KEY_BYTES = 32
 _ORIGIN = re.compile(r"https?://[a-z0-9.:\[\]-]+")
+_DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 class Settings(BaseSettings):
@@ -63,6 +64,9 @@ class Settings(BaseSettings):
     """Lifetime of a login that is not refreshed."""
     public_url: str = "http://127.0.0.1:8000"
     """Public address of this installation: the base of links in messages."""
+    base_domain: str = ""
+    """Domain below which each business has a host name: its slug, as in `corner-salon.book.example.com`. Empty:
+    booking pages are below `HOLDFAST_PUBLIC_URL` only."""
     mail_folder: str = ""
     """Folder for account messages as `.eml` files when there is no mail server. Empty: they are only logged."""
 
@@ -170,6 +174,14 @@ class Settings(BaseSettings):
         for part in _parts(value):
             _network(part)  # not `*`: that would trust what any client claims
         return value
+
+    @field_validator("base_domain")
+    @classmethod
+    def _is_a_domain(cls, value: str) -> str:
+        domain = value.strip().strip(".").lower()
+        if domain and not _DOMAIN.fullmatch(domain):
+            raise ValueError("must be a domain, such as book.example.com")
+        return domain
 
     @field_validator("effect_rates")
     @classmethod

@@ -1,0 +1,2 @@
+// placeholder until the manage page is written
+export {};

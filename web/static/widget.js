@@ -1,0 +1,360 @@
+// `<holdfast-booking business="…">`: choosing a time, and booking it. A client of `/v1` like any other.
+
+import { Api, Problem, newKey } from "./api.js";
+import { fill, h, icon } from "./dom.js";
+import { Format, ownZone } from "./format.js";
+import { Hold } from "./hold.js";
+import { button, notice, patiently, showFailure } from "./patience.js";
+import { Slots } from "./slots.js";
+import { detailsStep } from "./steps/details.js";
+import { doneStep } from "./steps/done.js";
+import { paymentStep } from "./steps/payment.js";
+import { placeStep } from "./steps/place.js";
+import { priceOf, serviceStep } from "./steps/service.js";
+import { timeStep } from "./steps/time.js";
+import { chooseLanguage, loadTexts } from "./texts.js";
+import sheet from "./widget.css.js";
+
+const STEPS = { service: serviceStep, place: placeStep, time: timeStep, details: detailsStep, payment: paymentStep, done: doneStep };
+const CLOSED = { setup: "closed.setup", suspended: "closed.suspended" };
+
+class HoldfastBooking extends HTMLElement {
+  connectedCallback() {
+    if (this.root) return;
+    this.root = this.attachShadow({ mode: "open" });
+    this.root.adoptedStyleSheets = [sheet];
+    this.base = new URL(this.getAttribute("api") ?? import.meta.url, document.baseURI).origin;
+    this.api = new Api(this.base);
+    this.hold = new Hold(this.api);
+    this.status = h("p", { class: "unseen", role: "status" });
+    this.frame = h("div", { class: "frame" }, this.skeleton());
+    this.root.append(this.frame, this.status);
+    this.start();
+  }
+
+  disconnectedCallback() {
+    this.hold?.close();
+  }
+
+  skeleton() {
+    return h("div", { class: "skeleton page", "aria-hidden": "true" }, Array.from({ length: 4 }, () => h("span")));
+  }
+
+  /** Everything that does not depend on a choice, in one round trip. */
+  async start() {
+    const chosen = chooseLanguage([this.getAttribute("locale"), ...navigator.languages]);
+    this.locale = chosen.locale;
+    this.frame.lang = chosen.language;
+    const key = this.getAttribute("business") ?? "";
+    const path = `/v1/businesses/${encodeURIComponent(key)}`;
+    this.t ??= await loadTexts("booking", chosen.language);
+    try {
+      const read = () => Promise.all([this.api.get(path), ...["services", "providers", "areas"].map((part) => this.api.get(`${path}/${part}`))]);
+      const slow = () => this.announce(this.t("slow"));
+      const [business, { items: services }, { items: providers }, { areas }] = await patiently(read, slow);
+      this.format = new Format(this.locale, ownZone(), business.timezone);
+      this.model = new Model(business, services, providers, areas);
+      this.model.prefill = this.prefilled();
+      this.emit("viewed", { business_id: business.id });
+      this.open();
+    } catch (error) {
+      if (error instanceof Problem && error.status === 404) return this.show(notice({ picture: "alert", title: this.t("closed.missing_title"), text: this.t("closed.missing"), level: "h2" }));
+      showFailure(this.frame, this.t, error, () => this.start());
+    }
+  }
+
+  prefilled() {
+    return Object.fromEntries(["name", "email", "phone", "notes"].map((name) => [name, this.dataset[name]]).filter(([, value]) => value));
+  }
+
+  /** Begin where the attributes lead. */
+  open() {
+    const { model } = this;
+    const { status, name } = model.business;
+    if (status in CLOSED) return this.show(notice({ picture: "calendar", title: this.t(`${CLOSED[status]}_title`, { business: name }), text: this.t(CLOSED[status], { business: name }), level: "h2" }));
+    const draft = this.draft ?? {};
+    model.typed = draft.typed ?? {};
+    model.providerId = model.providers.find((one) => [one.id, one.code].includes(this.getAttribute("provider")))?.id ?? null;
+    model.postalCode = draft.postalCode ?? null;
+    const wanted = draft.service ?? this.getAttribute("service");
+    model.service = model.services.find((one) => [one.id, one.code].includes(wanted)) ?? null;
+    if (model.service === null && model.services.length === 1 && !draft.step) model.service = model.services[0];
+    model.slot = draft.slot ?? null;
+    model.key = draft.key ?? null;
+    model.booking = draft.booking ?? null;
+    const step = this.reachable(draft.step ?? "details");
+    if (step === "details") this.hold.take(model);
+    this.go(step, { isQuiet: true });
+  }
+
+  /** Go back, or forward again, to a state that `holdfast-changed` gave; what is typed stays. */
+  return(state) {
+    const { model } = this;
+    if (!model?.step) return;
+    model.service = model.services.find((one) => one.code === state.service) ?? null;
+    Object.assign(model, { slot: state.slot, postalCode: state.postalCode, booking: state.booking ?? null });
+    this.found = null;
+    this.go(this.reachable(state.step));
+  }
+
+  /** The step itself, or the first one before it that still has to be answered. */
+  reachable(step) {
+    const { model } = this;
+    if (step === "service" || !model.service) return "service";
+    if (model.booking && (step === "payment" || step === "done")) return step;
+    if (step === "place" || (model.areas.length > 0 && !model.postalCode)) return model.areas.length > 0 ? "place" : "time";
+    return step === "time" || !model.slot ? "time" : "details";
+  }
+
+  /** Show a step. With `isQuiet` nothing is said or focused: the page has just been opened. */
+  go(step, { isQuiet = false } = {}) {
+    this.current?.leave?.();
+    this.model.step = step;
+    this.current = STEPS[step](this);
+    const { title, node, focus } = this.current;
+    const heading = title && h("h2", { class: "title", tabindex: "-1" }, title);
+    this.show(
+      h(
+        "div",
+        { class: `layout at-${step}` },
+        step !== "done" && this.aside(),
+        h("section", { class: "main" }, step !== "done" && this.progress(), h("div", { class: "heading" }, this.backButton(), heading), node),
+      ),
+    );
+    if (!isQuiet) {
+      const target = focus ?? heading ?? node.querySelector("[tabindex='-1']");
+      target?.focus({ preventScroll: true });
+      this.scrollToTop();
+    }
+    this.changed();
+    this.emit("step", { step });
+  }
+
+  show(...nodes) {
+    fill(this.frame, nodes);
+  }
+
+  scrollToTop() {
+    if (this.getBoundingClientRect().top < 0) this.scrollIntoView({ block: "start" });
+  }
+
+  // --- what is shown beside each step -------------------------------------------------------------------------
+
+  aside() {
+    const { model, t, format } = this;
+    const { service, slot } = model;
+    const start = slot && new Date(slot.starts_at);
+    const provider = model.providers.find((one) => one.id === model.providerId);
+    const change = (step) => button(t("change"), () => this.go(step), { class: "link" });
+    this.priceNode = service && h("span", {}, priceOf(t, format, service.price));
+    return h(
+      "aside",
+      { class: "aside", "aria-label": t("aside") },
+      h("p", { class: "business" }, model.business.name),
+      h("p", { class: "chosen" }, service ? service.name : t("aside_empty")),
+      service &&
+        h(
+          "ul",
+          { class: "facts-column", role: "list" },
+          h("li", {}, icon("clock"), format.minutes(service.duration_minutes)),
+          h("li", {}, icon("price"), this.priceNode),
+          provider && h("li", {}, icon("person"), provider.name),
+          model.postalCode && h("li", {}, icon("place"), model.postalCode, model.step !== "place" && model.step !== "payment" && change("place")),
+          start && model.step !== "time" && h("li", { class: "at" }, icon("calendar"), this.atNode(slot)),
+        ),
+    );
+  }
+
+  atNode(slot) {
+    return (this.slotNode = h("span", {}, this.when(slot)));
+  }
+
+  /** A time in words, in the visitor's zone, and the business's where it differs. */
+  when(slot) {
+    const start = new Date(slot.starts_at);
+    const { format, t } = this;
+    const home = format.differs(start) ? ` (${t("time.home", { time: format.time(start, format.home) })})` : "";
+    return `${format.shortDate(start)}, ${format.time(start)}${home}`;
+  }
+
+  progress() {
+    const { model, t } = this;
+    const steps = this.steps();
+    const at = steps.indexOf(model.step);
+    return h(
+      "ol",
+      { class: "progress", "aria-label": t("progress") },
+      steps.map((step, index) => h("li", { class: index < at ? "past" : index === at ? "now" : null, "aria-current": index === at ? "step" : null }, t(`step.${step}`))),
+    );
+  }
+
+  steps() {
+    const { model } = this;
+    const pays = model.service && model.service.payment_mode !== "none";
+    return ["service", model.areas.length > 0 && "place", "time", "details", pays && "payment"].filter(Boolean);
+  }
+
+  backButton() {
+    const steps = this.steps();
+    const before = steps[steps.indexOf(this.model.step) - 1];
+    if (!before || ["payment", "done"].includes(this.model.step)) return null;
+    return h("button", { type: "button", class: "round back", "aria-label": this.t("back"), on: { click: () => this.go(before) } }, icon("back"));
+  }
+
+  announce(text) {
+    this.status.textContent = text;
+  }
+
+  // --- what steps ask for -------------------------------------------------------------------------------------
+
+  choose(service) {
+    const { model } = this;
+    if (model.service !== service) Object.assign(model, { service, slot: null, key: null });
+    this.found = null;
+    this.emit("service", { service_id: service.id });
+    this.go(this.reachable("time"));
+  }
+
+  setPlace(postalCode) {
+    Object.assign(this.model, { postalCode, isOutside: false });
+    this.found = null;
+    this.go("time");
+  }
+
+  setProvider(providerId) {
+    Object.assign(this.model, { providerId, slot: null });
+    this.found = null;
+    this.go("time");
+    this.root.getElementById("provider")?.focus();
+  }
+
+  slots() {
+    const { model } = this;
+    const query = { service_id: model.service.id, provider_id: model.providerId, postal_code: model.postalCode };
+    this.found ??= new Slots(this.api, model.business.id, query, this.format.zone, model.service.horizon_days);
+    return this.found;
+  }
+
+  forgetSlots() {
+    this.found = null;
+  }
+
+  chooseSlot(slot) {
+    this.keep(slot);
+    this.go("details");
+  }
+
+  /** Another time for a form that is being filled in. */
+  async takeSlot(slot) {
+    this.keep(slot);
+    this.slotNode?.replaceChildren(this.when(slot));
+    this.changed();
+  }
+
+  keep(slot) {
+    Object.assign(this.model, { slot, key: null });
+    this.hold.take(this.model);
+    this.emit("time", { service_id: this.model.service.id, starts_at: slot.starts_at });
+  }
+
+  typing() {
+    this.changed();
+    this.hold.renew();
+  }
+
+  watchHold(node, onLost) {
+    this.hold.watch(node, this.t, onLost);
+  }
+
+  setPrice(price) {
+    this.model.service = { ...this.model.service, price };
+    this.model.key = null;
+    this.priceNode?.replaceChildren(priceOf(this.t, this.format, price));
+  }
+
+  /** Book. The same key until something changes: a booking whose answer was lost is not made twice. */
+  async book(details) {
+    const { model } = this;
+    const body = {
+      business_id: model.business.id,
+      service_id: model.service.id,
+      starts_at: model.slot.starts_at,
+      provider_id: model.providerId ?? undefined,
+      expected_price: model.service.price,
+      ...details,
+      customer: { ...details.customer, locale: this.locale, timezone: this.format.zone },
+      attribution: this.attribution,
+    };
+    model.booking = await this.post(body);
+    this.hold.forget();
+    this.emit("booked", { booking_id: model.booking.id, reference: model.booking.reference });
+    this.go(model.booking.payment === "awaiting" ? "payment" : "done");
+  }
+
+  async post(body) {
+    const { model } = this;
+    const claim = await this.hold.claim();
+    const content = JSON.stringify({ ...body, ...claim });
+    if (model.key?.content !== content) model.key = { content, value: newKey() };
+    this.changed();
+    try {
+      return await this.api.post("/v1/bookings", { ...body, ...claim }, { key: model.key.value });
+    } catch (error) {
+      if (!(error instanceof Problem) || error.code !== "hold_expired" || !claim.hold_id) throw error;
+      this.hold.forget();
+      return this.post(body); // the time may still be free
+    }
+  }
+
+  get bookingId() {
+    return this.model.booking.id;
+  }
+
+  get bookingApi() {
+    return this.api.as(this.model.booking.manage?.token);
+  }
+
+  paid() {
+    this.go("done");
+  }
+
+  restart() {
+    const { business, services, providers, areas, typed, prefill } = this.model;
+    this.model = Object.assign(new Model(business, services, providers, areas), { typed, prefill });
+    this.found = null;
+    this.go("service");
+  }
+
+  /** Handle a refusal that leads to another step; false: the step shows it. */
+  refuses(error) {
+    if (!(error instanceof Problem) || error.code !== "outside_service_area") return false;
+    this.model.isOutside = true;
+    this.go("place");
+    return true;
+  }
+
+  // --- the page around ----------------------------------------------------------------------------------------
+
+  /** What a page may keep so that a reload loses nothing. */
+  changed() {
+    const { step, service, slot, postalCode, typed, key, booking } = this.model;
+    this.emit("changed", { step, service: service?.code, slot, postalCode, typed, key, booking });
+  }
+
+  emit(name, detail) {
+    this.dispatchEvent(new CustomEvent(`holdfast-${name}`, { bubbles: true, composed: true, detail }));
+  }
+}
+
+/** What is known and chosen. */
+class Model {
+  constructor(business, services, providers, areas) {
+    Object.assign(this, { business, services, providers, areas });
+    this.typed = {};
+    this.prefill = {};
+    this.service = this.slot = this.booking = this.key = this.postalCode = this.providerId = null;
+    this.region = new Intl.Locale(business.locale).maximize().region;
+  }
+}
+
+customElements.define("holdfast-booking", HoldfastBooking);
