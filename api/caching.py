@@ -1,5 +1,6 @@
 """Entity tags: cached answers that are revalidated, and changes that apply only to the version that was read."""
 
+import gzip
 import hashlib
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
@@ -18,6 +19,11 @@ PRIVATE: Final = "private, no-cache"
 
 REPORT: Final = "private, max-age=900"
 """Cached for a while: figures that need not be fresh."""
+
+
+_WORTH_COMPRESSING: Final = 4096
+"""Bytes."""
+_FAST: Final = 1
 
 
 def etag(body: bytes) -> str:
@@ -44,9 +50,17 @@ def cached(request: Request, content: Any, cache_control: str) -> Response:
 
 
 def answer_cached(
-    request: Request, content: Representation, cache_control: str, media_type: str = "application/json"
+    request: Request,
+    content: Representation,
+    cache_control: str,
+    media_type: str = "application/json",
+    *,
+    compress: bool = False,
 ) -> Response:
-    """The same for a representation that exists already."""
+    """The same for a representation that exists already.
+
+    `compress` a long one that is public and has no secret in it: its length would tell about the secret.
+    """
     # A user who is logged in may be about to change it, and must not see a stale copy.
     as_said = "Authorization" not in request.headers or cache_control == REPORT
     headers = {
@@ -56,6 +70,18 @@ def answer_cached(
     }
     if _names(request.headers.get("If-None-Match", ""), content.tag):
         return Response(status_code=304, headers=headers)
+    if (
+        compress
+        and len(content.body) > _WORTH_COMPRESSING
+        and "gzip" in request.headers.get("Accept-Encoding", "")
+    ):
+        # The tag is weak now: these are other bytes (RFC 9110, section 8.8.1).
+        headers |= {
+            "Content-Encoding": "gzip",
+            "Vary": "Authorization, Accept-Encoding",
+            "ETag": f"W/{content.tag}",
+        }
+        return Response(gzip.compress(content.body, _FAST), 200, headers, media_type)
     return Response(content.body, 200, headers, media_type)
 
 

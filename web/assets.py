@@ -28,6 +28,8 @@ _TYPES: Final = {
 _COMPRESSED: Final = frozenset({".js", ".css", ".svg"})
 _STATIC_IMPORT: Final = re.compile(r'((?:^|[\s};])(?:import|from)\s*)"(\.{1,2}/[^"]+)"')
 _DYNAMIC_IMPORT: Final = re.compile(r'(import\()"(\.{1,2}/[^"]+)"')
+_LINES_OF_COMMENT: Final = re.compile(r"^[ ]*(?://[^\n]*|/\*\*.*?\*/)\n", re.DOTALL | re.MULTILINE)
+"""Comments that have lines of their own."""
 _COMMENT: Final = re.compile(r"/\*.*?\*/", re.DOTALL)
 
 
@@ -121,7 +123,7 @@ class Assets:
             loaded.append(posixpath.normpath(posixpath.join(posixpath.dirname(name), found[2])))
             return f'{found[1]}"{served_name(found[2])}"'
 
-        text = _STATIC_IMPORT.sub(link, text)
+        text = _STATIC_IMPORT.sub(link, _LINES_OF_COMMENT.sub("", text))
         return _DYNAMIC_IMPORT.sub(lambda found: f'{found[1]}"{served_name(found[2])}"', text), loaded
 
 

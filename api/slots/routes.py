@@ -14,6 +14,7 @@ from api.paths import IdOrSlug
 from api.request_context import RequestContextDep
 from api.shapes import Text, Zone
 from api.slots import representation
+from api.slots.representation import SlotShape
 from api.slots.schemas import SlotsOut
 from api.slots.window import DayOrMoment, window
 from db.engine import autocommit
@@ -39,6 +40,9 @@ async def list_slots(
     provider_id: UUID | None = None,
     postal_code: Annotated[Text | None, Query(max_length=20, description="Where the work is to be done.")] = None,
     timezone: Annotated[Zone | None, Query(description="IANA zone; the business's own by default.")] = None,
+    providers: Annotated[
+        bool, Query(description="Whether `provider_ids` are listed. Without them the answer is far shorter.")
+    ] = True,
 ) -> Response:
     """The appointments of a service that can be booked as they stand, with who could take each.
 
@@ -62,5 +66,7 @@ async def list_slots(
             provider_id=provider_id,
             postal_code=postal_code,
         )
-    await charge(request, representation.cost_in_requests(calendar))
-    return answer_cached(request, await representation.slot_list(offering, calendar, zone), SLOTS)
+    shape = SlotShape(zone, with_providers=providers)
+    await charge(request, representation.cost_in_requests(calendar, shape))
+    content = await representation.slot_list(offering, calendar, shape)
+    return answer_cached(request, content, SLOTS, compress=True)

@@ -37,8 +37,18 @@ export class Api {
     return (await this.request("POST", path, { body, ...options })).body;
   }
 
+  /** Send a file under its name. */
+  async upload(path, file, key) {
+    return (await this.request("POST", path, { file, key, query: { name: file.name } })).body;
+  }
+
+  /** The content of a file. */
+  async blob(path) {
+    return (await this.request("GET", path, { isBlob: true })).body;
+  }
+
   /** The answer as `{body, etag}`. `key` makes a repeated request safe; `match` is the version to change. */
-  async request(method, path, { query = {}, body, key, match, hold, file } = {}) {
+  async request(method, path, { query = {}, body, key, match, hold, file, isBlob } = {}) {
     const url = new URL(path, this.base);
     for (const [name, value] of Object.entries(query)) {
       if (value !== null && value !== undefined && value !== "") url.searchParams.set(name, value);
@@ -49,9 +59,11 @@ export class Api {
     if (match) headers["If-Match"] = match;
     if (hold) headers["Hold-Token"] = hold;
     if (body !== undefined) headers["Content-Type"] = "application/json";
+    if (file) headers["Content-Type"] = file.type;
     const sent = file ?? (body === undefined ? undefined : JSON.stringify(body));
     try {
       const response = await fetch(url, { method, headers, body: sent, signal: AbortSignal.timeout(PATIENCE) });
+      if (response.ok && isBlob) return { body: await response.blob() };
       const content = response.status === 204 ? null : await response.json();
       if (response.ok) return { body: content, etag: response.headers.get("ETag") };
       throw new Problem(response.status, content, Number(response.headers.get("Retry-After")) || 0);

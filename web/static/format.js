@@ -31,6 +31,10 @@ export class Format {
     return this.date(moment, { weekday: "short", day: "numeric", month: "short" }, zone);
   }
 
+  moment(moment, zone = this.zone) {
+    return `${this.shortDate(moment, zone)}, ${this.time(moment, zone)}`;
+  }
+
   /** A day without a zone, as `2027-03-31`. */
   day(iso, options) {
     return this.date(new Date(`${iso}T12:00:00Z`), options, "UTC");
@@ -42,6 +46,7 @@ export class Format {
 
   /** The zone's name, as "Eastern Time". */
   zoneName(moment, zone = this.zone) {
+    if (/^(Etc\/)?UTC$/.test(zone)) return "UTC";
     const options = { timeZone: zone, timeZoneName: "longGeneric" };
     const parts = new Intl.DateTimeFormat(this.locale, options).formatToParts(moment);
     return parts.find((part) => part.type === "timeZoneName")?.value ?? zone;
@@ -50,6 +55,13 @@ export class Format {
   /** Whether the clocks of reader and business differ at this moment. */
   differs(moment) {
     return this.time(moment) !== this.time(moment, this.home) || this.shortDate(moment) !== this.shortDate(moment, this.home);
+  }
+
+  /** The business's time at this moment, with its day where that is another one. */
+  homeTime(moment) {
+    const isSameDay = this.shortDate(moment) === this.shortDate(moment, this.home);
+    const day = isSameDay ? "" : `${this.date(moment, { weekday: "short" }, this.home)} `;
+    return `${day}${this.time(moment, this.home)}`;
   }
 
   money({ amount_minor: minor, currency }) {

@@ -12,10 +12,11 @@ export function monthOf(day) {
 
 export class Slots {
   /** `query` is what the API is asked beside the window: service, provider, postal code. */
-  constructor(api, business, query, zone, horizonDays) {
+  constructor(api, business, query, zone, horizonDays, wantsProviders = false) {
     this.api = api;
     this.path = `/v1/businesses/${encodeURIComponent(business)}/slots`;
     this.query = query;
+    this.wantsProviders = wantsProviders;
     this.zone = zone;
     this.today = dayIn(zone, new Date());
     this.lastDay = addDays(this.today, Math.min(horizonDays ?? FARTHEST_DAYS, FARTHEST_DAYS));
@@ -62,7 +63,7 @@ export class Slots {
   }
 
   async read(from, to) {
-    const window = { from, to, timezone: this.zone };
+    const window = { from, to, timezone: this.zone, providers: this.query.provider_id === null && this.wantsProviders };
     const { items } = await this.api.get(this.path, { ...this.query, ...window });
     return Map.groupBy(items, (slot) => slot.starts_at.slice(0, 10));
   }

@@ -1,21 +1,25 @@
 // `<holdfast-booking business="…">`: choosing a time, and booking it. A client of `/v1` like any other.
 
-import { Api, Problem, newKey } from "./api.js";
+import { Api, Problem, Unreachable, newKey } from "./api.js";
 import { fill, h, icon } from "./dom.js";
 import { Format, ownZone } from "./format.js";
 import { Hold } from "./hold.js";
 import { button, notice, patiently, showFailure } from "./patience.js";
 import { Slots } from "./slots.js";
-import { detailsStep } from "./steps/details.js";
-import { doneStep } from "./steps/done.js";
-import { paymentStep } from "./steps/payment.js";
-import { placeStep } from "./steps/place.js";
 import { priceOf, serviceStep } from "./steps/service.js";
 import { timeStep } from "./steps/time.js";
 import { chooseLanguage, loadTexts } from "./texts.js";
 import sheet from "./widget.css.js";
 
-const STEPS = { service: serviceStep, place: placeStep, time: timeStep, details: detailsStep, payment: paymentStep, done: doneStep };
+const STEPS = { service: serviceStep, time: timeStep };
+/** Loaded while people look at times: the first look needs none of them. */
+const LATER = {
+  place: () => import("./steps/place.js"),
+  details: () => import("./steps/details.js"),
+  move: () => import("./steps/move.js"),
+  payment: () => import("./steps/payment.js"),
+  done: () => import("./steps/done.js"),
+};
 const CLOSED = { setup: "closed.setup", suspended: "closed.suspended" };
 
 class HoldfastBooking extends HTMLElement {
@@ -54,6 +58,7 @@ class HoldfastBooking extends HTMLElement {
       const [business, { items: services }, { items: providers }, { areas }] = await patiently(read, slow);
       this.format = new Format(this.locale, ownZone(), business.timezone);
       this.model = new Model(business, services, providers, areas);
+      if (this.move) return this.openMove();
       this.model.prefill = this.prefilled();
       this.emit("viewed", { business_id: business.id });
       this.open();
@@ -97,6 +102,17 @@ class HoldfastBooking extends HTMLElement {
     this.go(this.reachable(state.step));
   }
 
+  /** Another time for a booking that exists: the page around sets `move`. */
+  openMove() {
+    const { model } = this;
+    const { booking } = this.move;
+    model.isMove = true;
+    model.service = model.services.find((one) => one.id === booking.service_id) ?? null;
+    model.providerId = booking.status === "pending" || booking.status === "rejected" ? null : booking.provider_id;
+    if (model.service === null) return this.show(notice({ picture: "calendar", title: this.t("closed.missing_title"), level: "h3" }));
+    this.go(model.areas.length > 0 ? "place" : "time", { isQuiet: true });
+  }
+
   /** The step itself, or the first one before it that still has to be answered. */
   reachable(step) {
     const { model } = this;
@@ -107,10 +123,13 @@ class HoldfastBooking extends HTMLElement {
   }
 
   /** Show a step. With `isQuiet` nothing is said or focused: the page has just been opened. */
-  go(step, { isQuiet = false } = {}) {
+  async go(step, { isQuiet = false } = {}) {
+    const turn = (this.turn = (this.turn ?? 0) + 1);
+    const make = STEPS[step] ?? (await this.load(step, isQuiet));
+    if (!make || turn !== this.turn) return;
     this.current?.leave?.();
     this.model.step = step;
-    this.current = STEPS[step](this);
+    this.current = make(this);
     const { title, node, focus } = this.current;
     const heading = title && h("h2", { class: "title", tabindex: "-1" }, title);
     this.show(
@@ -128,6 +147,22 @@ class HoldfastBooking extends HTMLElement {
     }
     this.changed();
     this.emit("step", { step });
+  }
+
+  async load(step, isQuiet) {
+    try {
+      return (await LATER[step]()).step;
+    } catch (error) {
+      const again = () => this.go(step, { isQuiet });
+      showFailure(this.frame, this.t, new Unreachable(error.message), again);
+      return null;
+    }
+  }
+
+  /** Load what comes, once there is time. */
+  prepare() {
+    const load = () => ["details", this.model.isMove ? "move" : "done"].forEach((step) => LATER[step]().catch(() => {}));
+    (globalThis.requestIdleCallback ?? setTimeout)(load);
   }
 
   show(...nodes) {
@@ -173,7 +208,7 @@ class HoldfastBooking extends HTMLElement {
   when(slot) {
     const start = new Date(slot.starts_at);
     const { format, t } = this;
-    const home = format.differs(start) ? ` (${t("time.home", { time: format.time(start, format.home) })})` : "";
+    const home = format.differs(start) ? ` (${t("time.home", { time: format.homeTime(start) })})` : "";
     return `${format.shortDate(start)}, ${format.time(start)}${home}`;
   }
 
@@ -191,6 +226,7 @@ class HoldfastBooking extends HTMLElement {
   steps() {
     const { model } = this;
     const pays = model.service && model.service.payment_mode !== "none";
+    if (model.isMove) return [model.areas.length > 0 && "place", "time", "move"].filter(Boolean);
     return ["service", model.areas.length > 0 && "place", "time", "details", pays && "payment"].filter(Boolean);
   }
 
@@ -231,7 +267,7 @@ class HoldfastBooking extends HTMLElement {
   slots() {
     const { model } = this;
     const query = { service_id: model.service.id, provider_id: model.providerId, postal_code: model.postalCode };
-    this.found ??= new Slots(this.api, model.business.id, query, this.format.zone, model.service.horizon_days);
+    this.found ??= new Slots(this.api, model.business.id, query, this.format.zone, model.service.horizon_days, model.isMove);
     return this.found;
   }
 
@@ -240,6 +276,10 @@ class HoldfastBooking extends HTMLElement {
   }
 
   chooseSlot(slot) {
+    if (this.model.isMove) {
+      this.model.slot = slot;
+      return this.go("move");
+    }
     this.keep(slot);
     this.go("details");
   }

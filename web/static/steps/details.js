@@ -10,9 +10,9 @@ const MEMBERS = { "/body/customer/name": "name", "/body/customer/email": "email"
 const LOST = new Set(["slot_unavailable", "day_full", "hold_expired", "provider_unfit"]);
 const MOST_NEAR = 6;
 
-export function detailsStep(booking) {
-  const step = new DetailsStep(booking);
-  return { title: booking.t("details.title"), node: step.node, leave: () => step.remember({ isQuiet: true }) };
+export function step(booking) {
+  const details = new DetailsStep(booking);
+  return { title: booking.t("details.title"), node: details.node, leave: () => details.remember({ isQuiet: true }) };
 }
 
 class DetailsStep {

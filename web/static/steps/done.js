@@ -2,11 +2,11 @@
 
 import { h, icon } from "../dom.js";
 
-export function doneStep(booking) {
+export function step(booking) {
   const { t, format, model } = booking;
   const made = model.booking;
   const start = new Date(made.starts_at);
-  const home = format.differs(start) && t("done.home", { time: format.time(start, format.home), zone: format.zoneName(start, format.home) });
+  const home = format.differs(start) && t("done.home", { time: format.homeTime(start), zone: format.zoneName(start, format.home) });
   const reach = model.typed.email ? t("done.mail", { email: model.typed.email }) : t("done.keep_link");
   const node = h(
     "div",

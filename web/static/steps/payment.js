@@ -8,10 +8,10 @@ const POLL = 700;
 const SETTLED = new Set(["authorized", "captured"]);
 const REFUSED = new Set(["declined", "action_required"]);
 
-export function paymentStep(booking) {
-  const step = new PaymentStep(booking);
-  step.open();
-  return { title: booking.t("payment.title"), node: step.node, leave: () => step.stop() };
+export function step(booking) {
+  const payment = new PaymentStep(booking);
+  payment.open();
+  return { title: booking.t("payment.title"), node: payment.node, leave: () => payment.stop() };
 }
 
 export class PaymentStep {

@@ -4,7 +4,7 @@ import { h } from "../dom.js";
 import { Field } from "../fields.js";
 import { notice } from "../patience.js";
 
-export function placeStep(booking) {
+export function step(booking) {
   const { t, model } = booking;
   const field = new Field(t, {
     name: "postal_code",

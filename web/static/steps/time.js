@@ -37,7 +37,7 @@ class TimeStep {
 
   providers() {
     const { model } = this.booking;
-    if (model.isMove || model.providers.length < 2) return null;
+    if (model.providers.length < 2) return null;
     const choose = (event) => this.booking.setProvider(event.target.value || null);
     const options = [["", this.t("provider.anybody")], ...model.providers.map((one) => [one.id, one.name])];
     return h(
@@ -84,6 +84,7 @@ class TimeStep {
       this.calendar.show(day ?? (counts.has(this.calendar.focused) ? this.calendar.focused : (first ?? this.calendar.focused)), counts);
       const next = addMonths(month, 1);
       if (next <= this.slots.lastDay) this.slots.month(next).catch(() => {});
+      this.booking.prepare();
       if (first === null) await this.showFull(month);
       else this.showDay(first, false);
     });
@@ -107,7 +108,7 @@ class TimeStep {
   slot(slot) {
     const { model, format, t } = this.booking;
     const start = new Date(slot.starts_at);
-    const home = format.differs(start) && format.time(start, format.home);
+    const home = format.differs(start) && format.homeTime(start);
     const seats = model.service.capacity > 1 && t("time.seats", { n: slot.seats_left });
     return h(
       "button",
@@ -146,7 +147,7 @@ class TimeStep {
   showNothing() {
     const { model } = this.booking;
     this.calendar.show(this.slots.today, new Map());
-    const anybody = model.providerId && !model.isMove && button(this.t("time.ask_anybody"), () => this.booking.setProvider(null));
+    const anybody = model.providerId && button(this.t("time.ask_anybody"), () => this.booking.setProvider(null));
     fill(
       this.times,
       notice({ picture: "calendar", title: this.t("time.nothing_title"), text: this.t("time.nothing", { business: model.business.name }), actions: anybody ? [anybody] : [] }),
