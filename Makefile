@@ -9,7 +9,7 @@ LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv --quiet pip compile
 	--universal --generate-hashes --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop status demo test lint format check openapi configuration chaos bench lock clean
+.PHONY: help run stop status demo test lint format check openapi configuration pictures chaos bench lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ openapi: $(INSTALLED) ## Write the API contract to docs/openapi.json (BREAKING=1
 
 configuration: $(INSTALLED) ## Write docs/configuration.md from the settings
 	$(PYTHON) -m dev.configuration write
+
+pictures: $(INSTALLED) ## Take the pictures of the pages in docs/pictures (needs Chromium)
+	@exec $(PYTHON) -m dev.pictures
 
 chaos: $(INSTALLED) ## Check the guarantees under faults (ARGS="--cell NAME --seed N" selects one cell)
 	@exec $(PYTHON) -m tests.chaos $(ARGS)

@@ -2,7 +2,8 @@
 
 from fastapi import Request, Response
 from starlette.responses import PlainTextResponse
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Scope
 
 from runtime.settings import Settings
 from web.assets import ROOT
@@ -10,6 +11,15 @@ from web.booking_page import BookingPage
 from web.languages import page_language
 from web.responses import asset_response, page_response
 from web.site import Site
+
+
+class PageRoute(Route):
+    """A route that logs and metrics know by its path."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """As a route, which is noted in the scope."""
+        match, child = super().matches(scope)
+        return match, {**child, "route": self} if match is not Match.NONE else child
 
 
 def web_routes(settings: Settings) -> list[BaseRoute]:
@@ -25,8 +35,8 @@ def web_routes(settings: Settings) -> list[BaseRoute]:
         return page_response(request, site.render("manage.html", page_language(request)))
 
     return [
-        Route("/", site.guarded(booking.at_host)),
-        Route("/b/{business}", site.guarded(booking.at_path)),
-        Route("/m", manage),
-        Route(f"{ROOT}/{{path:path}}", static),
+        PageRoute("/", site.guarded(booking.at_host)),
+        PageRoute("/b/{business}", site.guarded(booking.at_path)),
+        PageRoute("/m", manage),
+        PageRoute(f"{ROOT}/{{path:path}}", static),
     ]

@@ -170,3 +170,27 @@ async def test_at_four_times_the_size_it_can_still_be_used(browser: Browser, sit
         await fill_in(page)
         await send_button(page).click()
         await expect(page.locator(".reference")).to_be_visible()
+
+
+_SHIFTS = """() => new Promise((resolve) => {
+    new PerformanceObserver((list) => resolve(list.getEntries().map((one) => one.value)))
+        .observe({type: "layout-shift", buffered: true});
+    setTimeout(() => resolve([]), 100);
+})"""
+
+
+@pytest.mark.parametrize("width", [320, 768, 1280])
+async def test_nothing_moves_while_the_page_loads(page: Page, site_url: str, garage: Stage, width: int) -> None:
+    await page.set_viewport_size({"width": width, "height": 800})
+    await open_page(page, site_url, garage)
+    await expect(page.locator(".times .slot").first).to_be_visible()
+    assert await page.evaluate(_SHIFTS) == []
+
+
+async def test_the_reference_of_the_api_works_under_its_policy(page: Page, site_url: str) -> None:
+    refused: list[str] = []
+    page.on("console", lambda said: refused.append(said.text) if said.type == "error" else None)
+    await page.goto(f"{site_url}/docs")
+    await expect(page.get_by_role("heading", name="Holdfast")).to_be_visible()
+    await expect(page.locator("#operations-bookings-createBooking")).to_be_visible()
+    assert refused == []

@@ -19,3 +19,21 @@ async def test_a_visitor_books_without_an_account(page: Page, site_url: str, gar
     link = await page.get_by_role("link", name="See your booking").get_attribute("href")
     assert link is not None
     assert link.startswith(f"{site_url}/m#")
+
+
+async def test_a_consent_is_kept_with_the_words_that_were_shown(page: Page, site_url: str, garage: Stage) -> None:
+    await open_page(page, site_url, garage)
+    await choose_time(page)
+    await fill_in(page)
+    await page.get_by_label("Phone").fill("(212) 555-0123")
+    consent = page.locator(".check label")
+    words = await consent.inner_text()
+    assert "STOP" in words
+    await page.get_by_role("checkbox").check()
+    await send_button(page).click()
+    await expect(page.locator(".reference")).to_be_visible()
+    [booking] = ok(await garage.as_("owner").get("/v1/bookings"))["items"]
+    path = f"/v1/businesses/{garage.tenant.slug}/customers/{booking['customer_id']}"
+    assert ok(await garage.as_("owner").get(path))["phone"] == "+12125550123"
+    [kept] = ok(await garage.as_("owner").get(f"{path}/consents"))["items"]
+    assert (kept["purpose"], kept["granted"], kept["text"]) == ("sms", True, words)

@@ -62,6 +62,15 @@ async def test_a_business_that_takes_no_bookings_says_so(
     await check_looks(page, status)
 
 
+async def test_a_business_that_books_for_its_customers_only_says_so(
+    page: Page, site_url: str, garage: Stage
+) -> None:
+    await garage.change(Business, guest_bookings=False)
+    await open_page(page, site_url, garage)
+    await expect(page.get_by_role("heading", name="takes bookings from its own customers")).to_be_visible()
+    await check_looks(page, "account needed")
+
+
 async def test_a_business_without_services_says_so(page: Page, site_url: str, garage: Stage) -> None:
     await garage.change(Service, active=False)
     await open_page(page, site_url, garage)

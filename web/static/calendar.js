@@ -41,7 +41,7 @@ export class Calendar {
 
   select(day) {
     this.selected = day;
-    if (day) this.focused = day;
+    if (day && !this.hasFocus) this.focused = day;
     this.draw();
   }
 
@@ -77,14 +77,20 @@ export class Calendar {
     return h("tr", {}, days.map(cell));
   }
 
+  /** Whether somebody moves through the days: then only they move the focus. */
+  get hasFocus() {
+    return this.body.contains(this.body.getRootNode().activeElement);
+  }
+
   draw() {
-    const month = this.month;
+    const { hasFocus, month } = this;
     fill(this.title, this.format.month(...month.split("-").slice(0, 2).map(Number)));
     this.before.setAttribute("aria-disabled", String(!this.canTurn(-1)));
     this.after.setAttribute("aria-disabled", String(!this.canTurn(1)));
     this.grid.classList.toggle("reading", this.counts === null);
     this.grid.setAttribute("aria-busy", String(this.counts === null));
     fill(this.body, this.weeks(month).map((week) => h("tr", {}, week.map((day) => this.cell(day, month)))));
+    if (hasFocus) this.focus();
   }
 
   weeks(month) {

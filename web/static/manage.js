@@ -44,6 +44,7 @@ class HoldfastManage extends HTMLElement {
   close() {
     this.live?.close();
     clearInterval(this.clock);
+    document.removeEventListener("visibilitychange", this.watch);
   }
 
   async start() {
@@ -61,8 +62,17 @@ class HoldfastManage extends HTMLElement {
       if (error instanceof Problem && [401, 404].includes(error.status)) return this.refuse("ended");
       return showFailure(this.frame, this.t, error, () => this.start());
     }
-    this.live = new Live(this.api, this.bookingId, { changed: () => this.refresh(), connected: (is) => this.showConnection(is) });
+    this.listen();
     this.clock = setInterval(() => this.drawStatus(), MINUTE);
+    // A browser has few connections to one server: a page that nobody sees keeps none.
+    this.watch = () => (document.hidden ? this.live?.close() : this.listen());
+    document.addEventListener("visibilitychange", this.watch);
+  }
+
+  listen() {
+    this.live?.close();
+    const connected = (isThere) => this.showConnection(isThere);
+    this.live = new Live(this.api, this.bookingId, { changed: () => this.refresh(), connected });
   }
 
   refuse(name) {
@@ -76,8 +86,8 @@ class HoldfastManage extends HTMLElement {
       if (error instanceof Problem && error.status === 404) return null;
       throw error;
     });
-    const [booking, next, history] = await Promise.all([this.api.request("GET", path), this.api.get(`${path}/next`), this.api.get(`${path}/history`)]);
-    Object.assign(this, { booking: booking.body, etag: booking.etag, next, history: history.items, payment: await payment });
+    const [booking, next, history, paid] = await Promise.all([this.api.request("GET", path), this.api.get(`${path}/next`), this.api.get(`${path}/history`), payment]);
+    Object.assign(this, { booking: booking.body, etag: booking.etag, next, history: history.items, payment: paid });
   }
 
   /** What does not change with the booking. */
@@ -118,7 +128,7 @@ class HoldfastManage extends HTMLElement {
   /** Draw everything once, later only what changes: an open dialog or a chosen file stays. */
   draw() {
     if (!this.parts) {
-      this.parts = { status: h("div"), actions: h("div"), payment: h("div"), facts: h("div"), move: h("div", { class: "move" }) };
+      this.parts = { status: h("div"), actions: h("div", { class: "sections" }), payment: h("div"), facts: h("div"), move: h("div", { class: "move" }) };
       this.files = new Files(this);
       const { status, actions, payment, facts, move } = this.parts;
       this.connection = h("p", { class: "connection", hidden: true }, icon("offline"), this.t("live.lost"));

@@ -77,6 +77,7 @@ class HoldfastBooking extends HTMLElement {
     const { model } = this;
     const { status, name } = model.business;
     if (status in CLOSED) return this.show(notice({ picture: "calendar", title: this.t(`${CLOSED[status]}_title`, { business: name }), text: this.t(CLOSED[status], { business: name }), level: "h2" }));
+    if (!model.business.guest_bookings) return this.show(notice({ picture: "person", title: this.t("closed.account_title", { business: name }), text: this.t("closed.account", { business: name }), level: "h2" }));
     const draft = this.draft ?? {};
     model.typed = draft.typed ?? {};
     model.providerId = model.providers.find((one) => [one.id, one.code].includes(this.getAttribute("provider")))?.id ?? null;
@@ -367,9 +368,18 @@ class HoldfastBooking extends HTMLElement {
 
   /** Handle a refusal that leads to another step; false: the step shows it. */
   refuses(error) {
-    if (!(error instanceof Problem) || error.code !== "outside_service_area") return false;
-    this.model.isOutside = true;
-    this.go("place");
+    if (!(error instanceof Problem)) return false;
+    if (error.code === "outside_service_area") {
+      this.model.isOutside = true;
+      this.go("place");
+      return true;
+    }
+    // A zone that the browser knows and the server does not: the business's own is as good.
+    const isZone = error.errors.some(({ pointer }) => pointer === "/query/timezone");
+    if (!isZone || this.format.zone === this.format.home) return false;
+    this.format.zone = this.format.home;
+    this.found = null;
+    this.go("time", { isQuiet: true });
     return true;
   }
 

@@ -29,7 +29,7 @@ export function lifecycle(manage) {
   const row = ({ name, time, state }) =>
     h(
       "li",
-      { class: `stage ${state}`, "aria-current": state === "now" ? "step" : null },
+      { class: `stage is-${state}`, "aria-current": state === "now" ? "step" : null },
       h("span", { class: "mark", "aria-hidden": "true" }, state === "done" && icon("check"), state === "ended" && icon("cross")),
       h(
         "span",

@@ -60,8 +60,8 @@ class DetailsStep {
   }
 
   consentNode() {
-    const text = this.t("details.sms_consent", { business: this.booking.model.business.name });
-    return h("div", { class: "check" }, this.consent, h("label", { for: "consent" }, text));
+    this.consentText = this.t("details.sms_consent", { business: this.booking.model.business.name });
+    return h("div", { class: "check" }, this.consent, h("label", { for: "consent" }, this.consentText));
   }
 
   terms() {
@@ -119,7 +119,7 @@ class DetailsStep {
     const value = (name) => this.fields[name]?.value || undefined;
     const region = model.region;
     const phone = value("phone") && international(value("phone"), region);
-    const customer = { name: value("name"), email: value("email"), phone, sms_opt_in: Boolean(phone) && this.consent.checked };
+    const customer = { name: value("name"), email: value("email"), phone, ...(phone && this.consent.checked ? { sms_opt_in: true, sms_consent: this.consentText } : {}) };
     const address = this.fields.line1 && { line1: value("line1"), city: value("city"), postal_code: model.postalCode, country: region };
     return { customer, address, notes: value("notes") };
   }

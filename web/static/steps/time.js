@@ -18,7 +18,7 @@ class TimeStep {
     this.t = booking.t;
     this.format = booking.format;
     this.slots = booking.slots();
-    this.times = h("div", { class: "times", "aria-live": "polite" });
+    this.times = h("div", { class: "times" });
     this.calendar = new Calendar({
       t: this.t,
       format: this.format,
@@ -29,17 +29,17 @@ class TimeStep {
     this.node = h(
       "div",
       { class: "time-step" },
-      this.providers(),
+      h("div", { class: "choices" }, this.providers(), this.zones()),
       h("div", { class: "when" }, this.calendar.node, this.times),
-      this.zones(),
     );
   }
 
   providers() {
     const { model } = this.booking;
-    if (model.providers.length < 2) return null;
+    const able = model.providers.filter((one) => one.available && model.service.required_skills.every((skill) => one.skills.includes(skill)));
+    if (able.length < 2 && !model.providerId) return null;
     const choose = (event) => this.booking.setProvider(event.target.value || null);
-    const options = [["", this.t("provider.anybody")], ...model.providers.map((one) => [one.id, one.name])];
+    const options = [["", this.t("provider.anybody")], ...able.map((one) => [one.id, one.name])];
     return h(
       "div",
       { class: "field inline" },
@@ -81,7 +81,8 @@ class TimeStep {
       const counts = await this.slots.month(month);
       if (this.calendar.month !== month && day === null) return; // turned on in the meantime
       const first = day ?? [...counts.keys()].sort()[0] ?? null;
-      this.calendar.show(day ?? (counts.has(this.calendar.focused) ? this.calendar.focused : (first ?? this.calendar.focused)), counts);
+      const { focused, hasFocus } = this.calendar;
+      this.calendar.show(day ?? (hasFocus || counts.has(focused) ? focused : (first ?? focused)), counts);
       const next = addMonths(month, 1);
       if (next <= this.slots.lastDay) this.slots.month(next).catch(() => {});
       this.booking.prepare();
@@ -92,8 +93,11 @@ class TimeStep {
 
   showDay(day, isChosen) {
     this.calendar.select(day);
-    if (isChosen) this.calendar.focus();
     const slots = this.calendar.counts?.get(day) ?? [];
+    if (isChosen) {
+      this.calendar.focus();
+      this.booking.announce(`${this.format.day(day, { weekday: "long", day: "numeric", month: "long" })}: ${this.t("time.count", { n: slots.length })}`);
+    }
     const parts = Object.entries(Object.groupBy(slots, partOfDay));
     fill(
       this.times,
