@@ -64,9 +64,6 @@ class Settings(BaseSettings):
     """Lifetime of a login that is not refreshed."""
     public_url: str = "http://127.0.0.1:8000"
     """Public address of this installation: the base of links in messages."""
-    base_domain: str = ""
-    """Domain below which each business has a host name: its slug, as in `corner-salon.book.example.com`. Empty:
-    booking pages are below `HOLDFAST_PUBLIC_URL` only."""
     mail_folder: str = ""
     """Folder for account messages as `.eml` files when there is no mail server. Empty: they are only logged."""
 
@@ -76,6 +73,9 @@ class Settings(BaseSettings):
     """Addresses or networks of proxies, comma-separated, whose `X-Forwarded-For` is trusted."""
     cors_origins: str = ""
     """Origins of your own front ends, comma-separated, allowed for every business."""
+    base_domain: str = ""
+    """Domain below which each business has a host name: its slug, as in `corner-salon.book.example.com`. Empty:
+    booking pages are below `HOLDFAST_PUBLIC_URL` only."""
     request_timeout_seconds: float = Field(default=30.0, gt=0)
     """Timeout until the answer to a request begins."""
 

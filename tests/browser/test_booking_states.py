@@ -126,18 +126,18 @@ async def test_where_nothing_is_free_it_says_whom_to_ask(page: Page, site_url: s
     await check_looks(page, "nothing free")
 
 
-async def test_a_time_lost_while_typing_offers_others_and_keeps_what_was_typed(
+async def test_a_time_that_is_lost_offers_others_and_keeps_what_was_typed(
     page: Page, site_url: str, garage: Stage
 ) -> None:
     await garage.change(Business, policy=garage.tenant.policy.model_dump(mode="json") | {"intake": "instant"})
     await open_page(page, site_url, garage)
     slot = page.locator(".times .slot").nth(2)
     starts_at = await slot.get_attribute("data-at")
+    for name in ("ana", "ben"):
+        await garage.book(starts_at=starts_at, provider_id=garage.tenant.providers[name])
     await slot.click()
     await fill_in(page)
     await page.get_by_label("Anything we should know?").fill("The door hangs.")
-    for name in ("ana", "ben"):
-        await garage.book(starts_at=starts_at, provider_id=garage.tenant.providers[name])
     await send_button(page).click()
     await expect(page.get_by_role("heading", name="This time has just been taken")).to_be_focused()
     await check_looks(page, "time lost")

@@ -20,6 +20,8 @@ export class Hold {
   /** Hold the chosen time, and give the former one back. */
   take(model) {
     this.release();
+    // Who is found after the booking has no time that could be held before it.
+    if (model.business.booking.intake === "dispatch") return;
     const body = {
       business_id: model.business.id,
       service_id: model.service.id,

@@ -37,7 +37,6 @@ class HoldfastManage extends HTMLElement {
     this.close();
     const base = new URL(import.meta.url).origin;
     this.api = new Api(base, token);
-    this.bookingId = bookingIn(token);
     this.start();
   }
 
@@ -53,8 +52,12 @@ class HoldfastManage extends HTMLElement {
     const [own, shared] = await Promise.all([loadTexts("manage", language), loadTexts("booking", language)]);
     this.t = (key, values) => (own(key, values) === key ? shared(key, values) : own(key, values));
     this.locale = locale;
-    if (this.bookingId === null) return this.refuse("no_link");
+    if (!this.api.token) return this.refuse("no_link");
     try {
+      // A link opens one booking, and is all that is known of it.
+      const { items } = await this.api.get("/v1/bookings", { limit: 1 });
+      if (items.length === 0) return this.refuse("ended");
+      this.bookingId = items[0].id;
       await this.read();
       await this.readPlace();
       this.draw();
@@ -128,6 +131,7 @@ class HoldfastManage extends HTMLElement {
   /** Draw everything once, later only what changes: an open dialog or a chosen file stays. */
   draw() {
     if (!this.parts) {
+      this.heading = h("h1", { class: "status-title", tabindex: "-1" });
       this.parts = { status: h("div"), actions: h("div", { class: "sections" }), payment: h("div"), facts: h("div"), move: h("div", { class: "move" }) };
       this.files = new Files(this);
       const { status, actions, payment, facts, move } = this.parts;
@@ -137,15 +141,22 @@ class HoldfastManage extends HTMLElement {
         h(
           "div",
           { class: "columns" },
-          h("section", { class: "main" }, this.connection, status, payment, actions, move),
+          h("section", { class: "main" }, this.connection, h("div", {}, h("p", { class: "eyebrow" }, this.business.name), this.heading, status), payment, actions, move),
           h("aside", { class: "aside", "aria-label": this.t("facts") }, facts, this.files.node),
         ),
       );
     }
     this.drawStatus();
-    this.drawActions();
     this.drawPayment();
+    // Only what has changed: a button that is focused, or an opened history, is not taken away.
+    const { booking, payment, next } = this;
+    const shown = JSON.stringify([booking.version, payment, next.movable_until]);
+    if (shown === this.shown) return;
+    this.shown = shown;
+    const wasFocused = this.parts.actions.contains(this.root.activeElement);
+    this.drawActions();
     fill(this.parts.facts, this.facts());
+    if (wasFocused) this.heading.focus();
   }
 
   headline() {
@@ -158,13 +169,10 @@ class HoldfastManage extends HTMLElement {
     const { booking, format, t } = this;
     const start = new Date(booking.starts_at);
     const isAhead = MOVABLE.has(booking.status) && start > Date.now();
-    const title = (this.heading ??= h("h1", { class: "status-title", tabindex: "-1" }));
-    fill(title, this.headline());
+    fill(this.heading, this.headline());
     fill(
       this.parts.status,
-      h("p", { class: "eyebrow" }, this.business.name),
-      title,
-      h("p", { class: "when-line" }, h("strong", {}, format.longDate(start)), ` ${format.time(start)} – ${format.time(new Date(booking.ends_at))}`, isAhead && h("span", { class: "quiet" }, ` · ${format.relative(start)}`)),
+      h("p", { class: "when-line" }, h("strong", {}, format.longDate(start)), " ", h("span", {}, `${format.time(start)} – ${format.time(new Date(booking.ends_at))}`), isAhead && [" ", h("span", { class: "quiet" }, `· ${format.relative(start)}`)]),
       this.homeTime(start),
       lifecycle(this),
       this.nextWords(),
@@ -303,15 +311,5 @@ const DEADLINES = new Set(["payment_expires", "offer_expires", "booking_expires"
 /** Steps that are named by their kind, and steps that do not concern the customer. */
 const OF_THEIR_KIND = new Set(["created", "rescheduled", "payment_asked", "paid"]);
 const INTERNAL = new Set(["attempt_failed", "flagged"]);
-
-/** The booking that a manage token names (its `sub`); null: it is no such token. */
-function bookingIn(token) {
-  try {
-    const content = token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/");
-    return JSON.parse(atob(content)).sub ?? null;
-  } catch {
-    return null;
-  }
-}
 
 customElements.define("holdfast-manage", HoldfastManage);

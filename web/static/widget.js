@@ -1,10 +1,11 @@
 // `<holdfast-booking business="…">`: choosing a time, and booking it. A client of `/v1` like any other.
 
 import { Api, Problem, Unreachable, newKey } from "./api.js";
-import { fill, h, icon } from "./dom.js";
+import { aside, backButton, progress } from "./beside.js";
+import { fill, h } from "./dom.js";
 import { Format, ownZone } from "./format.js";
 import { Hold } from "./hold.js";
-import { button, notice, patiently, showFailure } from "./patience.js";
+import { notice, patiently, showFailure } from "./patience.js";
 import { Slots } from "./slots.js";
 import { priceOf, serviceStep } from "./steps/service.js";
 import { timeStep } from "./steps/time.js";
@@ -137,8 +138,8 @@ class HoldfastBooking extends HTMLElement {
       h(
         "div",
         { class: `layout at-${step}` },
-        step !== "done" && this.aside(),
-        h("section", { class: "main" }, step !== "done" && this.progress(), h("div", { class: "heading" }, this.backButton(), heading), node),
+        step !== "done" && aside(this),
+        h("section", { class: "main" }, step !== "done" && progress(this), h("div", { class: "heading" }, step !== "done" && backButton(this), heading), node),
       ),
     );
     if (!isQuiet) {
@@ -174,68 +175,12 @@ class HoldfastBooking extends HTMLElement {
     if (this.getBoundingClientRect().top < 0) this.scrollIntoView({ block: "start" });
   }
 
-  // --- what is shown beside each step -------------------------------------------------------------------------
-
-  aside() {
-    const { model, t, format } = this;
-    const { service, slot } = model;
-    const start = slot && new Date(slot.starts_at);
-    const provider = model.providers.find((one) => one.id === model.providerId);
-    const change = (step) => button(t("change"), () => this.go(step), { class: "link" });
-    this.priceNode = service && h("span", {}, priceOf(t, format, service.price));
-    return h(
-      "aside",
-      { class: "aside", "aria-label": t("aside") },
-      h("p", { class: "business" }, model.business.name),
-      h("p", { class: "chosen" }, service ? service.name : t("aside_empty")),
-      service &&
-        h(
-          "ul",
-          { class: "facts-column", role: "list" },
-          h("li", {}, icon("clock"), format.minutes(service.duration_minutes)),
-          h("li", {}, icon("price"), this.priceNode),
-          provider && h("li", {}, icon("person"), provider.name),
-          model.postalCode && h("li", {}, icon("place"), model.postalCode, model.step !== "place" && model.step !== "payment" && change("place")),
-          start && model.step !== "time" && h("li", { class: "at" }, icon("calendar"), this.atNode(slot)),
-        ),
-    );
-  }
-
-  atNode(slot) {
-    return (this.slotNode = h("span", {}, this.when(slot)));
-  }
-
   /** A time in words, in the visitor's zone, and the business's where it differs. */
   when(slot) {
     const start = new Date(slot.starts_at);
     const { format, t } = this;
     const home = format.differs(start) ? ` (${t("time.home", { time: format.homeTime(start) })})` : "";
     return `${format.shortDate(start)}, ${format.time(start)}${home}`;
-  }
-
-  progress() {
-    const { model, t } = this;
-    const steps = this.steps();
-    const at = steps.indexOf(model.step);
-    return h(
-      "ol",
-      { class: "progress", "aria-label": t("progress") },
-      steps.map((step, index) => h("li", { class: index < at ? "past" : index === at ? "now" : null, "aria-current": index === at ? "step" : null }, t(`step.${step}`))),
-    );
-  }
-
-  steps() {
-    const { model } = this;
-    const pays = model.service && model.service.payment_mode !== "none";
-    if (model.isMove) return [model.areas.length > 0 && "place", "time", "move"].filter(Boolean);
-    return ["service", model.areas.length > 0 && "place", "time", "details", pays && "payment"].filter(Boolean);
-  }
-
-  backButton() {
-    const steps = this.steps();
-    const before = steps[steps.indexOf(this.model.step) - 1];
-    if (!before || ["payment", "done"].includes(this.model.step)) return null;
-    return h("button", { type: "button", class: "round back", "aria-label": this.t("back"), on: { click: () => this.go(before) } }, icon("back"));
   }
 
   announce(text) {
