@@ -28,6 +28,7 @@ COPY db db
 COPY activities activities
 COPY workflows workflows
 COPY api api
+COPY web web
 COPY worker worker
 # Compile here: at run time the file system may be read-only.
 RUN /opt/venv/bin/python -m compileall -q .

@@ -3,13 +3,13 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
-PRODUCT := domain runtime db activities workflows api worker dev
+PRODUCT := domain runtime db activities workflows api web worker dev
 PACKAGES := $(PRODUCT) bench tests
 LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/bin/uv --quiet pip compile pyproject.toml \
 	--universal --generate-hashes --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop status demo test lint format check openapi grpc configuration chaos bench lock clean
+.PHONY: help run stop status demo test lint format check openapi grpc configuration pictures chaos bench lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ grpc: $(INSTALLED) ## Write the code and the contract of the gRPC API from api/g
 
 configuration: $(INSTALLED) ## Write docs/configuration.md from the settings
 	$(PYTHON) -m dev.configuration write
+
+pictures: $(INSTALLED) ## Take the pictures of the pages in docs/pictures (needs Chromium)
+	@exec $(PYTHON) -m dev.pictures
 
 chaos: $(INSTALLED) ## Check the guarantees under faults (ARGS="--cell NAME --seed N" selects one cell)
 	@exec $(PYTHON) -m tests.chaos $(ARGS)

@@ -42,13 +42,14 @@ def _serve(config: Settings, host: str, port: int) -> int:
     from api.protocol import Protocol  # noqa: PLC0415
     from api.server import Server  # noqa: PLC0415
     from api.websocket_protocol import SERVER_OPTIONS, WebSocketProtocol  # noqa: PLC0415
+    from web.routes import web_routes  # noqa: PLC0415
 
     try:
         load_keys(config)
     except SigningKeyError as error:
         sys.stderr.write(f"api: {error}\n")
         return 1
-    app = create_app(config)
+    app = create_app(config, web_routes(config))
     if config.api_metrics_port:
         from prometheus_client import start_http_server  # noqa: PLC0415
 

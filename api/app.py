@@ -1,11 +1,12 @@
 """The application: its state, routers and middleware are wired together here."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from fastapi import FastAPI
+from starlette.routing import BaseRoute
 
 from api import errors
 from api.access import require_declarations
@@ -41,8 +42,8 @@ _RETRY_FOR = timedelta(seconds=1)
 """How long a request waits for a Temporal that does not answer."""
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The API for these settings. It connects at startup, and starts without Temporal too."""
+def create_app(settings: Settings, pages: Sequence[BaseRoute] = ()) -> FastAPI:
+    """The API for these settings, and pages beside it. It connects at startup, and starts without Temporal too."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -58,7 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url=None,  # api.openapi.pages serves it
         redirect_slashes=False,  # a redirect would trust the request's Host
         # Not `include_router`: it builds each route a second time, a tenth of the start time.
-        routes=[route for router in ROUTERS for route in router.routes],
+        routes=[*(route for router in ROUTERS for route in router.routes), *pages],
     )
     require_declarations(app.routes)
     describe(app)

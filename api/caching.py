@@ -1,5 +1,6 @@
 """Entity tags: cached answers that are revalidated, and changes that apply only to the version that was read."""
 
+import gzip
 import hashlib
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
@@ -18,6 +19,11 @@ PRIVATE: Final = "private, no-cache"
 
 REPORT: Final = "private, max-age=900"
 """Cached for a while: figures that need not be fresh."""
+
+
+_WORTH_COMPRESSING: Final = 4096
+"""Bytes."""
+_FAST: Final = 1
 
 
 def etag(body: bytes) -> str:
@@ -44,19 +50,37 @@ def cached(request: Request, content: Any, cache_control: str) -> Response:
 
 
 def answer_cached(
-    request: Request, content: Representation, cache_control: str, media_type: str = "application/json"
+    request: Request,
+    content: Representation,
+    cache_control: str,
+    media_type: str = "application/json",
+    *,
+    compress: bool = False,
 ) -> Response:
-    """The same for a representation that exists already."""
+    """The same for a representation that exists already.
+
+    `compress` a long one that is public and has no secret in it: its length would tell about the secret.
+    """
+    is_packed = compress and len(content.body) > _WORTH_COMPRESSING and _takes_gzip(request)
+    # Other bytes have another tag (RFC 9110, section 8.8.3.3).
+    tag = f'{content.tag[:-1]}-gzip"' if is_packed else content.tag
     # A user who is logged in may be about to change it, and must not see a stale copy.
     as_said = "Authorization" not in request.headers or cache_control == REPORT
     headers = {
-        "ETag": content.tag,
+        "ETag": tag,
         "Cache-Control": cache_control if as_said else PRIVATE,
-        "Vary": "Authorization",
+        "Vary": "Authorization, Accept-Encoding" if compress else "Authorization",
     }
-    if _names(request.headers.get("If-None-Match", ""), content.tag):
+    if _names(request.headers.get("If-None-Match", ""), tag):
         return Response(status_code=304, headers=headers)
+    if is_packed:
+        body = gzip.compress(content.body, _FAST)
+        return Response(body, 200, headers | {"Content-Encoding": "gzip"}, media_type)
     return Response(content.body, 200, headers, media_type)
+
+
+def _takes_gzip(request: Request) -> bool:
+    return "gzip" in request.headers.get("Accept-Encoding", "")
 
 
 class Expected:

@@ -1,6 +1,7 @@
 """`/v1/bookings/{id}/payment`: a booking's payment, and a method to pay it by."""
 
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from fastapi import APIRouter, Response
@@ -10,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.access import needs
 from api.bookings.lookup import find_booking
 from api.bookings.payment import encrypted_method
-from api.bookings.schemas import PaymentMethodIn
+from api.bookings.schemas import PaymentMethodIn, PaymentToken
 from api.deps import AppState, AppStateDep
 from api.request_context import RequestContext, RequestContextDep
 from api.shapes import Money
@@ -37,6 +38,14 @@ class PaymentActionOut(BaseModel):
     redirect_url: str | None
 
 
+class TestMethodOut(BaseModel):
+    """A payment method of a simulated gateway."""
+
+    method: PaymentToken
+    outcome: str
+    """`good`, or the code with which it is declined."""
+
+
 class PaymentOut(BaseModel):
     """What a booking costs through Holdfast, and how far that has come."""
 
@@ -56,10 +65,23 @@ class PaymentOut(BaseModel):
     """For the booking's customer alone."""
     expires_at: datetime | None
     """Until when the booking waits for its payment."""
+    test_methods: list[TestMethodOut] | None
+    """What a simulated gateway can be paid with; none: the gateway is real."""
 
 
 router = APIRouter(prefix="/v1/bookings/{booking_id}/payment", tags=["payments"])
 
+_TEST_METHODS: Final = {
+    Vendor.STRIPE: [
+        TestMethodOut(method="pm_card_visa", outcome="good"),
+        TestMethodOut(method="pm_card_chargeDeclined", outcome="declined"),
+        TestMethodOut(method="pm_card_chargeDeclinedInsufficientFunds", outcome="insufficient_funds"),
+    ],
+    Vendor.PAYJP: [
+        TestMethodOut(method="pm_good", outcome="good"),
+        TestMethodOut(method="pm_declined", outcome="declined"),
+    ],
+}
 _PUBLIC_KEY = {Vendor.STRIPE: "publishable_key", Vendor.PAYJP: "public_key"}
 
 
@@ -128,11 +150,13 @@ async def _shown(
         raise NotFoundError("Nothing is to be paid for this booking.")
     # An answer that is stored for repeated requests must not contain what is for the customer's browser alone.
     is_payer = status == 200 and Role.CUSTOMER in _roles(context, found)  # noqa: PLR2004
-    content = _out(row, state, _action(app, row) if is_payer else None)
+    content = _out(
+        row, state, _action(app, row) if is_payer else None, is_simulated=bool(app.settings.vendors_url)
+    )
     return Response(to_json(content.model_dump(mode="json")), status, media_type="application/json")
 
 
-def _out(row: Row, state: BookingState, action: PaymentActionOut | None) -> PaymentOut:
+def _out(row: Row, state: BookingState, action: PaymentActionOut | None, *, is_simulated: bool) -> PaymentOut:
     def money(minor: int) -> Money:
         return Money(amount_minor=minor, currency=row["currency"])
 
@@ -150,6 +174,7 @@ def _out(row: Row, state: BookingState, action: PaymentActionOut | None) -> Paym
         failure=row["failure"],
         action=action,
         expires_at=deadline.at if deadline is not None and waits else None,
+        test_methods=_TEST_METHODS[vendor] if is_simulated else None,
     )
 
 

@@ -55,12 +55,21 @@ def _service(code: str, name: str, minutes: int, price_minor: int, **more: Any) 
 
 
 SERVICES: Final = (
-    _service("repair", "Garage door repair", 60, 129_00, buffer_after_minutes=15),
-    _service("springs", "Spring replacement", 90, 249_00, buffer_after_minutes=15),
-    _service("estimate", "Free estimate", 30, 0),
+    _service(
+        *("repair", "Garage door repair", 60, 129_00),
+        buffer_after_minutes=15,
+        description="We find what is wrong and mend it, usually in one visit. Parts are charged separately.",
+    ),
+    _service(
+        *("springs", "Spring replacement", 90, 249_00),
+        buffer_after_minutes=15,
+        description="Both springs, new cables, and the door balanced and checked.",
+    ),
+    _service("estimate", "Free estimate", 30, 0, description="We look at the door and tell you the cost."),
 )
 
 PAID: Final = _service("opener", "Opener installation", 60, 199_00) | {
+    "description": "A new opener with two remote controls, installed and explained.",
     "required_skills": ["estimate"],  # every provider has it
     "payment_mode": "full",
 }

@@ -17,6 +17,7 @@ def welcome(settings: DevSettings, now: datetime) -> str:
     return f"""
 Holdfast is up.
 
+  Booking page  {settings.api_url}/b/{BUSINESS}
   API           {settings.api_url}
   API docs      {settings.api_url}/docs
   gRPC          {settings.grpc_address}   (its token: {settings.home.absolute() / "keys" / "grpc.token"})

@@ -18,17 +18,22 @@ class Purpose(StrEnum):
 
 CONTACT: Final = ("name", "email", "phone", "locale", "timezone")
 """How to reach somebody, and in which language and time zone."""
+CONSENT: Final = ("sms_opt_in", "sms_consent")
+"""A consent that was given with a booking, and its words."""
 
 
 def booking_contact(typed: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any] | None:
     """The part of a booking's contact that differs from the customer's record, to be stored with the booking.
 
     Messages about the booking use it first. Whatever equals the record is not stored, so that a correction of the
-    record also applies to its bookings. Both arguments have the members of `CONTACT` and `sms_opt_in`.
+    record also applies to its bookings. Both arguments have the members of `CONTACT` and `sms_opt_in`;
+    `typed` also has `sms_consent`.
     """
     own = {name: typed[name] for name in CONTACT if typed[name] is not None and typed[name] != known[name]}
     if typed["sms_opt_in"] and ("phone" in own or not known["sms_opt_in"]):
         own["sms_opt_in"] = True
+        if typed["sms_consent"]:
+            own["sms_consent"] = typed["sms_consent"]
     return own or None
 
 

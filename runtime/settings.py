@@ -19,6 +19,7 @@ from runtime.service_tokens import ServiceToken, read_tokens
 
 _KEY_BYTES = 32
 _ORIGIN = re.compile(r"https?://[a-z0-9.:\[\]-]+")
+_DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 class Settings(BaseSettings):
@@ -98,6 +99,9 @@ class Settings(BaseSettings):
     """Addresses or networks of proxies, comma-separated, whose `X-Forwarded-For` is trusted."""
     cors_origins: str = ""
     """Origins of your own front ends, comma-separated, allowed for every business."""
+    base_domain: str = ""
+    """Domain below which each business has a host name: its slug, as in `corner-salon.book.example.com`. Empty:
+    booking pages are below `HOLDFAST_PUBLIC_URL` only."""
     request_timeout_seconds: float = Field(default=30.0, gt=0)
     """Timeout until the answer to a request begins."""
 
@@ -209,6 +213,14 @@ class Settings(BaseSettings):
         for part in _parts(value):
             _network(part)  # not `*`: that would trust what any client claims
         return value
+
+    @field_validator("base_domain")
+    @classmethod
+    def _is_a_domain(cls, value: str) -> str:
+        domain = value.strip().strip(".").lower()
+        if domain and not _DOMAIN.fullmatch(domain):
+            raise ValueError("must be a domain, such as book.example.com")
+        return domain
 
     @field_validator("effect_rates")
     @classmethod

@@ -35,6 +35,8 @@ class CustomerIn(In):
     email: Email | None = None
     phone: Phone | None = None
     sms_opt_in: Flag = False
+    sms_consent: Annotated[Text, Field(max_length=4000)] = ""
+    """The words that they agreed to with `sms_opt_in`, as they were shown; they are kept with the consent."""
     locale: Language | None = None
     """The language to write to them in (BCP 47); null: the business's."""
     timezone: Zone | None = None

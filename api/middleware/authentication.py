@@ -23,7 +23,7 @@ _OPEN_PATHS: Final = frozenset(
 """Without authentication and rate limits."""
 _STREAM: Final = re.compile(r"/v1/(events|me/events|bookings/[^/]+/events)")
 """Where a ticket stands for `Authorization`."""
-_PAGE_FILES: Final = "/docs/"
+_PAGE_FILES: Final = ("/docs/", "/static/")
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _WITHOUT_EFFECT = frozenset({"GET", "HEAD"})
 _ERRORS_FROM = 400

@@ -25,7 +25,9 @@ _SECURITY: Final = (
 
 
 FIXED: Final = (*_SECURITY, (b"content-security-policy", _NO_CONTENT))
-"""The headers of every answer but the page of `/docs`, which has its own policy."""
+"""The headers of every answer but pages, which have policies of their own."""
+_REPLACEABLE: Final = frozenset({b"content-security-policy", b"cross-origin-resource-policy"})
+"""What an answer may set itself."""
 
 
 def add_headers(start: Message, context: RequestContext, path: str) -> None:
@@ -36,4 +38,5 @@ def add_headers(start: Message, context: RequestContext, path: str) -> None:
     headers.update(context.headers)
     headers["X-Request-ID"] = context.request_id
     fixed = (*_SECURITY, (b"content-security-policy", _DOCS)) if path == "/docs" else FIXED
-    headers.raw.extend(fixed)
+    own = {name for name, _ in headers.raw} & _REPLACEABLE
+    headers.raw.extend(header for header in fixed if header[0] not in own)

@@ -41,6 +41,8 @@ class SlotsRequest:
     postal_code: str | None = None
     timezone: str | None = None
     """An IANA zone; none: the business's own."""
+    with_providers: bool = True
+    """Whether the answer lists who could take each slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +52,13 @@ class SlotCalendar:
     offering: Offering
     calendar: BusinessCalendar
     zone: ZoneInfo
+    with_providers: bool
 
     @property
     def max_bytes(self) -> int:
         """An upper bound of the list's size as JSON."""
-        return _SLOT_BYTES * self.calendar.most_slots() + _OFFER_BYTES * self.calendar.most_offers()
+        offers = _OFFER_BYTES * self.calendar.most_offers() if self.with_providers else 0
+        return _SLOT_BYTES * self.calendar.most_slots() + offers
 
     def slots(self) -> list[Slot]:
         """The slots; a business that takes no bookings has none."""
@@ -85,7 +89,7 @@ async def find_slots(
             provider_id=asked.provider_id,
             postal_code=asked.postal_code,
         )
-    found = SlotCalendar(offering, calendar, zone)
+    found = SlotCalendar(offering, calendar, zone, asked.with_providers)
     await charge(_cost_in_requests(found.max_bytes))
     return found
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, Final, TypeVar
-from zoneinfo import ZoneInfo
 
 from api.caching import Representation, represent
 from api.slots.lookup import SlotCalendar
@@ -35,17 +34,18 @@ async def made(found: SlotCalendar, make: Callable[[SlotCalendar], Made]) -> Mad
 
 def _represent(found: SlotCalendar) -> Representation:
     """The JSON, piece by piece: one call for everything would block every other thread, the event loop's too."""
-    slots, zone = found.slots(), found.zone
+    slots = found.slots()
     pieces = (slots[first : first + _SLOTS_OF_A_PIECE] for first in range(0, len(slots), _SLOTS_OF_A_PIECE))
-    items = b",".join(to_json([_slot(slot, zone) for slot in piece])[1:-1] for piece in pieces)
-    head = to_json({"timezone": zone.key, "as_of": found.calendar.as_of})[:-1]
+    items = b",".join(to_json([_slot(slot, found) for slot in piece])[1:-1] for piece in pieces)
+    head = to_json({"timezone": found.zone.key, "as_of": found.calendar.as_of})[:-1]
     return represent(head + b',"items":[' + items + b"]}")
 
 
-def _slot(slot: Slot, zone: ZoneInfo) -> dict[str, Any]:
+def _slot(slot: Slot, found: SlotCalendar) -> dict[str, Any]:
     return {
-        "starts_at": datetime.fromtimestamp(slot.starts_at, zone),
-        "ends_at": datetime.fromtimestamp(slot.ends_at, zone),
-        "provider_ids": slot.provider_ids,  # plain UUIDs, which are written faster than anything made of them
+        "starts_at": datetime.fromtimestamp(slot.starts_at, found.zone),
+        "ends_at": datetime.fromtimestamp(slot.ends_at, found.zone),
+        # Plain UUIDs, which are written faster than anything made of them.
+        "provider_ids": slot.provider_ids if found.with_providers else (),
         "seats_left": slot.seats_left,
     }

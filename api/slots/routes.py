@@ -36,6 +36,9 @@ async def list_slots(
     provider_id: UUID | None = None,
     postal_code: Annotated[Text | None, Query(max_length=20, description="Where the work is to be done.")] = None,
     timezone: Annotated[Zone | None, Query(description="IANA zone; the business's own by default.")] = None,
+    providers: Annotated[
+        bool, Query(description="Whether `provider_ids` are listed. Without them the answer is far shorter.")
+    ] = True,
 ) -> Response:
     """The appointments of a service that can be booked as they stand, with who could take each.
 
@@ -45,6 +48,6 @@ async def list_slots(
     The answer may be kept, but must be asked about again each time (`If-None-Match`): a booking changes it at
     once.
     """
-    asked = SlotsRequest(business, service_id, from_, to, provider_id, postal_code, timezone)
+    asked = SlotsRequest(business, service_id, from_, to, provider_id, postal_code, timezone, providers)
     found = await find_slots(app, context, asked, partial(charge, request))
-    return answer_cached(request, await representation.slot_list(found), SLOTS)
+    return answer_cached(request, await representation.slot_list(found), SLOTS, compress=True)

@@ -12,6 +12,7 @@ class SlotOut(BaseModel):
     starts_at: datetime
     ends_at: datetime
     provider_ids: list[UUID]
+    """Who could take it; empty if they were not asked for."""
     seats_left: int
     """Over all of these providers; 1 each, but for group sessions."""
 

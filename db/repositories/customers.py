@@ -31,7 +31,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.repositories.rows import Row, execute, row, row_or_none, rows
-from domain.customers import booking_contact
+from domain.customers import CONSENT, booking_contact
 from runtime.ids import new_id
 
 
@@ -47,6 +47,8 @@ class Contact:
     """BCP 47."""
     timezone: str | None = None
     """IANA."""
+    sms_consent: str = ""
+    """The words that were agreed to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ WITH turned AS (
     RETURNING id
 )
 INSERT INTO consents (id, business_id, customer_id, purpose, granted, source, text, given_at)
-SELECT :id, :business_id, turned.id, 'sms', true, 'booking', '', clock_timestamp() FROM turned
+SELECT :id, :business_id, turned.id, 'sms', true, 'booking', :words, clock_timestamp() FROM turned
 """)
 
 
@@ -213,8 +215,8 @@ async def _with_consent(
     """Record the booking's consent, if it covers the number of the customer's record."""
     if contact is None or not contact.sms_opt_in or "phone" in (matched.contact or {}):
         return matched
-    await _opt_in(conn, business_id, matched.id)
-    own = {name: value for name, value in (matched.contact or {}).items() if name != "sms_opt_in"}
+    await _opt_in(conn, business_id, matched.id, contact.sms_consent)
+    own = {name: value for name, value in (matched.contact or {}).items() if name not in CONSENT}
     return replace(matched, contact=own or None)
 
 
@@ -229,9 +231,9 @@ async def _lock(conn: AsyncConnection, business_id: UUID, *contacts: str | None)
         await rows(conn, _LOCK, {"business_id": str(business_id), "contacts": known})
 
 
-async def _opt_in(conn: AsyncConnection, business_id: UUID, customer_id: UUID) -> None:
+async def _opt_in(conn: AsyncConnection, business_id: UUID, customer_id: UUID, words: str) -> None:
     """Record the booking's consent, unless it was given before."""
-    parameters = {"id": new_id(), "business_id": business_id, "customer_id": customer_id}
+    parameters = {"id": new_id(), "business_id": business_id, "customer_id": customer_id, "words": words}
     await execute(conn, _OPT_IN, parameters)
 
 

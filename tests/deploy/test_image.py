@@ -44,7 +44,7 @@ def test_nothing_is_compiled_or_installed_by_the_distribution() -> None:
 
 
 def test_it_holds_the_product_and_nothing_else() -> None:
-    assert sorted(COPIED) == ["activities", "api", "db", "domain", "runtime", "worker", "workflows"]
+    assert sorted(COPIED) == ["activities", "api", "db", "domain", "runtime", "web", "worker", "workflows"]
 
 
 def test_everything_that_is_copied_passes_dockerignore() -> None:

@@ -16,7 +16,7 @@ KNOWN: dict[str, Any] = {
     "timezone": None,
     "sms_opt_in": False,
 }
-NOTHING: dict[str, Any] = KNOWN | {"name": "Robin Roe", "email": None}
+NOTHING: dict[str, Any] = KNOWN | {"name": "Robin Roe", "email": None, "sms_consent": ""}
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,8 @@ NOTHING: dict[str, Any] = KNOWN | {"name": "Robin Roe", "email": None}
         ({"phone": "+12125550100", "sms_opt_in": True}, {"phone": "+12125550100", "sms_opt_in": True}),
         ({"phone": "+12125550100"}, {"phone": "+12125550100"}),
         ({"sms_opt_in": True}, {"sms_opt_in": True}),
+        ({"sms_opt_in": True, "sms_consent": "Yes."}, {"sms_opt_in": True, "sms_consent": "Yes."}),
+        ({"sms_consent": "Yes."}, None),
         ({"locale": "de", "timezone": "UTC"}, {"locale": "de", "timezone": "UTC"}),
     ],
 )
