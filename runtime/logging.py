@@ -44,7 +44,7 @@ def configure(settings: Settings, *, service: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
     structlog.contextvars.bind_contextvars(service=service)
-    _quieten()
+    _quieten(root.level)
 
 
 def _renderer(log_format: str) -> structlog.typing.Processor:
@@ -79,6 +79,8 @@ def _as_escape(found: re.Match[str]) -> str:
     return f"\\u{ord(found[0]):04x}"
 
 
-def _quieten() -> None:
-    for name in ("uvicorn.access", "httpx", "httpcore"):
+def _quieten(level: int) -> None:
+    for name in ("uvicorn.access", "httpx", "httpcore"):  # they say the same as our own lines
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in ("uvicorn.error", "websockets"):  # at DEBUG they write whole messages, tokens included
+        logging.getLogger(name).setLevel(max(level, logging.INFO))
