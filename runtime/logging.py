@@ -44,7 +44,7 @@ def configure(settings: Settings, *, service: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
     structlog.contextvars.bind_contextvars(service=service)
-    _quieten(root.level)
+    _quieten()
 
 
 def _renderer(log_format: str) -> structlog.typing.Processor:
@@ -79,8 +79,7 @@ def _as_escape(found: re.Match[str]) -> str:
     return f"\\u{ord(found[0]):04x}"
 
 
-def _quieten(level: int) -> None:
-    for name in ("uvicorn.access", "httpx", "httpcore"):  # they say the same as our own lines
+def _quieten() -> None:
+    """Silence what says the same as our own lines, what has addresses, and what at DEBUG has tokens."""
+    for name in ("uvicorn.access", "uvicorn.error", "websockets", "httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    for name in ("uvicorn.error", "websockets"):  # at DEBUG they write whole messages, tokens included
-        logging.getLogger(name).setLevel(max(level, logging.INFO))
