@@ -80,5 +80,6 @@ def _as_escape(found: re.Match[str]) -> str:
 
 
 def _quieten() -> None:
-    for name in ("uvicorn.access", "httpx", "httpcore"):
+    """Silence what says the same as our own lines, what has addresses, and what at DEBUG has tokens."""
+    for name in ("uvicorn.access", "uvicorn.error", "websockets", "httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)

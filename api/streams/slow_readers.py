@@ -37,7 +37,11 @@ class StreamRoute(APIRoute):
         with STREAMS_OPEN.labels("sse").track_inprogress():
             try:
                 await super().handle(scope, receive, guard.send)
-            except* _ClientTooSlowError:
+            except Exception:
+                # Whatever the framework makes of an answer that was ended under its hands.
+                if not guard.has_ended:
+                    raise
+            if guard.has_ended:
                 STREAM_ENDS.labels("sse", Ending.TOO_SLOW).inc()
 
 
@@ -51,6 +55,7 @@ class _Guard:
         self._send = send
         self._id: bytes | None = None
         """Of the last event that was sent."""
+        self.has_ended = False
 
     async def send(self, message: Message) -> None:
         """Send one message, or the end.
@@ -84,6 +89,7 @@ class _Guard:
         reason = Ending.RESTARTING if self._hub.is_closing else Ending.TOO_SLOW
         said = b"event: stream.ended\ndata: %s\n" % orjson.dumps({"reason": reason})
         said += b"" if self._id is None else b"id: %s\n" % self._id
+        self.has_ended = True
         self._connection.give_up(CUT_OFF_SECONDS)
         await self._send({"type": "http.response.body", "body": said + b"\n", "more_body": False})
         raise _ClientTooSlowError

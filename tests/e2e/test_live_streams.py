@@ -28,7 +28,14 @@ from runtime.ids import new_id
 from runtime.settings import Settings
 from tests.support.audiences import Right, may_hear
 from tests.support.callers import CallerFactory
-from tests.support.e2e.stream_clients import ServerSentEvents, StreamClient, Way, Wish, listening_clients
+from tests.support.e2e.stream_clients import (
+    ServerSentEvents,
+    StreamClient,
+    Way,
+    WebSockets,
+    Wish,
+    listening_clients,
+)
 from tests.support.factories import Tenant, add_user, future, make_tenant
 from tests.support.processes import until_alive
 
@@ -209,12 +216,13 @@ def _clients_of_people(business: Business) -> list[StreamClient]:
     tenant = business.tenant
     here = tenant.business_id
     desk = (Right(here, "desk"),)
-    wishes = [Wish("/v1/events", token, desk) for token in _desk_tokens(business) for _ in range(4)]
+    subject = {"business": str(here)}
+    wishes = [Wish("/v1/events", subject, token, desk) for token in _desk_tokens(business) for _ in range(4)]
     for name, provider_id in tenant.providers.items():
         token = business.token(tenant.principals[name].user_id)
-        wishes += [Wish("/v1/me/events", token, (Right(here, "provider", provider_id),))] * 6
+        wishes += [Wish("/v1/me/events", {}, token, (Right(here, "provider", provider_id),))] * 6
     for user_id, record in business.customers:
-        wishes += [Wish("/v1/me/events", business.token(user_id), (Right(here, "customer", record),))] * 3
+        wishes += [Wish("/v1/me/events", {}, business.token(user_id), (Right(here, "customer", record),))] * 3
     return _clients(business, wishes)
 
 
@@ -227,16 +235,17 @@ def _clients_of_bookings(business: Business) -> list[StreamClient]:
     """44 clients, each of one booking, from its beginning."""
     now, here, wishes = datetime.now(UTC), business.tenant.business_id, []
     for booking_id, customer in business.booked:
-        path, id_ = f"/v1/bookings/{booking_id}/events?after=0", UUID(booking_id)
+        path, id_, subject = f"/v1/bookings/{booking_id}/events", UUID(booking_id), {"booking": booking_id}
         rights = (Right(here, "customer", booking_id=id_),)
         link = business.tokens.issue_manage(id_, now, now + timedelta(hours=1))
-        wishes += [Wish(path, business.token(business.customers[customer][0]), rights), Wish(path, link, rights)]
+        tokens = (business.token(business.customers[customer][0]), link)
+        wishes += [Wish(path, subject, token, rights, after="0") for token in tokens]
     return _clients(business, wishes)
 
 
 def _clients(business: Business, wishes: Sequence[Wish]) -> list[StreamClient]:
-    """Half of them begin at one process, half at the other. A further way to listen takes its share here."""
-    ways: tuple[Way, ...] = (ServerSentEvents(business.http),)
+    """Half of them begin at one process, half at the other, and half of each listen over WebSockets."""
+    ways: tuple[Way, ...] = (ServerSentEvents(business.http), WebSockets())
     orders = (business.urls, business.urls[::-1])
     return [
         StreamClient(ways[number // 2 % len(ways)], wish, orders[number % 2]) for number, wish in enumerate(wishes)

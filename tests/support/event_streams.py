@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 import httpx
 
 from tests.support.api_client import ApiClient
+from tests.support.sockets import Socket
 
 STREAM: Final = {"Accept": "text/event-stream"}
 _PATIENCE: Final = 10.0
@@ -73,6 +74,20 @@ class Listener:
 
     def stop(self) -> None:
         self._task.cancel()
+
+
+class SocketListener:
+    """Reads one subscription of a WebSocket."""
+
+    def __init__(self, socket: Socket) -> None:
+        self._socket = socket
+
+    async def next(self) -> Sent | None:
+        """The next event; none when the subscription has ended."""
+        message = await self._socket.next()
+        if message["type"] == "stream.ended":
+            return None
+        return Sent(message["resume"], message["event"]["type"], message["event"])
 
 
 @asynccontextmanager

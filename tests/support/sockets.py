@@ -8,6 +8,7 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 
 Json = dict[str, Any]
 
@@ -54,12 +55,18 @@ class Socket:
         assert answer["type"] == "subscribed", answer
         return answer
 
-    async def closed(self) -> tuple[int, str]:
-        """The code and reason with which the server closes; messages before are dropped."""
+    async def rest(self) -> list[Json]:
+        """All messages until the server closes."""
+        found: list[Json] = []
         async with asyncio.timeout(PATIENCE_SECONDS):
             with suppress(ConnectionClosed):
                 while True:
-                    await self.connection.recv()
+                    found.append(json.loads(await self.connection.recv()))
+        return found
+
+    async def closed(self) -> tuple[int, str]:
+        """The code and reason with which the server closes; messages before are dropped."""
+        await self.rest()
         code, reason = self.connection.close_code, self.connection.close_reason
         assert code is not None
         return code, reason or ""
@@ -69,5 +76,9 @@ class Socket:
 async def socket_to(api_url: str, **options: Any) -> AsyncIterator[Socket]:
     """Connect to the API at this URL."""
     address = api_url.replace("http", "ws", 1) + "/v1/ws"
-    async with connect(address, compression=None, **options) as connection:
+    connection = await connect(address, compression=None, **options)
+    try:
         yield Socket(connection)
+    finally:
+        if connection.state is not State.CLOSED:  # the library cannot close twice what the server cut off
+            await connection.close()

@@ -1,21 +1,25 @@
 """Clients of live streams that come back whenever they lose theirs, as the documents tell them to."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import cycle
 from typing import Any, Final, Protocol
 
 import httpx
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from tests.support.audiences import Right
 from tests.support.event_streams import STREAM, sent_over
+from tests.support.sockets import socket_to
 
 Json = dict[str, Any]
 
 _PAUSE_SECONDS: Final = 0.05
 _LOST: Final = (httpx.TransportError, httpx.StreamError)
+_SOCKET_LOST: Final = (OSError, ConnectionClosed, InvalidHandshake)
 
 
 @dataclass(frozen=True)
@@ -23,9 +27,14 @@ class Wish:
     """What a client wants to hear, and as whom."""
 
     path: str
+    """Of the event stream."""
+    subject: Mapping[str, str]
+    """The same for a subscription."""
     token: str
     rights: tuple[Right, ...]
     """What it may hear of it."""
+    after: str | None = None
+    """Where it begins; none: with what happens next."""
 
 
 class Way(Protocol):
@@ -60,6 +69,21 @@ class ServerSentEvents:
             return
 
 
+class WebSockets:
+    """One subscription over a WebSocket of its own."""
+
+    async def listen(self, url: str, wish: Wish, place: str | None) -> AsyncIterator[tuple[str, Json | None]]:
+        with suppress(*_SOCKET_LOST):
+            async with socket_to(url) as socket:
+                await socket.authenticate(wish.token)
+                where = {} if place is None else {"after": place}
+                subscribed = await socket.subscribe("it", **wish.subject, **where)
+                yield subscribed["resume"], None
+                async for text in socket.connection:
+                    message = json.loads(text)
+                    yield message["resume"], message.get("event")
+
+
 @dataclass(eq=False)
 class StreamClient:
     """Listens until it is stopped, at one process or another, and remembers what it has heard."""
@@ -67,11 +91,14 @@ class StreamClient:
     way: Way
     wish: Wish
     urls: Sequence[str]
-    place: str | None = None
+    place: str | None = field(init=False)
     heard: list[str] = field(default_factory=list)
     """Ids of events."""
     listens: asyncio.Event = field(default_factory=asyncio.Event)
     connections: int = 0
+
+    def __post_init__(self) -> None:
+        self.place = self.wish.after
 
     async def run(self) -> None:
         """Listen for ever."""

@@ -1,13 +1,12 @@
 """The rights matrix of streams: every kind of caller opens every stream while events of every type are written.
 
-What each may hear is in `tests.support.audiences` and in the tables of this module, not in the product. A further
-way to listen is one more entry in `STREAMS`.
+What each may hear is in `tests.support.audiences` and `tests.support.stream_ways`, not in the product. A further
+way to listen is one more entry in `WAYS` there.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -16,164 +15,29 @@ from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.models import Customer, Membership
-from domain.callers import CallerKind, Principal, Scope
-from domain.event_catalogue import CATALOGUE
+from domain.callers import CallerKind, Principal
 from domain.lifecycle import Role
 from runtime.ids import new_id
 from runtime.settings import Settings
 from tests.support.api_client import ApiClient
 from tests.support.audiences import Right, may_hear
 from tests.support.callers import Caller, CallerFactory
-from tests.support.event_streams import STREAM, Listener, Sent, listening
-from tests.support.events import add_event, place_all
+from tests.support.event_streams import Listener, Sent, SocketListener, listening
+from tests.support.events import place_all
 from tests.support.factories import Tenant, add_provider, add_user
 from tests.support.stage import Stage, make_stage
+from tests.support.stream_ways import STREAMS, WAYS, Listening, Party, Way, World
 
 _LATEST: Final = 2.0
 """Seconds within which a stream must notice that a right is gone."""
-_LAST: Final = "scheduling.booking.created"
-"""Everybody who has to do with a booking hears it."""
-_LOG: Final = text("SELECT * FROM events WHERE business_id = ANY(:ids) ORDER BY business_id, position")
 _DESK: Final = frozenset({Role.OWNER, Role.ADMIN})
-
-
-@dataclass
-class Party:
-    """A booking and those who have to do with it."""
-
-    business_id: UUID
-    booking_id: UUID
-    customer_id: UUID
-    provider_id: UUID
-
-
-@dataclass
-class Listening:
-    """A caller, and what follows from what they are."""
-
-    caller: Caller
-    desks: frozenset[UUID] = frozenset()
-    providers: Mapping[UUID, UUID] = field(default_factory=dict)
-    """By business."""
-    customers: Mapping[UUID, UUID] = field(default_factory=dict)
-    """Their records, by business."""
-
-    @property
-    def rights(self) -> list[Right]:
-        """All that they may hear."""
-        found = [Right(business_id, "desk") for business_id in self.desks]
-        found += [Right(business_id, "provider", one) for business_id, one in self.providers.items()]
-        return found + [Right(business_id, "customer", one) for business_id, one in self.customers.items()]
-
-
-@dataclass
-class World:
-    """Two businesses, three bookings, and all kinds of callers."""
-
-    engine: AsyncEngine
-    api: ApiClient
-    ours: UUID
-    parties: Sequence[Party]
-    """Ours with the customer and Ana, ours with the neighbour and Ben, and the other business's."""
-    callers: list[Listening] = field(default_factory=list)
-
-    @property
-    def booking(self) -> Party:
-        return self.parties[0]
-
-    def client(self, one: Listening) -> ApiClient:
-        return self.api if one.caller.token is None else self.api.with_token(one.caller.token)
-
-    async def log(self) -> list[Mapping[str, Any]]:
-        """All events of both businesses, in the order of their positions."""
-        ids = list({party.business_id for party in self.parties})
-        async with self.engine.connect() as conn:
-            return [dict(row) for row in (await conn.execute(_LOG, {"ids": ids})).mappings()]
-
-    async def write_every_type(self) -> None:
-        """Events of each type about each booking, of one that leaves a provider, and at last for everybody."""
-        for party in self.parties:
-            async with self.engine.begin() as conn:
-                for type_ in CATALOGUE:
-                    await _write(conn, party, type_)
-        left = replace(self.booking, provider_id=self.parties[1].provider_id)
-        async with self.engine.begin() as conn:
-            await _write(conn, left, "scheduling.booking.rejected", former_provider_id=self.booking.provider_id)
-            for party in self.parties:
-                await _write(conn, party, _LAST)
-        await place_all(self.engine)
-
-
-async def _write(conn: AsyncConnection, party: Party, type_: str, **more: UUID) -> None:
-    members = {"booking_id": party.booking_id, "customer_id": party.customer_id, "provider_id": party.provider_id}
-    await add_event(conn, party.business_id, type_, **members | more)  # type: ignore[arg-type]
-
-
-# --- streams ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Way:
-    """A way to listen: its path, whom it admits, and what of their rights it is about."""
-
-    name: str
-
-    def path(self, world: World) -> str:
-        paths = {
-            "business": f"/v1/events?business_id={world.ours}",
-            "booking": f"/v1/bookings/{world.booking.booking_id}/events",
-            "neighbour's booking": f"/v1/bookings/{world.parties[1].booking_id}/events",
-            "mine": "/v1/me/events",
-        }
-        return paths[self.name]
-
-    def status(self, world: World, one: Listening) -> int:
-        """The answer to the request."""
-        caller = one.caller
-        if caller.kind is CallerKind.ANONYMOUS or not caller.is_valid:
-            return 401
-        if self.name == "mine":
-            return 200 if caller.kind is CallerKind.USER else 403
-        needed = Scope.READ_EVENTS if self.name == "business" else Scope.READ_BOOKINGS
-        if caller.kind is CallerKind.API_KEY and needed not in caller.scopes:
-            return 403
-        if self.name == "business":
-            return self._status_at_desk(world, one)
-        return 200 if self.rights(world, one) else 404
-
-    @staticmethod
-    def _status_at_desk(world: World, one: Listening) -> int:
-        if one.caller.kind is CallerKind.GUEST:
-            return 403
-        if world.ours in one.desks:
-            return 200
-        return 403 if world.ours in one.providers else 404
-
-    def rights(self, world: World, one: Listening) -> list[Right]:
-        """What may be heard over it."""
-        if self.name == "mine":
-            return one.rights
-        if self.name == "business":
-            return [right for right in one.rights if right.what == "desk" and right.business_id == world.ours]
-        party = world.parties[0 if self.name == "booking" else 1]
-        is_guest = one.caller.kind is CallerKind.GUEST and one.caller.is_the_customer and self.name == "booking"
-        held = [Right(party.business_id, "customer")] if is_guest else one.rights
-        people = {"desk": None, "provider": party.provider_id, "customer": party.customer_id}
-        return [
-            replace(right, booking_id=party.booking_id)
-            for right in held
-            if right.business_id == party.business_id and right.who in (None, people[right.what])
-        ]
-
-
-STREAMS: Final = (Way("business"), Way("booking"), Way("neighbour's booking"), Way("mine"))
 
 
 # --- callers ----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-async def world(api: ApiClient, engine: AsyncEngine, settings: Settings) -> World:
+async def world(api: ApiClient, api_url: str, engine: AsyncEngine, settings: Settings) -> World:
     """The world, created once. Its bookings stand still: an offer waits for an answer."""
     stage, elsewhere = await make_stage(api, engine), await make_stage(api, engine)
     other = elsewhere.tenant
@@ -184,7 +48,7 @@ async def world(api: ApiClient, engine: AsyncEngine, settings: Settings) -> Worl
         await _booked(stage, Principal(user_id=neighbour), record, "ben"),
         await _booked(elsewhere, other.principals["customer"], other.customer_id, "ana"),
     ]
-    made = World(engine, api, stage.tenant.business_id, parties)
+    made = World(engine, api, api_url, stage.tenant.business_id, parties)
     factory = CallerFactory(engine, settings, stage.tenant, other)
     everybody = await factory.everybody(parties[0].booking_id, parties[2].booking_id)
     made.callers = [_known(caller, stage.tenant, other) for caller in everybody]
@@ -258,7 +122,7 @@ async def _with_several_roles(
 # --- the matrix -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("way", STREAMS, ids=lambda way: way.name)
+@pytest.mark.parametrize("way", WAYS, ids=str)
 async def test_each_caller_hears_what_is_theirs_and_nothing_else(world: World, way: Way) -> None:
     await place_all(world.engine)
     before = {event["id"] for event in await world.log()}
@@ -273,20 +137,21 @@ async def test_each_caller_hears_what_is_theirs_and_nothing_else(world: World, w
 
 async def _open_all(
     world: World, way: Way, resources: AsyncExitStack
-) -> tuple[dict[str, int], list[tuple[Listening, Listener]]]:
+) -> tuple[dict[str, int], list[tuple[Listening, Listener | SocketListener]]]:
     statuses, listeners = {}, []
     for one in world.callers:
-        client, path = world.client(one), way.path(world)
-        if way.status(world, one) == 200:
-            listeners.append((one, await resources.enter_async_context(listening(client, path))))
-            statuses[one.caller.name] = 200
-        else:
-            statuses[one.caller.name] = (await client.send("GET", path, **STREAM)).status_code
+        statuses[one.caller.name], listener = await way.open(world, one, resources)
+        if listener is not None:
+            listeners.append((one, listener))
     return statuses, listeners
 
 
 async def _assert_heard(
-    world: World, rights: Sequence[Right], listener: Listener, new: Sequence[Mapping[str, Any]], who: str
+    world: World,
+    rights: Sequence[Right],
+    listener: Listener | SocketListener,
+    new: Sequence[Mapping[str, Any]],
+    who: str,
 ) -> None:
     """Of each business exactly these events, in order: no more and no fewer."""
     expected = [event for event in new if may_hear(rights, event)]
@@ -300,7 +165,7 @@ async def _assert_heard(
         assert mine == [str(event["id"]) for event in expected if event["business_id"] == business_id], who
 
 
-@pytest.mark.parametrize("way", STREAMS[:3], ids=lambda way: way.name)
+@pytest.mark.parametrize("way", STREAMS[:3], ids=str)
 async def test_the_log_itself_says_no_more_than_what_is_heard_live(world: World, way: Way) -> None:
     await world.write_every_type()
     log = await world.log()
@@ -312,7 +177,7 @@ async def test_the_log_itself_says_no_more_than_what_is_heard_live(world: World,
 
 
 def test_the_matrix_has_those_who_hear_and_those_who_do_not(world: World) -> None:
-    admitted = {way.name: sum(way.status(world, one) == 200 for one in world.callers) for way in STREAMS}
+    admitted = {str(way): sum(way.status(world, one) == 200 for one in world.callers) for way in WAYS}
     assert all(3 <= count < len(world.callers) - 3 for count in admitted.values()), admitted
     assert len(world.callers) > 35
 
