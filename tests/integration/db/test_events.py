@@ -89,11 +89,13 @@ async def test_places_given_behind_the_back_of_a_statement_under_way_are_given_o
 ) -> None:
     about, now = (await make_booking(engine, tenant)).booking_id, datetime.now(UTC)
     await place_all(engine)
-    async with engine.begin() as conn:
-        ids = [await add(conn, tenant, about=about, at=now + timedelta(seconds=s)) for s in range(3)]
     async with engine.begin() as other:
         # As by one who got the lock and let it go just before: the statement's snapshot is of before the commit.
+        await other.execute(_LOCK)
+        async with engine.begin() as conn:
+            ids = [await add(conn, tenant, about=about, at=now + timedelta(seconds=s)) for s in range(3)]
         await other.execute(_PLACE_BY_HAND, {"business_id": tenant.business_id})
+        await other.execute(_UNLOCK)
         late = asyncio.create_task(_number(engine))
         await _until_it_waits(engine)
     await late
@@ -112,6 +114,8 @@ FROM moved, (SELECT id, row_number() OVER (ORDER BY time, id) AS nth FROM events
              WHERE business_id = :business_id AND position IS NULL) AS fresh
 WHERE e.id = fresh.id
 """)
+# Nobody else, like the worker of other tests, gives places between these.
+_LOCK, _UNLOCK = (text(f"SELECT {how}({events._LOCK})") for how in ("pg_advisory_lock", "pg_advisory_unlock"))
 _WAITS = text("""
 SELECT EXISTS (SELECT 1 FROM pg_stat_activity
                WHERE wait_event_type = 'Lock' AND query LIKE '%INSERT INTO event_positions%')
