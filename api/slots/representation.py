@@ -20,11 +20,6 @@ _LONG_LISTS: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="slots
 Made = TypeVar("Made")
 
 
-async def slot_list(found: SlotCalendar) -> Representation:
-    """`SlotsOut` as JSON."""
-    return await made(found, _represent)
-
-
 async def made(found: SlotCalendar, make: Callable[[SlotCalendar], Made]) -> Made:
     """What is made of the slots; a long list is made off the event loop."""
     if found.max_bytes <= _MAX_BYTES_IN_LOOP:
@@ -32,8 +27,11 @@ async def made(found: SlotCalendar, make: Callable[[SlotCalendar], Made]) -> Mad
     return await asyncio.get_running_loop().run_in_executor(_LONG_LISTS, make, found)
 
 
-def _represent(found: SlotCalendar) -> Representation:
-    """The JSON, piece by piece: one call for everything would block every other thread, the event loop's too."""
+def slot_list(found: SlotCalendar) -> Representation:
+    """`SlotsOut` as JSON.
+
+    It is made piece by piece: one call for everything would block every other thread, the event loop's too.
+    """
     slots = found.slots()
     pieces = (slots[first : first + _SLOTS_OF_A_PIECE] for first in range(0, len(slots), _SLOTS_OF_A_PIECE))
     items = b",".join(to_json([_slot(slot, found) for slot in piece])[1:-1] for piece in pieces)

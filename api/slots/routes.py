@@ -14,7 +14,7 @@ from api.paths import IdOrSlug
 from api.request_context import RequestContextDep
 from api.shapes import Text, Zone
 from api.slots import representation
-from api.slots.lookup import SlotsRequest, find_slots
+from api.slots.lookup import SlotCalendar, SlotsRequest, find_slots
 from api.slots.schemas import SlotsOut
 from api.slots.window import DayOrMoment
 from domain.access import Permission
@@ -50,4 +50,8 @@ async def list_slots(
     """
     asked = SlotsRequest(business, service_id, from_, to, provider_id, postal_code, timezone, providers)
     found = await find_slots(app, context, asked, partial(charge, request))
-    return answer_cached(request, await representation.slot_list(found), SLOTS, compress=True)
+
+    def answer(found: SlotCalendar) -> Response:
+        return answer_cached(request, representation.slot_list(found), SLOTS, compress=True)
+
+    return await representation.made(found, answer)

@@ -15,6 +15,11 @@ Json = dict[str, Any]
 PATIENCE_SECONDS = 10
 
 
+def bookings_in(messages: list[Json]) -> set[str]:
+    """The bookings that events among the messages are about."""
+    return {one["event"]["data"]["bookingId"] for one in messages if one["type"] == "event"}
+
+
 class Socket:
     """One connection."""
 
